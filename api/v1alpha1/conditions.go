@@ -1,0 +1,104 @@
+package v1alpha1
+
+// Conditions of a MultipartUpload. Each is True, False or absent; kstatus reads Ready and Stalled.
+const (
+	// ConditionInitiated is True once object storage has opened the upload (status.uploadID). It stays True.
+	ConditionInitiated = "Initiated"
+	// ConditionCompleted is True once the file is assembled. It is final then.
+	ConditionCompleted = "Completed"
+	// ConditionReady is True once the file can be read. Of a FileStore: once its bucket was reached with its credentials.
+	ConditionReady = "Ready"
+	// ConditionStalled is True when nothing will change by itself any more: the upload was aborted, expired or lost, or
+	// someone has to act on it. It is removed when that has passed.
+	ConditionStalled = "Stalled"
+)
+
+// Reasons of the conditions of a MultipartUpload. An event that tells of the same thing has the same reason.
+const (
+	// ReasonPending (Initiated, Completed, Ready False): the reconciler has not come to it yet. Transient.
+	ReasonPending = "Pending"
+	// ReasonInitiated (Initiated True): object storage has opened the upload.
+	ReasonInitiated = "Initiated"
+	// ReasonUploading (Completed, Ready False): parts are taken. Transient.
+	ReasonUploading = "Uploading"
+	// ReasonCompleting (Completed, Ready False): the file is being assembled. Transient.
+	ReasonCompleting = "Completing"
+	// ReasonCompleted (Completed, Ready True): the file is there. Final.
+	ReasonCompleted = "Completed"
+	// ReasonAborting (Completed, Ready False): the parts are being deleted at the owner's wish. Transient.
+	ReasonAborting = "Aborting"
+	// ReasonAborted (Completed, Ready False, Stalled True): the parts were deleted at the owner's wish. Final.
+	ReasonAborted = "Aborted"
+	// ReasonExpiring (Completed, Ready False): the parts are being deleted because the upload's time is over. Transient.
+	ReasonExpiring = "Expiring"
+	// ReasonExpired (Completed, Ready False, Stalled True): the parts were deleted because the upload's time was over. Final.
+	ReasonExpired = "Expired"
+	// ReasonUploadLost (Completed, Ready False, Stalled True): object storage no longer knows the upload, and the
+	// file is not its result. Final.
+	ReasonUploadLost = "UploadLost"
+	// ReasonFileBusy (Initiated, Ready False, Stalled True): an older upload of the same file is open. Ends when that one does.
+	ReasonFileBusy = "FileBusy"
+	// ReasonVersionConflict (Ready False, Stalled True): the file is not at the version that spec.ifMatch names, or exists
+	// although spec.ifMatch is absent. Final but for an abort.
+	ReasonVersionConflict = "VersionConflict"
+	// ReasonPartsMissing (Completed, Ready False, Stalled True): the parts are not exactly 1..N, so there is nothing to
+	// assemble. Final but for an abort.
+	ReasonPartsMissing = "PartsMissing"
+	// ReasonPartsInvalid (Completed, Ready False, Stalled True): object storage refuses to assemble these parts, such as one that is too small in the middle. Final
+	// but for an abort.
+	ReasonPartsInvalid = "PartsInvalid"
+	// ReasonInvalidKey (Initiated, Ready False, Stalled True): object storage cannot store a file of this path. Final.
+	ReasonInvalidKey = "InvalidKey"
+	// ReasonStoreNotFound (Ready False, Stalled True): the FileStore does not exist, or there is no default. Ends when there is one.
+	ReasonStoreNotFound = "StoreNotFound"
+	// ReasonStoreNotAllowed (Ready False, Stalled True): the FileStore's namespaceSelector does not take this namespace.
+	ReasonStoreNotAllowed = "StoreNotAllowed"
+	// ReasonTooManyOpenUploads (Ready False, Stalled True): the namespace has as many uploads open as the store allows. Ends
+	// when one of them does.
+	ReasonTooManyOpenUploads = "TooManyOpenUploads"
+	// ReasonStoreUnavailable (Ready False): object storage cannot be reached or refuses the credentials; it is tried again. Transient.
+	ReasonStoreUnavailable = "StoreUnavailable"
+	// ReasonCleanupAbandoned (event only): the upload was deleted while its store could not be reached for so long that the
+	// finalizer gave up; its parts may still be in object storage.
+	ReasonCleanupAbandoned = "CleanupAbandoned"
+)
+
+// Reasons of the conditions of a FileStore.
+const (
+	// ReasonProbed (Ready True): the bucket was reached, the credentials are good, and the capabilities are known.
+	ReasonProbed = "Probed"
+	// ReasonSecretNotFound (Ready False, Stalled True): the Secret is missing or lacks a key. Ends when it is there.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonInvalidConfiguration (Ready False, Stalled True): the spec cannot be used as it is, such as a CA bundle that is not PEM.
+	ReasonInvalidConfiguration = "InvalidConfiguration"
+	// ReasonBucketNotFound (Ready False, Stalled True): the endpoint answers, but has no such bucket.
+	ReasonBucketNotFound = "BucketNotFound"
+	// ReasonAccessDenied (Ready False, Stalled True): the endpoint refuses the credentials.
+	ReasonAccessDenied = "AccessDenied"
+	// ReasonUnreachable (Ready False): the endpoint does not answer. Transient; it is probed again.
+	ReasonUnreachable = "Unreachable"
+	// ReasonIntegrityUnsupported (Ready False, Stalled True): the backend has no payload mode in which a body that is cut
+	// short leaves nothing behind.
+	ReasonIntegrityUnsupported = "IntegrityUnsupported"
+	// ReasonOrphanFound (event only): the sweep found an upload in object storage that no MultipartUpload owns.
+	ReasonOrphanFound = "OrphanFound"
+)
+
+// Names that are part of the API beside the schema.
+const (
+	// FinalizerAbortUpload keeps a MultipartUpload until its parts are gone from object storage, or the reconciler has given up.
+	FinalizerAbortUpload = "iotfile.dev/abort-upload"
+	// AnnotationDefaultStore marks the FileStore, with the value "true", that is used where no other is named.
+	AnnotationDefaultStore = "iotfile.dev/is-default-store"
+	// AnnotationNamespaceStore, on a Namespace, names the FileStore that its uploads use by default.
+	AnnotationNamespaceStore = "iotfile.dev/store"
+	// LabelCreatedThrough says how a MultipartUpload was created; only those with the value CreatedThroughREST are
+	// deleted when finishedTTL is over.
+	LabelCreatedThrough = "iotfile.dev/created-through"
+	// CreatedThroughREST is the value of LabelCreatedThrough for uploads that were opened over REST.
+	CreatedThroughREST = "rest"
+	// SecretKeyAccessKeyID, SecretKeySecretAccessKey and SecretKeySessionToken are the keys of a store's Secret.
+	SecretKeyAccessKeyID     = "accessKeyID"
+	SecretKeySecretAccessKey = "secretAccessKey"
+	SecretKeySessionToken    = "sessionToken"
+)

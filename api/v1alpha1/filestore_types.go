@@ -1,0 +1,323 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// AddressingStyle is how the bucket's name is sent to the endpoint.
+//
+// +kubebuilder:validation:Enum=Auto;Path;VirtualHosted
+type AddressingStyle string
+
+const (
+	// AddressingAuto uses virtual-hosted addresses for the endpoints that are known to need them, else path addresses.
+	AddressingAuto AddressingStyle = "Auto"
+	// AddressingPath puts the bucket into the path: https://endpoint/bucket/key.
+	AddressingPath AddressingStyle = "Path"
+	// AddressingVirtualHosted puts the bucket into the host name: https://bucket.endpoint/key.
+	AddressingVirtualHosted AddressingStyle = "VirtualHosted"
+)
+
+// OrphanPolicy is what happens to an upload in object storage that no MultipartUpload owns.
+//
+// +kubebuilder:validation:Enum=Abort;Report
+type OrphanPolicy string
+
+const (
+	// OrphanPolicyAbort deletes its parts.
+	OrphanPolicyAbort OrphanPolicy = "Abort"
+	// OrphanPolicyReport counts it in an event and a metric, and leaves it.
+	OrphanPolicyReport OrphanPolicy = "Report"
+)
+
+// UploadListing is how far a store can list the uploads that are open in it.
+//
+// +kubebuilder:validation:Enum=Prefix;ExactKey;None
+type UploadListing string
+
+const (
+	// UploadListingPrefix lists all uploads under a prefix: the orphan sweep sees everything.
+	UploadListingPrefix UploadListing = "Prefix"
+	// UploadListingExactKey lists the uploads of one key only: the orphan sweep sees only keys that it knows.
+	UploadListingExactKey UploadListing = "ExactKey"
+	// UploadListingNone lists nothing: there is no orphan sweep.
+	UploadListingNone UploadListing = "None"
+)
+
+// PayloadMode is how the bytes of a part are protected on their way to the store, chosen by what the store can do.
+//
+// +kubebuilder:validation:Enum=TrailingCRC64NVME;TrailingCRC32C;SignedChunks;Unsigned
+type PayloadMode string
+
+const (
+	// PayloadTrailingCRC64NVME sends an unsigned payload in aws-chunked framing with a trailing CRC64NVME checksum,
+	// which the store verifies. The cheapest mode, and the first choice.
+	PayloadTrailingCRC64NVME PayloadMode = "TrailingCRC64NVME"
+	// PayloadTrailingCRC32C is the same with CRC32C, for stores that do not know CRC64NVME.
+	PayloadTrailingCRC32C PayloadMode = "TrailingCRC32C"
+	// PayloadSignedChunks signs every chunk with SHA-256 (STREAMING-AWS4-HMAC-SHA256-PAYLOAD). Costs about three times the CPU.
+	PayloadSignedChunks PayloadMode = "SignedChunks"
+	// PayloadUnsigned sends a plain unsigned payload. Used only where the probe has shown that a body that is cut
+	// short leaves no part behind; the bytes are protected by TCP and TLS alone.
+	PayloadUnsigned PayloadMode = "Unsigned"
+)
+
+// SecretReference names a Secret in the namespace of the operator.
+type SecretReference struct {
+	// name of the Secret, in the operator's own namespace.
+	//
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+}
+
+// FileStoreCredentials is where the credentials for object storage come from.
+//
+// +kubebuilder:validation:MinProperties=1
+type FileStoreCredentials struct {
+	// secretRef names a Secret with the keys "accessKeyID", "secretAccessKey" and, optionally, "sessionToken".
+	//
+	// +optional
+	SecretRef *SecretReference `json:"secretRef,omitempty"`
+}
+
+// FileStoreTLS is how the endpoint's certificate is verified.
+//
+// +kubebuilder:validation:MinProperties=1
+type FileStoreTLS struct {
+	// caBundle holds PEM certificates that the endpoint's certificate is verified against, instead of the system's.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1048576
+	CABundle []byte `json:"caBundle,omitempty"`
+}
+
+// FileStoreLimits bounds what one namespace can do with the store.
+//
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.minPartSize) || !has(self.maxPartSize) || quantity(string(self.minPartSize)).compareTo(quantity(string(self.maxPartSize))) <= 0",message="minPartSize must not be larger than maxPartSize"
+type FileStoreLimits struct {
+	// minPartSize is the smallest part that is taken, but for the last one. Object stores refuse less than 5Mi.
+	//
+	// +optional
+	// +kubebuilder:default="5Mi"
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",message="minPartSize must be a positive quantity such as 5Mi"
+	MinPartSize *resource.Quantity `json:"minPartSize,omitempty"`
+
+	// maxPartSize is the largest part that is taken. S3 takes 5Gi at most.
+	//
+	// +optional
+	// +kubebuilder:default="5Gi"
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0')) && quantity(string(self)).compareTo(quantity('5Gi')) <= 0",message="maxPartSize must be a positive quantity of at most 5Gi, the limit of S3"
+	MaxPartSize *resource.Quantity `json:"maxPartSize,omitempty"`
+
+	// maxPartNumber is the highest part number that is taken from a client; the body of the completing request may add one more.
+	//
+	// +optional
+	// +kubebuilder:default=1000
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=9999
+	MaxPartNumber *int32 `json:"maxPartNumber,omitempty"`
+
+	// maxOpenUploadsPerNamespace is how many uploads one namespace may have open at once. Unlimited when left out.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	MaxOpenUploadsPerNamespace *int32 `json:"maxOpenUploadsPerNamespace,omitempty"`
+}
+
+// FileStoreSpec is where the bucket is, who may use it and how.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.prefix) ? size(self.prefix) : 0) <= 512",message="prefix must be at most 512 characters long"
+type FileStoreSpec struct {
+	// endpoint is the URL of the S3-compatible service, as in "https://s3.eu-central-1.amazonaws.com".
+	//
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && (url(self).getScheme() == 'http' || url(self).getScheme() == 'https') && url(self).getHost() != \"\" && (url(self).getEscapedPath() == \"\" || url(self).getEscapedPath() == '/')",message="endpoint must be a URL of scheme and host only, such as https://s3.eu-central-1.amazonaws.com"
+	Endpoint string `json:"endpoint,omitempty"`
+
+	// region is the region that requests are signed for.
+	//
+	// +optional
+	// +kubebuilder:default="us-east-1"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Region string `json:"region,omitempty"`
+
+	// bucket is the name of the bucket. It must exist.
+	//
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9][a-z0-9.-]*[a-z0-9]$')",message="bucket must be 3 to 63 lower-case letters, digits, dots and dashes, and start and end with a letter or digit"
+	Bucket string `json:"bucket,omitempty"`
+
+	// prefix is put in front of every object key, as in "iot/"; the namespace, the entity and the path follow. Two FileStores must not share
+	// bucket and prefix.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.endsWith('/') && !self.startsWith('/') && !self.contains('//') && !('/' + self).contains('/./') && !('/' + self).contains('/../')",message="prefix must end with a slash, not start with one, and hold no empty, . or .. segment"
+	Prefix string `json:"prefix,omitempty"`
+
+	// addressingStyle is how the bucket's name is sent: in the path, in the host name, or by what is known of the endpoint.
+	//
+	// +optional
+	// +kubebuilder:default=Auto
+	AddressingStyle AddressingStyle `json:"addressingStyle,omitempty"`
+
+	// credentials is where the keys for object storage come from. When it is left out, the ambient cloud identity of
+	// the operator's pod is used (environment, web identity, instance metadata).
+	//
+	// +optional
+	Credentials *FileStoreCredentials `json:"credentials,omitempty"`
+
+	// tls is how the endpoint's certificate is verified. When it is left out, the system's certificates are used.
+	//
+	// +optional
+	TLS *FileStoreTLS `json:"tls,omitempty"`
+
+	// namespaceSelector selects the namespaces that may use the store, by their labels. All may when it is left out.
+	//
+	// +optional
+	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+
+	// limits bounds what one namespace can do with the store.
+	//
+	// +optional
+	// +kubebuilder:default={minPartSize: "5Mi", maxPartSize: "5Gi", maxPartNumber: 1000}
+	Limits *FileStoreLimits `json:"limits,omitempty"`
+
+	// uploadTTL is how long an upload may stay incomplete when its own ttl is left out.
+	//
+	// +optional
+	// +kubebuilder:default="48h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="uploadTTL must be positive and at most 8760h"
+	UploadTTL *metav1.Duration `json:"uploadTTL,omitempty"`
+
+	// finishedTTL is how long the record of a finished upload stays when it was created over REST. Records of
+	// uploads created by manifest stay until their owner deletes them.
+	//
+	// +optional
+	// +kubebuilder:default="1h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="finishedTTL must not be negative and at most 8760h"
+	FinishedTTL *metav1.Duration `json:"finishedTTL,omitempty"`
+
+	// orphanPolicy is what happens to an upload under the prefix that no MultipartUpload owns, an hour after it was opened.
+	//
+	// +optional
+	// +kubebuilder:default=Abort
+	OrphanPolicy OrphanPolicy `json:"orphanPolicy,omitempty"`
+}
+
+// FileStoreCapabilities is what the real backend was seen to do when it was probed.
+//
+// +kubebuilder:validation:MinProperties=1
+type FileStoreCapabilities struct {
+	// payloadMode is how the bytes of a part are protected on their way to the store: the best mode that it can do.
+	//
+	// +optional
+	PayloadMode PayloadMode `json:"payloadMode,omitempty"`
+
+	// conditionalComplete says whether the store compares If-Match and If-None-Match when it assembles a file, so that of two
+	// racing uploads exactly one wins. Where it is false the operator serialises its own writers, and writers that bypass it can be overwritten.
+	//
+	// +optional
+	ConditionalComplete *bool `json:"conditionalComplete,omitempty"`
+
+	// uploadListing is how far open uploads can be listed: by prefix, by exact key only (then the orphan sweep is partial), or not at all.
+	//
+	// +optional
+	UploadListing UploadListing `json:"uploadListing,omitempty"`
+}
+
+// FileStoreStatus is what is known of the store.
+//
+// +kubebuilder:validation:MinProperties=1
+type FileStoreStatus struct {
+	// capabilities is what the backend was seen to do when it was probed.
+	//
+	// +optional
+	Capabilities *FileStoreCapabilities `json:"capabilities,omitempty"`
+
+	// openUploads is how many MultipartUploads are open in the store.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	OpenUploads *int32 `json:"openUploads,omitempty"`
+
+	// lastProbeTime is when the backend was last probed.
+	//
+	// +optional
+	LastProbeTime *metav1.Time `json:"lastProbeTime,omitempty"`
+
+	// observedGeneration is the metadata.generation that this status speaks of.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are Ready and Stalled. Their reasons are listed in the documentation of the kind.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// FileStore is a bucket in S3-compatible object storage that the platform team offers to namespaces, as a StorageClass
+// offers volumes.
+//
+// The one that is annotated "iotfile.dev/is-default-store: \"true\"" is used where no other is named.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=fst,categories=iotfile
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Bucket",type=string,JSONPath=`.spec.bucket`
+// +kubebuilder:printcolumn:name="Open",type=integer,JSONPath=`.status.openUploads`
+// +kubebuilder:printcolumn:name="Default",type=string,JSONPath=`.metadata.annotations.iotfile\.dev/is-default-store`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Endpoint",type=string,priority=1,JSONPath=`.spec.endpoint`
+// +kubebuilder:printcolumn:name="Payload",type=string,priority=1,JSONPath=`.status.capabilities.payloadMode`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type FileStore struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata.
+	//
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// spec is where the bucket is, who may use it and how.
+	//
+	// +required
+	Spec FileStoreSpec `json:"spec,omitzero"`
+
+	// status is what is known of the store.
+	//
+	// +optional
+	Status FileStoreStatus `json:"status,omitempty,omitzero"`
+}
+
+// FileStoreList is a list of FileStores.
+//
+// +kubebuilder:object:root=true
+type FileStoreList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []FileStore `json:"items"`
+}
