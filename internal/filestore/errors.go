@@ -1,0 +1,75 @@
+package filestore
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The errors of every Store. They are matched with errors.Is; the text of a wrapped one may name what the backend said, and is for logs,
+// not for clients.
+var (
+	// ErrNoSuchUpload: the backend does not know the upload (any more). Terminal.
+	ErrNoSuchUpload = errors.New("object storage does not know the upload")
+	// ErrNotFound: there is no object of that key. Terminal.
+	ErrNotFound = errors.New("object not found")
+	// ErrPrecondition: the object is not in the state that was demanded. Terminal.
+	ErrPrecondition = errors.New("the object is not in the demanded state")
+	// ErrInvalidParts: the backend refuses to assemble these parts. Terminal, unless they have been replaced since they were listed.
+	ErrInvalidParts = errors.New("object storage refuses these parts")
+	// ErrPartSize: the backend refuses a part of this size. Terminal.
+	ErrPartSize = errors.New("object storage refuses a part of this size")
+	// ErrIncompleteBody: the body ended or failed before all of its bytes had been read; nothing was stored. Retryable by whoever has the bytes.
+	ErrIncompleteBody = errors.New("the body ended early")
+	// ErrChecksum: the backend received other bytes than were sent; nothing was stored. Retryable by whoever has the bytes.
+	ErrChecksum = errors.New("the bytes were damaged on the way to object storage")
+	// ErrRange: the range lies outside the object. Terminal.
+	ErrRange = errors.New("the range lies outside the object")
+	// ErrInvalidKey: the backend cannot store an object of this key, such as one below a key that is itself an object. Terminal.
+	ErrInvalidKey = errors.New("object storage cannot store this key")
+	// ErrBucketNotFound: the endpoint answers, but has no such bucket. Terminal until somebody acts.
+	ErrBucketNotFound = errors.New("bucket not found")
+	// ErrAccessDenied: the backend refuses the credentials, or what they may do. Terminal until somebody acts.
+	ErrAccessDenied = errors.New("object storage refuses the credentials")
+	// ErrIntegrityUnsupported: the backend has no payload mode that keeps contract rule 11. Terminal.
+	ErrIntegrityUnsupported = errors.New("object storage has no payload mode in which a body that is cut short leaves nothing behind")
+	// ErrBusy: the backend asks to slow down. Retryable.
+	ErrBusy = errors.New("object storage is busy")
+	// ErrUnavailable: the backend could not be reached, failed, or did not answer in time; the outcome is unknown. Retryable.
+	ErrUnavailable = errors.New("object storage is unavailable")
+)
+
+// terminal lists the errors after which the same call fails again until somebody acts or asks for something else.
+var terminal = []error{
+	ErrNoSuchUpload, ErrNotFound, ErrPrecondition, ErrInvalidParts, ErrPartSize, ErrRange, ErrInvalidKey,
+	ErrBucketNotFound, ErrAccessDenied, ErrIntegrityUnsupported,
+}
+
+// Terminal says whether the same call will fail again until somebody acts or asks for something else. It is false for nil,
+// and for an error that is not of this package: a cancelled context, say, tells nothing about the backend.
+func Terminal(err error) bool {
+	for _, t := range terminal {
+		if errors.Is(err, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// Retryable says whether the same call may succeed later without anybody acting: any error that is not Terminal. It is false for nil.
+func Retryable(err error) bool { return err != nil && !Terminal(err) }
+
+// Error is an error of this package together with what the backend said. Kind is one of the Err… variables.
+type Error struct {
+	// Op is the S3 operation, such as "UploadPart".
+	Op string
+	// Kind is the error of this package that it counts as.
+	Kind error
+	// Cause is what the backend or the transport said. It may name buckets and upload ids: for logs, never for clients.
+	Cause error
+}
+
+// Error implements error.
+func (e *Error) Error() string { return fmt.Sprintf("%s: %v: %v", e.Op, e.Kind, e.Cause) }
+
+// Unwrap gives errors.Is both the kind and the cause.
+func (e *Error) Unwrap() []error { return []error{e.Kind, e.Cause} }

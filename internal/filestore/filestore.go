@@ -1,0 +1,164 @@
+// Package filestore is the seam between this project and object storage.
+//
+// The interfaces are small and split by who may use them: PartWriter, PartLister and Reader are all that the data plane
+// is given, so that a data plane that opens, completes or aborts an upload does not compile; Lifecycle belongs to the
+// reconciler. Errors of the backend are translated once, by the implementation, into the errors of this package.
+//
+// Implementations: internal/filestore/s3 (the real one), internal/filestore/memory (for error injection in tests). All pass
+// the conformance suite of internal/filestore/storetest.
+package filestore
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+)
+
+// Store is everything that a backend can do. Implementations are safe for concurrent use, and hold no state about uploads or objects.
+type Store interface {
+	PartWriter
+	PartLister
+	Lifecycle
+	Reader
+	Prober
+	// Close releases idle connections. Calls in flight end by themselves. It is idempotent.
+	Close()
+}
+
+// UploadRef names one multipart upload in a backend.
+type UploadRef struct {
+	// Key is the object's key, with the store's prefix, as in "iot/default/<entity>/a/b.bin".
+	Key string
+	// UploadID is the backend's id of the upload.
+	UploadID string
+}
+
+// Part is one part that the backend holds.
+type Part struct {
+	// Number is 1..10000.
+	Number int32
+	// Size in bytes.
+	Size int64
+	// ETag of the part, without quotes, as CompleteUpload wants it.
+	ETag string
+	// Checksum of the part in base64, of the kind that the payload mode sends; empty where the backend keeps none.
+	Checksum string
+	// Modified is when the backend stored the part, by its own clock. Zero in the answer of PutPart.
+	Modified time.Time
+}
+
+// PartWriter moves the bytes of parts.
+type PartWriter interface {
+	// PutPart streams exactly size bytes of body as part number of the upload. A part of that number that was there
+	// before is replaced; if the call fails for whatever reason, it is still there, whole (contract rule 11).
+	//
+	// It never buffers more than a small fixed amount, never retries (the bytes are gone), and does not read from body after it has
+	// returned. It does not close body. size must be ≥ 0; 0 is refused by backends but for the only part.
+	//
+	// Errors: ErrNoSuchUpload; ErrIncompleteBody, when body ended before size bytes or failed (the error of body is wrapped);
+	// ErrChecksum, when the backend received other bytes than were sent; ErrPartSize; ErrUnavailable and the others of this package.
+	PutPart(ctx context.Context, ref UploadRef, number int32, body io.Reader, size int64) (Part, error)
+}
+
+// PartLister reads the ledger of parts.
+type PartLister interface {
+	// ListParts returns all parts of the upload in the order of their numbers, paging as often as it must. A list without
+	// parts means that the upload is open and empty.
+	//
+	// Errors: ErrNoSuchUpload, and the others of this package.
+	ListParts(ctx context.Context, ref UploadRef) ([]Part, error)
+}
+
+// CreateUploadOptions is what a file is stored with. It is fixed when the upload is opened.
+type CreateUploadOptions struct {
+	// ContentType is the media type that the file is served with.
+	ContentType string
+	// Metadata is stored with the object as user metadata (x-amz-meta-…). Keys are lower-case ASCII letters, digits and dashes;
+	// values printable ASCII.
+	Metadata map[string]string
+}
+
+// Condition is what must be true of an object at the very moment at which another takes its place.
+// Exactly one of the fields is set; the zero value sets no condition.
+type Condition struct {
+	// Absent demands that no object has the key (If-None-Match: *).
+	Absent bool
+	// ETag demands that the object with the key has this ETag, without quotes (If-Match).
+	ETag string
+}
+
+// Upload is an upload that is open in the backend.
+type Upload struct {
+	UploadRef
+	// Initiated is when it was opened, by the backend's clock.
+	Initiated time.Time
+}
+
+// Lifecycle opens and ends uploads. Only the reconciler may use it.
+type Lifecycle interface {
+	// CreateUpload opens a multipart upload and returns its id. It is not idempotent: each call opens another one.
+	CreateUpload(ctx context.Context, key string, opts CreateUploadOptions) (uploadID string, err error)
+
+	// CompleteUpload assembles the parts, in the order given, into the object, if cond holds. The object appears whole or not at all.
+	//
+	// A failure does not mean that nothing happened: after any error but those of a caller's own mistake, look at the
+	// object's owner before believing it. Backends answer a repeated call with success or ErrNoSuchUpload.
+	//
+	// Errors: ErrPrecondition when cond does not hold (the upload stays usable); ErrNoSuchUpload; ErrInvalidParts, when a part is missing, was
+	// replaced since it was listed, or is too small in the middle (the upload stays usable); ErrUnavailable when the outcome is unknown.
+	CompleteUpload(ctx context.Context, ref UploadRef, parts []Part, cond Condition) (Object, error)
+
+	// AbortUpload deletes the upload and its parts. An upload that is not there is success, so it is idempotent. A part in flight can land
+	// after it: list the parts until ErrNoSuchUpload, and abort again.
+	AbortUpload(ctx context.Context, ref UploadRef) error
+
+	// ListUploads calls yield for each open upload whose key starts with prefix, until it returns false. How much of them the
+	// backend shows is capability UploadListing; where it is ExactKey, prefix must be a whole key.
+	ListUploads(ctx context.Context, prefix string, yield func(Upload) bool) error
+}
+
+// Object is what is known of a stored object.
+type Object struct {
+	// Key as in UploadRef.
+	Key string
+	// Size in bytes.
+	Size int64
+	// ETag of the backend, without quotes. Opaque; it changes with the content.
+	ETag string
+	// Modified is when the object was stored, by the backend's clock.
+	Modified time.Time
+	// ContentType as it was stored.
+	ContentType string
+	// Metadata is the user metadata, with lower-case keys and without "x-amz-meta-". Nil in the answer of CompleteUpload.
+	Metadata map[string]string
+	// Checksum of the whole object as "algorithm:base64", such as "crc64nvme:MN2ofvMjpIQ="; empty where the backend gives none.
+	Checksum string
+}
+
+// ByteRange is Length bytes from Offset on. Length < 0 means to the end.
+type ByteRange struct {
+	Offset, Length int64
+}
+
+// Reader reads stored objects.
+type Reader interface {
+	// Stat returns what is known of the object. Errors: ErrNotFound, and the others of this package.
+	Stat(ctx context.Context, key string) (Object, error)
+
+	// Open reads the bytes of rng of the object, if it still has the given ETag (empty: whichever it has). The caller closes the reader, which also ends
+	// the transfer. A body that the backend cuts short fails with io.ErrUnexpectedEOF, never with a clean end.
+	//
+	// Errors: ErrNotFound; ErrPrecondition when the object has another ETag by now; ErrRange when rng lies outside of it.
+	Open(ctx context.Context, key, etag string, rng ByteRange) (io.ReadCloser, error)
+}
+
+// Prober finds out what a backend can do.
+type Prober interface {
+	// Probe reaches the bucket with the credentials and tries the capabilities out on objects and uploads of its own under
+	// the store's prefix, in the reserved directory ".iotfile-probe/", which it removes again. It is idempotent.
+	//
+	// Errors: ErrBucketNotFound, ErrAccessDenied, ErrUnavailable, ErrIntegrityUnsupported.
+	Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, error)
+}
