@@ -1,0 +1,52 @@
+package upload
+
+import (
+	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+)
+
+// Defaults of a FileStore, for objects that the API server has not defaulted.
+const (
+	// DefaultUploadTTL is how long an upload may stay incomplete (contract rule 4: 2 days).
+	DefaultUploadTTL = 48 * time.Hour
+	// DefaultFinishedTTL is how long the record of a finished REST upload stays.
+	DefaultFinishedTTL = time.Hour
+)
+
+// ExpirationTime is when the upload's time is over: its ttl, else its store's, after it was started. It is zero for an upload
+// that was not started yet. store may be nil (deleted): then the default stands in.
+func ExpirationTime(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) time.Time {
+	if u.Status.StartTime == nil {
+		return time.Time{}
+	}
+	ttl := DefaultUploadTTL
+	switch {
+	case u.Spec.TTL != nil:
+		ttl = u.Spec.TTL.Duration
+	case store != nil && store.Spec.UploadTTL != nil:
+		ttl = store.Spec.UploadTTL.Duration
+	case store == nil && u.Status.ExpirationTime != nil:
+		return u.Status.ExpirationTime.Time
+	}
+	return u.Status.StartTime.Add(ttl)
+}
+
+// Expired says whether the upload was started and its time is over.
+func Expired(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time) bool {
+	at := ExpirationTime(u, store)
+	return !at.IsZero() && !now.Before(at)
+}
+
+// CollectionTime is when the record of a finished upload is deleted, and whether it ever is: only those opened over REST are, finishedTTL after they
+// ended. What a manifest made stays until its owner deletes it, since GitOps would create it anew.
+func CollectionTime(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) (time.Time, bool) {
+	if u.Status.CompletionTime == nil || u.Labels[v1alpha1.LabelCreatedThrough] != v1alpha1.CreatedThroughREST {
+		return time.Time{}, false
+	}
+	ttl := DefaultFinishedTTL
+	if store != nil && store.Spec.FinishedTTL != nil {
+		ttl = store.Spec.FinishedTTL.Duration
+	}
+	return u.Status.CompletionTime.Add(ttl), true
+}

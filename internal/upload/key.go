@@ -1,0 +1,82 @@
+package upload
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxKeyBytes is the length limit of an S3 object key in bytes of UTF-8 (S3 User Guide, "Naming Amazon S3 objects").
+const MaxKeyBytes = 1024
+
+var entityIDPattern = regexp.MustCompile(`^[a-f0-9]{32}$`)
+
+// File names a file within the cluster.
+type File struct {
+	// Namespace is the tenant.
+	Namespace string
+	// EntityID is 32 lower-case hexadecimal digits.
+	EntityID string
+	// Path below the entity, decoded, without a slash at either end.
+	Path string
+}
+
+// Validate returns nil for a file that can be stored, else an error that says what is wrong with its entity or path and
+// may be shown to a client. The length of the key is ObjectKey's to check, since it depends on the store.
+func (f File) Validate() error {
+	if !entityIDPattern.MatchString(f.EntityID) {
+		return fmt.Errorf("the entityId %q is not 32 lower-case hexadecimal digits", clip(f.EntityID))
+	}
+	return validatePath(f.Path)
+}
+
+func validatePath(path string) error {
+	switch {
+	case path == "":
+		return errors.New("the file path is empty: name a file behind the entityId")
+	case !utf8.ValidString(path):
+		return errors.New("the file path is not UTF-8 when it is percent-decoded")
+	case len(path) > MaxKeyBytes:
+		return fmt.Errorf("the file path is %d bytes long, longer than the %d that object storage takes for a whole key", len(path), MaxKeyBytes)
+	}
+	for _, r := range path {
+		if r < 0x20 || (r >= 0x7f && r < 0xa0) {
+			return fmt.Errorf("the file path holds the control character U+%04X", r)
+		}
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		switch segment {
+		case "":
+			return errors.New("the file path holds an empty segment: remove the doubled, leading or trailing slash")
+		case ".", "..":
+			return fmt.Errorf("the file path holds the segment %q: send the path resolved", segment)
+		}
+	}
+	return nil
+}
+
+// ObjectKey is where the file is stored: {prefix}{namespace}/{entityID}/{path}. The namespace comes first, so that no tenant can name
+// another's key. It fails if the key is longer than MaxKeyBytes; the error may be shown to a client.
+func (f File) ObjectKey(prefix string) (string, error) {
+	key := prefix + f.TenantKey()
+	if len(key) > MaxKeyBytes {
+		return "", fmt.Errorf("the file path is too long: with its prefix it has %d bytes, and object storage takes %d", len(key), MaxKeyBytes)
+	}
+	return key, nil
+}
+
+// TenantKey is the key without the store's prefix, {namespace}/{entityID}/{path}: what clients are shown as objectKey (contract rule 8).
+func (f File) TenantKey() string {
+	return f.Namespace + "/" + f.EntityID + "/" + f.Path
+}
+
+// clip shortens what a client sent, so that an error message stays readable.
+func clip(s string) string {
+	const limit = 64
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit], "") + "…"
+}

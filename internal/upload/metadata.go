@@ -1,0 +1,91 @@
+package upload
+
+import (
+	"net/url"
+	"strconv"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Keys of the user metadata that is stored with every file, as S3 names them: lower-case, behind "x-amz-meta-".
+const (
+	metaVersion     = "iotfile-version"
+	metaOwner       = "iotfile-owner"
+	metaDescription = "iotfile-description"
+	metaTimestamp   = "iotfile-timestamp"
+	metaCreated     = "iotfile-created"
+	metaCreatedBy   = "iotfile-created-by"
+	metaUpdatedBy   = "iotfile-updated-by"
+)
+
+// FileMetadata is what this project stores with a file beside its bytes. Object storage is its only home.
+type FileMetadata struct {
+	// Version is the integer ETag. A file that others put into the bucket has version 0.
+	Version int64
+	// Owner is the UID of the MultipartUpload that made the file, empty for files made otherwise. It tells a repeated completion that an
+	// earlier one succeeded.
+	Owner types.UID
+	// Description is free text of up to 100 characters.
+	Description string
+	// Timestamp is a time that the client gave, zero for none.
+	Timestamp time.Time
+	// Created is when version 0 was opened, zero if unknown; CreatedBy who did.
+	Created   time.Time
+	CreatedBy string
+	// UpdatedBy is who made this version.
+	UpdatedBy string
+}
+
+// Encode gives the user metadata to store. Values are percent-encoded where they are not plain ASCII, since S3 metadata travels in headers.
+func (m FileMetadata) Encode() map[string]string {
+	out := map[string]string{metaVersion: strconv.FormatInt(m.Version, 10)}
+	put := func(key, value string) {
+		if value != "" {
+			out[key] = url.PathEscape(value)
+		}
+	}
+	putTime := func(key string, t time.Time) {
+		if !t.IsZero() {
+			out[key] = t.UTC().Format(time.RFC3339Nano)
+		}
+	}
+	put(metaOwner, string(m.Owner))
+	put(metaDescription, m.Description)
+	put(metaCreatedBy, m.CreatedBy)
+	put(metaUpdatedBy, m.UpdatedBy)
+	putTime(metaTimestamp, m.Timestamp)
+	putTime(metaCreated, m.Created)
+	return out
+}
+
+// DecodeFileMetadata reads what Encode wrote. What is missing or cannot be read is zero: the objects of others are files of version 0.
+func DecodeFileMetadata(meta map[string]string) FileMetadata {
+	text := func(key string) string {
+		s, err := url.PathUnescape(meta[key])
+		if err != nil {
+			return ""
+		}
+		return s
+	}
+	moment := func(key string) time.Time {
+		t, err := time.Parse(time.RFC3339Nano, meta[key])
+		if err != nil {
+			return time.Time{}
+		}
+		return t
+	}
+	version, err := strconv.ParseInt(meta[metaVersion], 10, 64)
+	if err != nil || version < 0 {
+		version = 0
+	}
+	return FileMetadata{
+		Version:     version,
+		Owner:       types.UID(text(metaOwner)),
+		Description: text(metaDescription),
+		Timestamp:   moment(metaTimestamp),
+		Created:     moment(metaCreated),
+		CreatedBy:   text(metaCreatedBy),
+		UpdatedBy:   text(metaUpdatedBy),
+	}
+}

@@ -1,0 +1,81 @@
+package upload
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// CheckSequence says whether parts numbered numbers, in ascending order, can be assembled: they must be exactly 1..N with N ≥ 1
+// (contract rule 3). If final is not nil, N must be *final. It returns nil or a *SequenceError.
+func CheckSequence(numbers []int32, final *int32) error {
+	last := int32(0)
+	if len(numbers) > 0 {
+		last = numbers[len(numbers)-1]
+	}
+	e := &SequenceError{Parts: len(numbers)}
+	if final != nil {
+		if last > *final {
+			e.Beyond = *final
+		}
+		last = *final
+	}
+	have := make(map[int32]bool, len(numbers))
+	for _, n := range numbers {
+		have[n] = true
+	}
+	for n := int32(1); n <= last; n++ {
+		if !have[n] {
+			e.Missing = append(e.Missing, n)
+		}
+	}
+	if last > 0 && len(e.Missing) == 0 && e.Beyond == 0 {
+		return nil
+	}
+	return e
+}
+
+// SequenceError says why parts cannot be assembled. Its text may be shown to a client.
+type SequenceError struct {
+	// Parts is how many parts there are.
+	Parts int
+	// Missing are the numbers that are missing, ascending.
+	Missing []int32
+	// Beyond is the final part's number if there are parts behind it, else 0.
+	Beyond int32
+}
+
+// Error implements error.
+func (e *SequenceError) Error() string {
+	switch {
+	case len(e.Missing) > 0:
+		return fmt.Sprintf("the parts are not complete: missing %s; the parts that arrived are kept, send the missing ones and complete again", ranges(e.Missing))
+	case e.Beyond > 0:
+		return fmt.Sprintf("there are parts behind number %d, which was fixed as the last one", e.Beyond)
+	default:
+		return "there is no part to complete: send parts first, or the file's bytes with this request"
+	}
+}
+
+// ranges writes ascending numbers as "2, 5-9, 12", up to ten runs of them.
+func ranges(numbers []int32) string {
+	const limit = 10
+	var runs []string
+	for i := 0; i < len(numbers); {
+		j := i
+		for j+1 < len(numbers) && numbers[j+1] == numbers[j]+1 {
+			j++
+		}
+		if len(runs) == limit {
+			runs = append(runs, "…")
+			break
+		}
+		run := strconv.Itoa(int(numbers[i]))
+		if j > i {
+			run += "-" + strconv.Itoa(int(numbers[j]))
+		}
+		runs = append(runs, run)
+		i = j + 1
+	}
+	return strings.Join(runs, ", ")
+}

@@ -1,0 +1,60 @@
+package upload
+
+import (
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+)
+
+// FileOf names the file that the upload makes.
+func FileOf(u *v1alpha1.MultipartUpload) File {
+	return File{Namespace: u.Namespace, EntityID: u.Spec.EntityID, Path: u.Spec.Path}
+}
+
+// Ended says whether the upload has reached an end: completed, aborted, expired or lost. It never leaves it.
+func Ended(u *v1alpha1.MultipartUpload) bool { return u.Status.CompletionTime != nil }
+
+// Completed says whether the status records that the upload has become the file.
+func Completed(u *v1alpha1.MultipartUpload) bool {
+	return meta.IsStatusConditionTrue(u.Status.Conditions, v1alpha1.ConditionCompleted)
+}
+
+// Stalled returns the condition Stalled if it is True and speaks of the current spec, else nil.
+func Stalled(u *v1alpha1.MultipartUpload) *metav1.Condition {
+	c := meta.FindStatusCondition(u.Status.Conditions, v1alpha1.ConditionStalled)
+	if c == nil || c.Status != metav1.ConditionTrue || c.ObservedGeneration != u.Generation {
+		return nil
+	}
+	return c
+}
+
+// Open says whether the upload holds its file: it has not ended and is not being deleted before it was opened.
+func Open(u *v1alpha1.MultipartUpload) bool {
+	return !Ended(u) && (u.DeletionTimestamp == nil || u.Status.UploadID != "")
+}
+
+// TakesParts says whether the upload is opened in object storage and its owner wants nothing but parts of it.
+func TakesParts(u *v1alpha1.MultipartUpload) bool {
+	return !Ended(u) && u.Status.UploadID != "" && u.DeletionTimestamp == nil && Desired(u) == v1alpha1.DesiredStateUploading
+}
+
+// Desired is spec.desiredState with its default.
+func Desired(u *v1alpha1.MultipartUpload) v1alpha1.DesiredState {
+	if u.Spec.DesiredState == "" {
+		return v1alpha1.DesiredStateUploading
+	}
+	return u.Spec.DesiredState
+}
+
+// Goes says whether a has the file rather than b, of two open uploads of one file: the one that was opened in object storage first, else the older one,
+// else the one of the smaller UID. It is a strict order, so that every reader names the same winner.
+func Goes(a, b *v1alpha1.MultipartUpload) bool {
+	if (a.Status.UploadID != "") != (b.Status.UploadID != "") {
+		return a.Status.UploadID != ""
+	}
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.UID < b.UID
+}
