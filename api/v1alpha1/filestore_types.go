@@ -215,10 +215,12 @@ type FileStoreSpec struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="finishedTTL must not be negative and at most 8760h"
 	FinishedTTL *metav1.Duration `json:"finishedTTL,omitempty"`
 
-	// orphanPolicy is what happens to an upload under the prefix that no MultipartUpload owns, an hour after it was opened.
+	// orphanPolicy is what happens to an upload under the prefix that no MultipartUpload owns, an hour after it was
+	// opened: Report tells of it in an event and a metric, Abort deletes its parts. Choose Abort where nobody else,
+	// another cluster's operator included, opens uploads under this bucket and prefix.
 	//
 	// +optional
-	// +kubebuilder:default=Abort
+	// +kubebuilder:default=Report
 	OrphanPolicy OrphanPolicy `json:"orphanPolicy,omitempty"`
 }
 

@@ -1,0 +1,304 @@
+package upload
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+)
+
+// CheckInterval is how often an upload that takes parts is compared with object storage, so that one that was lost there is noticed.
+const CheckInterval = time.Hour
+
+// AbandonedAfter is how long an upload that was asked for over REST may wait to be opened before its record is removed: whoever
+// asked has long been answered, and the record would keep the path.
+const AbandonedAfter = 10 * time.Minute
+
+// Part is what of a part matters to a decision.
+type Part struct {
+	// Number is 1..10000, Size in bytes.
+	Number int32
+	Size   int64
+}
+
+// Object is what was seen at the file's key.
+type Object struct {
+	// Exists is false where there is no object; then the rest is zero.
+	Exists bool
+	// ETag is the backend's.
+	ETag string
+	// Metadata that was stored with it.
+	Metadata FileMetadata
+}
+
+// Ledger is what object storage knows of the upload.
+type Ledger struct {
+	// Lost: it does not know the upload (any more).
+	Lost bool
+	// Parts in the order of their numbers.
+	Parts []Part
+}
+
+// Problem is why the world could not be observed, or why the upload must wait.
+type Problem struct {
+	// Reason is a condition reason.
+	Reason string
+	// Message says what is wrong and what to do, for the cluster's users.
+	Message string
+	// Stalled: it does not pass by itself.
+	Stalled bool
+}
+
+// Observation is all that Decide looks at.
+type Observation struct {
+	// Upload as recorded.
+	Upload *v1alpha1.MultipartUpload
+	// Store that serves it; nil if there is none, and then Problem says why.
+	Store *v1alpha1.FileStore
+	// Problem is why object storage could not be looked at, nil if it could.
+	Problem *Problem
+	// Holder is another open upload of the same file, nil if there is none.
+	Holder *v1alpha1.MultipartUpload
+	// OtherOpen is how many other uploads the namespace has open in the store.
+	OtherOpen int
+	// Object and Ledger are what was seen in object storage; nil where Needs did not ask for it.
+	Object *Object
+	Ledger *Ledger
+	// GiveUpAfter is how long the finalizer of a deleted upload waits for a store that cannot be reached.
+	GiveUpAfter time.Duration
+}
+
+// Step is what to do next. Each is safe to repeat.
+type Step string
+
+// The steps that Decide chooses from.
+const (
+	// StepWait: record State, look again at Decision.After or when something changes.
+	StepWait Step = "Wait"
+	// StepAddFinalizer: make sure that the record outlives its parts, before anything is opened.
+	StepAddFinalizer Step = "AddFinalizer"
+	// StepInitiate: open the upload in object storage.
+	StepInitiate Step = "Initiate"
+	// StepComplete: assemble the file under the conditions Absent or ETag.
+	StepComplete Step = "Complete"
+	// StepAbort: delete the parts.
+	StepAbort Step = "Abort"
+	// StepFinish: record the end that State tells of. Nothing is left in object storage but, maybe, the file.
+	StepFinish Step = "Finish"
+	// StepReleaseFinalizer: let the record go, if it is being deleted, or be deleted at once later.
+	StepReleaseFinalizer Step = "ReleaseFinalizer"
+	// StepAbandon: let the record go although its parts may still be in object storage, which could not be reached for too long.
+	StepAbandon Step = "Abandon"
+	// StepCollect: delete the record.
+	StepCollect Step = "Collect"
+)
+
+// State is what the status is to say.
+type State struct {
+	// Reason is a condition reason, from which conditions and phase follow.
+	Reason string
+	// Message for the cluster's users.
+	Message string
+	// Stalled: it does not pass by itself.
+	Stalled bool
+}
+
+// Decision is what the reconciler is to do.
+type Decision struct {
+	// Step to take.
+	Step Step
+	// State to record: for StepWait and StepFinish as it is, for the others while they are under way.
+	State State
+	// After is when to look again at the latest, zero for "when something changes".
+	After time.Time
+	// Retry: look again soon, with growing pauses.
+	Retry bool
+	// Absent or ETag is what StepComplete demands of the object that the file replaces; exactly one is set.
+	Absent bool
+	ETag   string
+}
+
+// Needs says what Decide wants to see of object storage for this upload: the object at the file's key, the ledger of parts.
+func Needs(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time) (object, ledger bool) {
+	switch {
+	case Ended(u):
+		return false, false
+	case u.Status.UploadID == "":
+		return u.DeletionTimestamp == nil && Desired(u) != v1alpha1.DesiredStateAborted, false
+	case u.DeletionTimestamp != nil || Desired(u) != v1alpha1.DesiredStateUploading || Expired(u, store, now):
+		return true, true
+	default:
+		check := now.Sub(u.Status.StartTime.Time) >= CheckInterval
+		return check, check
+	}
+}
+
+// Decide says what comes next. It believes what was observed, not what earlier conditions say, with one exception that it names.
+func Decide(o Observation, now time.Time) Decision {
+	u := o.Upload
+	switch {
+	case Ended(u):
+		return decideEnded(o, now)
+	case u.Status.UploadID == "":
+		return decideUnopened(o, now)
+	case o.Problem != nil:
+		return decideBlocked(o, now)
+	case o.Object != nil && o.Object.Exists && o.Object.Metadata.Owner == u.UID:
+		// Also when the owner wants an abort by now: the file is there, and an abort never touches a file.
+		return finish(v1alpha1.ReasonCompleted, fmt.Sprintf("the file has version %d", o.Object.Metadata.Version))
+	case o.Ledger != nil && o.Ledger.Lost:
+		return decideLost(o, now)
+	case Desired(u) == v1alpha1.DesiredStateCompleted:
+		return decideCompletion(o, now)
+	case ending(o, now) != "":
+		return abort(ending(o, now))
+	default:
+		return Decision{Step: StepWait, State: State{Reason: v1alpha1.ReasonUploading, Message: "parts are taken"}, After: nextLook(o, now)}
+	}
+}
+
+// decideEnded deals with an upload that has reached its end: only its record is left.
+func decideEnded(o Observation, now time.Time) Decision {
+	u := o.Upload
+	if slices.Contains(u.Finalizers, v1alpha1.FinalizerAbortUpload) {
+		return Decision{Step: StepReleaseFinalizer}
+	}
+	at, collected := CollectionTime(u, o.Store)
+	switch {
+	case u.DeletionTimestamp != nil || !collected:
+		return Decision{Step: StepWait}
+	case !now.Before(at):
+		return Decision{Step: StepCollect}
+	default:
+		return Decision{Step: StepWait, After: at}
+	}
+}
+
+// decideUnopened deals with an upload that object storage has not been asked for, or whose answer was not recorded; the orphan sweep
+// finds what such a crash leaves.
+func decideUnopened(o Observation, now time.Time) Decision {
+	u := o.Upload
+	switch {
+	case u.DeletionTimestamp != nil:
+		return Decision{Step: StepReleaseFinalizer}
+	case Desired(u) == v1alpha1.DesiredStateAborted:
+		return finish(v1alpha1.ReasonAborted, "aborted before it was opened")
+	case u.Labels[v1alpha1.LabelCreatedThrough] == v1alpha1.CreatedThroughREST && now.Sub(u.CreationTimestamp.Time) >= AbandonedAfter:
+		return Decision{Step: StepCollect}
+	case !slices.Contains(u.Finalizers, v1alpha1.FinalizerAbortUpload):
+		return Decision{Step: StepAddFinalizer, State: State{Reason: v1alpha1.ReasonPending, Message: "waiting to be opened"}}
+	}
+	if p := obstacle(o); p != nil {
+		return Decision{Step: StepWait, State: State(*p), Retry: true}
+	}
+	return Decision{Step: StepInitiate, State: State{Reason: v1alpha1.ReasonUploading, Message: "parts are taken"}}
+}
+
+// obstacle is why the upload cannot be opened, nil if it can.
+func obstacle(o Observation) *Problem {
+	if o.Problem != nil {
+		return o.Problem
+	}
+	u := o.Upload
+	stalled := func(reason, message string) *Problem {
+		return &Problem{Reason: reason, Message: message, Stalled: true}
+	}
+	file := FileOf(u)
+	if err := file.Validate(); err != nil {
+		return stalled(v1alpha1.ReasonInvalidKey, err.Error())
+	}
+	if _, err := file.ObjectKey(o.Store.Spec.Prefix); err != nil {
+		return stalled(v1alpha1.ReasonInvalidKey, err.Error())
+	}
+	if o.Holder != nil && Goes(o.Holder, u) {
+		return stalled(v1alpha1.ReasonFileBusy, fmt.Sprintf("the upload %q of the same file is open: complete, abort or delete it first", o.Holder.Name))
+	}
+	if limit := LimitsOf(o.Store).MaxOpenUploads; limit > 0 && o.OtherOpen >= int(limit) {
+		return stalled(v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("the namespace has %d uploads open in this store, which allows %d", o.OtherOpen, limit))
+	}
+	if err := CheckVersion(u.Spec.IfMatch, o.Object.Exists, o.Object.Metadata.Version); err != nil {
+		return stalled(v1alpha1.ReasonVersionConflict, err.Error())
+	}
+	return nil
+}
+
+// decideBlocked deals with an open upload whose object storage cannot be looked at: it waits, but a deletion not for ever.
+func decideBlocked(o Observation, now time.Time) Decision {
+	u := o.Upload
+	if u.DeletionTimestamp != nil && now.Sub(u.DeletionTimestamp.Time) >= o.GiveUpAfter {
+		return Decision{Step: StepAbandon, State: State(*o.Problem)}
+	}
+	return Decision{Step: StepWait, State: State(*o.Problem), Retry: true}
+}
+
+// decideLost deals with an open upload that object storage does not know, and whose file is not its result.
+func decideLost(o Observation, now time.Time) Decision {
+	switch ending(o, now) {
+	case v1alpha1.ReasonAborting:
+		return finish(v1alpha1.ReasonAborted, "the parts were deleted")
+	case v1alpha1.ReasonExpiring:
+		return finish(v1alpha1.ReasonExpired, fmt.Sprintf("the upload was incomplete at its expiration time, %s: its parts were deleted", ExpirationTime(o.Upload, o.Store).UTC().Format(time.RFC3339)))
+	default:
+		return finish(v1alpha1.ReasonUploadLost, "object storage no longer knows the upload, for example because a lifecycle rule of the bucket deleted it: start it again")
+	}
+}
+
+// decideCompletion deals with an upload that its owner wants completed. It is completed even if it has expired or is being
+// deleted meanwhile, since an earlier pass may have committed it; it is aborted only if it can't be completed.
+func decideCompletion(o Observation, now time.Time) Decision {
+	u := o.Upload
+	numbers := make([]int32, len(o.Ledger.Parts))
+	for i, p := range o.Ledger.Parts {
+		numbers[i] = p.Number
+	}
+	stalled := State{Stalled: true}
+	if err := CheckSequence(numbers, u.Spec.FinalPartNumber); err != nil {
+		stalled.Reason, stalled.Message = v1alpha1.ReasonPartsMissing, err.Error()
+	} else if err := CheckVersion(u.Spec.IfMatch, o.Object.Exists, o.Object.Metadata.Version); err != nil {
+		stalled.Reason, stalled.Message = v1alpha1.ReasonVersionConflict, err.Error()
+	} else if c := Stalled(u); c != nil && c.Reason == v1alpha1.ReasonPartsInvalid {
+		// The one condition that is believed: only asking again would tell, and the answer to that was No.
+		stalled.Reason, stalled.Message = c.Reason, c.Message
+	} else {
+		return Decision{
+			Step:   StepComplete,
+			State:  State{Reason: v1alpha1.ReasonCompleting, Message: fmt.Sprintf("%d parts are being assembled", len(numbers))},
+			Absent: !o.Object.Exists,
+			ETag:   o.Object.ETag,
+		}
+	}
+	if reason := ending(o, now); reason != "" {
+		return abort(reason)
+	}
+	return Decision{Step: StepWait, State: stalled, After: nextLook(o, now)}
+}
+
+// ending is why the upload must end without a file: the reason while its parts are deleted, empty if it must not.
+func ending(o Observation, now time.Time) string {
+	switch {
+	case o.Upload.DeletionTimestamp != nil || Desired(o.Upload) == v1alpha1.DesiredStateAborted:
+		return v1alpha1.ReasonAborting
+	case Expired(o.Upload, o.Store, now):
+		return v1alpha1.ReasonExpiring
+	default:
+		return ""
+	}
+}
+
+// nextLook is when an upload is looked at again if nothing happens: when it expires, or for the next comparison with object storage.
+func nextLook(o Observation, now time.Time) time.Time {
+	check := now.Add(CheckInterval)
+	if expires := ExpirationTime(o.Upload, o.Store); !expires.IsZero() && expires.Before(check) {
+		return expires
+	}
+	return check
+}
+
+func abort(reason string) Decision {
+	return Decision{Step: StepAbort, State: State{Reason: reason, Message: "the parts are being deleted"}}
+}
+
+func finish(reason, message string) Decision {
+	return Decision{Step: StepFinish, State: State{Reason: reason, Message: message, Stalled: reason != v1alpha1.ReasonCompleted}}
+}
