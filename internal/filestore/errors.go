@@ -32,6 +32,17 @@ var (
 	ErrAccessDenied = errors.New("object storage refuses the credentials")
 	// ErrIntegrityUnsupported: the backend has no payload mode that keeps contract rule 11. Terminal.
 	ErrIntegrityUnsupported = errors.New("object storage has no payload mode in which a body that is cut short leaves nothing behind")
+	// ErrRejected: the backend understood the request and refuses it for a reason that no other error names, such as a header that
+	// it does not implement. Terminal.
+	ErrRejected = errors.New("object storage rejects the request")
+	// ErrInvalidConfig: the Config cannot be used as it is, such as an endpoint that is not a URL. Terminal until somebody acts.
+	ErrInvalidConfig = errors.New("the configuration of the store is invalid")
+	// ErrStoreNotFound: there is no FileStore of that name. Terminal until somebody acts.
+	ErrStoreNotFound = errors.New("FileStore not found")
+	// ErrSecretNotFound: the FileStore names a Secret that is not in the operator's namespace. Terminal until somebody acts.
+	ErrSecretNotFound = errors.New("Secret not found")
+	// ErrSecretKey: the Secret lacks a key, or holds it empty; the text names it. Terminal until somebody acts.
+	ErrSecretKey = errors.New("the Secret lacks a key")
 	// ErrBusy: the backend asks to slow down. Retryable.
 	ErrBusy = errors.New("object storage is busy")
 	// ErrUnavailable: the backend could not be reached, failed, or did not answer in time; the outcome is unknown. Retryable.
@@ -41,7 +52,8 @@ var (
 // terminal lists the errors after which the same call fails again until somebody acts or asks for something else.
 var terminal = []error{
 	ErrNoSuchUpload, ErrNotFound, ErrPrecondition, ErrInvalidParts, ErrPartSize, ErrRange, ErrInvalidKey,
-	ErrBucketNotFound, ErrAccessDenied, ErrIntegrityUnsupported,
+	ErrBucketNotFound, ErrAccessDenied, ErrIntegrityUnsupported, ErrRejected,
+	ErrInvalidConfig, ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey,
 }
 
 // Terminal says whether the same call will fail again until somebody acts or asks for something else. It is false for nil,

@@ -55,7 +55,7 @@ type PartWriter interface {
 	// before is replaced; if the call fails for whatever reason, it is still there, whole (contract rule 11).
 	//
 	// It never buffers more than a small fixed amount, never retries (the bytes are gone), and does not read from body after it has
-	// returned. It does not close body. size must be ≥ 0; 0 is refused by backends but for the only part.
+	// returned: a Read of body that blocks therefore keeps it from returning, even when ctx is over, so let body fail when ctx does. It does not close body. size must be ≥ 0; 0 is refused by backends but for the only part.
 	//
 	// Errors: ErrNoSuchUpload; ErrIncompleteBody, when body ended before size bytes or failed (the error of body is wrapped);
 	// ErrChecksum, when the backend received other bytes than were sent; ErrPartSize; ErrUnavailable and the others of this package.
@@ -147,10 +147,11 @@ type Reader interface {
 	// Stat returns what is known of the object. Errors: ErrNotFound, and the others of this package.
 	Stat(ctx context.Context, key string) (Object, error)
 
-	// Open reads the bytes of rng of the object, if it still has the given ETag (empty: whichever it has). The caller closes the reader, which also ends
-	// the transfer. A body that the backend cuts short fails with io.ErrUnexpectedEOF, never with a clean end.
+	// Open reads the bytes of rng of the object, if it still has the given ETag (empty: whichever it has). A range that reaches over the end
+	// gives what there is. The caller closes the reader, which also ends the transfer, as does the end of ctx. A body that the backend cuts
+	// short fails with an error that wraps io.ErrUnexpectedEOF and ErrUnavailable, never with a clean end.
 	//
-	// Errors: ErrNotFound; ErrPrecondition when the object has another ETag by now; ErrRange when rng lies outside of it.
+	// Errors: ErrNotFound; ErrPrecondition when the object has another ETag by now; ErrRange when rng begins outside of it.
 	Open(ctx context.Context, key, etag string, rng ByteRange) (io.ReadCloser, error)
 }
 

@@ -1,0 +1,82 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"maps"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+)
+
+// Stat implements filestore.Reader.
+func (s *Store) Stat(ctx context.Context, key string) (filestore.Object, error) {
+	leave, err := s.enter(ctx, Stat, key)
+	if err != nil {
+		return filestore.Object{}, err
+	}
+	o, err := s.object(Stat, key)
+	if err := leave(err); err != nil {
+		return filestore.Object{}, err
+	}
+	o.Metadata = maps.Clone(o.Metadata)
+	return o.Object, nil
+}
+
+func (s *Store) object(op Operation, key string) (object, error) {
+	if err := checkKey(op, key); err != nil {
+		return object{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, ok := s.objects[key]
+	if !ok {
+		return object{}, fault(op, filestore.ErrNotFound, "%s", key)
+	}
+	return o, nil
+}
+
+// Open implements filestore.Reader.
+func (s *Store) Open(ctx context.Context, key, etag string, rng filestore.ByteRange) (io.ReadCloser, error) {
+	leave, err := s.enter(ctx, Open, key)
+	if err != nil {
+		return nil, err
+	}
+	content, err := s.cut(key, etag, rng)
+	if err := leave(err); err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(content)), nil
+}
+
+func (s *Store) cut(key, etag string, rng filestore.ByteRange) ([]byte, error) {
+	o, err := s.object(Open, key)
+	if err != nil {
+		return nil, err
+	}
+	if etag != "" && etag != o.ETag {
+		return nil, fault(Open, filestore.ErrPrecondition, "the object has ETag %s", o.ETag)
+	}
+	whole := rng.Offset == 0 && rng.Length <= 0
+	if rng.Offset < 0 || rng.Offset > o.Size || rng.Offset == o.Size && rng.Length != 0 && !whole {
+		return nil, fault(Open, filestore.ErrRange, "offset %d of %d bytes", rng.Offset, o.Size)
+	}
+	content := o.content[rng.Offset:]
+	if rng.Length >= 0 && rng.Length < int64(len(content)) {
+		content = content[:rng.Length]
+	}
+	return content, nil
+}
+
+// Probe implements filestore.Prober.
+func (s *Store) Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, error) {
+	leave, err := s.enter(ctx, Probe, "")
+	if err != nil {
+		return v1alpha1.FileStoreCapabilities{}, err
+	}
+	if err := leave(nil); err != nil {
+		return v1alpha1.FileStoreCapabilities{}, err
+	}
+	return *s.opts.Capabilities.DeepCopy(), nil
+}

@@ -1,0 +1,59 @@
+package s3
+
+import (
+	"errors"
+	"io"
+	"sync"
+)
+
+// errReleased is what the transport reads once the call that lent it the body is over.
+var errReleased = errors.New("the body is no longer on loan")
+
+// loan is a caller's body for the time of one call.
+//
+// net/http may go on reading a request's body after RoundTrip has returned, as when the backend answers early, and offers
+// no way to wait for the end of it. Reads of the body therefore hold a lock: release waits for one in progress, and the later ones
+// fail without touching the body. loan also remembers how the body failed, since minio-go and net/http wrap, replace or drop that error.
+type loan struct {
+	mu   sync.Mutex
+	body io.Reader
+	left int64
+	err  error
+}
+
+func lend(body io.Reader, size int64) *loan { return &loan{body: body, left: size} }
+
+// Read implements io.Reader: it gives exactly the size that was lent, and an error, never a clean end, when the body has less.
+func (l *loan) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.err != nil:
+		return 0, l.err
+	case l.left == 0:
+		return 0, io.EOF
+	case l.body == nil:
+		return 0, errReleased
+	}
+	if int64(len(p)) > l.left {
+		p = p[:l.left]
+	}
+	n, err := l.body.Read(p)
+	l.left -= int64(n)
+	if err == io.EOF {
+		err = nil
+		if l.left > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+	}
+	l.err = err
+	return n, err
+}
+
+// release takes the body back and returns the error that it had. It blocks while a Read of the body does. It is idempotent.
+func (l *loan) release() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.body = nil
+	return l.err
+}

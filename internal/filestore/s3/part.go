@@ -1,0 +1,83 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/minio/minio-go/v7"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+)
+
+// PutPart implements filestore.PartWriter.
+func (s *store) PutPart(ctx context.Context, ref filestore.UploadRef, number int32, body io.Reader, size int64) (filestore.Part, error) {
+	mode, ok := payloads[s.cfg.PayloadMode]
+	if !ok {
+		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrUnavailable, Cause: errors.New("the store has not been probed yet")}
+	}
+	if err := checkRef(opPut, ref); err != nil {
+		return filestore.Part{}, err
+	}
+	if number < 1 || number > maxPartNumber {
+		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrRejected, Cause: fmt.Errorf("part number %d is not in 1..%d", number, maxPartNumber)}
+	}
+	if size < 0 || size > maxPartBytes {
+		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrPartSize, Cause: fmt.Errorf("the part has %d bytes, S3 takes 0..%d", size, int64(maxPartBytes))}
+	}
+	core := s.core
+	if mode.signed {
+		core = s.parts
+	}
+	loan := lend(body, size)
+	framed, length, opts := mode.frame(loan, size)
+	put, err := core.PutObjectPart(ctx, s.cfg.Bucket, ref.Key, ref.UploadID, int(number), framed, length, opts)
+	if bodyErr := loan.release(); bodyErr != nil {
+		// What the backend says of a request whose body failed is a consequence of that.
+		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrIncompleteBody, Cause: bodyErr}
+	}
+	if err != nil {
+		return filestore.Part{}, translate(ctx, opPut, err)
+	}
+	return filestore.Part{Number: number, Size: size, ETag: put.ETag, Checksum: mode.checksum(put)}, nil
+}
+
+// ListParts implements filestore.PartLister.
+func (s *store) ListParts(ctx context.Context, ref filestore.UploadRef) ([]filestore.Part, error) {
+	if err := checkRef(opListParts, ref); err != nil {
+		return nil, err
+	}
+	mode := payloads[s.cfg.PayloadMode]
+	var parts []filestore.Part
+	for marker := 0; ; {
+		// Always a page size: MinIO takes max-parts=0 for pages of one.
+		page, err := s.core.ListObjectParts(ctx, s.cfg.Bucket, ref.Key, ref.UploadID, marker, listPageSize)
+		if err != nil {
+			return nil, translate(ctx, opListParts, err)
+		}
+		last := marker
+		for _, p := range page.ObjectParts {
+			last = p.PartNumber
+			parts = append(parts, part(mode, p))
+		}
+		if !page.IsTruncated {
+			return parts, nil
+		}
+		// The marker of the answer is left out of account: the number of the last part is the same, where it is right.
+		if last <= marker {
+			return nil, &filestore.Error{Op: opListParts, Kind: filestore.ErrUnavailable, Cause: fmt.Errorf("the page after part %d leads nowhere", marker)}
+		}
+		marker = last
+	}
+}
+
+func part(mode payload, p minio.ObjectPart) filestore.Part {
+	return filestore.Part{
+		Number:   int32(p.PartNumber), //nolint:gosec // S3 numbers parts 1..10000
+		Size:     p.Size,
+		ETag:     trimETag(p.ETag),
+		Checksum: mode.checksum(p),
+		Modified: p.LastModified,
+	}
+}

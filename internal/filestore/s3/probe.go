@@ -1,0 +1,176 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+)
+
+const (
+	// probeDir holds the object of each probe that is under way.
+	probeDir = ".iotfile-probe/"
+	// probeLeftover is the age from which on a probe is taken for dead. It allows for clocks that differ by S3's limit of 15 minutes.
+	probeLeftover = 30 * time.Minute
+	// probeCleanup bounds the cleaning up, which goes on when the context of the probe is over.
+	probeCleanup = 15 * time.Second
+)
+
+// probe is one run of Probe. Its object marks it: first stored and last deleted, and objects can be listed by prefix everywhere, so what a
+// dead probe has left is found even where uploads are listed by exact key only.
+type probe struct {
+	*store
+	key  string
+	etag string // of the object
+	open filestore.UploadRef
+	part filestore.Part // of the open upload
+}
+
+// Probe implements filestore.Prober. It takes some fifteen requests and half a megabyte.
+func (s *store) Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, error) {
+	p := &probe{store: s, key: s.cfg.Prefix + probeDir + rand.Text()}
+	var caps v1alpha1.FileStoreCapabilities
+	// Listing comes first: it fails with a code that says why, and S3 answers for missing objects with 403 instead of 404 where it is not allowed.
+	if err := p.sweep(ctx); err != nil {
+		return caps, err
+	}
+	defer p.cleanUp(ctx)
+	if err := p.mark(ctx); err != nil {
+		return caps, err
+	}
+	mode, err := p.findMode(ctx)
+	if err != nil {
+		return caps, err
+	}
+	listing, err := p.findListing(ctx)
+	if err != nil {
+		return caps, err
+	}
+	conditional, err := p.findConditional(ctx)
+	if err != nil {
+		return caps, err
+	}
+	return v1alpha1.FileStoreCapabilities{PayloadMode: mode, UploadListing: listing, ConditionalComplete: &conditional}, nil
+}
+
+// sweep removes what probes that died have left.
+func (p *probe) sweep(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the listing when this returns early
+	before := time.Now().Add(-probeLeftover)
+	for o := range p.core.Client.ListObjects(ctx, p.cfg.Bucket, minio.ListObjectsOptions{Prefix: p.cfg.Prefix + probeDir, Recursive: true}) {
+		if o.Err != nil {
+			return translate(ctx, opListObjects, o.Err)
+		}
+		if o.LastModified.Before(before) {
+			if err := p.remove(ctx, o.Key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// remove deletes the object of a probe, after its uploads.
+func (p *probe) remove(ctx context.Context, key string) error {
+	var open []filestore.UploadRef
+	listErr := p.ListUploads(ctx, key, func(u filestore.Upload) bool {
+		open = append(open, u.UploadRef)
+		return true
+	})
+	for _, ref := range open {
+		if err := p.AbortUpload(ctx, ref); err != nil {
+			return err
+		}
+	}
+	if err := p.core.RemoveObject(ctx, p.cfg.Bucket, key, minio.RemoveObjectOptions{}); err != nil {
+		return translate(ctx, opDelete, err)
+	}
+	if filestore.Terminal(listErr) {
+		return nil // a backend that cannot list uploads
+	}
+	return listErr
+}
+
+// cleanUp removes what this probe has made. What it fails to remove, a later sweep does.
+func (p *probe) cleanUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeCleanup)
+	defer cancel()
+	if p.open.UploadID != "" {
+		_ = p.AbortUpload(ctx, p.open)
+	}
+	_ = p.remove(ctx, p.key)
+}
+
+// mark stores the object of the probe.
+func (p *probe) mark(ctx context.Context) error {
+	content := []byte("probe of iotfile-operator; may be deleted\n")
+	sum := sha256.Sum256(content)
+	info, err := p.core.PutObject(ctx, p.cfg.Bucket, p.key, bytes.NewReader(content), int64(len(content)), "", hex.EncodeToString(sum[:]),
+		minio.PutObjectOptions{ContentType: "text/plain", DisableContentSha256: true})
+	if err != nil {
+		return translate(ctx, opPutObject, err)
+	}
+	p.etag = trimETag(info.ETag)
+	return nil
+}
+
+// findListing looks for the open upload in the listings.
+func (p *probe) findListing(ctx context.Context) (v1alpha1.UploadListing, error) {
+	for _, try := range []struct {
+		prefix  string
+		listing v1alpha1.UploadListing
+	}{
+		{p.cfg.Prefix + probeDir, v1alpha1.UploadListingPrefix},
+		{p.key, v1alpha1.UploadListingExactKey},
+	} {
+		found := false
+		err := p.ListUploads(ctx, try.prefix, func(u filestore.Upload) bool {
+			found = u.UploadRef == p.open
+			return !found
+		})
+		if err != nil && !filestore.Terminal(err) {
+			return "", err
+		}
+		if found {
+			return try.listing, nil
+		}
+	}
+	return v1alpha1.UploadListingNone, nil
+}
+
+// findConditional completes the open upload under conditions that do not hold, and at last under one that does.
+func (p *probe) findConditional(ctx context.Context) (bool, error) {
+	conditional := true
+	for _, cond := range []filestore.Condition{{Absent: true}, {ETag: "00000000000000000000000000000000"}} {
+		_, err := p.complete(ctx, cond)
+		switch {
+		case err == nil: // the backend has not even looked at the condition, and the upload is used up
+			p.open = filestore.UploadRef{}
+			return false, nil
+		case errors.Is(err, filestore.ErrPrecondition):
+		case filestore.Terminal(err):
+			conditional = false
+		default:
+			return false, err
+		}
+	}
+	var cond filestore.Condition
+	if conditional {
+		cond.ETag = p.etag
+	}
+	if _, err := p.complete(ctx, cond); err != nil {
+		return false, fmt.Errorf("an upload cannot be completed: %w", err)
+	}
+	p.open = filestore.UploadRef{}
+	return conditional, nil
+}

@@ -1,0 +1,126 @@
+package s3
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// copyBufferBytes is the size of one write to the backend. 91 % of the CPU of a plain proxy is spent in read and write
+	// calls, so the buffer decides over the cost of a part; BenchmarkPutPart measures it.
+	copyBufferBytes = 512 << 10
+	// idleTimeout is shorter than that of any known backend. A part that is sent on a connection which the backend has just given
+	// up fails for good, because its bytes cannot be sent again, while a new connection costs one round trip.
+	idleTimeout = 5 * time.Second
+	// maxIdlePerHost keeps a connection for each of the parts in flight at once, but for peaks.
+	maxIdlePerHost = 64
+	dialTimeout    = 10 * time.Second
+)
+
+// newTransport makes the connections of one store. There is no ResponseHeaderTimeout, since a backend may copy all bytes of
+// a large file before it answers a Complete: contexts bound the calls. HTTP/2 is off: one connection for all parts would make them wait for each other.
+func newTransport(caBundle []byte) (*http.Transport, error) {
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	if len(caBundle) > 0 {
+		tlsConfig.RootCAs = x509.NewCertPool()
+		if !tlsConfig.RootCAs.AppendCertsFromPEM(caBundle) {
+			return nil, invalid("the CA bundle holds no PEM certificate")
+		}
+	}
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := dialer.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return copyingConn{c}, nil
+		},
+		DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return dialTLS(ctx, dialer, tlsConfig, network, addr)
+		},
+		TLSClientConfig:     tlsConfig, // of connections through a proxy, which DialTLSContext does not make
+		TLSHandshakeTimeout: dialTimeout,
+		MaxIdleConnsPerHost: maxIdlePerHost,
+		IdleConnTimeout:     idleTimeout,
+		DisableCompression:  true, // objects are served as they were stored
+	}, nil
+}
+
+func dialTLS(ctx context.Context, dialer *net.Dialer, config *tls.Config, network, addr string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := dialer.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	config = config.Clone()
+	config.ServerName = host
+	conn := tls.Client(raw, config)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, err
+	}
+	return copyingConn{conn}, nil
+}
+
+// copyBuffers are shared by the stores of the process: a buffer is held only while a part flows.
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBufferBytes); return &b }}
+
+// copyingConn is a connection whose ReadFrom, which net/http calls for request bodies, copies in large steps; net/http's own buffer is 32 KiB.
+type copyingConn struct{ net.Conn }
+
+// ReadFrom implements io.ReaderFrom.
+func (c copyingConn) ReadFrom(r io.Reader) (int64, error) {
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	return io.CopyBuffer(onlyWriter{c.Conn}, r, *buf)
+}
+
+// onlyWriter hides the ReadFrom of the connection below, which would take a smaller buffer of its own.
+type onlyWriter struct{ io.Writer }
+
+// wire is the last hand on a request before it is sent.
+type wire struct {
+	next     http.RoundTripper
+	forceTLS bool
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
+	damage := damageOf(req.Context())
+	if !w.forceTLS && damage == nil {
+		return w.next.RoundTrip(req)
+	}
+	// A RoundTripper must not change the request that it is given.
+	sent := *req
+	if w.forceTLS {
+		u := *req.URL
+		u.Scheme = "https"
+		sent.URL = &u
+	}
+	if damage != nil && req.Body != nil {
+		sent.Body = damage(req.Body)
+	}
+	return w.next.RoundTrip(&sent)
+}
+
+// damageKey carries a function that damages the body of the requests of a context, after it was signed and its checksum
+// computed. Only Probe sets it, to see whether the backend notices.
+type damageKey struct{}
+
+func damageOf(ctx context.Context) func(io.ReadCloser) io.ReadCloser {
+	f, _ := ctx.Value(damageKey{}).(func(io.ReadCloser) io.ReadCloser)
+	return f
+}
