@@ -85,3 +85,14 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %v: %v", e.Op, e.Kind, 
 
 // Unwrap gives errors.Is both the kind and the cause.
 func (e *Error) Unwrap() []error { return []error{e.Kind, e.Cause} }
+
+// ConfigError says why a FileStore cannot be used as it is configured; somebody has to act.
+type ConfigError struct {
+	// Reason is a condition reason of FileStore: StoreNotFound, SecretNotFound or InvalidConfiguration.
+	Reason string
+	// Message is for the platform team: it may name the Secret and its keys, never their values.
+	Message string
+}
+
+// Error implements error.
+func (e *ConfigError) Error() string { return e.Message }

@@ -1,0 +1,35 @@
+// Package controllers reconciles MultipartUploads and FileStores. It is the only package that opens, completes and aborts
+// uploads in object storage; it moves no bytes.
+//
+// A MultipartUpload goes through these states (condition reasons), each pass being gather → decide → act → report:
+//
+//	            ┌───────── FileBusy, VersionConflict, StoreNotFound, … (nothing is open yet)
+//	            ▼
+//	Pending ──▶ Uploading ──desiredState: Completed──▶ Completing ──▶ Completed
+//	                │                                      │
+//	                │                                      └─▶ PartsMissing, PartsInvalid, VersionConflict
+//	                │                                              │ (abort or expiry only)
+//	                ├──desiredState: Aborted, or deleted──▶ Aborting ──▶ Aborted
+//	                ├──expirationTime──▶ Expiring ──▶ Expired
+//	                └──gone from object storage──▶ UploadLost
+//
+//	multipartupload_controller.go  the pass, and what triggers it
+//	multipartupload_observe.go     gather: store, object, ledger of parts
+//	internal/upload/decide.go      decide: pure
+//	multipartupload_act.go         act: the only calls that change object storage
+//	multipartupload_status.go      report: the status, recomputed whole
+//	filestore_controller.go        probes FileStores, and counts what is open in them
+//	orphan_sweep.go                finds uploads in object storage that nobody owns
+//	events.go metrics.go           what people and Prometheus are told
+//
+// Rights that the package uses:
+//
+// +kubebuilder:rbac:groups=iotfile.dev,resources=multipartuploads,verbs=get;list;watch;patch;delete
+// +kubebuilder:rbac:groups=iotfile.dev,resources=multipartuploads/status,verbs=patch
+// +kubebuilder:rbac:groups=iotfile.dev,resources=filestores,verbs=get;list;watch
+// +kubebuilder:rbac:groups=iotfile.dev,resources=filestores/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=iotfile-system,resources=leases,verbs=get;create;update
+package controllers

@@ -1,0 +1,61 @@
+package controllers
+
+import (
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// EventRecorder writes events; an implementation aggregates repeated ones. See k8s.io/client-go/tools/events.
+type EventRecorder interface {
+	Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any)
+}
+
+// actions are what the operator was doing when a reason came up, as events name it.
+var actions = map[string]string{
+	v1alpha1.ReasonUploading: "Initiate",
+	v1alpha1.ReasonCompleted: "Complete",
+	v1alpha1.ReasonAborted:   "Abort",
+	v1alpha1.ReasonExpired:   "Expire",
+}
+
+// tell counts ends, and writes an event when the reason of Ready has changed to one that people want to know of.
+func (r *MultipartUploadReconciler) tell(old, updated *v1alpha1.MultipartUpload, done outcome) {
+	if done.ended {
+		endedTotal.WithLabelValues(updated.Status.StoreName, done.state.Reason).Inc()
+		if updated.Status.StartTime != nil {
+			lifetimeSeconds.WithLabelValues(done.state.Reason).Observe(r.Clock.Since(updated.Status.StartTime.Time).Seconds())
+		}
+	}
+	before := meta.FindStatusCondition(old.Status.Conditions, v1alpha1.ConditionReady)
+	if before != nil && before.Reason == done.state.Reason {
+		return
+	}
+	reason, message := done.state.Reason, done.state.Message
+	if done.opened != nil {
+		reason, message = v1alpha1.ReasonInitiated, "object storage has opened the upload"
+	}
+	action, known := actions[done.state.Reason]
+	switch {
+	case known && done.state.Reason != v1alpha1.ReasonExpired && (done.ended || done.opened != nil):
+		r.Events.Eventf(updated, nil, "Normal", reason, action, "%s", message)
+	case done.state.Stalled || done.state.Reason == v1alpha1.ReasonStoreUnavailable:
+		if !known {
+			action = "Reconcile"
+		}
+		r.Events.Eventf(updated, nil, "Warning", reason, action, "%s", message)
+	}
+}
+
+// openIn counts the uploads that are open in a store, by its name.
+func openIn(uploads []v1alpha1.MultipartUpload, store string) int32 {
+	var n int32
+	for i := range uploads {
+		if u := &uploads[i]; u.Status.StoreName == store && !upload.Ended(u) {
+			n++
+		}
+	}
+	return n
+}

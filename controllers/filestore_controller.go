@@ -1,0 +1,230 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+)
+
+// Times of the FileStore reconciler.
+const (
+	// probeTimeout bounds one probe.
+	probeTimeout = 2 * time.Minute
+	// unreadyProbeInterval is how often a store that is not ready is probed.
+	unreadyProbeInterval = 15 * time.Second
+	// countDelay is how long changes of the number of open uploads are collected before one status write tells of them.
+	countDelay = 10 * time.Second
+)
+
+// FileStoreReconciler probes FileStores and reports what it finds. All fields but probed are required.
+type FileStoreReconciler struct {
+	// Client reads from the informer cache, and writes.
+	Client client.Client
+	// Stores finds object storage.
+	Stores Stores
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Events tells the users of the cluster.
+	Events EventRecorder
+	// ProbeInterval is how often a store that is ready is probed again.
+	ProbeInterval time.Duration
+
+	// probed holds, by FileStore, the object version of its Secret and spec that the last probe of this process saw, so that a
+	// change of either is probed at once.
+	probed sync.Map
+}
+
+// SetupWithManager registers the reconciler: it runs on the replica that holds the lease.
+func (r *FileStoreReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("filestore").
+		For(&v1alpha1.FileStore{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.storesOfSecret)).
+		Watches(&v1alpha1.MultipartUpload{}, countOpen()).
+		Complete(r)
+}
+
+// Reconcile probes the store if that is due, and counts what is open in it.
+func (r *FileStoreReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	fs := &v1alpha1.FileStore{}
+	if err := r.Client.Get(ctx, req.NamespacedName, fs); err != nil {
+		r.forget(req.Name)
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	updated := fs.DeepCopy()
+	if due, version := r.probeDue(ctx, fs); due {
+		r.probe(ctx, updated)
+		r.probed.Store(fs.Name, version)
+	}
+	var all v1alpha1.MultipartUploadList
+	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+		return reconcile.Result{}, fmt.Errorf("list uploads: %w", err)
+	}
+	open := openIn(all.Items, fs.Name)
+	openUploads.WithLabelValues(fs.Name).Set(float64(open))
+	updated.Status.OpenUploads = ptr.To(open)
+	if !equality.Semantic.DeepEqual(fs.Status, updated.Status) {
+		if err := r.Client.Status().Patch(ctx, updated, client.MergeFrom(fs)); err != nil {
+			return reconcile.Result{}, client.IgnoreNotFound(err)
+		}
+		r.tell(fs, updated)
+	}
+	return reconcile.Result{RequeueAfter: r.interval(updated)}, nil
+}
+
+func (r *FileStoreReconciler) forget(name string) {
+	r.probed.Delete(name)
+	openUploads.DeleteLabelValues(name)
+	storeReady.DeleteLabelValues(name)
+}
+
+// interval is how long until the store is probed again.
+func (r *FileStoreReconciler) interval(fs *v1alpha1.FileStore) time.Duration {
+	if meta.IsStatusConditionTrue(fs.Status.Conditions, v1alpha1.ConditionReady) {
+		return r.ProbeInterval
+	}
+	return unreadyProbeInterval
+}
+
+// probeDue says whether spec or Secret are others than the last probe of this process saw, or that was long ago. The second result names what is there now.
+func (r *FileStoreReconciler) probeDue(ctx context.Context, fs *v1alpha1.FileStore) (due bool, version string) {
+	version = fmt.Sprintf("%s/%d", fs.UID, fs.Generation)
+	if c := fs.Spec.Credentials; c != nil && c.SecretRef != nil {
+		var secrets corev1.SecretList // the cache holds the operator's own namespace only
+		if err := r.Client.List(ctx, &secrets); err == nil {
+			for i := range secrets.Items {
+				if secrets.Items[i].Name == c.SecretRef.Name {
+					version += "/" + secrets.Items[i].ResourceVersion
+				}
+			}
+		}
+	}
+	if last, ok := r.probed.Load(fs.Name); !ok || last != version || fs.Status.LastProbeTime == nil {
+		return true, version
+	}
+	const early = time.Second // the API keeps whole seconds
+	return r.Clock.Since(fs.Status.LastProbeTime.Time) >= r.interval(fs)-early, version
+}
+
+// probe fills in what the backend is seen to do.
+func (r *FileStoreReconciler) probe(ctx context.Context, fs *v1alpha1.FileStore) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	store, err := r.Stores.Get(ctx, fs.Name)
+	var found v1alpha1.FileStoreCapabilities
+	if err == nil {
+		found, err = store.Probe(ctx)
+	}
+	now := metav1.NewTime(r.Clock.Now())
+	fs.Status.ObservedGeneration = fs.Generation
+	ready := metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, ObservedGeneration: fs.Generation, LastTransitionTime: now,
+		Reason: v1alpha1.ReasonProbed, Message: "the bucket was reached, and the credentials are good",
+	}
+	if err == nil {
+		fs.Status.Capabilities = &found
+		storeReady.WithLabelValues(fs.Name).Set(1)
+	} else {
+		log.FromContext(ctx).Info("the FileStore is not ready", "store", fs.Name, "cause", err.Error())
+		storeReady.WithLabelValues(fs.Name).Set(0)
+		ready.Status = metav1.ConditionFalse
+		ready.Reason, ready.Message = unreadyReason(fs, err)
+	}
+	fs.Status.LastProbeTime = &now
+	meta.SetStatusCondition(&fs.Status.Conditions, ready)
+	if err == nil || ready.Reason == v1alpha1.ReasonUnreachable {
+		meta.RemoveStatusCondition(&fs.Status.Conditions, v1alpha1.ConditionStalled)
+		return
+	}
+	stalled := ready
+	stalled.Type, stalled.Status = v1alpha1.ConditionStalled, metav1.ConditionTrue
+	meta.SetStatusCondition(&fs.Status.Conditions, stalled)
+}
+
+// unreadyReason translates the error of a probe for the platform team: reason and message of the condition.
+func unreadyReason(fs *v1alpha1.FileStore, err error) (reason, message string) {
+	var config *filestore.ConfigError
+	switch {
+	case errors.As(err, &config):
+		return config.Reason, config.Message
+	case errors.Is(err, filestore.ErrBucketNotFound):
+		return v1alpha1.ReasonBucketNotFound, fmt.Sprintf("%s has no bucket %q: create it, or correct spec.bucket", fs.Spec.Endpoint, fs.Spec.Bucket)
+	case errors.Is(err, filestore.ErrAccessDenied):
+		return v1alpha1.ReasonAccessDenied, fmt.Sprintf("%s refuses the credentials, or what they may do with bucket %q", fs.Spec.Endpoint, fs.Spec.Bucket)
+	case errors.Is(err, filestore.ErrIntegrityUnsupported):
+		return v1alpha1.ReasonIntegrityUnsupported, "the backend keeps bodies that are cut short, in every payload mode: it cannot be used"
+	default:
+		return v1alpha1.ReasonUnreachable, fmt.Sprintf("%s does not answer, or fails; it is probed again", fs.Spec.Endpoint)
+	}
+}
+
+func (r *FileStoreReconciler) tell(old, updated *v1alpha1.FileStore) {
+	before := meta.FindStatusCondition(old.Status.Conditions, v1alpha1.ConditionReady)
+	after := meta.FindStatusCondition(updated.Status.Conditions, v1alpha1.ConditionReady)
+	if after == nil || (before != nil && before.Reason == after.Reason) {
+		return
+	}
+	kind := corev1.EventTypeNormal
+	if after.Status != metav1.ConditionTrue {
+		kind = corev1.EventTypeWarning
+	}
+	r.Events.Eventf(updated, nil, kind, after.Reason, "Probe", "%s", after.Message)
+}
+
+// storesOfSecret names the FileStores whose credentials a Secret holds.
+func (r *FileStoreReconciler) storesOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+	var stores v1alpha1.FileStoreList
+	if err := r.Client.List(ctx, &stores); err != nil {
+		return nil // the next probe sees the change
+	}
+	var out []reconcile.Request
+	for i := range stores.Items {
+		c := stores.Items[i].Spec.Credentials
+		if c != nil && c.SecretRef != nil && c.SecretRef.Name == secret.GetName() {
+			out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Name: stores.Items[i].Name}})
+		}
+	}
+	return out
+}
+
+// countOpen has a store's uploads counted a while after one of them was opened or ended, so that many changes make one status write.
+func countOpen() handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	add := func(q queue, u client.Object) {
+		if mpu, ok := u.(*v1alpha1.MultipartUpload); ok && mpu.Status.StoreName != "" {
+			q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Name: mpu.Status.StoreName}}, countDelay)
+		}
+	}
+	return handler.Funcs{
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			before, ok1 := e.ObjectOld.(*v1alpha1.MultipartUpload)
+			after, ok2 := e.ObjectNew.(*v1alpha1.MultipartUpload)
+			if ok1 && ok2 && (before.Status.StoreName != after.Status.StoreName || (before.Status.CompletionTime == nil) != (after.Status.CompletionTime == nil)) {
+				add(q, after)
+			}
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { add(q, e.Object) },
+	}
+}

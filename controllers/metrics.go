@@ -1,0 +1,42 @@
+package controllers
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+var (
+	stepsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "iotfile_reconcile_steps_total",
+		Help: "Steps that the reconciler took for uploads, by step.",
+	}, []string{"step"})
+	endedTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "iotfile_uploads_ended_total",
+		Help: "Uploads that reached an end, by store and outcome (Completed, Aborted, Expired, UploadLost).",
+	}, []string{"store", "outcome"})
+	lifetimeSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "iotfile_upload_lifetime_seconds",
+		Help:    "Time from the start of an upload to its end, by outcome.",
+		Buckets: []float64{1, 5, 30, 120, 600, 3600, 6 * 3600, 24 * 3600, 48 * 3600, 96 * 3600},
+	}, []string{"outcome"})
+	openUploads = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "iotfile_open_uploads",
+		Help: "Uploads that are open, by store.",
+	}, []string{"store"})
+	storeReady = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "iotfile_store_ready",
+		Help: "1 if the FileStore's bucket was reached with its credentials when it was last probed, else 0.",
+	}, []string{"store"})
+	abandonedTotal = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "iotfile_cleanups_abandoned_total",
+		Help: "Deleted uploads whose parts may still be in object storage, since it could not be reached for too long.",
+	})
+	orphansTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "iotfile_orphans_total",
+		Help: "Uploads in object storage that no MultipartUpload owned, by store and what was done (Abort, Report).",
+	}, []string{"store", "action"})
+)
+
+func init() { //nolint:gochecknoinits // the registry of controller-runtime is a global, too
+	metrics.Registry.MustRegister(stepsTotal, endedTotal, lifetimeSeconds, openUploads, storeReady, abandonedTotal, orphansTotal)
+}

@@ -1,0 +1,266 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// outcome is what a step came to, for report.
+type outcome struct {
+	// state to record; an empty reason means that there is nothing to record.
+	state upload.State
+	// opened is set by a step that opened the upload.
+	opened *opened
+	// ended: the state is an end.
+	ended bool
+	// object is the finished file.
+	object *filestore.Object
+	// after, retry and again are when to look again: at a time, after a pause, at once.
+	after        time.Time
+	retry, again bool
+}
+
+// opened is what is recorded of an upload that has just been opened.
+type opened struct {
+	uploadID, key string
+	at            time.Time
+}
+
+// act takes the step. Each is safe to repeat, whatever became of an earlier try.
+func (r *MultipartUploadReconciler) act(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
+	done := outcome{state: d.State, after: d.After, retry: d.Retry}
+	switch d.Step {
+	case upload.StepWait:
+		return done, nil
+	case upload.StepAddFinalizer:
+		return outcome{}, r.patchFinalizer(ctx, o.Upload, controllerutil.AddFinalizer)
+	case upload.StepInitiate:
+		return r.initiate(ctx, o, done)
+	case upload.StepComplete:
+		return r.complete(ctx, o, d)
+	case upload.StepAbort:
+		return r.abort(ctx, o, d)
+	case upload.StepFinish:
+		return r.finish(ctx, o, d.State)
+	case upload.StepReleaseFinalizer, upload.StepAbandon:
+		return outcome{}, r.release(ctx, o, d)
+	case upload.StepCollect:
+		return outcome{}, r.collect(ctx, o.Upload)
+	}
+	return outcome{}, fmt.Errorf("unknown step %q", d.Step)
+}
+
+func (r *MultipartUploadReconciler) patchFinalizer(ctx context.Context, u *v1alpha1.MultipartUpload, change func(client.Object, string) bool) error {
+	changed := u.DeepCopy()
+	if !change(changed, v1alpha1.FinalizerAbortUpload) {
+		return nil
+	}
+	if err := r.Client.Patch(ctx, changed, lockedPatch(u)); err != nil {
+		return fmt.Errorf("patch finalizer: %w", err)
+	}
+	return nil
+}
+
+// lockedPatch is a merge patch that fails with a conflict if the record is newer than base.
+func lockedPatch(base client.Object) client.Patch {
+	return client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})
+}
+
+// initiate opens the upload. Its id is recorded by report; if that fails, report aborts it again.
+func (r *MultipartUploadReconciler) initiate(ctx context.Context, o *observation, done outcome) (outcome, error) {
+	u := o.Upload
+	now := r.Clock.Now()
+	meta := upload.FileMetadata{
+		Version:     upload.NextVersion(u.Spec.IfMatch),
+		Owner:       u.UID,
+		Description: u.Spec.Description,
+		Created:     now,
+		CreatedBy:   u.Spec.CreatedBy,
+		UpdatedBy:   u.Spec.CreatedBy,
+	}
+	if u.Spec.Timestamp != nil {
+		meta.Timestamp = u.Spec.Timestamp.Time
+	}
+	if o.Object.Exists {
+		meta.Created, meta.CreatedBy = o.Object.Metadata.Created, o.Object.Metadata.CreatedBy
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	id, err := o.store.CreateUpload(ctx, o.key(), filestore.CreateUploadOptions{ContentType: u.Spec.ContentType, Metadata: meta.Encode()})
+	switch {
+	case errors.Is(err, filestore.ErrInvalidKey):
+		return outcome{state: upload.State{Reason: v1alpha1.ReasonInvalidKey, Message: "object storage cannot store a file of this path", Stalled: true}, retry: true}, nil
+	case err != nil:
+		return r.unavailable(ctx, o, err), nil
+	}
+	done.opened = &opened{uploadID: id, key: o.key(), at: now}
+	// The event of the status that report writes brings the next look.
+	return done, nil
+}
+
+// unavailable is the outcome of a step that object storage failed.
+func (r *MultipartUploadReconciler) unavailable(ctx context.Context, o *observation, err error) outcome {
+	log.FromContext(ctx).Error(err, "object storage failed", "store", o.Store.Name)
+	return outcome{state: upload.State(*storeProblem(o.Store.Name, err)), retry: true}
+}
+
+// complete assembles the file. After any failure it looks at the object before it believes it: an earlier pass, or this call,
+// may have done it although the answer was lost.
+func (r *MultipartUploadReconciler) complete(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
+	failure := r.assemble(ctx, o, d)
+	statCtx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	object, err := o.store.Stat(statCtx, o.key())
+	if err == nil && upload.DecodeFileMetadata(object.Metadata).Owner == o.Upload.UID {
+		return completed(object), nil
+	}
+	if err != nil && !errors.Is(err, filestore.ErrNotFound) {
+		return r.unavailable(ctx, o, err), nil
+	}
+	switch {
+	case failure == nil:
+		// Assembled, and replaced at once by somebody who goes past the operator: for Decide to sort out.
+		return outcome{again: true}, nil
+	case errors.Is(failure, filestore.ErrInvalidParts):
+		return r.refusedParts(ctx, o, failure)
+	case errors.Is(failure, filestore.ErrPrecondition), errors.Is(failure, filestore.ErrNoSuchUpload):
+		// The world is not as it was observed: look again.
+		return outcome{again: true}, nil
+	default:
+		return r.unavailable(ctx, o, failure), nil
+	}
+}
+
+func completed(object filestore.Object) outcome {
+	version := upload.DecodeFileMetadata(object.Metadata).Version
+	return outcome{
+		state:  upload.State{Reason: v1alpha1.ReasonCompleted, Message: fmt.Sprintf("the file has version %d", version)},
+		ended:  true,
+		object: &object,
+	}
+}
+
+// noticeAfter is how long an assembly takes before the status says that it is under way: most are done before, and save the write.
+const noticeAfter = time.Second
+
+// assemble calls CompleteUpload, and has the status say so if it takes long.
+func (r *MultipartUploadReconciler) assemble(ctx context.Context, o *observation, d upload.Decision) error {
+	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
+	defer cancel()
+	result := make(chan error, 1)
+	go func() {
+		_, err := o.store.CompleteUpload(ctx, o.ref(), o.parts, filestore.Condition{Absent: d.Absent, ETag: d.ETag})
+		result <- err
+	}()
+	select {
+	case err := <-result:
+		return err
+	case <-r.Clock.After(noticeAfter):
+		if err := r.report(ctx, o, outcome{state: d.State}); err != nil {
+			log.FromContext(ctx).V(1).Info("cannot say that the file is being assembled", "reason", err.Error())
+		}
+		return <-result
+	}
+}
+
+// refusedParts deals with parts that the backend does not assemble: if one of them was replaced since they were listed it is tried again, else that is the end of it.
+func (r *MultipartUploadReconciler) refusedParts(ctx context.Context, o *observation, failure error) (outcome, error) {
+	sent := o.parts
+	if err := o.observeLedger(ctx); err != nil {
+		return r.unavailable(ctx, o, err), nil
+	}
+	same := slices.EqualFunc(sent, o.parts, func(a, b filestore.Part) bool { return a.Number == b.Number && a.ETag == b.ETag })
+	if !same {
+		return outcome{again: true}, nil
+	}
+	log.FromContext(ctx).Info("object storage refuses the parts", "store", o.Store.Name, "cause", failure.Error())
+	return outcome{
+		state: upload.State{
+			Reason:  v1alpha1.ReasonPartsInvalid,
+			Message: "object storage refuses to assemble these parts, for example because one in the middle is too small: abort the upload and start again",
+			Stalled: true,
+		},
+		after: upload.ExpirationTime(o.Upload, o.Store),
+	}, nil
+}
+
+// abort deletes the parts, once the live record confirms that this is wanted, and looks whether they are gone: a part in flight can land after an abort.
+func (r *MultipartUploadReconciler) abort(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
+	live := &v1alpha1.MultipartUpload{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(o.Upload), live); err != nil {
+		return outcome{}, fmt.Errorf("read the upload again: %w", err)
+	}
+	if live.UID != o.Upload.UID {
+		return outcome{}, nil
+	}
+	o.Upload = live
+	if again := upload.Decide(o.Observation, r.Clock.Now()); again.Step != upload.StepAbort {
+		return outcome{again: true}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := o.store.AbortUpload(ctx, o.ref()); err != nil {
+		return r.unavailable(ctx, o, err), nil
+	}
+	if err := o.observeLedger(ctx); err != nil {
+		return r.unavailable(ctx, o, err), nil
+	}
+	if !o.Ledger.Lost {
+		return outcome{state: d.State, again: true}, nil
+	}
+	end := upload.Decide(o.Observation, r.Clock.Now())
+	if end.Step != upload.StepFinish {
+		return outcome{again: true}, nil
+	}
+	return r.finish(ctx, o, end.State)
+}
+
+// finish records an end.
+func (r *MultipartUploadReconciler) finish(ctx context.Context, o *observation, state upload.State) (outcome, error) {
+	done := outcome{state: state, ended: true}
+	if state.Reason == v1alpha1.ReasonCompleted {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		object, err := o.store.Stat(ctx, o.key())
+		if err != nil {
+			return r.unavailable(ctx, o, err), nil
+		}
+		done.object = &object
+	}
+	return done, nil
+}
+
+// release lets the record go.
+func (r *MultipartUploadReconciler) release(ctx context.Context, o *observation, d upload.Decision) error {
+	if err := r.patchFinalizer(ctx, o.Upload, controllerutil.RemoveFinalizer); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if d.Step == upload.StepAbandon {
+		abandonedTotal.Inc()
+		log.FromContext(ctx).Info("gave up cleaning an upload whose object storage cannot be reached", "reason", d.State.Reason)
+		r.Events.Eventf(o.Upload, nil, "Warning", v1alpha1.ReasonCleanupAbandoned, "Abort",
+			"object storage could not be reached for %s, so the parts may still be there: %s", r.FinalizerTimeout, d.State.Message)
+	}
+	return nil
+}
+
+// collect deletes the record of an upload, if it is still the one that was looked at.
+func (r *MultipartUploadReconciler) collect(ctx context.Context, u *v1alpha1.MultipartUpload) error {
+	err := r.Client.Delete(ctx, u, client.Preconditions{UID: &u.UID, ResourceVersion: &u.ResourceVersion})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete the record: %w", err)
+	}
+	return nil
+}

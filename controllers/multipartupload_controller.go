@@ -1,0 +1,163 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// Pauses before a waiting upload is looked at again, if nothing wakes it before.
+const (
+	transientPause = 5 * time.Second
+	stalledPause   = time.Minute
+)
+
+// MultipartUploadReconciler drives each MultipartUpload to what its owner wants of it. All fields are required.
+type MultipartUploadReconciler struct {
+	// Client reads from the informer cache, which must have the index upload.FileIndex, and writes.
+	Client client.Client
+	// Live reads from the API server: before anything is destroyed, the record is read again.
+	Live client.Reader
+	// Stores finds object storage.
+	Stores Stores
+	// Clock tells the time.
+	Clock clock.WithTicker
+	// Events tells the users of the cluster.
+	Events EventRecorder
+	// FinalizerTimeout is how long a deleted upload waits for object storage that cannot be reached before its record goes
+	// without its parts.
+	FinalizerTimeout time.Duration
+	// Workers is how many uploads are reconciled at once, which bounds the calls to object storage.
+	Workers int
+}
+
+// SetupWithManager registers the reconciler: it runs on the replica that holds the lease.
+func (r *MultipartUploadReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("multipartupload").
+		For(&v1alpha1.MultipartUpload{}).
+		Watches(&v1alpha1.MultipartUpload{}, handler.EnqueueRequestsFromMapFunc(r.waitingForFile), builder.WithPredicates(endedOrDeleted())).
+		Watches(&v1alpha1.FileStore{}, handler.EnqueueRequestsFromMapFunc(r.waitingForStore), builder.WithPredicates(storeChanged())).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
+		Complete(r)
+}
+
+// Reconcile takes one step: gather, decide, act, report.
+func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	u := &v1alpha1.MultipartUpload{}
+	if err := r.Client.Get(ctx, req.NamespacedName, u); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	seen, err := r.observe(ctx, u)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	decision := upload.Decide(seen.Observation, r.Clock.Now())
+	stepsTotal.WithLabelValues(string(decision.Step)).Inc()
+	done, err := r.act(ctx, seen, decision)
+	if err == nil {
+		err = r.report(ctx, seen, done)
+	}
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		// The record is newer than the cache: its event is on the way, and this pass counts for nothing.
+		return reconcile.Result{RequeueAfter: time.Second}, nil
+	}
+	return r.next(done), err
+}
+
+// next is when to look again.
+func (r *MultipartUploadReconciler) next(done outcome) reconcile.Result {
+	const jitter = 0.2
+	switch {
+	case done.again:
+		return reconcile.Result{RequeueAfter: time.Second}
+	case done.retry && done.state.Stalled:
+		return reconcile.Result{RequeueAfter: wait.Jitter(stalledPause, jitter)}
+	case done.retry:
+		return reconcile.Result{RequeueAfter: wait.Jitter(transientPause, jitter)}
+	case !done.after.IsZero():
+		// A moment too early would find nothing due; the API keeps whole seconds.
+		return reconcile.Result{RequeueAfter: max(done.after.Sub(r.Clock.Now()), time.Millisecond)}
+	default:
+		return reconcile.Result{}
+	}
+}
+
+// waitingForFile names the uploads of the same file that wait for this one to end.
+func (r *MultipartUploadReconciler) waitingForFile(ctx context.Context, obj client.Object) []reconcile.Request {
+	u, ok := obj.(*v1alpha1.MultipartUpload)
+	if !ok {
+		return nil
+	}
+	var same v1alpha1.MultipartUploadList
+	if err := r.Client.List(ctx, &same, client.InNamespace(u.Namespace), client.MatchingFields{upload.FileIndex: upload.FileIndexKey(u)}); err != nil {
+		return nil // the waiting ones look again by themselves
+	}
+	return requests(same.Items, func(other *v1alpha1.MultipartUpload) bool {
+		return other.UID != u.UID && other.Status.UploadID == "" && !upload.Ended(other)
+	})
+}
+
+// waitingForStore names the uploads that a change of a FileStore can concern.
+func (r *MultipartUploadReconciler) waitingForStore(ctx context.Context, obj client.Object) []reconcile.Request {
+	var all v1alpha1.MultipartUploadList
+	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+		return nil // the waiting ones look again by themselves
+	}
+	return requests(all.Items, func(u *v1alpha1.MultipartUpload) bool {
+		return !upload.Ended(u) && (u.Status.StoreName == "" || u.Status.StoreName == obj.GetName())
+	})
+}
+
+func requests(uploads []v1alpha1.MultipartUpload, take func(*v1alpha1.MultipartUpload) bool) []reconcile.Request {
+	var out []reconcile.Request
+	for i := range uploads {
+		if u := &uploads[i]; take(u) {
+			out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: u.Namespace, Name: u.Name}})
+		}
+	}
+	return out
+}
+
+// endedOrDeleted passes the events after which a file is free again.
+func endedOrDeleted() predicate.Predicate {
+	ended := func(obj client.Object) bool {
+		u, ok := obj.(*v1alpha1.MultipartUpload)
+		return ok && upload.Ended(u)
+	}
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		UpdateFunc:  func(e event.UpdateEvent) bool { return ended(e.ObjectNew) && !ended(e.ObjectOld) },
+		DeleteFunc:  func(event.DeleteEvent) bool { return true },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+// storeChanged passes changes of a FileStore's spec, annotations and readiness, and none of its counters.
+func storeChanged() predicate.Predicate {
+	ready := func(obj client.Object) bool {
+		s, ok := obj.(*v1alpha1.FileStore)
+		return ok && meta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionReady)
+	}
+	return predicate.Or(
+		predicate.GenerationChangedPredicate{},
+		predicate.AnnotationChangedPredicate{},
+		predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return ready(e.ObjectNew) != ready(e.ObjectOld) }},
+	)
+}

@@ -1,0 +1,194 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// observation is what was gathered: what Decide looks at, and what act and report need beside it.
+type observation struct {
+	upload.Observation
+	// store is the backend, nil where Problem says why it can't be reached.
+	store Store
+	// parts is the ledger with what CompleteUpload wants of it.
+	parts []filestore.Part
+}
+
+// key is where the file is, or will be, stored.
+func (o *observation) key() string {
+	if k := o.Upload.Status.ObjectKey; k != "" {
+		return k
+	}
+	key, err := upload.FileOf(o.Upload).ObjectKey(o.Store.Spec.Prefix)
+	if err != nil {
+		return "" // Decide refuses such a file before anything is done with its key
+	}
+	return key
+}
+
+func (o *observation) ref() filestore.UploadRef {
+	return filestore.UploadRef{Key: o.key(), UploadID: o.Upload.Status.UploadID}
+}
+
+// observe gathers. An error means that the API server could not be asked; what is wrong with object storage is a Problem.
+func (r *MultipartUploadReconciler) observe(ctx context.Context, u *v1alpha1.MultipartUpload) (*observation, error) {
+	o := &observation{Observation: upload.Observation{Upload: u, GiveUpAfter: r.FinalizerTimeout}}
+	if err := r.observeStore(ctx, o); err != nil {
+		return nil, err
+	}
+	if u.Status.UploadID == "" && !upload.Ended(u) {
+		if err := r.observeOthers(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	if o.Problem == nil {
+		r.observeBackend(ctx, o)
+	}
+	return o, nil
+}
+
+// observeStore finds the FileStore that serves the upload, and its backend.
+func (r *MultipartUploadReconciler) observeStore(ctx context.Context, o *observation) error {
+	u := o.Upload
+	var stores v1alpha1.FileStoreList
+	if err := r.Client.List(ctx, &stores); err != nil {
+		return fmt.Errorf("list FileStores: %w", err)
+	}
+	var ns corev1.Namespace
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: u.Namespace}, &ns); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("get namespace: %w", err)
+	}
+	name := u.Spec.StoreName
+	if u.Status.StoreName != "" {
+		name = u.Status.StoreName
+	}
+	fs, err := upload.ResolveStore(name, upload.Namespace{Labels: ns.Labels, Annotations: ns.Annotations}, stores.Items)
+	var refused *upload.StoreError
+	if errors.As(err, &refused) && refused.Reason == v1alpha1.ReasonStoreNotAllowed && u.Status.UploadID != "" {
+		// A selector that changes later does not strand what is open: it may end.
+		fs, err = upload.ResolveStore(name, upload.Namespace{}, withoutSelectors(stores.Items))
+	}
+	if errors.As(err, &refused) {
+		o.Problem = &upload.Problem{Reason: refused.Reason, Message: refused.Message, Stalled: true}
+		return nil
+	}
+	o.Store = fs
+	ready := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady)
+	if u.Status.UploadID == "" && (ready == nil || ready.Status != "True") {
+		message := fmt.Sprintf("the FileStore %q is not ready yet", fs.Name)
+		if ready != nil {
+			message = fmt.Sprintf("the FileStore %q is not ready: %s", fs.Name, ready.Message)
+		}
+		o.Problem = &upload.Problem{Reason: v1alpha1.ReasonStoreUnavailable, Message: message}
+		return nil
+	}
+	if o.store, err = r.Stores.Get(ctx, fs.Name); err != nil {
+		o.Problem = storeProblem(fs.Name, err)
+	}
+	return nil
+}
+
+func withoutSelectors(stores []v1alpha1.FileStore) []v1alpha1.FileStore {
+	out := make([]v1alpha1.FileStore, len(stores))
+	for i := range stores {
+		out[i] = stores[i]
+		out[i].Spec.NamespaceSelector = nil
+	}
+	return out
+}
+
+// observeOthers finds out who else has the file, and how much the namespace has open.
+func (r *MultipartUploadReconciler) observeOthers(ctx context.Context, o *observation) error {
+	u := o.Upload
+	var same v1alpha1.MultipartUploadList
+	if err := r.Client.List(ctx, &same, client.InNamespace(u.Namespace), client.MatchingFields{upload.FileIndex: upload.FileIndexKey(u)}); err != nil {
+		return fmt.Errorf("list uploads of the file: %w", err)
+	}
+	for i := range same.Items {
+		other := &same.Items[i]
+		if other.UID != u.UID && upload.Open(other) && (o.Holder == nil || upload.Goes(other, o.Holder)) {
+			o.Holder = other
+		}
+	}
+	if o.Store == nil || upload.LimitsOf(o.Store).MaxOpenUploads == 0 {
+		return nil
+	}
+	var all v1alpha1.MultipartUploadList
+	if err := r.Client.List(ctx, &all, client.InNamespace(u.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list uploads of the namespace: %w", err)
+	}
+	for i := range all.Items {
+		other := &all.Items[i]
+		if other.UID != u.UID && other.Status.StoreName == o.Store.Name && !upload.Ended(other) {
+			o.OtherOpen++
+		}
+	}
+	return nil
+}
+
+// observeBackend looks at object storage, as far as Decide needs it.
+func (r *MultipartUploadReconciler) observeBackend(ctx context.Context, o *observation) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	needObject, needLedger := upload.Needs(o.Upload, o.Store, r.Clock.Now())
+	if needObject && o.key() != "" {
+		object, err := o.store.Stat(ctx, o.key())
+		switch {
+		case errors.Is(err, filestore.ErrNotFound):
+			o.Object = &upload.Object{}
+		case errors.Is(err, filestore.ErrInvalidKey):
+			o.Problem = &upload.Problem{Reason: v1alpha1.ReasonInvalidKey, Message: "object storage cannot store a file of this path", Stalled: true}
+			return
+		case err != nil:
+			o.Problem = storeProblem(o.Store.Name, err)
+			return
+		default:
+			o.Object = &upload.Object{Exists: true, ETag: object.ETag, Metadata: upload.DecodeFileMetadata(object.Metadata)}
+		}
+	}
+	if needLedger {
+		if err := o.observeLedger(ctx); err != nil {
+			o.Problem = storeProblem(o.Store.Name, err)
+		}
+	}
+}
+
+// observeLedger lists the parts.
+func (o *observation) observeLedger(ctx context.Context) error {
+	parts, err := o.store.ListParts(ctx, o.ref())
+	if errors.Is(err, filestore.ErrNoSuchUpload) {
+		o.Ledger, o.parts = &upload.Ledger{Lost: true}, nil
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list parts: %w", err)
+	}
+	ledger := &upload.Ledger{Parts: make([]upload.Part, len(parts))}
+	for i, p := range parts {
+		ledger.Parts[i] = upload.Part{Number: p.Number, Size: p.Size}
+	}
+	o.Ledger, o.parts = ledger, parts
+	return nil
+}
+
+// storeProblem is what to tell the cluster's users when a FileStore cannot be used. What the backend said stays in the log: it may name what a tenant must not see.
+func storeProblem(name string, err error) *upload.Problem {
+	var config *filestore.ConfigError
+	switch {
+	case errors.As(err, &config):
+		return &upload.Problem{Reason: v1alpha1.ReasonStoreUnavailable, Message: fmt.Sprintf("the FileStore %q cannot be used: see its conditions", name)}
+	case errors.Is(err, filestore.ErrAccessDenied), errors.Is(err, filestore.ErrBucketNotFound):
+		return &upload.Problem{Reason: v1alpha1.ReasonStoreUnavailable, Message: fmt.Sprintf("object storage refuses what the FileStore %q asks of it: see its conditions", name)}
+	default:
+		return &upload.Problem{Reason: v1alpha1.ReasonStoreUnavailable, Message: fmt.Sprintf("object storage of the FileStore %q does not answer; it is tried again", name)}
+	}
+}

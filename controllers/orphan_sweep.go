@@ -1,0 +1,171 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+)
+
+// OrphanSweep looks, store by store, for uploads in object storage that no MultipartUpload owns: what a crash between the backend's answer and the status write
+// leaves, and parts that landed after an abort. All fields are required.
+type OrphanSweep struct {
+	// Client reads from the informer cache.
+	Client client.Client
+	// Live reads from the API server: before anything is aborted, all records are read again.
+	Live client.Reader
+	// Stores finds object storage.
+	Stores Stores
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Events tells the users of the cluster.
+	Events EventRecorder
+	// Interval is the pause between two sweeps of a store.
+	Interval time.Duration
+	// Grace is how old, by the backend's clock, an upload must be: younger ones may be about to be recorded.
+	Grace time.Duration
+}
+
+// SetupWithManager registers the sweep: it runs on the replica that holds the lease.
+func (s *OrphanSweep) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("orphan-sweep").
+		For(&v1alpha1.FileStore{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Complete(s)
+}
+
+// Reconcile sweeps one store, and comes back after Interval.
+func (s *OrphanSweep) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	fs := &v1alpha1.FileStore{}
+	if err := s.Client.Get(ctx, req.NamespacedName, fs); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	next := reconcile.Result{RequeueAfter: s.Interval}
+	if fs.DeletionTimestamp != nil || fs.Status.Capabilities == nil || !meta.IsStatusConditionTrue(fs.Status.Conditions, v1alpha1.ConditionReady) {
+		return reconcile.Result{RequeueAfter: min(s.Interval, unreadyProbeInterval)}, nil
+	}
+	store, err := s.Stores.Get(ctx, fs.Name)
+	if err != nil {
+		return next, fmt.Errorf("store %s: %w", fs.Name, err)
+	}
+	if err := s.sweep(ctx, fs, store); err != nil {
+		return next, fmt.Errorf("sweep %s: %w", fs.Name, err)
+	}
+	return next, nil
+}
+
+// sweep finds the orphans of a store and deals with each by the store's policy.
+func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store Store) error {
+	suspects, err := s.suspects(ctx, fs, store)
+	if err != nil || len(suspects) == 0 {
+		return err
+	}
+	owned, err := ownedUploads(ctx, s.Live)
+	if err != nil {
+		return err
+	}
+	policy := fs.Spec.OrphanPolicy
+	if policy != v1alpha1.OrphanPolicyAbort {
+		policy = v1alpha1.OrphanPolicyReport
+	}
+	var found int
+	var failures []error
+	for _, orphan := range suspects {
+		if owned[orphan.UploadID] {
+			continue
+		}
+		found++
+		orphansTotal.WithLabelValues(fs.Name, string(policy)).Inc()
+		log.FromContext(ctx).Info("found an upload that no MultipartUpload owns", "key", orphan.Key, "initiated", orphan.Initiated, "policy", policy)
+		if policy == v1alpha1.OrphanPolicyAbort {
+			failures = append(failures, store.AbortUpload(ctx, orphan.UploadRef))
+		}
+	}
+	if found > 0 {
+		s.Events.Eventf(fs, nil, "Warning", v1alpha1.ReasonOrphanFound, string(policy),
+			"%d uploads in object storage belonged to no MultipartUpload (orphanPolicy %s); the operator's log names them", found, policy)
+	}
+	return errors.Join(failures...)
+}
+
+// ourKey is the shape of the keys that the operator makes, behind the store's prefix. The uploads of others in the same bucket are none of our business.
+var ourKey = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/[a-f0-9]{32}/.`)
+
+// suspects are the uploads of our keys that are older than the grace period and that no record in the cache owns.
+func (s *OrphanSweep) suspects(ctx context.Context, fs *v1alpha1.FileStore, store Store) ([]filestore.Upload, error) {
+	owned, err := ownedUploads(ctx, s.Client, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, err
+	}
+	prefixes, err := s.prefixes(ctx, fs)
+	if err != nil {
+		return nil, err
+	}
+	before := s.Clock.Now().Add(-s.Grace)
+	var out []filestore.Upload
+	for _, prefix := range prefixes {
+		err := store.ListUploads(ctx, prefix, func(u filestore.Upload) bool {
+			if !owned[u.UploadID] && u.Initiated.Before(before) && ourKey.MatchString(strings.TrimPrefix(u.Key, fs.Spec.Prefix)) {
+				out = append(out, u)
+			}
+			return true
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list uploads: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// prefixes is what has to be listed to see what the store can show: its prefix, or each key that a record names.
+func (s *OrphanSweep) prefixes(ctx context.Context, fs *v1alpha1.FileStore) ([]string, error) {
+	switch fs.Status.Capabilities.UploadListing {
+	case v1alpha1.UploadListingPrefix:
+		return []string{fs.Spec.Prefix}, nil
+	case v1alpha1.UploadListingExactKey:
+		var all v1alpha1.MultipartUploadList
+		if err := s.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, fmt.Errorf("list uploads: %w", err)
+		}
+		seen := map[string]bool{}
+		var keys []string
+		for i := range all.Items {
+			if st := all.Items[i].Status; st.StoreName == fs.Name && st.ObjectKey != "" && !seen[st.ObjectKey] {
+				seen[st.ObjectKey] = true
+				keys = append(keys, st.ObjectKey)
+			}
+		}
+		return keys, nil
+	default:
+		return nil, nil
+	}
+}
+
+// ownedUploads is the set of upload ids that records own, ended ones excepted: what is left of those is an orphan.
+func ownedUploads(ctx context.Context, reader client.Reader, opts ...client.ListOption) (map[string]bool, error) {
+	var all v1alpha1.MultipartUploadList
+	if err := reader.List(ctx, &all, opts...); err != nil {
+		return nil, fmt.Errorf("list MultipartUploads: %w", err)
+	}
+	owned := make(map[string]bool, len(all.Items))
+	for i := range all.Items {
+		if u := &all.Items[i]; u.Status.UploadID != "" && u.Status.CompletionTime == nil {
+			owned[u.Status.UploadID] = true
+		}
+	}
+	return owned, nil
+}
