@@ -268,7 +268,7 @@ type FileStoreStatus struct {
 	// observedGeneration is the metadata.generation that this status speaks of.
 	//
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Minimum=1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are Ready and Stalled. Their reasons are listed in the documentation of the kind.
@@ -276,6 +276,7 @@ type FileStoreStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }

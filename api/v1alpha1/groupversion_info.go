@@ -4,6 +4,8 @@
 // The package holds types, documented constants and schema markers, and no logic: internal/upload decides what they mean.
 //
 // +kubebuilder:object:generate=true
+// +kubebuilder:ac:generate=true
+// +kubebuilder:ac:output:package=../applyconfiguration
 // +groupName=iotfile.dev
 package v1alpha1
 
@@ -15,6 +17,9 @@ import (
 
 // GroupVersion is the group and version of every kind in this package.
 var GroupVersion = schema.GroupVersion{Group: "iotfile.dev", Version: "v1alpha1"}
+
+// SchemeGroupVersion is GroupVersion by the name that generated code uses.
+var SchemeGroupVersion = GroupVersion
 
 // AddToScheme registers the kinds of this package with a scheme. It is idempotent.
 func AddToScheme(scheme *runtime.Scheme) error {

@@ -274,7 +274,7 @@ type MultipartUploadStatus struct {
 	// observedGeneration is the metadata.generation that this status speaks of.
 	//
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Minimum=1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are Initiated, Completed, Ready and Stalled; `kubectl wait --for=condition=Ready` waits for the
@@ -283,6 +283,7 @@ type MultipartUploadStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
