@@ -1,0 +1,143 @@
+package devcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+)
+
+// ControlPlaneOptions says what StartControlPlane starts.
+type ControlPlaneOptions struct {
+	// Dir keeps certificates, etcd's data and logs; required. A control plane started on it again has the same objects and, when it
+	// is free, the same port. Whoever made it removes it.
+	Dir string
+	// Port of the API server on 127.0.0.1; 0 for the one used before or any free one.
+	Port int
+	// ControllerManager adds kube-controller-manager: garbage collection, namespace deletion, the default service account of each
+	// namespace, aggregated cluster roles. Costs half a second and 60 MB.
+	ControllerManager bool
+	// CRDDirs are directories of CustomResourceDefinitions to install. The first creates of a kind within two seconds of its CRD's
+	// installation are held up by the API server: install once per test binary, not per test.
+	CRDDirs []string
+	// UnsafeNoFsync keeps etcd from flushing to disk. For tests: quick, and data survives a crash of etcd but not of the machine.
+	UnsafeNoFsync bool
+	// Log is told about downloads and builds; nil for silence.
+	Log io.Writer
+}
+
+// ControlPlane is a running Kubernetes control plane without nodes.
+type ControlPlane struct {
+	// URL of the API server, https on 127.0.0.1.
+	URL string
+	// Kubeconfig is the path of the administrator's kubeconfig file.
+	Kubeconfig string
+
+	dir       string
+	config    *rest.Config
+	lock      *fileLock
+	socketDir socketDir
+	ports     []*port
+	processes []*process // in the order started
+}
+
+// StartControlPlane starts etcd, kube-apiserver and, if asked for, kube-controller-manager, installs the CRDs and returns once all of
+// it is ready, which takes about five seconds. It returns *AlreadyRunningError when Dir is in use. Stop must be called; ctx bounds the
+// start only.
+func StartControlPlane(ctx context.Context, opts ControlPlaneOptions) (*ControlPlane, error) {
+	if opts.Dir == "" {
+		return nil, errors.New("control plane: Dir is required")
+	}
+	dir, err := filepath.Abs(opts.Dir)
+	if err != nil {
+		return nil, err
+	}
+	tools := []Tool{Etcd, KubeAPIServer}
+	if opts.ControllerManager {
+		tools = append(tools, KubeControllerManager)
+	}
+	paths, err := FindTools(ctx, opts.Log, tools...)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	c := &ControlPlane{dir: dir, lock: lock, Kubeconfig: filepath.Join(dir, "kubeconfig")}
+	if err := c.start(ctx, opts, paths); err != nil {
+		return nil, errors.Join(err, c.Stop())
+	}
+	return c, nil
+}
+
+func (c *ControlPlane) start(ctx context.Context, opts ControlPlaneOptions, programs []string) error {
+	pki := filepath.Join(c.dir, "pki")
+	if err := ensurePKI(pki); err != nil {
+		return fmt.Errorf("make certificates: %w", err)
+	}
+	var err error
+	if c.socketDir, err = makeSocketDir(filepath.Join(c.dir, "run")); err != nil {
+		return err
+	}
+	etcd, err := startEtcd(ctx, etcdSpec{program: programs[0], dir: c.dir, sockets: c.socketDir, noFsync: opts.UnsafeNoFsync})
+	if err != nil {
+		return err
+	}
+	c.processes = append(c.processes, etcd)
+	apiServer, ports, err := startAPIServer(ctx, apiServerSpec{
+		program: programs[1], dir: c.dir, pki: pki, etcd: c.socketDir.etcdURL(), port: opts.Port,
+	})
+	if err != nil {
+		return err
+	}
+	c.processes, c.ports = append(c.processes, apiServer), ports
+	c.URL = "https://" + address(ports[0].number)
+	if c.config, err = adminConfig(c.URL, pki); err != nil {
+		return err
+	}
+	if err := writeKubeconfig(c.Kubeconfig, "admin", c.config); err != nil {
+		return err
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	if opts.ControllerManager {
+		group.Go(func() error {
+			manager, err := startControllerManager(groupCtx, programs[2], c.dir, pki, c.config)
+			if manager != nil {
+				c.processes = append(c.processes, manager)
+			}
+			return err
+		})
+	}
+	group.Go(func() error { return InstallCRDs(groupCtx, c.config, opts.CRDDirs...) })
+	return group.Wait()
+}
+
+// RESTConfig returns a new client configuration of the administrator, without a rate limit. Clients that are started as someone else
+// copy it with rest.AnonymousClientConfig and set a token.
+func (c *ControlPlane) RESTConfig() *rest.Config {
+	return rest.CopyConfig(c.config)
+}
+
+// Stop ends the processes in reverse order and gives up the directory, where all state stays. It returns when they are gone and is idempotent.
+func (c *ControlPlane) Stop() error {
+	var errs []error
+	for len(c.processes) > 0 {
+		last := len(c.processes) - 1
+		errs = append(errs, c.processes[last].stop(10*time.Second))
+		c.processes = c.processes[:last]
+	}
+	releasePorts(c.ports)
+	c.ports = nil
+	errs = append(errs, c.socketDir.remove())
+	if c.lock != nil {
+		errs = append(errs, c.lock.unlock())
+		c.lock = nil
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,210 @@
+package devcluster
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+// StoreKind is which object store server is run.
+type StoreKind string
+
+const (
+	// StoreVersityGW is versitygw on a directory: small, and what `make run` uses.
+	StoreVersityGW StoreKind = "versitygw"
+	// StoreMinIO is MinIO: a second implementation to test against.
+	StoreMinIO StoreKind = "minio"
+)
+
+// ObjectStoreOptions says how an object store is started.
+type ObjectStoreOptions struct {
+	// Dir keeps data, credentials and the log; required. A store started on it again has the same of each and, when it is free, the same
+	// port. Whoever made it removes it.
+	Dir string
+	// Port on 127.0.0.1; 0 for the one used before or any free one.
+	Port int
+	// Log is told about downloads and builds; nil for silence.
+	Log io.Writer
+}
+
+// ObjectStore is a running S3 server. Its fields do not change while it lives, over any number of Restarts.
+type ObjectStore struct {
+	Kind StoreKind
+	// Endpoint is its URL, http on 127.0.0.1.
+	Endpoint string
+	Region   string
+	// AccessKey and SecretKey are those of the server's administrator, random and kept in Dir.
+	AccessKey, SecretKey string
+	// LogPath is the server's log.
+	LogPath string
+
+	dir     string
+	program string
+	lock    *fileLock
+	port    *port
+	process *process
+}
+
+// storeRegion is the region that both servers take requests for.
+const storeRegion = "us-east-1"
+
+// StartObjectStore starts a server of that kind; see StartVersityGW and StartMinIO.
+func StartObjectStore(ctx context.Context, kind StoreKind, opts ObjectStoreOptions) (*ObjectStore, error) {
+	if opts.Dir == "" {
+		return nil, errors.New("object store: Dir is required")
+	}
+	tool := map[StoreKind]Tool{StoreVersityGW: VersityGW, StoreMinIO: MinIO}[kind]
+	if tool == "" {
+		return nil, fmt.Errorf("no object store %q; there are %s and %s", kind, StoreVersityGW, StoreMinIO)
+	}
+	// Absolute, because versitygw changes its working directory.
+	dir, err := filepath.Abs(opts.Dir)
+	if err != nil {
+		return nil, err
+	}
+	program, err := FindTool(ctx, opts.Log, tool)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &ObjectStore{
+		Kind: kind, Region: storeRegion, LogPath: filepath.Join(dir, string(kind)+".log"),
+		dir: dir, program: program, lock: lock,
+	}
+	if err := s.loadCredentials(); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	if err := s.start(ctx, opts.Port); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+// loadCredentials reads the store's credentials, or makes them on the first start.
+func (s *ObjectStore) loadCredentials() error {
+	var keys struct{ AccessKey, SecretKey string }
+	path := filepath.Join(s.dir, "credentials.json")
+	data, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		if err := json.Unmarshal(data, &keys); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	case errors.Is(err, os.ErrNotExist):
+		keys.AccessKey, keys.SecretKey = rand.Text()[:20], rand.Text()+rand.Text()[:14]
+		data, err := json.Marshal(keys)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(path, data); err != nil {
+			return err
+		}
+	default:
+		return err
+	}
+	s.AccessKey, s.SecretKey = keys.AccessKey, keys.SecretKey
+	return nil
+}
+
+func (s *ObjectStore) start(ctx context.Context, wanted int) error {
+	server := server{
+		wanted: []int{wanted},
+		memory: filepath.Join(s.dir, "ports.json"),
+		limit:  time.Minute,
+		start:  func(ports []int) (*process, error) { return s.spawn(ports[0]) },
+		ready: func(ctx context.Context, ports []int) error {
+			// Only our server knows our keys, so an answer is from it.
+			client, err := s.client("http://" + address(ports[0]))
+			if err != nil {
+				return err
+			}
+			_, err = client.ListBuckets(ctx)
+			return err
+		},
+	}
+	p, ports, err := server.run(ctx)
+	if err != nil {
+		return err
+	}
+	s.process, s.port, s.Endpoint = p, ports[0], "http://"+address(ports[0].number)
+	return nil
+}
+
+func (s *ObjectStore) spawn(port int) (*process, error) {
+	spec := processSpec{name: string(s.Kind), path: s.program, dir: s.dir, logPath: s.LogPath}
+	var err error
+	switch s.Kind {
+	case StoreMinIO:
+		err = s.minIO(&spec, port)
+	default:
+		err = s.versityGW(&spec, port)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return startProcess(spec)
+}
+
+// CreateBucket makes a bucket. It is idempotent.
+func (s *ObjectStore) CreateBucket(ctx context.Context, name string) error {
+	client, err := s.client(s.Endpoint)
+	if err != nil {
+		return err
+	}
+	if exists, err := client.BucketExists(ctx, name); err != nil || exists {
+		return err
+	}
+	return client.MakeBucket(ctx, name, minio.MakeBucketOptions{Region: s.Region})
+}
+
+// Stop ends the server at once for its clients, and returns when it is gone. Data, port and credentials are kept for Restart.
+// It is idempotent.
+func (s *ObjectStore) Stop() error {
+	var err error
+	if s.process != nil {
+		err = s.process.stop(5 * time.Second)
+	}
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.unlock())
+		s.lock = nil
+	}
+	return err
+}
+
+// Restart starts the server again on the same port and data, stopping it first if it still runs. It returns when it is ready.
+func (s *ObjectStore) Restart(ctx context.Context) error {
+	if err := s.Stop(); err != nil {
+		return err
+	}
+	lock, err := lockDir(s.dir)
+	if err != nil {
+		return err
+	}
+	s.lock = lock
+	number := s.port.number
+	s.port.release()
+	return s.start(ctx, number)
+}
+
+func (s *ObjectStore) client(endpoint string) (*minio.Client, error) {
+	// One connection per request: a connection kept over a restart of the server would fail the first request after it.
+	return minio.New(endpoint[len("http://"):], &minio.Options{
+		Creds:      credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""),
+		Region:     s.Region,
+		MaxRetries: 1,
+		Transport:  &http.Transport{DisableKeepAlives: true},
+	})
+}

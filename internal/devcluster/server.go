@@ -1,0 +1,81 @@
+package devcluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// server is a child that listens on ports: how to start it on given ones and how to see that it answers.
+type server struct {
+	wanted []int  // for each port the number that the user asks for, 0 for any
+	memory string // file that remembers the numbers between runs; "" for none
+	limit  time.Duration
+	start  func(ports []int) (*process, error)
+	ready  func(ctx context.Context, ports []int) error
+}
+
+// run starts the server and waits until it is ready. When it ends because another program took a port between our choice and its
+// use, other ports are tried. The caller releases the ports after stopping the process.
+func (s *server) run(ctx context.Context) (*process, []*port, error) {
+	var before []int
+	if data, err := os.ReadFile(s.memory); err == nil {
+		_ = json.Unmarshal(data, &before) // a damaged memory only costs new ports
+	} else if s.memory != "" && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	for attempt := 1; ; attempt++ {
+		ports, err := s.choosePorts(before)
+		if err != nil {
+			return nil, nil, err
+		}
+		numbers := portNumbers(ports)
+		p, err := s.start(numbers)
+		if err != nil {
+			releasePorts(ports)
+			return nil, nil, err
+		}
+		if err = p.waitReady(ctx, s.limit, func(ctx context.Context) error { return s.ready(ctx, numbers) }); err == nil {
+			if err = s.remember(numbers); err == nil {
+				return p, ports, nil
+			}
+		}
+		lost := p.exited() && attempt < 5 && anyTaken(numbers)
+		_ = p.kill()
+		releasePorts(ports)
+		if !lost {
+			return nil, nil, err
+		}
+	}
+}
+
+func (s *server) choosePorts(before []int) ([]*port, error) {
+	var ports []*port
+	for i, wanted := range s.wanted {
+		old := 0
+		if i < len(before) {
+			old = before[i]
+		}
+		p, err := choosePort(wanted, old)
+		if err != nil {
+			releasePorts(ports)
+			return nil, err
+		}
+		ports = append(ports, p)
+	}
+	return ports, nil
+}
+
+func (s *server) remember(numbers []int) error {
+	if s.memory == "" {
+		return nil
+	}
+	data, err := json.Marshal(numbers)
+	if err != nil {
+		return err
+	}
+	return writeFile(s.memory, data)
+}

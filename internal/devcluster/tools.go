@@ -1,0 +1,207 @@
+package devcluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// Tool is the name of a program that this project pins in hack/tools and can get by itself.
+type Tool string
+
+// The tools. The first four make up the control plane, the next two are object stores, the rest are for developing.
+const (
+	Etcd                  Tool = "etcd"
+	KubeAPIServer         Tool = "kube-apiserver"
+	KubeControllerManager Tool = "kube-controller-manager"
+	Kubectl               Tool = "kubectl"
+	VersityGW             Tool = "versitygw"
+	MinIO                 Tool = "minio"
+	ControllerGen         Tool = "controller-gen"
+	Kustomize             Tool = "kustomize"
+	GolangCILint          Tool = "golangci-lint"
+	SetupEnvtest          Tool = "setup-envtest"
+)
+
+// toolSource says how a tool is built.
+type toolSource struct {
+	module      string                                 // directory of the tools module, under hack/tools
+	pkg         string                                 // main package, "." for the module's own
+	versionFrom string                                 // module whose required version is the tool's
+	tags        string                                 // build tags
+	versionVars func(version string) map[string]string // linker variables
+	envtest     bool                                   // among the binaries that envtest publishes and $KUBEBUILDER_ASSETS holds
+	cost        string                                 // how long a cold build takes on two cores
+}
+
+var toolSources = map[Tool]toolSource{
+	Etcd: {
+		module: "controlplane", pkg: "go.etcd.io/etcd/server/v3", versionFrom: "go.etcd.io/etcd/server/v3",
+		tags: controlPlaneTags, envtest: true, cost: "2 minutes",
+	},
+	KubeAPIServer: {
+		module: "controlplane", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", versionFrom: "k8s.io/kubernetes",
+		tags: controlPlaneTags, versionVars: kubernetesVersionVars, envtest: true, cost: "7 minutes",
+	},
+	KubeControllerManager: {
+		module: "controlplane", pkg: "k8s.io/kubernetes/cmd/kube-controller-manager", versionFrom: "k8s.io/kubernetes",
+		tags: controlPlaneTags, versionVars: kubernetesVersionVars, cost: "2 minutes",
+	},
+	Kubectl: {
+		module: "controlplane", pkg: "k8s.io/kubernetes/cmd/kubectl", versionFrom: "k8s.io/kubernetes",
+		tags: controlPlaneTags, versionVars: kubernetesVersionVars, envtest: true, cost: "1 minute",
+	},
+	VersityGW: {
+		module: "versitygw", pkg: "github.com/versity/versitygw/cmd/versitygw", versionFrom: "github.com/versity/versitygw",
+		cost: "2 minutes",
+	},
+	MinIO: {
+		module: "minio", pkg: "github.com/minio/minio", versionFrom: "github.com/minio/minio", cost: "4 minutes",
+	},
+	ControllerGen: {
+		module: "codegen", pkg: "sigs.k8s.io/controller-tools/cmd/controller-gen", versionFrom: "sigs.k8s.io/controller-tools",
+		cost: "1 minute",
+	},
+	Kustomize: {
+		module: "codegen", pkg: "sigs.k8s.io/kustomize/kustomize/v5", versionFrom: "sigs.k8s.io/kustomize/kustomize/v5",
+		cost: "1 minute",
+	},
+	GolangCILint: {
+		module: "lint", pkg: ".", versionFrom: "github.com/golangci/golangci-lint/v2", cost: "4 minutes",
+	},
+	SetupEnvtest: {
+		module: "envtest", pkg: "sigs.k8s.io/controller-runtime/tools/setup-envtest",
+		versionFrom: "sigs.k8s.io/controller-runtime/tools/setup-envtest", cost: "20 seconds",
+	},
+}
+
+// controlPlaneTags leave test code and gRPC tracing out of the control plane: smaller binaries, faster links.
+const controlPlaneTags = "notest,grpcnotrace"
+
+// kubernetesVersionVars tells the Kubernetes binaries their version. Without it `kubectl version` fails on the server's.
+func kubernetesVersionVars(version string) map[string]string {
+	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	vars := map[string]string{}
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		vars[pkg+".gitVersion"] = version
+		vars[pkg+".gitMajor"] = major
+		vars[pkg+".gitMinor"] = minor
+		vars[pkg+".gitTreeState"] = "clean"
+	}
+	return vars
+}
+
+// AllTools returns the name of every tool, sorted.
+func AllTools() []Tool {
+	return slices.Sorted(maps.Keys(toolSources))
+}
+
+// FindTools returns the absolute path of each of the tools, in the order asked for. A tool that is not on the machine is
+// downloaded or built, which can take ten minutes and is reported to log (nil: silently). It is safe to call from several processes at once:
+// one builds, the others wait for it.
+func FindTools(ctx context.Context, log io.Writer, tools ...Tool) ([]string, error) {
+	root, err := ModuleRoot()
+	if err != nil {
+		return nil, err
+	}
+	cache, err := toolCacheDir()
+	if err != nil {
+		return nil, err
+	}
+	finder := toolFinder{root: root, cache: cache, log: orDiscard(log)}
+	paths := make([]string, 0, len(tools))
+	for _, tool := range tools {
+		path, err := finder.find(ctx, tool)
+		if err != nil {
+			return nil, fmt.Errorf("get %s: %w", tool, err)
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
+
+// FindTool is FindTools for one tool.
+func FindTool(ctx context.Context, log io.Writer, tool Tool) (string, error) {
+	paths, err := FindTools(ctx, log, tool)
+	if err != nil {
+		return "", err
+	}
+	return paths[0], nil
+}
+
+// toolFinder is one look for tools; it remembers within it that a download has failed.
+type toolFinder struct {
+	root, cache    string
+	log            io.Writer
+	downloadFailed bool
+}
+
+// find goes from the cheapest source to the dearest.
+func (f *toolFinder) find(ctx context.Context, tool Tool) (string, error) {
+	source, ok := toolSources[tool]
+	if !ok {
+		return "", fmt.Errorf("no such tool; there are %v", AllTools())
+	}
+	if source.envtest {
+		if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
+			return executable(filepath.Join(assets, string(tool)))
+		}
+	}
+	build, err := newToolBuild(f.root, f.cache, tool, source)
+	if err != nil {
+		return "", err
+	}
+	if path, err := executable(build.path()); err == nil {
+		return path, nil
+	}
+	if source.envtest {
+		path, err := f.envtestBinary(ctx, tool, build.version)
+		if path != "" || err != nil {
+			return path, err
+		}
+	}
+	return build.run(ctx, f.log)
+}
+
+// executable returns path made absolute when it is a file that may be run.
+func executable(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
+		return "", fmt.Errorf("%s is no program", path)
+	}
+	return path, nil
+}
+
+// requiredVersion returns the version of module that the go.mod at path requires.
+func requiredVersion(path, module string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	line := regexp.MustCompile(`(?m)^\s*(?:require\s+)?` + regexp.QuoteMeta(module) + `\s+(v\S+)`)
+	match := line.FindSubmatch(data)
+	if match == nil {
+		return "", fmt.Errorf("%s does not require %s", path, module)
+	}
+	return string(match[1]), nil
+}
+
+// platform is the operating system and architecture that tools are built for.
+func platform() string {
+	return runtime.GOOS + "-" + runtime.GOARCH
+}
