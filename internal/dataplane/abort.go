@@ -1,0 +1,78 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// abort ends an upload without a file (contract, "PUT …?upload=abort" and rule 5), and answers when its parts are gone. The record of an upload that was opened over
+// REST goes too; one that a manifest made stays, and says Aborted.
+func (s *Server) abort(c *call, r *http.Request) error {
+	ctx, cancel := context.WithTimeoutCause(r.Context(), s.opts.AbortTimeout, errTimeout)
+	defer cancel()
+	fs, storeErr := s.fileStore(ctx, c.file.Namespace)
+	name := ""
+	if storeErr == nil {
+		name = fs.Name
+	}
+	for range attempts {
+		now, err := s.uploads.read(ctx, c.file, name)
+		if err != nil {
+			return err
+		}
+		u := now.open()
+		switch {
+		case u == nil && len(now) == 0 && storeErr != nil:
+			return storeErr
+		case u == nil:
+			return errNotFound("no upload of this file is open")
+		case completing(u):
+			return errConflict("the upload is being completed and cannot be aborted any more")
+		}
+		changed, err := s.abortOnce(ctx, u)
+		if err != nil {
+			if errors.Is(err, errTimeout) {
+				return errUnavailable("the parts are still being deleted: send the request again to learn when they are gone", retryShort).because(err)
+			}
+			return err
+		}
+		if changed {
+			c.response.WriteHeader(http.StatusNoContent)
+			return nil
+		}
+	}
+	return errUnavailable("the upload changes too fast to be aborted: send the request again", retrySoon)
+}
+
+// abortOnce records the intent and waits for the end. changed is false, and err nil, if the record is to be read anew.
+func (s *Server) abortOnce(ctx context.Context, u *v1alpha1.MultipartUpload) (changed bool, err error) {
+	w := s.uploads.waiters.subscribe(u.UID)
+	defer w.stop()
+	viaREST := u.Labels[v1alpha1.LabelCreatedThrough] == v1alpha1.CreatedThroughREST
+	changed = true
+	switch {
+	case u.DeletionTimestamp != nil:
+	case viaREST:
+		// The record as it was judged: a completion that was asked for meanwhile is not cut short.
+		changed, err = s.uploads.remove(ctx, u, false)
+	case upload.Desired(u) != v1alpha1.DesiredStateAborted:
+		changed, err = s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.DesiredState = v1alpha1.DesiredStateAborted })
+	}
+	if err != nil || !changed {
+		return false, err
+	}
+	mustGo := viaREST || u.DeletionTimestamp != nil
+	return true, s.uploads.await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
+		switch {
+		case now == nil:
+			return true, nil
+		case upload.Completed(now):
+			return false, errConflict("the file was completed before it could be aborted, and stays")
+		}
+		return upload.Ended(now) && !mustGo, nil
+	})
+}

@@ -1,0 +1,175 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// drainBytes and drainTime bound what is read of a body after its request was refused. An answer that is sent while the
+	// client still sends is lost to a TCP reset now and then; 8 MiB is the chunk size of common clients.
+	drainBytes = 8 << 20
+	drainTime  = 2 * time.Second
+	// deadlineStep is how often a sliding deadline is moved at most.
+	deadlineStep = time.Second
+	copyBuffer   = 256 << 10
+)
+
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
+
+// inbound is a request's body. Nothing of it is read, and so no "100 Continue" is sent, before someone calls Read.
+type inbound struct {
+	body       io.Reader
+	controller *http.ResponseController
+	// idle is how long the client may send nothing.
+	idle time.Duration
+	// length is the Content-Length, -1 if there is none and the body is chunked.
+	length int64
+	// expects: the client waits for "100 Continue" before it sends.
+	expects bool
+	// received counts the bytes read, for metrics.
+	received atomic.Int64
+
+	began   bool
+	err     error // what ended the body, but for a clean end
+	refused bool
+	moved   time.Time
+}
+
+func newInbound(r *http.Request, controller *http.ResponseController, idle time.Duration) *inbound {
+	return &inbound{
+		body:       r.Body,
+		controller: controller,
+		idle:       idle,
+		length:     r.ContentLength,
+		expects:    strings.EqualFold(r.Header.Get("Expect"), "100-continue"),
+	}
+}
+
+// Read implements io.Reader with a deadline that slides as long as bytes arrive. Errors are errBodyShort, errBodyIdle, or io.EOF after exactly
+// length bytes.
+func (b *inbound) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	b.began = true
+	if now := time.Now(); now.Sub(b.moved) >= deadlineStep {
+		b.moved = now
+		_ = b.controller.SetReadDeadline(now.Add(b.idle)) // without deadlines (a test recorder) there is nothing to slide
+	}
+	n, err := b.body.Read(p)
+	b.received.Add(int64(n))
+	switch {
+	case err == io.EOF || (err == nil && !b.unread()):
+		// The deadline would else end the request's context while the answer is prepared: net/http watches the connection by then.
+		_ = b.controller.SetReadDeadline(time.Time{})
+		return n, err
+	case err == nil:
+		return n, nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		b.err = errBodyIdle
+	default:
+		b.err = errors.Join(errBodyShort, err)
+	}
+	return n, b.err
+}
+
+// unread says whether bytes may still be on their way.
+func (b *inbound) unread() bool {
+	return b.length != 0 && (b.length < 0 || b.received.Load() < b.length)
+}
+
+// discard reads the rest, so that a client that does not read while it sends sees the answer. The caller has checked the length.
+func (b *inbound) discard() error {
+	if !b.unread() || (b.expects && !b.began) {
+		return nil
+	}
+	buffer := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buffer)
+	_, err := io.CopyBuffer(io.Discard, onlyReader{b}, *buffer)
+	return err
+}
+
+// refuse prepares an answer that is written although the body is unread: the connection does not outlive it.
+func (b *inbound) refuse(h http.Header) {
+	if !b.unread() {
+		return
+	}
+	h.Set("Connection", "close")
+	b.refused = true
+	// net/http would else read on its own, unbounded in time, before it writes the header.
+	_ = b.controller.EnableFullDuplex() // never needed where it is not supported
+	// Also bounds the small rest that net/http reads when the handler has returned.
+	_ = b.controller.SetReadDeadline(time.Now().Add(drainTime))
+}
+
+// drainAfterRefusal reads a bounded amount of the body after the answer to refuse was written. A client that waits for "100 Continue" gets none, and there
+// is nothing to drain.
+func (b *inbound) drainAfterRefusal() {
+	if !b.refused || b.err != nil || (b.expects && !b.began) {
+		return
+	}
+	_ = b.controller.Flush()
+	buffer := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buffer)
+	_, _ = io.CopyBuffer(io.Discard, io.LimitReader(onlyReader{b.body}, drainBytes), *buffer) // best effort
+}
+
+// onlyReader hides io.WriterTo, so that the pooled buffer is used.
+type onlyReader struct{ io.Reader }
+
+// stream is an inbound body on its way to object storage. It watches both sides: the client by the inbound's sliding deadline, the
+// store by the time that it takes to come back for more, and, at the end, to answer.
+type stream struct {
+	inbound *inbound
+	timer   *time.Timer
+	idle    time.Duration
+	cancel  context.CancelCauseFunc
+	unhook  func() bool
+}
+
+// newStream returns the stream and the context to store it with, which ends with errStoreStalled when the store takes no byte for storeIdle.
+// The caller calls stop.
+func newStream(ctx context.Context, b *inbound, storeIdle time.Duration) (*stream, context.Context) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	s := &stream{inbound: b, idle: storeIdle, cancel: cancel}
+	s.timer = time.AfterFunc(storeIdle, func() { cancel(errStoreStalled) })
+	// A Read that blocks on a silent client would keep PutPart from returning after the context's end.
+	s.unhook = context.AfterFunc(ctx, func() { _ = b.controller.SetReadDeadline(time.Unix(1, 0)) })
+	return s, ctx
+}
+
+// Read implements io.Reader.
+func (s *stream) Read(p []byte) (int, error) {
+	s.timer.Stop()
+	defer s.timer.Reset(s.idle)
+	return s.inbound.Read(p)
+}
+
+// stop ends the watch. It is idempotent.
+func (s *stream) stop() {
+	s.unhook()
+	s.timer.Stop()
+	s.cancel(nil)
+}
+
+// verdict says who is to blame for a failed transfer: the store that stalled, the client whose body failed, or err.
+func (s *stream) verdict(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(context.Cause(ctx), errStoreStalled):
+		return errors.Join(errStoreStalled, err)
+	case s.inbound.err != nil:
+		return errors.Join(s.inbound.err, err)
+	default:
+		return err
+	}
+}

@@ -1,0 +1,255 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// completion is what a request has done so far to complete an upload.
+type completion struct {
+	// uid is the upload whose final part the body was sent to, empty before.
+	uid types.UID
+	// failed is why that part was not stored, nil if it was.
+	failed error
+}
+
+// complete assembles the file (contract, "PUT …?upload=complete" and rule 3). A body is the final part: its number is recorded before its bytes
+// are streamed, so that a repeated request writes the same part again. Then the intent is recorded, and the reconciler's answer awaited.
+func (s *Server) complete(c *call, r *http.Request) error {
+	if c.body.length < 0 {
+		return errLength("send the final part with a Content-Length, or no body at all")
+	}
+	fs, storeErr := s.fileStore(r.Context(), c.file.Namespace)
+	name := ""
+	if storeErr == nil {
+		name = fs.Name
+	}
+	var done completion
+	for range attempts {
+		now, err := s.uploads.read(r.Context(), c.file, name)
+		if err != nil {
+			return err
+		}
+		u := now.open()
+		switch {
+		case u == nil && now.completed() != nil:
+			return s.answerAgain(r.Context(), c, now.completed())
+		case u == nil && len(now) == 0 && storeErr != nil:
+			return storeErr
+		}
+		again, err := s.completeOnce(r.Context(), c, u, &done)
+		if err != nil || !again {
+			return err
+		}
+	}
+	return errUnavailable("the upload changes too fast to be completed: send the request again", retrySoon)
+}
+
+// completeOnce takes the upload as far as it can, which may be nil. again is true, and err nil, if it is to be read anew.
+func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, done *completion) (again bool, err error) {
+	if err := s.admitCompletion(ctx, c, u, done); err != nil {
+		return false, err
+	}
+	if upload.Desired(u) == v1alpha1.DesiredStateCompleted {
+		return false, s.answerWhenCompleted(ctx, c, u)
+	}
+	store, err := s.storeOf(ctx, u)
+	if err != nil {
+		return false, err
+	}
+	parts, err := store.ListParts(ctx, refOf(u))
+	switch {
+	case errors.Is(err, filestore.ErrNoSuchUpload) && s.moved(ctx, u):
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	if c.body.length > 0 && done.uid == "" {
+		return s.streamFinal(ctx, c, u, numbersOf(parts), done)
+	}
+	if err := upload.CheckSequence(numbersOf(parts), u.Spec.FinalPartNumber); err != nil {
+		return false, err
+	}
+	changed, err := s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.DesiredState = v1alpha1.DesiredStateCompleted })
+	if err != nil || !changed {
+		return err == nil, err
+	}
+	return false, s.answerWhenCompleted(ctx, c, u)
+}
+
+// admitCompletion refuses before a body is asked for.
+func (s *Server) admitCompletion(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, done *completion) error {
+	if err := upload.AdmitCaller(u, c.ifMatch); err != nil {
+		return err
+	}
+	if done.uid != "" && done.uid != u.UID {
+		return errConflict("the upload was ended and started anew meanwhile: nothing of this request is part of the new one")
+	}
+	if err := upload.AdmitSize(c.body.length, true, s.limitsOf(ctx, u, nil)); err != nil {
+		return err
+	}
+	if upload.Desired(u) == v1alpha1.DesiredStateCompleted {
+		if stalled := upload.Stalled(u); stalled != nil {
+			return &stalledError{stalled.Reason, stalled.Message}
+		}
+		return nil
+	}
+	if done.failed != nil {
+		return done.failed
+	}
+	// Number 0 is before any final part that is fixed already.
+	return upload.AdmitPart(u, 0, c.ifMatch, s.opts.Clock.Now())
+}
+
+// streamFinal records which number the final part has, unless an earlier request has, and streams it. It asks for the upload to be read anew afterwards.
+func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, numbers []int32, done *completion) (again bool, err error) {
+	final, err := finalNumber(numbers, u.Spec.FinalPartNumber)
+	if err != nil {
+		return false, err
+	}
+	if u.Spec.FinalPartNumber == nil {
+		changed, err := s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.FinalPartNumber = &final })
+		if err != nil || !changed {
+			return err == nil, err
+		}
+	}
+	_, err = s.stream(ctx, c, u, final)
+	if err != nil && !errors.Is(err, filestore.ErrNoSuchUpload) {
+		return false, err
+	}
+	// No such upload: perhaps a copy of this request was faster, and the file is there.
+	done.uid, done.failed = u.UID, err
+	return true, nil
+}
+
+// finalNumber is the number of the part that the body of a complete becomes: fixed, or one more than there are parts. It fails if the parts before it
+// are not all there; the final part itself may be, from an earlier request.
+func finalNumber(numbers []int32, fixed *int32) (int32, error) {
+	if fixed == nil {
+		if len(numbers) == 0 {
+			return 1, nil
+		}
+		return int32(len(numbers)) + 1, upload.CheckSequence(numbers, nil) //nolint:gosec // at most 10000 parts
+	}
+	before := slices.DeleteFunc(slices.Clone(numbers), func(n int32) bool { return n == *fixed })
+	if *fixed == 1 && len(before) == 0 {
+		return 1, nil
+	}
+	last := *fixed - 1
+	return *fixed, upload.CheckSequence(before, &last)
+}
+
+func numbersOf(parts []filestore.Part) []int32 {
+	numbers := make([]int32, len(parts))
+	for i, p := range parts {
+		numbers[i] = p.Number
+	}
+	return numbers
+}
+
+// moved says whether the record is another than u by now.
+func (s *Server) moved(ctx context.Context, u *v1alpha1.MultipartUpload) bool {
+	now, err := s.uploads.get(ctx, client.ObjectKeyFromObject(u))
+	return err == nil && (now == nil || now.ResourceVersion != u.ResourceVersion)
+}
+
+// answerWhenCompleted waits for the reconciler, which goes on also when the client's patience is over.
+func (s *Server) answerWhenCompleted(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.CompleteTimeout, errTimeout)
+	defer cancel()
+	w := s.uploads.waiters.subscribe(u.UID)
+	defer w.stop()
+	var completed *v1alpha1.MultipartUpload
+	err := s.uploads.await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
+		switch {
+		case now == nil:
+			return true, nil
+		case upload.Completed(now):
+			completed = now
+			return true, nil
+		case upload.Ended(now):
+			return false, endOf(now)
+		case upload.Stalled(now) != nil:
+			stalled := upload.Stalled(now)
+			return false, &stalledError{stalled.Reason, stalled.Message}
+		}
+		return false, nil
+	})
+	switch {
+	case errors.Is(err, errTimeout):
+		return errUnavailable("the file is still being assembled: send the same request again for the result", retryShort).because(err)
+	case err != nil:
+		return err
+	case completed == nil:
+		return s.answerFromObject(ctx, c, u)
+	}
+	return s.answerAgain(ctx, c, completed)
+}
+
+// endOf says how an upload has ended that is not completed.
+func endOf(u *v1alpha1.MultipartUpload) error {
+	if c := meta.FindStatusCondition(u.Status.Conditions, v1alpha1.ConditionCompleted); c != nil {
+		return &stalledError{c.Reason, c.Message}
+	}
+	return &stalledError{v1alpha1.ReasonAborted, "no condition says how"}
+}
+
+// answerFromObject answers for an upload whose record was deleted while it was being completed: the file says whether it was.
+func (s *Server) answerFromObject(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
+	store, err := s.storeOf(ctx, u)
+	if err != nil {
+		return err
+	}
+	object, err := store.Stat(ctx, u.Status.ObjectKey)
+	if err != nil && !errors.Is(err, filestore.ErrNotFound) {
+		return err
+	}
+	found := upload.DecodeFileMetadata(object.Metadata)
+	if err != nil || found.Owner != u.UID {
+		return &stalledError{v1alpha1.ReasonAborted, "the record was deleted, and the file is not its result"}
+	}
+	u.Status.FileVersion = &found.Version
+	return s.answerAgain(ctx, c, u)
+}
+
+// answerAgain answers for a completed upload, also when the request is sent again. A body that is still on its way is read and dropped, at the
+// price of a part in flight: a client that must send it to its end would else take the success for a failure.
+func (s *Server) answerAgain(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
+	if err := upload.AdmitCaller(u, c.ifMatch); err != nil {
+		return err
+	}
+	if c.body.unread() {
+		if err := upload.AdmitSize(c.body.length, true, s.limitsOf(ctx, u, nil)); err != nil {
+			return err
+		}
+		release, err := s.budget.take()
+		if err != nil {
+			return err
+		}
+		defer release()
+		if err := c.body.discard(); err != nil {
+			return fmt.Errorf("drop the body of a repeated request: %w", err)
+		}
+	}
+	version := upload.NextVersion(u.Spec.IfMatch)
+	if u.Status.FileVersion != nil {
+		version = *u.Status.FileVersion
+	}
+	h := c.response.Header()
+	h["ETag"] = []string{strconv.FormatInt(version, 10)}
+	h.Set("Location", c.location)
+	c.response.WriteHeader(created(u))
+	return nil
+}

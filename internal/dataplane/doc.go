@@ -1,0 +1,29 @@
+// Package dataplane serves the IoT File Service API over plain HTTP: it moves the bytes of parts and files between
+// clients and object storage, and records what clients want of an upload in its MultipartUpload. It never opens, completes
+// or aborts an upload in object storage: its Store has no such methods.
+//
+//	server.go      options, listener, drain
+//	routes.go      paths and queries, parsed by hand: nothing is ever redirected
+//	auth.go        who asks, and may they
+//	tenant.go      the namespace and its FileStore
+//	uploads.go     the window to Kubernetes: look-up, creation, intents
+//	waiters.go     waiting for the reconciler, by informer events
+//	start.go       PUT ?upload=start
+//	part.go        PUT ?part=N, the hot path
+//	complete.go    PUT ?upload=complete
+//	abort.go       PUT ?upload=abort
+//	parts_list.go  GET /fileslist
+//	download.go    GET and HEAD, with ranges.go
+//	admission.go   the budget of parts in flight
+//	progress.go    status.progress
+//	body.go        inbound bodies: sliding deadlines, causes, bounded drains
+//	errors.go      the one table from errors to answers, and the one writer of them
+//	middleware.go  request id, access log, panics; metrics.go
+//
+// Rights that the package uses:
+//
+// +kubebuilder:rbac:groups=iotfile.dev,resources=multipartuploads,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=iotfile.dev,resources=multipartuploads/status,verbs=patch
+// +kubebuilder:rbac:groups=iotfile.dev,resources=filestores,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+package dataplane

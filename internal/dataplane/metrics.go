@@ -1,0 +1,72 @@
+package dataplane
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics of the data plane. No label has a value that a client chooses.
+type metrics struct {
+	requests      *prometheus.CounterVec
+	duration      *prometheus.HistogramVec
+	partsInFlight prometheus.Gauge
+	received      prometheus.Counter
+	sent          prometheus.Counter
+	rejected      *prometheus.CounterVec
+	progress      *prometheus.CounterVec
+}
+
+// newMetrics registers the metrics. A second server of one process, as in tests, shares those of the first.
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "iotfile_http_requests_total", Help: "HTTP requests by route, method and status code.",
+		}, []string{"route", "method", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "iotfile_http_request_duration_seconds", Help: "Time from the header of a request to the end of its answer.",
+			Buckets: []float64{.002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300},
+		}, []string{"route"}),
+		partsInFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "iotfile_parts_in_flight", Help: "Parts that are being streamed to object storage now.",
+		}),
+		received: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "iotfile_http_received_bytes_total", Help: "Bytes of request bodies.",
+		}),
+		sent: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "iotfile_http_sent_bytes_total", Help: "Bytes of response bodies.",
+		}),
+		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "iotfile_parts_rejected_total", Help: "Parts that were refused because a budget was used up.",
+		}, []string{"budget"}),
+		progress: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "iotfile_progress_updates_total", Help: "Attempts to write status.progress, by result.",
+		}, []string{"result"}),
+	}
+	if registerer == nil {
+		return m, nil
+	}
+	var errs []error
+	m.requests = register(registerer, m.requests, &errs)
+	m.duration = register(registerer, m.duration, &errs)
+	m.partsInFlight = register(registerer, m.partsInFlight, &errs)
+	m.received = register(registerer, m.received, &errs)
+	m.sent = register(registerer, m.sent, &errs)
+	m.rejected = register(registerer, m.rejected, &errs)
+	m.progress = register(registerer, m.progress, &errs)
+	return m, errors.Join(errs...)
+}
+
+func register[C prometheus.Collector](registerer prometheus.Registerer, c C, errs *[]error) C {
+	err := registerer.Register(c)
+	var already prometheus.AlreadyRegisteredError
+	if errors.As(err, &already) {
+		if existing, ok := already.ExistingCollector.(C); ok {
+			return existing
+		}
+	}
+	if err != nil {
+		*errs = append(*errs, err)
+	}
+	return c
+}

@@ -1,0 +1,159 @@
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/uuid"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// call is one request on its way through the server.
+type call struct {
+	// id stands in the answer of an error and in the log line.
+	id       string
+	method   string
+	route    route
+	identity Identity
+	file     upload.File
+	// location is the path of the file's URL, as the client wrote it.
+	location string
+	// ifMatch is the parsed header, nil if it was not sent.
+	ifMatch  *int64
+	body     *inbound
+	response *response
+	log      logr.Logger
+	// err is what was answered, with its cause.
+	err error
+}
+
+// ServeHTTP wraps every request: id, deadlines, metrics, one log line, panics.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.handlers.Add(1)
+	defer s.handlers.Done()
+	begin := time.Now()
+	controller := http.NewResponseController(w)
+	c := &call{
+		id:       uuid.NewString(),
+		method:   r.Method,
+		route:    route{op: opNone},
+		body:     newInbound(r, controller, s.opts.IdleTimeout),
+		response: &response{ResponseWriter: w, controller: controller, idle: s.opts.IdleTimeout},
+	}
+	c.log = s.log.WithValues("id", c.id)
+	// A deadline that an earlier request set stays on its connection.
+	_ = controller.SetWriteDeadline(time.Time{})
+	c.response.Header().Set("X-Request-Id", c.id)
+	c.response.Header().Set("X-Content-Type-Options", "nosniff")
+
+	defer s.observe(c, r, begin)
+	defer c.recoverPanic()
+	if err := s.serve(c, r); err != nil {
+		c.fail(err)
+	}
+}
+
+// recoverPanic answers 500 for a panic of a handler. One that cuts the connection on purpose goes on to net/http.
+func (c *call) recoverPanic() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(http.ErrAbortHandler)
+	}
+	err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	c.fail(err)
+	if c.response.status < http.StatusBadRequest {
+		panic(http.ErrAbortHandler) // part of a good answer is out: it must not look whole
+	}
+}
+
+// observe counts the request and writes its log line. It also runs when the connection is cut.
+func (s *Server) observe(c *call, r *http.Request, begin time.Time) {
+	took, status := time.Since(begin), c.response.status
+	if c.err != nil {
+		if a := describe(c.err); a.status == statusClientGone {
+			status = statusClientGone
+		}
+	}
+	received, op := c.body.received.Load(), string(c.route.op)
+	s.metrics.requests.WithLabelValues(op, methodLabel(c.method), strconv.Itoa(status)).Inc()
+	s.metrics.duration.WithLabelValues(op).Observe(took.Seconds())
+	s.metrics.received.Add(float64(received))
+	s.metrics.sent.Add(float64(c.response.sent))
+
+	fields := []any{
+		"route", op, "method", c.method, "status", status, "received", received, "sent", c.response.sent,
+		"seconds", took.Seconds(), "remote", r.RemoteAddr, "user", c.identity.Name, "namespace", c.file.Namespace, "entity", c.file.EntityID, "path", c.file.Path,
+	}
+	if c.route.part != "" {
+		fields = append(fields, "part", c.route.part)
+	}
+	switch {
+	case c.err == nil:
+		c.log.Info("request", fields...)
+	case status >= http.StatusInternalServerError:
+		c.log.Error(c.err, "request", fields...)
+	default:
+		c.log.Info("request", append(fields, "cause", c.err.Error())...)
+	}
+}
+
+// methodLabel bounds the label: a client can send any word as its method.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodOptions, http.MethodPatch:
+		return method
+	default:
+		return "other"
+	}
+}
+
+// response counts what is written, with a deadline that slides as long as the client takes bytes.
+type response struct {
+	http.ResponseWriter
+	controller  *http.ResponseController
+	idle        time.Duration
+	status      int
+	sent        int64
+	wroteHeader bool
+	moved       time.Time
+}
+
+// Unwrap gives http.ResponseController the connection.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (w *response) WriteHeader(status int) {
+	if w.wroteHeader {
+		return
+	}
+	w.wroteHeader, w.status = true, status
+	w.slide()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *response) Write(p []byte) (int, error) {
+	if !w.wroteHeader {
+		w.WriteHeader(http.StatusOK)
+	}
+	w.slide()
+	n, err := w.ResponseWriter.Write(p)
+	w.sent += int64(n)
+	return n, err
+}
+
+func (w *response) slide() {
+	if now := time.Now(); now.Sub(w.moved) >= deadlineStep {
+		w.moved = now
+		_ = w.controller.SetWriteDeadline(now.Add(w.idle)) // without deadlines (a test recorder) there is nothing to slide
+	}
+}

@@ -1,0 +1,112 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// part streams one part to object storage (contract, "PUT …?part=N"). In the steady state it asks nothing of the API server.
+func (s *Server) part(c *call, r *http.Request) error {
+	if c.body.length < 0 || (c.body.length == 0 && r.Header.Get("Content-Length") == "") {
+		return errLength("send the part with a Content-Length: a part of unknown size cannot be taken")
+	}
+	u, number, err := s.admitPart(r.Context(), c)
+	if err != nil {
+		return err
+	}
+	stored, err := s.stream(r.Context(), c, u, number)
+	if errors.Is(err, filestore.ErrNoSuchUpload) {
+		return s.noSuchUpload(r.Context(), c, u, err)
+	}
+	if err != nil {
+		return err
+	}
+	s.progress.mark(u)
+	if stored.ETag != "" {
+		c.response.Header().Set("X-Part-Etag", stored.ETag)
+	}
+	c.response.WriteHeader(created(u))
+	return nil
+}
+
+// created is 201, or 204 for what updates a file.
+func created(u *v1alpha1.MultipartUpload) int {
+	if u.Spec.IfMatch != nil {
+		return http.StatusNoContent
+	}
+	return http.StatusCreated
+}
+
+// admitPart looks the upload up and judges the part: first by the cache, and once more by the API server before a refusal
+// that the cache may be wrong about.
+func (s *Server) admitPart(ctx context.Context, c *call) (*v1alpha1.MultipartUpload, int32, error) {
+	fs, storeErr := s.fileStore(ctx, c.file.Namespace)
+	judge := func(rs records) (*v1alpha1.MultipartUpload, int32, error) {
+		u := rs.open()
+		limits := s.limitsOf(ctx, u, fs)
+		number, err := upload.ParsePartNumber(c.route.part, limits.MaxPartNumber)
+		if err != nil {
+			return nil, 0, errBadRequest(err.Error())
+		}
+		if err := upload.AdmitSize(c.body.length, false, limits); err != nil {
+			return nil, 0, err
+		}
+		return u, number, upload.AdmitPart(u, number, c.ifMatch, s.opts.Clock.Now())
+	}
+	known, err := s.uploads.known(ctx, c.file)
+	if err != nil {
+		return nil, 0, err
+	}
+	u, number, err := judge(known)
+	var refusal *upload.Refusal
+	if !errors.As(err, &refusal) || (refusal.Kind != upload.RefusalNotOpen && refusal.Kind != upload.RefusalConflict) {
+		return u, number, err
+	}
+	var name string
+	switch {
+	case storeErr == nil:
+		name = fs.Name
+	case len(known) == 0:
+		return nil, 0, storeErr
+	}
+	now, err := s.uploads.read(ctx, c.file, name)
+	if err != nil {
+		return nil, 0, err
+	}
+	return judge(now)
+}
+
+// stream sends the request's body to object storage as a part of u. It reads the body only when there is room for a part in flight.
+func (s *Server) stream(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, number int32) (filestore.Part, error) {
+	store, err := s.storeOf(ctx, u)
+	if err != nil {
+		return filestore.Part{}, err
+	}
+	release, err := s.budget.take()
+	if err != nil {
+		return filestore.Part{}, err
+	}
+	defer release()
+	body, ctx := newStream(ctx, c.body, s.opts.StoreIdleTimeout)
+	defer body.stop()
+	stored, err := store.PutPart(ctx, refOf(u), number, body, c.body.length)
+	return stored, body.verdict(ctx, err)
+}
+
+// noSuchUpload answers for a part that object storage has no upload for. If the cache was behind, and the file has another
+// upload by now, the part is worth sending again.
+func (s *Server) noSuchUpload(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, cause error) error {
+	now, err := s.uploads.read(ctx, c.file, u.Status.StoreName)
+	if err != nil {
+		return errors.Join(err, cause)
+	}
+	if other := now.open(); other != nil && other.UID != u.UID && upload.TakesParts(other) {
+		return errUnavailable("the upload was started anew a moment ago: send the part again", retrySoon).because(cause)
+	}
+	return cause
+}

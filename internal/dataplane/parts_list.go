@@ -1,0 +1,74 @@
+package dataplane
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// listedPart is one part as clients see it (contract rule 8).
+type listedPart struct {
+	// ObjectKey is {namespace}/{entityId}/{filepath}.
+	ObjectKey string `json:"objectKey"`
+	// PartNo is the part's number.
+	PartNo int32 `json:"partNo"`
+	// Created is when object storage stored the part, in milliseconds of UTC.
+	Created int64 `json:"created"`
+}
+
+// listParts lists what has arrived of the open upload (contract, "GET /fileslist").
+func (s *Server) listParts(c *call, r *http.Request) error {
+	ctx := r.Context()
+	known, err := s.uploads.known(ctx, c.file)
+	if err != nil {
+		return err
+	}
+	u := known.open()
+	if u == nil || u.Status.UploadID == "" {
+		fs, storeErr := s.fileStore(ctx, c.file.Namespace)
+		if storeErr != nil {
+			return storeErr
+		}
+		now, err := s.uploads.read(ctx, c.file, fs.Name)
+		if err != nil {
+			return err
+		}
+		u = now.open()
+	}
+	none := errNotFound("no upload of this file is open")
+	if u == nil || u.Status.UploadID == "" {
+		return none
+	}
+	store, err := s.storeOf(ctx, u)
+	if err != nil {
+		return err
+	}
+	parts, err := store.ListParts(ctx, refOf(u))
+	switch {
+	case errors.Is(err, filestore.ErrNoSuchUpload):
+		return none.because(err)
+	case err != nil:
+		return err
+	}
+	out := make([]listedPart, len(parts))
+	for i, p := range parts {
+		out[i] = listedPart{ObjectKey: upload.FileOf(u).TenantKey(), PartNo: p.Number, Created: p.Modified.UnixMilli()}
+	}
+	body, err := json.Marshal(out)
+	if err != nil {
+		return fmt.Errorf("encode the list of parts: %w", err)
+	}
+	h := c.response.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	c.response.WriteHeader(http.StatusOK)
+	if c.method != http.MethodHead {
+		_, _ = c.response.Write(body) // the client may be gone
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package dataplane
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// Store is what the data plane gets of a store: it can move bytes and look, and can neither open, complete nor abort an upload.
+type Store interface {
+	filestore.PartWriter
+	filestore.PartLister
+	filestore.Reader
+}
+
+// Stores finds the Store of a FileStore by its name. It is cheap: it is asked for every part. Errors are those of filestore.
+type Stores interface {
+	Get(ctx context.Context, name string) (Store, error)
+}
+
+// fileStore finds the FileStore that serves a namespace for REST, from the cache. The object is shared: it must not be changed.
+func (s *Server) fileStore(ctx context.Context, namespace string) (*v1alpha1.FileStore, error) {
+	ns, err := s.namespace(ctx, namespace)
+	if err != nil {
+		return nil, err
+	}
+	var list v1alpha1.FileStoreList
+	if err := s.uploads.cached.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, &clusterError{"list FileStores in the cache", err}
+	}
+	return upload.ResolveStore("", upload.Namespace{Labels: ns.Labels, Annotations: ns.Annotations}, list.Items)
+}
+
+// namespace reads the Namespace from the cache, or, as it may be new, from the API server.
+func (s *Server) namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
+	ns := &corev1.Namespace{}
+	err := s.uploads.cached.Get(ctx, client.ObjectKey{Name: name}, ns)
+	if apierrors.IsNotFound(err) {
+		err = s.uploads.live.Get(ctx, client.ObjectKey{Name: name}, ns)
+	}
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, errNotFound("the namespace " + name + " does not exist")
+	case err != nil:
+		return nil, &clusterError{"get namespace", err}
+	}
+	return ns, nil
+}
+
+// limitsOf are the limits of the FileStore that takes u, else of fallback, which may be nil.
+func (s *Server) limitsOf(ctx context.Context, u *v1alpha1.MultipartUpload, fallback *v1alpha1.FileStore) upload.Limits {
+	if u != nil && u.Status.StoreName != "" && (fallback == nil || fallback.Name != u.Status.StoreName) {
+		fs := &v1alpha1.FileStore{}
+		if err := s.uploads.cached.Get(ctx, client.ObjectKey{Name: u.Status.StoreName}, fs); err != nil {
+			return upload.DefaultLimits // the FileStore is gone: whoever asks for its Store learns it
+		}
+		fallback = fs
+	}
+	if fallback == nil {
+		return upload.DefaultLimits
+	}
+	return upload.LimitsOf(fallback)
+}
+
+// ready says whether the FileStore takes new uploads: its bucket was reached.
+func ready(fs *v1alpha1.FileStore) error {
+	c := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady)
+	switch {
+	case c == nil:
+		return errUnavailable("the file store is not ready yet: send the request again", retryShort)
+	case c.Status != "True":
+		return errUnavailable("the file store is not ready: send the request again later, or ask the platform team", retryLong).
+			because(&stalledError{c.Reason, c.Message})
+	}
+	return nil
+}
+
+// refOf names the upload in object storage.
+func refOf(u *v1alpha1.MultipartUpload) filestore.UploadRef {
+	return filestore.UploadRef{Key: u.Status.ObjectKey, UploadID: u.Status.UploadID}
+}
+
+// storeOf is the Store that takes u.
+func (s *Server) storeOf(ctx context.Context, u *v1alpha1.MultipartUpload) (Store, error) {
+	return s.opts.Stores.Get(ctx, u.Status.StoreName)
+}

@@ -1,0 +1,217 @@
+package dataplane
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// attempts bounds how often a change is decided anew because the record had changed meanwhile.
+const attempts = 8
+
+// liveCheck is how often a waiting request looks at the API server itself, in case an event got lost.
+const liveCheck = 5 * time.Second
+
+// SetupIndexes registers the index by which the uploads of a file are found. It is called once per cache, before the cache starts; the reconciler
+// uses the same index.
+func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	return indexer.IndexField(ctx, &v1alpha1.MultipartUpload{}, upload.FileIndex, func(obj client.Object) []string {
+		u, ok := obj.(*v1alpha1.MultipartUpload)
+		if !ok {
+			return nil
+		}
+		return []string{upload.FileIndexKey(u)}
+	})
+}
+
+// records are the MultipartUploads of one file, in no order.
+type records []v1alpha1.MultipartUpload
+
+// open returns the one that holds the file, nil if none does.
+func (rs records) open() *v1alpha1.MultipartUpload {
+	var holder *v1alpha1.MultipartUpload
+	for i := range rs {
+		if u := &rs[i]; upload.Open(u) && (holder == nil || upload.Goes(u, holder)) {
+			holder = u
+		}
+	}
+	return holder
+}
+
+// completed returns the one that became the file last, nil if there is none.
+func (rs records) completed() *v1alpha1.MultipartUpload {
+	var last *v1alpha1.MultipartUpload
+	for i := range rs {
+		u := &rs[i]
+		if !upload.Completed(u) || u.Status.CompletionTime == nil {
+			continue
+		}
+		if last == nil || last.Status.CompletionTime.Before(u.Status.CompletionTime) {
+			last = u
+		}
+	}
+	return last
+}
+
+// uploads is the window to Kubernetes.
+type uploads struct {
+	// cached reads from the informer cache, live from the API server.
+	cached, live client.Reader
+	writer       client.Client
+	waiters      *waiters
+}
+
+// known returns the uploads of the file that the informer cache knows, whatever they are called. It costs no request.
+func (k *uploads) known(ctx context.Context, file upload.File) (records, error) {
+	var list v1alpha1.MultipartUploadList
+	err := k.cached.List(ctx, &list, client.InNamespace(file.Namespace), client.MatchingFields{upload.FileIndex: file.TenantKey()})
+	if err != nil {
+		return nil, &clusterError{"list uploads in the cache", err}
+	}
+	return list.Items, nil
+}
+
+// read returns the uploads of the file as the API server has them now: those that the cache knows, and the one of the derived name in store (which may
+// be empty). An upload by manifest, which can have any name, is not found before the cache has it.
+func (k *uploads) read(ctx context.Context, file upload.File, store string) (records, error) {
+	known, err := k.known(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	if store != "" {
+		names[upload.Name(store, file)] = true
+	}
+	for i := range known {
+		names[known[i].Name] = true
+	}
+	var out records
+	for name := range names {
+		u, err := k.get(ctx, client.ObjectKey{Namespace: file.Namespace, Name: name})
+		if err != nil {
+			return nil, err
+		}
+		if u != nil && upload.FileOf(u) == file {
+			out = append(out, *u)
+		}
+	}
+	return out, nil
+}
+
+// get reads one upload from the API server, nil if it is not there.
+func (k *uploads) get(ctx context.Context, key client.ObjectKey) (*v1alpha1.MultipartUpload, error) {
+	u := &v1alpha1.MultipartUpload{}
+	err := k.live.Get(ctx, key, u)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, &clusterError{"get upload", err}
+	}
+	return u, nil
+}
+
+// openIn counts the namespace's open uploads in a store, by the cache: the reconciler, which counts again, has the last word.
+func (k *uploads) openIn(ctx context.Context, namespace, store string) (int32, error) {
+	var list v1alpha1.MultipartUploadList
+	if err := k.cached.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return 0, &clusterError{"list uploads in the cache", err}
+	}
+	count := int32(0)
+	for i := range list.Items {
+		u := &list.Items[i]
+		if upload.Open(u) && (u.Status.StoreName == store || (u.Status.StoreName == "" && u.Spec.StoreName == store)) {
+			count++
+		}
+	}
+	return count, nil
+}
+
+// create records a new upload. exists is true, and err nil, if there is one of that name.
+func (k *uploads) create(ctx context.Context, u *v1alpha1.MultipartUpload) (exists bool, err error) {
+	switch err := k.writer.Create(ctx, u); {
+	case apierrors.IsAlreadyExists(err):
+		return true, nil
+	case err != nil:
+		return false, &clusterError{"create upload", err}
+	}
+	return false, nil
+}
+
+// intend changes the spec of u by mutate, if the record is still the one that was read. changed is false, and err nil, if it is not: read it and
+// decide again. u is as the API server has it afterwards.
+func (k *uploads) intend(ctx context.Context, u *v1alpha1.MultipartUpload, mutate func(*v1alpha1.MultipartUploadSpec)) (changed bool, err error) {
+	before := u.DeepCopy()
+	mutate(&u.Spec)
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	switch err := k.writer.Patch(ctx, u, patch); {
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, &clusterError{"record the intent", err}
+	}
+	return true, nil
+}
+
+// remove deletes the record, if it is still the one that was read; only its identity counts where anyVersion is true. deleted is false, and err nil, if it is not, or is gone.
+func (k *uploads) remove(ctx context.Context, u *v1alpha1.MultipartUpload, anyVersion bool) (deleted bool, err error) {
+	preconditions := client.Preconditions{UID: &u.UID}
+	if !anyVersion {
+		preconditions.ResourceVersion = &u.ResourceVersion
+	}
+	switch err := k.writer.Delete(ctx, u.DeepCopy(), preconditions); {
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, &clusterError{"delete upload", err}
+	}
+	return true, nil
+}
+
+// await waits until done is content with the upload as it is recorded, or fails. done gets nil when the record is gone, and never a state older than u's
+// generation. It fails with the context's cause when that is over.
+func (k *uploads) await(ctx context.Context, w *waiter, u *v1alpha1.MultipartUpload, done func(*v1alpha1.MultipartUpload) (bool, error)) error {
+	check := func(reader client.Reader, final bool) (bool, error) {
+		now := &v1alpha1.MultipartUpload{}
+		err := reader.Get(ctx, client.ObjectKeyFromObject(u), now)
+		gone := apierrors.IsNotFound(err) || (err == nil && now.UID != u.UID)
+		switch {
+		case gone && final:
+			return done(nil)
+		case gone || err != nil || now.Generation < u.Generation:
+			return false, nil // the cache is behind, or the API server will answer next time
+		}
+		return done(now)
+	}
+	ok, err := check(k.cached, false)
+	safety := time.NewTicker(liveCheck)
+	defer safety.Stop()
+	for !ok && err == nil {
+		select {
+		case <-w.woken:
+			if ok, err = check(k.cached, false); ok || err != nil {
+				break
+			}
+			if k.missing(ctx, u) {
+				ok, err = check(k.live, true) // the cache may be behind or ahead: only the API server knows that it is gone
+			}
+		case <-safety.C:
+			ok, err = check(k.live, true)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return err
+}
+
+// missing says whether the cache has no record with u's UID.
+func (k *uploads) missing(ctx context.Context, u *v1alpha1.MultipartUpload) bool {
+	now := &v1alpha1.MultipartUpload{}
+	err := k.cached.Get(ctx, client.ObjectKeyFromObject(u), now)
+	return apierrors.IsNotFound(err) || (err == nil && now.UID != u.UID)
+}
