@@ -3,6 +3,8 @@ package filestore
 import (
 	"errors"
 	"fmt"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
 // The errors of every Store. They are matched with errors.Is; the text of a wrapped one may name what the backend said, and is for logs,
@@ -86,13 +88,30 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %v: %v", e.Op, e.Kind, 
 // Unwrap gives errors.Is both the kind and the cause.
 func (e *Error) Unwrap() []error { return []error{e.Kind, e.Cause} }
 
-// ConfigError says why a FileStore cannot be used as it is configured; somebody has to act.
+// ConfigError says why a FileStore cannot be used as it is configured; somebody has to act. NewConfigError makes one.
 type ConfigError struct {
-	// Reason is a condition reason of FileStore: StoreNotFound, SecretNotFound or InvalidConfiguration.
+	// Kind is ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey or ErrInvalidConfig.
+	Kind error
+	// Reason is the condition reason of a FileStore that goes with Kind.
 	Reason string
 	// Message is for the platform team: it may name the Secret and its keys, never their values.
 	Message string
 }
 
+// NewConfigError makes a ConfigError. The message must not hold a credential.
+func NewConfigError(kind error, format string, args ...any) *ConfigError {
+	return &ConfigError{Kind: kind, Reason: configReasons[kind], Message: fmt.Sprintf(format, args...)}
+}
+
+var configReasons = map[error]string{
+	ErrStoreNotFound:  v1alpha1.ReasonStoreNotFound,
+	ErrSecretNotFound: v1alpha1.ReasonSecretNotFound,
+	ErrSecretKey:      v1alpha1.ReasonSecretNotFound,
+	ErrInvalidConfig:  v1alpha1.ReasonInvalidConfiguration,
+}
+
 // Error implements error.
-func (e *ConfigError) Error() string { return e.Message }
+func (e *ConfigError) Error() string { return fmt.Sprintf("%v: %s", e.Kind, e.Message) }
+
+// Unwrap lets errors.Is find the kind.
+func (e *ConfigError) Unwrap() error { return e.Kind }

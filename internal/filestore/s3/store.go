@@ -37,7 +37,7 @@ type store struct {
 var _ filestore.Factory = New
 
 // New makes a Store of an S3-compatible bucket. It reaches nothing: a wrong endpoint or wrong credentials show in the first call. The
-// error wraps filestore.ErrInvalidConfig and never holds a credential. The caller closes the Store.
+// error is a filestore.ConfigError of kind ErrInvalidConfig and never holds a credential. The caller closes the Store.
 func New(cfg filestore.Config) (filestore.Store, error) {
 	s, err := newStore(cfg)
 	if err != nil {
@@ -152,5 +152,5 @@ func checkRef(op string, ref filestore.UploadRef) error {
 }
 
 func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", filestore.ErrInvalidConfig, fmt.Errorf(format, args...))
+	return filestore.NewConfigError(filestore.ErrInvalidConfig, format, args...)
 }

@@ -1,0 +1,95 @@
+// Package kubesource is the filestore.Source of a cluster: FileStores, and Secrets in the operator's own namespace.
+package kubesource
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+)
+
+// The keys of a Secret that a FileStore names. KeySessionToken is optional: temporary credentials have one.
+const (
+	KeyAccessKeyID     = "accessKeyID"
+	KeySecretAccessKey = "secretAccessKey"
+	KeySessionToken    = "sessionToken"
+)
+
+// Source implements filestore.Source. It is safe for concurrent use.
+type Source struct {
+	reader    client.Reader
+	namespace string
+}
+
+var _ filestore.Source = (*Source)(nil)
+
+// New makes a Source. reader must be backed by informers of FileStores and of the Secrets of namespace, the operator's own: it is asked for
+// each part that is uploaded.
+func New(reader client.Reader, namespace string) *Source {
+	return &Source{reader: reader, namespace: namespace}
+}
+
+// StoreConfig implements filestore.Source.
+func (s *Source) StoreConfig(ctx context.Context, name string) (filestore.Config, error) {
+	var store v1alpha1.FileStore
+	if err := s.reader.Get(ctx, types.NamespacedName{Name: name}, &store); err != nil {
+		if apierrors.IsNotFound(err) {
+			return filestore.Config{}, filestore.NewConfigError(filestore.ErrStoreNotFound, "there is no FileStore %q", name)
+		}
+		return filestore.Config{}, fmt.Errorf("reading FileStore %s: %w", name, err)
+	}
+	config := filestore.Config{
+		Name:            name,
+		Endpoint:        store.Spec.Endpoint,
+		Region:          store.Spec.Region,
+		Bucket:          store.Spec.Bucket,
+		Prefix:          store.Spec.Prefix,
+		AddressingStyle: store.Spec.AddressingStyle,
+		PayloadMode:     payloadMode(&store),
+	}
+	if tls := store.Spec.TLS; tls != nil {
+		config.CABundle = tls.CABundle
+	}
+	if creds := store.Spec.Credentials; creds != nil && creds.SecretRef != nil {
+		keys, err := s.credentials(ctx, creds.SecretRef.Name)
+		if err != nil {
+			return filestore.Config{}, fmt.Errorf("FileStore %s: %w", name, err)
+		}
+		config.Credentials = keys
+	}
+	return config, nil
+}
+
+// payloadMode is the mode that was found safe for the spec as it is now: what was found of another endpoint says nothing about this one.
+func payloadMode(store *v1alpha1.FileStore) v1alpha1.PayloadMode {
+	if store.Status.Capabilities == nil || store.Status.ObservedGeneration != store.Generation {
+		return ""
+	}
+	return store.Status.Capabilities.PayloadMode
+}
+
+func (s *Source) credentials(ctx context.Context, name string) (*filestore.Credentials, error) {
+	var secret corev1.Secret
+	if err := s.reader.Get(ctx, types.NamespacedName{Namespace: s.namespace, Name: name}, &secret); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, filestore.NewConfigError(filestore.ErrSecretNotFound, "there is no Secret %s/%s", s.namespace, name)
+		}
+		return nil, fmt.Errorf("reading Secret %s/%s: %w", s.namespace, name, err)
+	}
+	for _, key := range []string{KeyAccessKeyID, KeySecretAccessKey} {
+		if len(secret.Data[key]) == 0 {
+			return nil, filestore.NewConfigError(filestore.ErrSecretKey, "key %q of Secret %s/%s is missing or empty", key, s.namespace, name)
+		}
+	}
+	return &filestore.Credentials{
+		AccessKeyID:     string(secret.Data[KeyAccessKeyID]),
+		SecretAccessKey: string(secret.Data[KeySecretAccessKey]),
+		SessionToken:    string(secret.Data[KeySessionToken]),
+	}, nil
+}

@@ -1,0 +1,97 @@
+package kubesource_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
+)
+
+func secret(namespace, name string, data map[string]string) *corev1.Secret {
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: map[string][]byte{}}
+	for k, v := range data {
+		s.Data[k] = []byte(v)
+	}
+	return s
+}
+
+func store(name, secretName string, generation, observed int64) *v1alpha1.FileStore {
+	fs := &v1alpha1.FileStore{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Generation: generation},
+		Spec: v1alpha1.FileStoreSpec{
+			Endpoint: "https://s3.example.com", Region: "eu-central-1", Bucket: "files", Prefix: "iot/", AddressingStyle: v1alpha1.AddressingPath,
+			TLS: &v1alpha1.FileStoreTLS{CABundle: []byte("pem")},
+		},
+		Status: v1alpha1.FileStoreStatus{
+			ObservedGeneration: observed,
+			Capabilities:       &v1alpha1.FileStoreCapabilities{PayloadMode: v1alpha1.PayloadTrailingCRC32C},
+		},
+	}
+	if secretName != "" {
+		fs.Spec.Credentials = &v1alpha1.FileStoreCredentials{SecretRef: &v1alpha1.SecretReference{Name: secretName}}
+	}
+	return fs
+}
+
+func TestStoreConfig(t *testing.T) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(corev1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects([]client.Object{
+		store("probed", "good", 3, 3), store("changed", "good", 4, 3), store("ambient", "", 1, 1),
+		store("no-secret", "gone", 1, 1), store("other-namespace", "elsewhere", 1, 1), store("half", "half", 1, 1), store("empty", "empty", 1, 1),
+		secret("system", "good", map[string]string{"accessKeyID": "k", "secretAccessKey": "s", "sessionToken": "t"}),
+		secret("system", "half", map[string]string{"accessKeyID": "k"}),
+		secret("system", "empty", map[string]string{"accessKeyID": "", "secretAccessKey": "s"}),
+		secret("default", "elsewhere", map[string]string{"accessKeyID": "k", "secretAccessKey": "s"}),
+	}...).Build()
+	src := kubesource.New(reader, "system")
+
+	base := filestore.Config{
+		Endpoint: "https://s3.example.com", Region: "eu-central-1", Bucket: "files", Prefix: "iot/",
+		AddressingStyle: v1alpha1.AddressingPath, CABundle: []byte("pem"),
+	}
+	keys := &filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "s", SessionToken: "t"}
+	for name, want := range map[string]func(*filestore.Config){
+		"probed":  func(c *filestore.Config) { c.Credentials, c.PayloadMode = keys, v1alpha1.PayloadTrailingCRC32C },
+		"changed": func(c *filestore.Config) { c.Credentials = keys }, // what was probed was another spec
+		"ambient": func(c *filestore.Config) { c.PayloadMode = v1alpha1.PayloadTrailingCRC32C },
+	} {
+		got, err := src.StoreConfig(t.Context(), name)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		config := base
+		config.Name = name
+		want(&config)
+		if diff := cmp.Diff(config, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	for name, want := range map[string]struct {
+		err  error
+		text string
+	}{
+		"nowhere":         {filestore.ErrStoreNotFound, "nowhere"},
+		"no-secret":       {filestore.ErrSecretNotFound, "system/gone"},
+		"other-namespace": {filestore.ErrSecretNotFound, "system/elsewhere"},
+		"half":            {filestore.ErrSecretKey, `"secretAccessKey"`},
+		"empty":           {filestore.ErrSecretKey, `"accessKeyID"`},
+	} {
+		_, err := src.StoreConfig(t.Context(), name)
+		if !errors.Is(err, want.err) || !strings.Contains(err.Error(), want.text) {
+			t.Errorf("%s: %v, want %v that names %s", name, err, want.err, want.text)
+		}
+	}
+}
