@@ -134,15 +134,13 @@ type FileStoreLimits struct {
 }
 
 // FileStoreSpec is where the bucket is, who may use it and how.
-//
-// +kubebuilder:validation:XValidation:rule="(has(self.prefix) ? size(self.prefix) : 0) <= 512",message="prefix must be at most 512 characters long"
 type FileStoreSpec struct {
 	// endpoint is the URL of the S3-compatible service, as in "https://s3.eu-central-1.amazonaws.com".
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && (url(self).getScheme() == 'http' || url(self).getScheme() == 'https') && url(self).getHost() != \"\" && (url(self).getEscapedPath() == \"\" || url(self).getEscapedPath() == '/')",message="endpoint must be a URL of scheme and host only, such as https://s3.eu-central-1.amazonaws.com"
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && (url(self).getScheme() == 'http' || url(self).getScheme() == 'https') && url(self).getHost() != \"\" && (url(self).getEscapedPath() == \"\" || url(self).getEscapedPath() == '/') && !self.matches('[@?#]')",message="endpoint must be a URL of scheme and host only, such as https://s3.eu-central-1.amazonaws.com"
 	Endpoint string `json:"endpoint,omitempty"`
 
 	// region is the region that requests are signed for.
@@ -168,6 +166,7 @@ type FileStoreSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.endsWith('/') && !self.startsWith('/') && !self.contains('//') && !('/' + self).contains('/./') && !('/' + self).contains('/../')",message="prefix must end with a slash, not start with one, and hold no empty, . or .. segment"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}]')",message="prefix must not hold control characters"
 	Prefix string `json:"prefix,omitempty"`
 
 	// addressingStyle is how the bucket's name is sent: in the path, in the host name, or by what is known of the endpoint.
@@ -203,7 +202,7 @@ type FileStoreSpec struct {
 	// +optional
 	// +kubebuilder:default="48h"
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="uploadTTL must be positive and at most 8760h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="uploadTTL must be a duration such as 90m or 48h, positive and at most 8760h"
 	UploadTTL *metav1.Duration `json:"uploadTTL,omitempty"`
 
 	// finishedTTL is how long the record of a finished upload stays when it was created over REST. Records of
@@ -212,7 +211,7 @@ type FileStoreSpec struct {
 	// +optional
 	// +kubebuilder:default="1h"
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="finishedTTL must not be negative and at most 8760h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$') && duration(self) <= duration('8760h')",message="finishedTTL must be a duration such as 0s, 90m or 48h, at most 8760h"
 	FinishedTTL *metav1.Duration `json:"finishedTTL,omitempty"`
 
 	// orphanPolicy is what happens to an upload under the prefix that no MultipartUpload owns, an hour after it was

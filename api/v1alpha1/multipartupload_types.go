@@ -89,7 +89,7 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/') && !self.endsWith('/') && !self.contains('//')",message="path must not start or end with a slash or hold an empty segment"
 	// +kubebuilder:validation:XValidation:rule="!('/' + self + '/').contains('/./') && !('/' + self + '/').contains('/../')",message="path must not hold the segments . or .."
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f]')",message="path must not hold control characters"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}]')",message="path must not hold control characters"
 	Path string `json:"path,omitempty"`
 
 	// contentType is the media type that the file is served with, as in "application/zip". Immutable.
@@ -162,7 +162,7 @@ type MultipartUploadSpec struct {
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="ttl must be positive and at most 8760h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="ttl must be a duration such as 90m or 48h, positive and at most 8760h"
 	TTL *metav1.Duration `json:"ttl,omitempty"`
 }
 
@@ -305,6 +305,7 @@ type MultipartUploadStatus struct {
 // +kubebuilder:printcolumn:name="Store",type=string,priority=1,JSONPath=`.status.storeName`
 // +kubebuilder:printcolumn:name="Entity",type=string,priority=1,JSONPath=`.spec.entityID`
 // +kubebuilder:printcolumn:name="Started",type=string,format=date-time,priority=1,JSONPath=`.status.startTime`
+// +kubebuilder:validation:XValidation:rule="has(self.status) || !has(oldSelf.status) || (!has(oldSelf.status.uploadID) && !has(oldSelf.status.objectKey) && !has(oldSelf.status.storeName))",message="status must not be emptied: uploadID, objectKey and storeName are write-once"
 // +kubebuilder:validation:XValidation:rule="self.spec.desiredState != 'Aborted' || oldSelf.spec.desiredState != 'Completed' || (has(oldSelf.status) && has(oldSelf.status.conditions) && oldSelf.status.conditions.exists(c, c.type == 'Stalled' && c.status == 'True'))",message="the file is being assembled, or is complete: it can be aborted only if the completion fails (condition Stalled)"
 type MultipartUpload struct {
 	metav1.TypeMeta `json:",inline"`

@@ -1,0 +1,147 @@
+package v1alpha1_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+func testStoreCreation(t *testing.T) {
+	const (
+		badEndpoint = "endpoint must be a URL of scheme and host only, such as https://s3.eu-central-1.amazonaws.com"
+		badBucket   = "bucket must be 3 to 63 lower-case letters, digits, dots and dashes, and start and end with a letter or digit"
+		badPrefix   = "prefix must end with a slash, not start with one, and hold no empty, . or .. segment"
+		badMin      = "minPartSize must be a positive quantity such as 5Mi"
+		badMax      = "maxPartSize must be a positive quantity of at most 5Gi, the limit of S3"
+	)
+	testCreations(t, stores, []creation{
+		{"Minimal", nil, ""},
+		{"Everything", fields{
+			"spec.endpoint": "http://127.0.0.1:7070/", "spec.region": "eu-central-1", "spec.bucket": "iot.files-1", "spec.prefix": "iot/prod/",
+			"spec.addressingStyle": "Path", "spec.credentials.secretRef.name": "iot-s3", "spec.tls.caBundle": "LS0t",
+			"spec.namespaceSelector": map[string]any{"matchLabels": map[string]any{"iot": "yes"}},
+			"spec.limits": map[string]any{
+				"minPartSize": "8Mi", "maxPartSize": "64Mi", "maxPartNumber": int64(9999), "maxOpenUploadsPerNamespace": int64(1),
+			},
+			"spec.uploadTTL": "1h", "spec.finishedTTL": "0s", "spec.orphanPolicy": "Abort",
+		}, ""},
+
+		{"EndpointMissing", fields{"spec.endpoint": nil}, "spec.endpoint: Required value"},
+		{"EndpointEmpty", fields{"spec.endpoint": ""}, "spec.endpoint in body should be at least 1 chars long"},
+		{"EndpointLong", fields{"spec.endpoint": "https://" + text(1017)}, "spec.endpoint: Too long"},
+		{"EndpointIPv6", fields{"spec.endpoint": "https://[2001:db8::1]:9000"}, ""},
+		{"EndpointNoScheme", fields{"spec.endpoint": "s3.example.com"}, badEndpoint},
+		{"EndpointNoHost", fields{"spec.endpoint": "https://"}, badEndpoint},
+		{"EndpointOtherScheme", fields{"spec.endpoint": "ftp://s3.example.com"}, badEndpoint},
+		{"EndpointPath", fields{"spec.endpoint": "https://s3.example.com/bucket"}, badEndpoint},
+		{"EndpointQuery", fields{"spec.endpoint": "https://s3.example.com?x=y"}, badEndpoint},
+		{"EndpointFragment", fields{"spec.endpoint": "https://s3.example.com/#x"}, badEndpoint},
+		{"EndpointPassword", fields{"spec.endpoint": "https://user:secret@s3.example.com"}, badEndpoint},
+
+		{"RegionEmpty", fields{"spec.region": ""}, "spec.region in body should be at least 1 chars long"},
+		{"RegionLong", fields{"spec.region": text(65)}, "spec.region: Too long"},
+
+		{"BucketMissing", fields{"spec.bucket": nil}, "spec.bucket: Required value"},
+		{"BucketShort", fields{"spec.bucket": "ab"}, "spec.bucket in body should be at least 3 chars long"},
+		{"BucketLongest", fields{"spec.bucket": text(63)}, ""},
+		{"BucketLong", fields{"spec.bucket": text(64)}, "spec.bucket: Too long"},
+		{"BucketUpperCase", fields{"spec.bucket": "Files"}, badBucket},
+		{"BucketLeadingDash", fields{"spec.bucket": "-files"}, badBucket},
+		{"BucketTrailingDot", fields{"spec.bucket": "files."}, badBucket},
+		{"BucketSlash", fields{"spec.bucket": "files/a"}, badBucket},
+
+		{"PrefixEmpty", fields{"spec.prefix": ""}, "spec.prefix in body should be at least 1 chars long"},
+		{"PrefixLongest", fields{"spec.prefix": text(511) + "/"}, ""},
+		{"PrefixLong", fields{"spec.prefix": text(512) + "/"}, "spec.prefix: Too long"},
+		{"PrefixNoSlash", fields{"spec.prefix": "iot"}, badPrefix},
+		{"PrefixLeadingSlash", fields{"spec.prefix": "/iot/"}, badPrefix},
+		{"PrefixOnlySlash", fields{"spec.prefix": "/"}, badPrefix},
+		{"PrefixDoubledSlash", fields{"spec.prefix": "a//b/"}, badPrefix},
+		{"PrefixDot", fields{"spec.prefix": "./"}, badPrefix},
+		{"PrefixDotDot", fields{"spec.prefix": "a/../b/"}, badPrefix},
+		{"PrefixDotsInNames", fields{"spec.prefix": ".a/b../"}, ""},
+		{"PrefixControl", fields{"spec.prefix": "a\tb/"}, "prefix must not hold control characters"},
+
+		{"AddressingStyleUnknown", fields{"spec.addressingStyle": "Host"}, "spec.addressingStyle: Unsupported value: \"Host\""},
+		{"CredentialsEmpty", fields{"spec.credentials": map[string]any{}}, "spec.credentials in body should have at least 1 properties"},
+		{"SecretNameMissing", fields{"spec.credentials.secretRef": map[string]any{}}, "spec.credentials.secretRef.name: Required value"},
+		{"SecretNameEmpty", fields{"spec.credentials.secretRef.name": ""}, "spec.credentials.secretRef.name in body should be at least 1 chars long"},
+		{"SecretNameLong", fields{"spec.credentials.secretRef.name": text(254)}, "spec.credentials.secretRef.name: Too long"},
+		{"TLSEmpty", fields{"spec.tls": map[string]any{}}, "spec.tls in body should have at least 1 properties"},
+		{"CABundleEmpty", fields{"spec.tls.caBundle": ""}, "spec.tls.caBundle in body should be at least 1 chars long"},
+		{"CABundleNotBase64", fields{"spec.tls.caBundle": "-----BEGIN"}, "spec.tls.caBundle in body must be of type byte"},
+		{"CABundleLong", fields{"spec.tls.caBundle": text(1<<20 + 4)}, "spec.tls.caBundle: Too long"},
+
+		{"LimitsEmpty", fields{"spec.limits": map[string]any{}}, ""}, // the defaults of its fields fill it
+		{"MinPartSizeNumber", fields{"spec.limits.minPartSize": int64(6 << 20)}, ""},
+		{"MinPartSizeText", fields{"spec.limits.minPartSize": "five"}, badMin},
+		{"MinPartSizeZero", fields{"spec.limits.minPartSize": "0"}, badMin},
+		{"MinPartSizeNegative", fields{"spec.limits.minPartSize": int64(-1)}, badMin},
+		{"MinPartSizeLong", fields{"spec.limits.minPartSize": "1" + text(32)}, "spec.limits.minPartSize: Too long"},
+		{"MaxPartSizeLargest", fields{"spec.limits.maxPartSize": "5Gi"}, ""},
+		{"MaxPartSizeLarge", fields{"spec.limits.maxPartSize": "5368709121"}, badMax},
+		{"MaxPartSizeText", fields{"spec.limits.maxPartSize": "big"}, badMax},
+		{"MaxPartSizeZero", fields{"spec.limits.maxPartSize": int64(0)}, badMax},
+		{"MaxPartSizeLong", fields{"spec.limits.maxPartSize": "1" + text(32)}, "spec.limits.maxPartSize: Too long"},
+		{"MinEqualsMax", fields{"spec.limits.minPartSize": "8Mi", "spec.limits.maxPartSize": "8192Ki"}, ""},
+		{"MinAboveMax", fields{"spec.limits.minPartSize": "9Mi", "spec.limits.maxPartSize": "8Mi"}, "minPartSize must not be larger than maxPartSize"},
+		{"MaxBelowDefaultMin", fields{"spec.limits.maxPartSize": "1Mi"}, "minPartSize must not be larger than maxPartSize"},
+		{"MaxPartNumberZero", fields{"spec.limits.maxPartNumber": int64(0)}, "spec.limits.maxPartNumber in body should be greater than or equal to 1"},
+		{"MaxPartNumberLarge", fields{"spec.limits.maxPartNumber": int64(10000)}, "spec.limits.maxPartNumber in body should be less than or equal to 9999"},
+		{"MaxOpenUploadsZero", fields{"spec.limits.maxOpenUploadsPerNamespace": int64(0)}, "spec.limits.maxOpenUploadsPerNamespace in body should be greater than or equal to 1"},
+
+		{"UploadTTLZero", fields{"spec.uploadTTL": "0s"}, "uploadTTL must be a duration such as 90m or 48h, positive and at most 8760h"},
+		{"UploadTTLDays", fields{"spec.uploadTTL": "2d"}, "uploadTTL must be a duration such as 90m or 48h, positive and at most 8760h"},
+		{"UploadTTLLong", fields{"spec.uploadTTL": "8761h"}, "uploadTTL must be a duration such as 90m or 48h, positive and at most 8760h"},
+		{"FinishedTTLNegative", fields{"spec.finishedTTL": "-1s"}, "finishedTTL must be a duration such as 0s, 90m or 48h, at most 8760h"},
+		{"FinishedTTLLong", fields{"spec.finishedTTL": "8761h"}, "finishedTTL must be a duration such as 0s, 90m or 48h, at most 8760h"},
+		{"OrphanPolicyUnknown", fields{"spec.orphanPolicy": "Delete"}, "spec.orphanPolicy: Unsupported value: \"Delete\""},
+	})
+}
+
+func testStoreDefaults(t *testing.T) {
+	full := map[string]any{
+		"endpoint": "https://s3.example.com", "bucket": "iot", "region": "us-east-1", "addressingStyle": "Auto",
+		"uploadTTL": "48h", "finishedTTL": "1h", "orphanPolicy": "Report",
+		"limits": map[string]any{"minPartSize": "5Mi", "maxPartSize": "5Gi", "maxPartNumber": int64(1000)},
+	}
+	for name, with := range map[string]fields{
+		"LimitsAbsent": nil,
+		"LimitsEmpty":  {"spec.limits": map[string]any{}},
+		"LimitsPartly": {"spec.limits.maxPartNumber": int64(1000)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec, _, _ := unstructured.NestedMap(create(t, stores, with).Object, "spec")
+			if diff := cmp.Diff(full, spec); diff != "" {
+				t.Errorf("spec (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func testStoreSpecChanges(t *testing.T) {
+	testSpecChanges(t, stores, []transition{
+		{"SecretChanged", fields{"spec.credentials.secretRef.name": "a"}, fields{"spec.credentials.secretRef.name": "b"}, ""},
+		{"CredentialsRemoved", fields{"spec.credentials.secretRef.name": "a"}, fields{"spec.credentials": nil}, ""},
+		{"EndpointMoved", nil, fields{"spec.endpoint": "https://s3.example.org"}, ""},
+	})
+}
+
+func testStoreStatusChanges(t *testing.T) {
+	testStatusChanges(t, stores, []transition{
+		{"Everything", nil, fields{
+			"status.capabilities": map[string]any{"payloadMode": "TrailingCRC64NVME", "conditionalComplete": false, "uploadListing": "ExactKey"},
+			"status.openUploads":  int64(0), "status.lastProbeTime": "2026-01-02T03:04:05Z", "status.observedGeneration": int64(1),
+			"status.conditions": []any{condition("Ready", "True")},
+		}, ""},
+		{"StatusEmpty", nil, fields{"status": map[string]any{}}, "status: Invalid value: 0:  in body should have at least 1 properties"},
+		{"NoConditions", nil, fields{"status.conditions": []any{}}, ""},
+		{"TooManyConditions", nil, fields{"status.conditions": manyConditions(17)}, "status.conditions: Too many: 17: must have at most 16 items"},
+		{"CapabilitiesEmpty", nil, fields{"status.capabilities": map[string]any{}}, "capabilities in body should have at least 1 properties"},
+		{"PayloadModeUnknown", nil, fields{"status.capabilities.payloadMode": "MD5"}, "status.capabilities.payloadMode: Unsupported value: \"MD5\""},
+		{"UploadListingUnknown", nil, fields{"status.capabilities.uploadListing": "All"}, "status.capabilities.uploadListing: Unsupported value: \"All\""},
+		{"OpenUploadsNegative", nil, fields{"status.openUploads": int64(-1)}, "openUploads in body should be greater than or equal to 0"},
+		{"ObservedGenerationZero", nil, fields{"status.observedGeneration": int64(0)}, "observedGeneration in body should be greater than or equal to 1"},
+	})
+}
