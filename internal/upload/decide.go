@@ -15,60 +15,6 @@ const CheckInterval = time.Hour
 // asked has long been answered, and the record would keep the path.
 const AbandonedAfter = 10 * time.Minute
 
-// Part is what of a part matters to a decision.
-type Part struct {
-	// Number is 1..10000, Size in bytes.
-	Number int32
-	Size   int64
-}
-
-// Object is what was seen at the file's key.
-type Object struct {
-	// Exists is false where there is no object; then the rest is zero.
-	Exists bool
-	// ETag is the backend's.
-	ETag string
-	// Metadata that was stored with it.
-	Metadata FileMetadata
-}
-
-// Ledger is what object storage knows of the upload.
-type Ledger struct {
-	// Lost: it does not know the upload (any more).
-	Lost bool
-	// Parts in the order of their numbers.
-	Parts []Part
-}
-
-// Problem is why the world could not be observed, or why the upload must wait.
-type Problem struct {
-	// Reason is a condition reason.
-	Reason string
-	// Message says what is wrong and what to do, for the cluster's users.
-	Message string
-	// Stalled: it does not pass by itself.
-	Stalled bool
-}
-
-// Observation is all that Decide looks at.
-type Observation struct {
-	// Upload as recorded.
-	Upload *v1alpha1.MultipartUpload
-	// Store that serves it; nil if there is none, and then Problem says why.
-	Store *v1alpha1.FileStore
-	// Problem is why object storage could not be looked at, nil if it could.
-	Problem *Problem
-	// Holder is another open upload of the same file, nil if there is none.
-	Holder *v1alpha1.MultipartUpload
-	// OtherOpen is how many other uploads the namespace has open in the store.
-	OtherOpen int
-	// Object and Ledger are what was seen in object storage; nil where Needs did not ask for it.
-	Object *Object
-	Ledger *Ledger
-	// GiveUpAfter is how long the finalizer of a deleted upload waits for a store that cannot be reached.
-	GiveUpAfter time.Duration
-}
-
 // Step is what to do next. Each is safe to repeat.
 type Step string
 
@@ -117,21 +63,6 @@ type Decision struct {
 	// Absent or ETag is what StepComplete demands of the object that the file replaces; exactly one is set.
 	Absent bool
 	ETag   string
-}
-
-// Needs says what Decide wants to see of object storage for this upload: the object at the file's key, the ledger of parts.
-func Needs(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time) (object, ledger bool) {
-	switch {
-	case Ended(u):
-		return false, false
-	case u.Status.UploadID == "":
-		return u.DeletionTimestamp == nil && Desired(u) != v1alpha1.DesiredStateAborted, false
-	case u.DeletionTimestamp != nil || Desired(u) != v1alpha1.DesiredStateUploading || Expired(u, store, now):
-		return true, true
-	default:
-		check := now.Sub(u.Status.StartTime.Time) >= CheckInterval
-		return check, check
-	}
 }
 
 // Decide says what comes next. It believes what was observed, not what earlier conditions say, with one exception that it names.
@@ -257,7 +188,7 @@ func decideCompletion(o Observation, now time.Time) Decision {
 		stalled.Reason, stalled.Message = v1alpha1.ReasonPartsMissing, err.Error()
 	} else if err := CheckVersion(u.Spec.IfMatch, o.Object.Exists, o.Object.Metadata.Version); err != nil {
 		stalled.Reason, stalled.Message = v1alpha1.ReasonVersionConflict, err.Error()
-	} else if c := Stalled(u); c != nil && c.Reason == v1alpha1.ReasonPartsInvalid {
+	} else if c := Stalled(u); c != nil && (c.Reason == v1alpha1.ReasonPartsInvalid || c.Reason == v1alpha1.ReasonInvalidKey) {
 		// The one condition that is believed: only asking again would tell, and the answer to that was No.
 		stalled.Reason, stalled.Message = c.Reason, c.Message
 	} else {

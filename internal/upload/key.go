@@ -42,8 +42,12 @@ func validatePath(path string) error {
 		return fmt.Errorf("the file path is %d bytes long, longer than the %d that object storage takes for a whole key", len(path), MaxKeyBytes)
 	}
 	for _, r := range path {
-		if r < 0x20 || (r >= 0x7f && r < 0xa0) {
+		switch {
+		case r < 0x20, r >= 0x7f && r < 0xa0:
 			return fmt.Errorf("the file path holds the control character U+%04X", r)
+		case r == 0xfffe, r == 0xffff:
+			// Object storage answers in XML, which cannot hold them: a key with one could never be listed again.
+			return fmt.Errorf("the file path holds U+%04X, which is no character", r)
 		}
 	}
 	for segment := range strings.SplitSeq(path, "/") {

@@ -37,7 +37,11 @@ type FileMetadata struct {
 	UpdatedBy string
 }
 
-// Encode gives the user metadata to store. Values are percent-encoded where they are not plain ASCII, since S3 metadata travels in headers.
+// maxMetadataBytes is S3's limit of the user metadata of an object, keys and values together.
+const maxMetadataBytes = 2048
+
+// Encode gives the user metadata to store. Values are percent-encoded where they are not plain ASCII, since S3 metadata travels in headers. Names of
+// users that would burst S3's limit are cut; everything else always fits.
 func (m FileMetadata) Encode() map[string]string {
 	out := map[string]string{metaVersion: strconv.FormatInt(m.Version, 10)}
 	put := func(key, value string) {
@@ -52,11 +56,25 @@ func (m FileMetadata) Encode() map[string]string {
 	}
 	put(metaOwner, string(m.Owner))
 	put(metaDescription, m.Description)
-	put(metaCreatedBy, m.CreatedBy)
-	put(metaUpdatedBy, m.UpdatedBy)
 	putTime(metaTimestamp, m.Timestamp)
 	putTime(metaCreated, m.Created)
+	left := maxMetadataBytes - len(metaCreatedBy) - len(metaUpdatedBy)
+	for key, value := range out {
+		left -= len(key) + len(value)
+	}
+	put(metaCreatedBy, cut(m.CreatedBy, left/2))
+	put(metaUpdatedBy, cut(m.UpdatedBy, left/2))
 	return out
+}
+
+// cut shortens s so that it takes no more than limit bytes when it is percent-encoded.
+func cut(s string, limit int) string {
+	for i, r := range s {
+		if limit -= len(url.PathEscape(string(r))); limit < 0 {
+			return s[:i]
+		}
+	}
+	return s
 }
 
 // DecodeFileMetadata reads what Encode wrote. What is missing or cannot be read is zero: the objects of others are files of version 0.
@@ -76,7 +94,7 @@ func DecodeFileMetadata(meta map[string]string) FileMetadata {
 		return t
 	}
 	version, err := strconv.ParseInt(meta[metaVersion], 10, 64)
-	if err != nil || version < 0 {
+	if err != nil || version < 0 || version > MaxVersion {
 		version = 0
 	}
 	return FileMetadata{

@@ -24,9 +24,9 @@ func CheckSequence(numbers []int32, final *int32) error {
 	for _, n := range numbers {
 		have[n] = true
 	}
-	for n := int32(1); n <= last; n++ {
-		if !have[n] {
-			e.Missing = append(e.Missing, n)
+	for n := range last {
+		if !have[n+1] {
+			e.Missing = append(e.Missing, n+1)
 		}
 	}
 	if last > 0 && len(e.Missing) == 0 && e.Beyond == 0 {

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// MaxVersion is the highest version that is believed: above it, JSON readers lose digits, and counting on would overflow.
+const MaxVersion = 1<<53 - 1
+
 // ParseIfMatch reads an If-Match header: an integer version, quoted or not (contract, "Base, identity, errors"). An absent header
 // (empty string) gives nil. The error may be shown to a client.
 func ParseIfMatch(header string) (*int64, error) {
@@ -16,7 +19,7 @@ func ParseIfMatch(header string) (*int64, error) {
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
 		s = s[1 : len(s)-1]
 	}
-	if !decimal(s) {
+	if !decimal(s) || (len(s) > 1 && s[0] == '0') {
 		return nil, fmt.Errorf("If-Match is %q: send the file's ETag, a decimal integer such as 3", clip(header))
 	}
 	v, err := strconv.ParseInt(s, 10, 64)

@@ -1,0 +1,76 @@
+package upload
+
+import (
+	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+)
+
+// Part is what of a part matters to a decision.
+type Part struct {
+	// Number is 1..10000, Size in bytes.
+	Number int32
+	Size   int64
+}
+
+// Object is what was seen at the file's key.
+type Object struct {
+	// Exists is false where there is no object; then the rest is zero.
+	Exists bool
+	// ETag is the backend's.
+	ETag string
+	// Metadata that was stored with it.
+	Metadata FileMetadata
+}
+
+// Ledger is what object storage knows of the upload.
+type Ledger struct {
+	// Lost: it does not know the upload (any more).
+	Lost bool
+	// Parts in the order of their numbers.
+	Parts []Part
+}
+
+// Problem is why the world could not be observed, or why the upload must wait.
+type Problem struct {
+	// Reason is a condition reason.
+	Reason string
+	// Message says what is wrong and what to do, for the cluster's users.
+	Message string
+	// Stalled: it does not pass by itself.
+	Stalled bool
+}
+
+// Observation is all that Decide looks at.
+type Observation struct {
+	// Upload as recorded.
+	Upload *v1alpha1.MultipartUpload
+	// Store that serves it; nil if there is none, and then Problem says why.
+	Store *v1alpha1.FileStore
+	// Problem is why object storage could not be looked at, nil if it could.
+	Problem *Problem
+	// Holder is another open upload of the same file, nil if there is none.
+	Holder *v1alpha1.MultipartUpload
+	// OtherOpen is how many other uploads the namespace has open in the store.
+	OtherOpen int
+	// Object and Ledger are what was seen in object storage; nil where Needs did not ask for it.
+	Object *Object
+	Ledger *Ledger
+	// GiveUpAfter is how long the finalizer of a deleted upload waits for a store that cannot be reached.
+	GiveUpAfter time.Duration
+}
+
+// Needs says what Decide wants to see of object storage for this upload: the object at the file's key, the ledger of parts.
+func Needs(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time) (object, ledger bool) {
+	switch {
+	case Ended(u):
+		return false, false
+	case u.Status.UploadID == "":
+		return u.DeletionTimestamp == nil && Desired(u) != v1alpha1.DesiredStateAborted, false
+	case u.DeletionTimestamp != nil || Desired(u) != v1alpha1.DesiredStateUploading || Expired(u, store, now):
+		return true, true
+	default:
+		check := u.Status.StartTime == nil || now.Sub(u.Status.StartTime.Time) >= CheckInterval
+		return check, check
+	}
+}
