@@ -18,6 +18,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -36,6 +37,8 @@ const (
 	unreadyProbeInterval = 15 * time.Second
 	// countDelay is how long changes of the number of open uploads are collected before one status write tells of them.
 	countDelay = 10 * time.Second
+	// probesAtOnce is how many stores are probed at once, so that one that does not answer does not hold up the others.
+	probesAtOnce = 8
 )
 
 // FileStoreReconciler probes FileStores and reports what it finds. All fields but probed are required.
@@ -63,6 +66,7 @@ func (r *FileStoreReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.FileStore{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.storesOfSecret)).
 		Watches(&v1alpha1.MultipartUpload{}, countOpen()).
+		WithOptions(controller.Options{MaxConcurrentReconciles: probesAtOnce}).
 		Complete(r)
 }
 
@@ -138,6 +142,9 @@ func (r *FileStoreReconciler) probe(ctx context.Context, fs *v1alpha1.FileStore)
 		found, err = store.Probe(ctx)
 	}
 	now := metav1.NewTime(r.Clock.Now())
+	if fs.Status.ObservedGeneration != fs.Generation {
+		fs.Status.Capabilities = nil // what was found of another spec says nothing about this one
+	}
 	fs.Status.ObservedGeneration = fs.Generation
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, ObservedGeneration: fs.Generation, LastTransitionTime: now,

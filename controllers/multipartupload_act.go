@@ -101,19 +101,31 @@ func (r *MultipartUploadReconciler) initiate(ctx context.Context, o *observation
 	id, err := o.store.CreateUpload(ctx, o.key(), filestore.CreateUploadOptions{ContentType: u.Spec.ContentType, Metadata: meta.Encode()})
 	switch {
 	case errors.Is(err, filestore.ErrInvalidKey):
-		return outcome{state: upload.State{Reason: v1alpha1.ReasonInvalidKey, Message: "object storage cannot store a file of this path", Stalled: true}, retry: true}, nil
+		return outcome{state: invalidKey, retry: true}, nil
 	case err != nil:
-		return r.unavailable(ctx, o, err), nil
+		return r.unavailable(ctx, o, err)
 	}
 	done.opened = &opened{uploadID: id, key: o.key(), at: now}
 	// The event of the status that report writes brings the next look.
 	return done, nil
 }
 
-// unavailable is the outcome of a step that object storage failed.
-func (r *MultipartUploadReconciler) unavailable(ctx context.Context, o *observation, err error) outcome {
-	log.FromContext(ctx).Error(err, "object storage failed", "store", o.Store.Name)
-	return outcome{state: upload.State(*storeProblem(o.Store.Name, err)), retry: true}
+// unavailable deals with a step that object storage failed: Decide says how long that is borne.
+func (r *MultipartUploadReconciler) unavailable(ctx context.Context, o *observation, err error) (outcome, error) {
+	r.blame(ctx, o, err)
+	return r.act(ctx, o, upload.Decide(o.Observation, r.Clock.Now()))
+}
+
+// unsettled deals with a step after which object storage is not as it should be: it is taken again at once, but for a deleted upload not for ever.
+func (r *MultipartUploadReconciler) unsettled(ctx context.Context, o *observation, state upload.State) (outcome, error) {
+	stuck := o.Observation
+	stuck.Problem = &upload.Problem{
+		Reason: v1alpha1.ReasonStoreUnavailable, Message: fmt.Sprintf("object storage of the FileStore %q does not do what it says", o.Store.Name),
+	}
+	if d := upload.Decide(stuck, r.Clock.Now()); d.Step == upload.StepAbandon {
+		return r.act(ctx, o, d)
+	}
+	return outcome{state: state, again: true}, nil
 }
 
 // complete assembles the file. After any failure it looks at the object before it believes it: an earlier pass, or this call,
@@ -126,22 +138,27 @@ func (r *MultipartUploadReconciler) complete(ctx context.Context, o *observation
 	if err == nil && upload.DecodeFileMetadata(object.Metadata).Owner == o.Upload.UID {
 		return completed(object), nil
 	}
-	if err != nil && !errors.Is(err, filestore.ErrNotFound) {
-		return r.unavailable(ctx, o, err), nil
+	if err != nil && !errors.Is(err, filestore.ErrNotFound) && !errors.Is(err, filestore.ErrInvalidKey) {
+		return r.unavailable(ctx, o, err)
 	}
 	switch {
 	case failure == nil:
 		// Assembled, and replaced at once by somebody who goes past the operator: for Decide to sort out.
-		return outcome{again: true}, nil
+		return r.unsettled(ctx, o, upload.State{})
+	case errors.Is(failure, filestore.ErrInvalidKey):
+		return outcome{state: invalidKey, after: upload.ExpirationTime(o.Upload, o.Store)}, nil
 	case errors.Is(failure, filestore.ErrInvalidParts):
 		return r.refusedParts(ctx, o, failure)
 	case errors.Is(failure, filestore.ErrPrecondition), errors.Is(failure, filestore.ErrNoSuchUpload):
 		// The world is not as it was observed: look again.
-		return outcome{again: true}, nil
+		return r.unsettled(ctx, o, upload.State{})
 	default:
-		return r.unavailable(ctx, o, failure), nil
+		return r.unavailable(ctx, o, failure)
 	}
 }
+
+// invalidKey is the state of a file that object storage cannot store, for example below a key that is itself an object.
+var invalidKey = upload.State{Reason: v1alpha1.ReasonInvalidKey, Message: "object storage cannot store a file of this path", Stalled: true}
 
 func completed(object filestore.Object) outcome {
 	version := upload.DecodeFileMetadata(object.Metadata).Version
@@ -161,7 +178,7 @@ func (r *MultipartUploadReconciler) assemble(ctx context.Context, o *observation
 	defer cancel()
 	result := make(chan error, 1)
 	go func() {
-		_, err := o.store.CompleteUpload(ctx, o.ref(), o.parts, filestore.Condition{Absent: d.Absent, ETag: d.ETag})
+		_, err := o.store.CompleteUpload(ctx, o.ref(), o.parts, condition(o.Store, d))
 		result <- err
 	}()
 	select {
@@ -175,11 +192,20 @@ func (r *MultipartUploadReconciler) assemble(ctx context.Context, o *observation
 	}
 }
 
+// condition is what the file that is replaced must be like. A store that compares nothing, or refuses to be asked, gets none: there the comparison of
+// what was observed is all there is.
+func condition(fs *v1alpha1.FileStore, d upload.Decision) filestore.Condition {
+	if c := fs.Status.Capabilities; c != nil && c.ConditionalComplete != nil && !*c.ConditionalComplete {
+		return filestore.Condition{}
+	}
+	return filestore.Condition{Absent: d.Absent, ETag: d.ETag}
+}
+
 // refusedParts deals with parts that the backend does not assemble: if one of them was replaced since they were listed it is tried again, else that is the end of it.
 func (r *MultipartUploadReconciler) refusedParts(ctx context.Context, o *observation, failure error) (outcome, error) {
 	sent := o.parts
 	if err := o.observeLedger(ctx); err != nil {
-		return r.unavailable(ctx, o, err), nil
+		return r.unavailable(ctx, o, err)
 	}
 	same := slices.EqualFunc(sent, o.parts, func(a, b filestore.Part) bool { return a.Number == b.Number && a.ETag == b.ETag })
 	if !same {
@@ -209,22 +235,22 @@ func (r *MultipartUploadReconciler) abort(ctx context.Context, o *observation, d
 	if again := upload.Decide(o.Observation, r.Clock.Now()); again.Step != upload.StepAbort {
 		return outcome{again: true}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	abortCtx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if err := o.store.AbortUpload(ctx, o.ref()); err != nil {
-		return r.unavailable(ctx, o, err), nil
+	if err := o.store.AbortUpload(abortCtx, o.ref()); err != nil {
+		return r.unavailable(ctx, o, err)
 	}
-	if err := o.observeLedger(ctx); err != nil {
-		return r.unavailable(ctx, o, err), nil
+	if r.observeBackend(ctx, o); o.Problem != nil {
+		return r.act(ctx, o, upload.Decide(o.Observation, r.Clock.Now()))
 	}
-	if !o.Ledger.Lost {
-		return outcome{state: d.State, again: true}, nil
-	}
-	end := upload.Decide(o.Observation, r.Clock.Now())
-	if end.Step != upload.StepFinish {
+	switch end := upload.Decide(o.Observation, r.Clock.Now()); end.Step {
+	case upload.StepFinish:
+		return r.finish(ctx, o, end.State)
+	case upload.StepAbort:
+		return r.unsettled(ctx, o, d.State)
+	default:
 		return outcome{again: true}, nil
 	}
-	return r.finish(ctx, o, end.State)
 }
 
 // finish records an end.
@@ -235,7 +261,7 @@ func (r *MultipartUploadReconciler) finish(ctx context.Context, o *observation, 
 		defer cancel()
 		object, err := o.store.Stat(ctx, o.key())
 		if err != nil {
-			return r.unavailable(ctx, o, err), nil
+			return r.unavailable(ctx, o, err)
 		}
 		done.object = &object
 	}

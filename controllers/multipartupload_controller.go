@@ -68,7 +68,7 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	decision := upload.Decide(seen.Observation, r.Clock.Now())
+	decision := upload.Decide(seen.Observation, seen.at)
 	stepsTotal.WithLabelValues(string(decision.Step)).Inc()
 	done, err := r.act(ctx, seen, decision)
 	if err == nil {
@@ -78,7 +78,10 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 		// The record is newer than the cache: its event is on the way, and this pass counts for nothing.
 		return reconcile.Result{RequeueAfter: time.Second}, nil
 	}
-	return r.next(done), err
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	return r.next(done), nil
 }
 
 // next is when to look again.
@@ -151,13 +154,17 @@ func endedOrDeleted() predicate.Predicate {
 
 // storeChanged passes changes of a FileStore's spec, annotations and readiness, and none of its counters.
 func storeChanged() predicate.Predicate {
-	ready := func(obj client.Object) bool {
+	// readyFor is the generation of the spec that was found good, 0 for none.
+	readyFor := func(obj client.Object) int64 {
 		s, ok := obj.(*v1alpha1.FileStore)
-		return ok && meta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionReady)
+		if !ok || !meta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionReady) {
+			return 0
+		}
+		return s.Status.ObservedGeneration
 	}
 	return predicate.Or(
 		predicate.GenerationChangedPredicate{},
 		predicate.AnnotationChangedPredicate{},
-		predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return ready(e.ObjectNew) != ready(e.ObjectOld) }},
+		predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return readyFor(e.ObjectNew) != readyFor(e.ObjectOld) }},
 	)
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
@@ -21,6 +24,8 @@ type observation struct {
 	store Store
 	// parts is the ledger with what CompleteUpload wants of it.
 	parts []filestore.Part
+	// at is when it was gathered: the time for which it shows all that Decide wants to see.
+	at time.Time
 }
 
 // key is where the file is, or will be, stored.
@@ -41,7 +46,7 @@ func (o *observation) ref() filestore.UploadRef {
 
 // observe gathers. An error means that the API server could not be asked; what is wrong with object storage is a Problem.
 func (r *MultipartUploadReconciler) observe(ctx context.Context, u *v1alpha1.MultipartUpload) (*observation, error) {
-	o := &observation{Observation: upload.Observation{Upload: u, GiveUpAfter: r.FinalizerTimeout}}
+	o := &observation{Observation: upload.Observation{Upload: u, GiveUpAfter: r.FinalizerTimeout}, at: r.Clock.Now()}
 	if err := r.observeStore(ctx, o); err != nil {
 		return nil, err
 	}
@@ -82,19 +87,35 @@ func (r *MultipartUploadReconciler) observeStore(ctx context.Context, o *observa
 		return nil
 	}
 	o.Store = fs
-	ready := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady)
-	if u.Status.UploadID == "" && (ready == nil || ready.Status != "True") {
-		message := fmt.Sprintf("the FileStore %q is not ready yet", fs.Name)
-		if ready != nil {
-			message = fmt.Sprintf("the FileStore %q is not ready: %s", fs.Name, ready.Message)
-		}
-		o.Problem = &upload.Problem{Reason: v1alpha1.ReasonStoreUnavailable, Message: message}
+	if o.Problem = unready(u, fs); o.Problem != nil {
 		return nil
 	}
 	if o.store, err = r.Stores.Get(ctx, fs.Name); err != nil {
 		o.Problem = storeProblem(fs.Name, err)
 	}
 	return nil
+}
+
+// unready is why a store cannot open an upload or assemble a file now, nil if it can: both depend on what the last probe found of the spec as it is.
+func unready(u *v1alpha1.MultipartUpload, fs *v1alpha1.FileStore) *upload.Problem {
+	problem := &upload.Problem{Reason: v1alpha1.ReasonStoreUnavailable, Message: fmt.Sprintf("the FileStore %q is not ready yet", fs.Name)}
+	probed := fs.Status.ObservedGeneration == fs.Generation && fs.Status.Capabilities != nil
+	if u.Status.UploadID != "" {
+		if probed || upload.Ended(u) || upload.Desired(u) != v1alpha1.DesiredStateCompleted {
+			return nil
+		}
+		return problem
+	}
+	ready := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady)
+	switch {
+	case ready != nil && ready.Status != metav1.ConditionTrue:
+		problem.Message = fmt.Sprintf("the FileStore %q is not ready: %s", fs.Name, ready.Message)
+		return problem
+	case ready == nil || !probed:
+		return problem
+	default:
+		return nil
+	}
 }
 
 func withoutSelectors(stores []v1alpha1.FileStore) []v1alpha1.FileStore {
@@ -135,31 +156,43 @@ func (r *MultipartUploadReconciler) observeOthers(ctx context.Context, o *observ
 	return nil
 }
 
-// observeBackend looks at object storage, as far as Decide needs it.
+// observeBackend looks at object storage, as far as Decide needs it: at the ledger first, so that an assembly that ends in between, begun by
+// a pass that crashed, is seen as the finished file and not as a lost upload.
 func (r *MultipartUploadReconciler) observeBackend(ctx context.Context, o *observation) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	needObject, needLedger := upload.Needs(o.Upload, o.Store, r.Clock.Now())
-	if needObject && o.key() != "" {
-		object, err := o.store.Stat(ctx, o.key())
-		switch {
-		case errors.Is(err, filestore.ErrNotFound):
-			o.Object = &upload.Object{}
-		case errors.Is(err, filestore.ErrInvalidKey):
-			o.Problem = &upload.Problem{Reason: v1alpha1.ReasonInvalidKey, Message: "object storage cannot store a file of this path", Stalled: true}
-			return
-		case err != nil:
-			o.Problem = storeProblem(o.Store.Name, err)
-			return
-		default:
-			o.Object = &upload.Object{Exists: true, ETag: object.ETag, Metadata: upload.DecodeFileMetadata(object.Metadata)}
-		}
-	}
+	needObject, needLedger := upload.Needs(o.Upload, o.Store, o.at)
 	if needLedger {
 		if err := o.observeLedger(ctx); err != nil {
-			o.Problem = storeProblem(o.Store.Name, err)
+			r.blame(ctx, o, err)
+			return
 		}
 	}
+	if needObject && o.key() != "" {
+		r.observeObject(ctx, o)
+	}
+}
+
+// observeObject looks at what is stored at the file's key.
+func (r *MultipartUploadReconciler) observeObject(ctx context.Context, o *observation) {
+	object, err := o.store.Stat(ctx, o.key())
+	switch {
+	case errors.Is(err, filestore.ErrInvalidKey) && o.Upload.Status.UploadID == "":
+		problem := upload.Problem(invalidKey)
+		o.Problem = &problem
+	case errors.Is(err, filestore.ErrNotFound), errors.Is(err, filestore.ErrInvalidKey):
+		o.Object = &upload.Object{}
+	case err != nil:
+		r.blame(ctx, o, err)
+	default:
+		o.Object = &upload.Object{Exists: true, ETag: object.ETag, Metadata: upload.DecodeFileMetadata(object.Metadata)}
+	}
+}
+
+// blame notes that object storage failed.
+func (r *MultipartUploadReconciler) blame(ctx context.Context, o *observation, err error) {
+	log.FromContext(ctx).Error(err, "object storage failed", "store", o.Store.Name)
+	o.Problem = storeProblem(o.Store.Name, err)
 }
 
 // observeLedger lists the parts.
@@ -186,8 +219,8 @@ func storeProblem(name string, err error) *upload.Problem {
 	switch {
 	case errors.As(err, &config):
 		return &upload.Problem{Reason: v1alpha1.ReasonStoreUnavailable, Message: fmt.Sprintf("the FileStore %q cannot be used: see its conditions", name)}
-	case errors.Is(err, filestore.ErrAccessDenied), errors.Is(err, filestore.ErrBucketNotFound):
-		return &upload.Problem{Reason: v1alpha1.ReasonStoreUnavailable, Message: fmt.Sprintf("object storage refuses what the FileStore %q asks of it: see its conditions", name)}
+	case filestore.Terminal(err):
+		return &upload.Problem{Reason: v1alpha1.ReasonStoreUnavailable, Message: fmt.Sprintf("object storage refuses what the FileStore %q asks of it: see its conditions, and the operator's log", name)}
 	default:
 		return &upload.Problem{Reason: v1alpha1.ReasonStoreUnavailable, Message: fmt.Sprintf("object storage of the FileStore %q does not answer; it is tried again", name)}
 	}

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -30,7 +32,7 @@ func (r *MultipartUploadReconciler) report(ctx context.Context, o *observation, 
 		return nil
 	}
 	if err := r.Client.Status().Patch(ctx, updated, lockedPatch(old)); err != nil {
-		if done.opened != nil {
+		if done.opened != nil && refused(err) {
 			err = errors.Join(err, r.closeUnrecorded(ctx, o, done.opened))
 		}
 		return fmt.Errorf("patch status: %w", err)
@@ -40,11 +42,26 @@ func (r *MultipartUploadReconciler) report(ctx context.Context, o *observation, 
 	return nil
 }
 
-// closeUnrecorded aborts an upload whose id could not be recorded. A crash before it leaves the upload to the orphan sweep.
+// refused says whether the API server said No. Any other failure of a write may have lost its answer alone.
+func refused(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && status.Status().Code >= 400 && status.Status().Code < 500
+}
+
+// closeUnrecorded aborts an upload whose id could not be recorded, once the live record confirms that: an earlier try of the same write may have got
+// through. A crash before it leaves the upload to the orphan sweep.
 func (r *MultipartUploadReconciler) closeUnrecorded(ctx context.Context, o *observation, op *opened) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	if err := o.store.AbortUpload(ctx, filestore.UploadRef{Key: op.key, UploadID: op.uploadID}); err != nil {
+	live := &v1alpha1.MultipartUpload{}
+	err := r.Live.Get(ctx, client.ObjectKeyFromObject(o.Upload), live)
+	if err == nil && live.UID == o.Upload.UID && live.Status.UploadID == op.uploadID {
+		return nil
+	}
+	if client.IgnoreNotFound(err) == nil {
+		err = o.store.AbortUpload(ctx, filestore.UploadRef{Key: op.key, UploadID: op.uploadID})
+	}
+	if err != nil {
 		log.FromContext(ctx).Error(err, "cannot abort an upload that could not be recorded; the orphan sweep will")
 		return fmt.Errorf("abort the unrecorded upload: %w", err)
 	}
@@ -64,7 +81,7 @@ func newStatus(o *observation, done outcome, now time.Time) v1alpha1.MultipartUp
 	started := *u
 	started.Status = s
 	if at := upload.ExpirationTime(&started, o.Store); !at.IsZero() {
-		s.ExpirationTime = ptr.To(metav1.NewTime(at))
+		s.ExpirationTime = ptr.To(metav1.NewTime(at.Truncate(time.Second))) // as the API keeps it
 	}
 	if done.ended {
 		s.CompletionTime = ptr.To(metav1.NewTime(now))

@@ -54,18 +54,17 @@ func (s *OrphanSweep) Reconcile(ctx context.Context, req reconcile.Request) (rec
 	if err := s.Client.Get(ctx, req.NamespacedName, fs); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	next := reconcile.Result{RequeueAfter: s.Interval}
 	if fs.DeletionTimestamp != nil || fs.Status.Capabilities == nil || !meta.IsStatusConditionTrue(fs.Status.Conditions, v1alpha1.ConditionReady) {
 		return reconcile.Result{RequeueAfter: min(s.Interval, unreadyProbeInterval)}, nil
 	}
 	store, err := s.Stores.Get(ctx, fs.Name)
 	if err != nil {
-		return next, fmt.Errorf("store %s: %w", fs.Name, err)
+		return reconcile.Result{}, fmt.Errorf("store %s: %w", fs.Name, err)
 	}
 	if err := s.sweep(ctx, fs, store); err != nil {
-		return next, fmt.Errorf("sweep %s: %w", fs.Name, err)
+		return reconcile.Result{}, fmt.Errorf("sweep %s: %w", fs.Name, err)
 	}
-	return next, nil
+	return reconcile.Result{RequeueAfter: s.Interval}, nil
 }
 
 // sweep finds the orphans of a store and deals with each by the store's policy.
