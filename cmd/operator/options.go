@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+)
+
+// options are the flags of the operator.
+type options struct {
+	namespace        string
+	roles            string
+	auth             string
+	allowInsecure    bool
+	dataPlaneAddress string
+	healthAddress    string
+	metricsAddress   string
+	leaderElect      bool
+
+	maxPartsInFlight int
+	drainDelay       time.Duration
+	gracePeriod      time.Duration
+
+	workers          int
+	finalizerTimeout time.Duration
+	probeInterval    time.Duration
+	sweepInterval    time.Duration
+	orphanGrace      time.Duration
+
+	log zap.Options
+}
+
+// Roles of a process.
+const (
+	roleDataPlane  = "data-plane"
+	roleController = "controller"
+)
+
+// parseFlags reads the command line. --kubeconfig is registered by controller-runtime.
+func parseFlags() (*options, error) {
+	o := &options{}
+	flag.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"),
+		"The operator's own namespace: the Secrets of FileStores and the leader's lease are there. Default: $POD_NAMESPACE.")
+	flag.StringVar(&o.roles, "roles", roleDataPlane+","+roleController,
+		"What this process does: data-plane serves the REST API, controller reconciles (one replica at a time).")
+	flag.StringVar(&o.auth, "auth", "",
+		"How callers of the REST API prove who they are. Only \"none\" is there yet: everybody may do everything. It must be given, and only listens on loopback addresses.")
+	flag.BoolVar(&o.allowInsecure, "allow-insecure-bind", false,
+		"Let --auth=none listen on an address that is not a loopback one. Whoever reaches it can read and write all files.")
+	flag.StringVar(&o.dataPlaneAddress, "data-plane-bind-address", "127.0.0.1:8080", "Where the REST API listens.")
+	flag.StringVar(&o.healthAddress, "health-probe-bind-address", "127.0.0.1:8081", "Where /healthz and /readyz listen; \"0\" turns them off.")
+	flag.StringVar(&o.metricsAddress, "metrics-bind-address", "127.0.0.1:8082", "Where /metrics listens; \"0\" turns it off.")
+	flag.BoolVar(&o.leaderElect, "leader-elect", true, "Reconcile only while holding the lease. Needed with more than one replica.")
+	flag.IntVar(&o.maxPartsInFlight, "max-parts-in-flight", 256,
+		"How many parts this replica streams at once; beyond it clients get 503 with Retry-After before they send a byte.")
+	flag.DurationVar(&o.drainDelay, "drain-delay", 0,
+		"How long to go on serving, not ready, after SIGTERM: until the load balancer has noticed.")
+	flag.DurationVar(&o.gracePeriod, "grace-period", 5*time.Minute,
+		"How long parts in flight may take to finish after that. The pod's terminationGracePeriodSeconds must be longer than both.")
+	flag.IntVar(&o.workers, "workers", 32, "How many uploads are reconciled at once.")
+	flag.DurationVar(&o.finalizerTimeout, "finalizer-timeout", 10*time.Minute,
+		"How long a deleted upload waits for object storage that cannot be reached before its record goes without its parts.")
+	flag.DurationVar(&o.probeInterval, "probe-interval", 5*time.Minute, "How often a FileStore that is ready is probed again.")
+	flag.DurationVar(&o.sweepInterval, "sweep-interval", 10*time.Minute, "How often object storage is searched for uploads that nobody owns.")
+	flag.DurationVar(&o.orphanGrace, "orphan-grace", time.Hour, "How old such an upload must be before it counts.")
+	o.log.BindFlags(flag.CommandLine)
+	flag.Parse()
+	return o, o.validate()
+}
+
+func (o *options) validate() error {
+	if flag.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q: all options are flags", flag.Arg(0))
+	}
+	if o.namespace == "" {
+		return errors.New("--namespace is missing, and POD_NAMESPACE is not set: name the namespace that holds the FileStores' Secrets")
+	}
+	for role := range strings.SplitSeq(o.roles, ",") {
+		if role != roleDataPlane && role != roleController {
+			return fmt.Errorf("--roles: %q is not a role: choose from %s and %s", role, roleDataPlane, roleController)
+		}
+	}
+	if o.has(roleDataPlane) && o.auth != "none" {
+		return fmt.Errorf("--auth=%q: give --auth=none, the only way there is yet, and know that it lets everybody do everything", o.auth)
+	}
+	if o.workers < 1 || o.maxPartsInFlight < 1 {
+		return errors.New("--workers and --max-parts-in-flight must be at least 1")
+	}
+	for name, d := range map[string]time.Duration{
+		"finalizer-timeout": o.finalizerTimeout, "probe-interval": o.probeInterval, "sweep-interval": o.sweepInterval,
+	} {
+		if d <= 0 {
+			return fmt.Errorf("--%s must be positive", name)
+		}
+	}
+	return nil
+}
+
+func (o *options) has(role string) bool {
+	for r := range strings.SplitSeq(o.roles, ",") {
+		if r == role {
+			return true
+		}
+	}
+	return false
+}
