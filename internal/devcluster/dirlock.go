@@ -3,6 +3,8 @@ package devcluster
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -30,4 +32,20 @@ func lockDir(dir string) (*fileLock, error) {
 		return nil, &AlreadyRunningError{Dir: dir, PID: pid, URL: url}
 	}
 	return lock, err
+}
+
+// Clean deletes the directory of an Up, with all objects and files in it. It returns *AlreadyRunningError when it is in use, and refuses a
+// directory that Up has not made. A directory that is not there is no error.
+func Clean(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, "lock")); err != nil {
+		return fmt.Errorf("%s was not made by devcluster: %w", dir, err)
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.RemoveAll(dir), lock.unlock())
 }

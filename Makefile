@@ -1,0 +1,79 @@
+# What one does in this checkout. It needs Go and nothing else: other tools are built from the pinned modules in hack/tools, once, and
+# kept outside the checkout ($IOTFILE_TOOLS_DIR, by default a directory in the user's cache).
+
+# State of `make run`.
+DEV_DIR ?= .dev
+# Further flags of `make run`, such as --port=8080 or --store=minio; bin/devcluster --help lists them.
+RUN_ARGS ?=
+# Further flags of `go test` in `make test`, such as -run=TestName.
+TEST_ARGS ?=
+# Further flags of the benchmarks.
+BENCH_ARGS ?=
+
+# The same flags everywhere: what the operator, the tools and the tests have in common is then compiled once.
+export CGO_ENABLED = 0
+GO_BUILD = go build -trimpath -ldflags '-s -w'
+
+# Programs, found or built at their first use. Written as `make lint GOLANGCI_LINT=path` to use another.
+tool = $(or $(shell bin/devcluster tools $(1)),$(error $(1) is not to be had, see above))
+CONTROLLER_GEN ?= $(call tool,controller-gen)
+GOLANGCI_LINT ?= $(call tool,golangci-lint)
+
+TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl versitygw minio
+TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test verify verify-generated vet lint tidy-check manifests generate build bench clean-dev devcluster
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: devcluster ## Run a whole system here until Ctrl-C: control plane, object store, operator. State: DEV_DIR.
+	@exec bin/devcluster --dir='$(DEV_DIR)' $(RUN_ARGS)
+
+test: devcluster ## Run all tests, against a real control plane and real object stores.
+	@bin/devcluster tools $(TEST_TOOLS) >bin/tools.txt
+	go test -trimpath -timeout=60m $(TEST_ARGS) ./...
+
+verify: verify-generated vet lint tidy-check ## Check what CI checks besides the tests.
+
+verify-generated: devcluster # Generates into a copy, so that it neither needs nor leaves a clean checkout.
+	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
+	cp -r Makefile go.mod go.sum api config controllers internal "$$copy" && \
+	$(MAKE) --no-print-directory -C "$$copy" generate manifests CONTROLLER_GEN='$(CONTROLLER_GEN)' && \
+	if diff -ru api "$$copy/api" && diff -ru config "$$copy/config"; then echo 'Generated files are up to date.'; \
+	else echo 'Generated files are stale: run make generate manifests.' >&2; exit 1; fi
+
+vet:
+	go vet -trimpath ./...
+
+lint: devcluster ## Run the linters, which hold the import rules and the length limits.
+	$(GOLANGCI_LINT) run ./...
+
+tidy-check:
+	@for module in . $(TOOL_MODULES); do echo "go mod tidy -diff in $$module"; go mod tidy -C "$$module" -diff || exit 1; done
+
+# The prerequisites of these two are inside the recipe's $(CONTROLLER_GEN): a copy of the checkout has no tools.
+manifests: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write the CRDs and the operator's role from the markers in the code.
+	$(CONTROLLER_GEN) crd rbac:roleName=iotfile-operator paths='./api/v1alpha1;./controllers/...;./internal/...' \
+		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac
+
+generate: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write deep-copy functions and apply configurations from the API types.
+	$(CONTROLLER_GEN) object applyconfiguration paths=./api/v1alpha1
+
+build: ## Build the operator, static, into bin/operator.
+	$(GO_BUILD) -o bin/operator ./cmd/operator
+
+bench: devcluster ## Measure memory and CPU per byte of the operator beside its object store alone.
+	@bin/devcluster tools $(TEST_TOOLS) >bin/tools.txt
+	go run -trimpath ./hack/bench $(BENCH_ARGS)
+
+bench-%: devcluster ## Run one benchmark.
+	@bin/devcluster tools $(TEST_TOOLS) >bin/tools.txt
+	go run -trimpath ./hack/bench $* $(BENCH_ARGS)
+
+clean-dev: devcluster ## Delete the state of `make run`, unless it is running.
+	@bin/devcluster clean --dir='$(DEV_DIR)'
+
+devcluster:
+	@$(GO_BUILD) -o bin/devcluster ./cmd/devcluster
