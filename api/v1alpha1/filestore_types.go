@@ -166,7 +166,7 @@ type FileStoreSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.endsWith('/') && !self.startsWith('/') && !self.contains('//') && !('/' + self).contains('/./') && !('/' + self).contains('/../')",message="prefix must end with a slash, not start with one, and hold no empty, . or .. segment"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}]')",message="prefix must not hold control characters"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}\\\\x{fffe}\\\\x{ffff}]')",message="prefix must not hold control characters, U+FFFE or U+FFFF"
 	Prefix string `json:"prefix,omitempty"`
 
 	// addressingStyle is how the bucket's name is sent: in the path, in the host name, or by what is known of the endpoint.

@@ -81,7 +81,7 @@ type MultipartUploadSpec struct {
 
 	// path is the file's path below the entity: segments separated by "/", as in "logs/2026/engine.bin". Immutable.
 	//
-	// A segment may hold any UTF-8 text but control characters, and is neither empty nor "." nor "..". Prefix, namespace,
+	// A segment may hold any UTF-8 text but control characters, U+FFFE and U+FFFF, and is neither empty nor "." nor "..". Prefix, namespace,
 	// entity and path together are at most 1024 bytes long, the limit of an S3 object key.
 	//
 	// +required
@@ -89,7 +89,7 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/') && !self.endsWith('/') && !self.contains('//')",message="path must not start or end with a slash or hold an empty segment"
 	// +kubebuilder:validation:XValidation:rule="!('/' + self + '/').contains('/./') && !('/' + self + '/').contains('/../')",message="path must not hold the segments . or .."
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}]')",message="path must not hold control characters"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}\\\\x{fffe}\\\\x{ffff}]')",message="path must not hold control characters, U+FFFE or U+FFFF"
 	Path string `json:"path,omitempty"`
 
 	// contentType is the media type that the file is served with, as in "application/zip". Immutable.
@@ -120,6 +120,7 @@ type MultipartUploadSpec struct {
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740990
 	IfMatch *int64 `json:"ifMatch,omitempty"`
 
 	// createdBy is the user or service account that asked for the upload. Immutable.

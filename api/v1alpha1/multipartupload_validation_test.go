@@ -12,7 +12,7 @@ func testUploadCreation(t *testing.T) {
 		badEntity  = "entityID must be 32 lower-case hexadecimal digits"
 		badSlashes = "path must not start or end with a slash or hold an empty segment"
 		badDots    = "path must not hold the segments . or .."
-		badControl = "path must not hold control characters"
+		badControl = "path must not hold control characters, U+FFFE or U+FFFF"
 		badTTL     = "ttl must be a duration such as 90m or 48h, positive and at most 8760h"
 	)
 	testCreations(t, uploads, []creation{
@@ -47,6 +47,8 @@ func testUploadCreation(t *testing.T) {
 		{"PathDEL", fields{"spec.path": "a\x7fb"}, badControl},
 		{"PathC1", fields{"spec.path": "a\u0085b"}, badControl},
 		{"PathC1Last", fields{"spec.path": "a\u009fb"}, badControl},
+		{"PathNoCharacter", fields{"spec.path": "a\uffffb"}, badControl},
+		{"PathReplacementCharacter", fields{"spec.path": "a\ufffdb"}, ""},
 		{"PathNoBreakSpace", fields{"spec.path": "a\u00a0b"}, ""},
 		{"PathQuestionMark", fields{"spec.path": "a?b#c%20d\\e"}, ""},
 
@@ -63,6 +65,8 @@ func testUploadCreation(t *testing.T) {
 		{"DescriptionLong", fields{"spec.description": text(101)}, "spec.description: Too long"},
 		{"TimestampNotATime", fields{"spec.timestamp": "yesterday"}, "spec.timestamp in body must be of type date-time"},
 		{"IfMatchNegative", fields{"spec.ifMatch": int64(-1)}, "spec.ifMatch in body should be greater than or equal to 0"},
+		{"IfMatchLargest", fields{"spec.ifMatch": int64(1<<53 - 2)}, ""},
+		{"IfMatchLarge", fields{"spec.ifMatch": int64(1<<53 - 1)}, "spec.ifMatch in body should be less than or equal to"},
 		{"CreatedByEmpty", fields{"spec.createdBy": ""}, "spec.createdBy in body should be at least 1 chars long"},
 		{"CreatedByLong", fields{"spec.createdBy": text(513)}, "spec.createdBy: Too long"},
 		{"CreatedByLongest", fields{"spec.createdBy": text(512)}, ""},

@@ -23,7 +23,7 @@ type MultipartUploadSpecApplyConfiguration struct {
 	EntityID *string `json:"entityID,omitempty"`
 	// path is the file's path below the entity: segments separated by "/", as in "logs/2026/engine.bin". Immutable.
 	//
-	// A segment may hold any UTF-8 text but control characters, and is neither empty nor "." nor "..". Prefix, namespace,
+	// A segment may hold any UTF-8 text but control characters, U+FFFE and U+FFFF, and is neither empty nor "." nor "..". Prefix, namespace,
 	// entity and path together are at most 1024 bytes long, the limit of an S3 object key.
 	Path *string `json:"path,omitempty"`
 	// contentType is the media type that the file is served with, as in "application/zip". Immutable.

@@ -1,0 +1,302 @@
+// Package config_test applies the manifests to a real API server, which is the judge of them.
+package config_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+)
+
+const namespace = devcluster.OperatorNamespace
+
+// cluster is what the tests share.
+type cluster struct {
+	plane   *devcluster.ControlPlane
+	client  *kubernetes.Clientset
+	kubectl string
+}
+
+func TestConfig(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs an API server")
+	}
+	kubectl, err := devcluster.FindTool(t.Context(), t.Output(), devcluster.Kubectl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plane, err := devcluster.StartControlPlane(t.Context(), devcluster.ControlPlaneOptions{
+		Dir: t.TempDir(), ControllerManager: true, UnsafeNoFsync: true, Log: t.Output(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := plane.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	c := &cluster{plane: plane, client: kubernetes.NewForConfigOrDie(plane.RESTConfig()), kubectl: kubectl}
+	// In this order: each builds on what the ones before have applied.
+	t.Run("DefaultApplies", c.testDefaultApplies)
+	t.Run("DefaultServesNobody", c.testDefaultServesNobody)
+	t.Run("OperatorRights", c.testOperatorRights)
+	t.Run("UserRights", c.testUserRights)
+	t.Run("SamplesApply", c.testSamplesApply)
+	t.Run("InsecureDevApplies", c.testInsecureDevApplies)
+	t.Run("PodsAreRestricted", c.testPodsAreRestricted)
+	t.Run("FlagsExist", c.testFlagsExist)
+	t.Run("ServicesFindTheirPods", c.testServicesFindTheirPods)
+}
+
+func (c *cluster) testDefaultApplies(t *testing.T) {
+	c.apply(t, "default")
+}
+
+func (c *cluster) testSamplesApply(t *testing.T) {
+	c.apply(t, "samples")
+}
+
+func (c *cluster) testInsecureDevApplies(t *testing.T) {
+	c.apply(t, "overlays/insecure-dev")
+}
+
+// testDefaultServesNobody holds the promise that nothing is served without authentication unless somebody chose the overlay that says so.
+func (c *cluster) testDefaultServesNobody(t *testing.T) {
+	for _, arg := range args(t, "default", c) {
+		if strings.Contains(arg, "data-plane") || strings.Contains(arg, "insecure") || strings.Contains(arg, "auth=none") {
+			t.Errorf("the default Deployment has the flag %s", arg)
+		}
+	}
+}
+
+func (c *cluster) testOperatorRights(t *testing.T) {
+	operator := "system:serviceaccount:" + namespace + ":iotfile-operator"
+	for _, right := range []struct {
+		verb, group, resource, namespace string
+		allowed                          bool
+	}{
+		{"get", "", "secrets", namespace, true},
+		{"get", "", "secrets", "default", false},
+		{"list", "", "secrets", "", false},
+		{"update", "", "secrets", namespace, false},
+		{"get", "", "namespaces", "", true},
+		{"update", "coordination.k8s.io", "leases", namespace, true},
+		{"update", "coordination.k8s.io", "leases", "default", false},
+		{"create", "", "events", namespace, true},
+		{"create", "events.k8s.io", "events", "default", true},
+		{"create", "iotfile.dev", "multipartuploads", "default", true},
+		{"patch", "iotfile.dev", "multipartuploads/status", "default", true},
+		{"patch", "iotfile.dev", "filestores/status", "", true},
+		{"update", "iotfile.dev", "filestores", "", false},
+		{"delete", "iotfile.dev", "filestores", "", false},
+		{"get", "", "pods", namespace, false},
+	} {
+		if got := c.may(t, operator, right.verb, right.group, right.resource, right.namespace); got != right.allowed {
+			t.Errorf("%+v: the operator's right is %v", right, got)
+		}
+	}
+}
+
+// testUserRights gives three people the cluster's own roles in a namespace, which ours aggregate to.
+func (c *cluster) testUserRights(t *testing.T) {
+	for _, role := range []string{"view", "edit", "admin"} {
+		_, err := c.client.RbacV1().RoleBindings("default").Create(t.Context(), &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: role},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: role}},
+		}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, right := range []struct {
+		user, verb, resource string
+		allowed              bool
+	}{
+		{"admin", "create", "multipartuploads", true},
+		{"edit", "create", "multipartuploads", true},
+		{"edit", "patch", "multipartuploads", true},
+		{"view", "list", "multipartuploads", true},
+		{"view", "create", "multipartuploads", false},
+		{"edit", "patch", "multipartuploads/status", false},
+		{"edit", "create", "filestores", false},
+		{"admin", "delete", "multipartuploads", true},
+		{"admin", "create", "filestores", false},
+	} {
+		// Roles are aggregated by a controller, which may need a moment.
+		err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) {
+			return c.may(t, right.user, right.verb, "iotfile.dev", right.resource, "default") == right.allowed, nil
+		})
+		if err != nil {
+			t.Errorf("%+v: the right is %v", right, !right.allowed)
+		}
+	}
+}
+
+// testPodsAreRestricted creates the pod of each Deployment in its namespace, which enforces the Pod Security Standard "restricted".
+func (c *cluster) testPodsAreRestricted(t *testing.T) {
+	for _, dir := range []string{"default", "overlays/insecure-dev"} {
+		template := c.deployment(t, dir).Spec.Template
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-", Labels: template.Labels}, Spec: template.Spec}
+		dryRun := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+		if _, err := c.client.CoreV1().Pods(namespace).Create(t.Context(), pod, dryRun); err != nil {
+			t.Errorf("%s: %v", dir, err)
+		}
+		// And to see that it is enforced: the same pod with a privilege.
+		pod.Spec.Containers[0].SecurityContext.AllowPrivilegeEscalation = new(true)
+		if _, err := c.client.CoreV1().Pods(namespace).Create(t.Context(), pod, dryRun); !apierrors.IsForbidden(err) {
+			t.Errorf("%s: a pod that may escalate its privileges is answered with %v", dir, err)
+		}
+	}
+}
+
+// testFlagsExist has the operator parse the flags of each Deployment: with -h last it prints its usage, unless it stumbles over one before.
+func (c *cluster) testFlagsExist(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "operator")
+	if err := devcluster.BuildOperator(t.Context(), t.Output(), binary); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"default", "overlays/insecure-dev"} {
+		out, err := exec.CommandContext(t.Context(), binary, append(args(t, dir, c), "-h")...).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v: %s", dir, err, bytes.SplitN(out, []byte("\n"), 2)[0])
+		}
+	}
+}
+
+func (c *cluster) testServicesFindTheirPods(t *testing.T) {
+	rendered := c.render(t, "overlays/insecure-dev")
+	pod := c.deployment(t, "overlays/insecure-dev").Spec.Template
+	services := map[string]*corev1.Service{}
+	for _, object := range rendered {
+		if object.GetKind() == "Service" {
+			service := &corev1.Service{}
+			convert(t, object, service)
+			services[service.Name] = service
+		}
+	}
+	if len(services) != 2 {
+		t.Fatalf("%d services, want one for data and one for metrics", len(services))
+	}
+	for name, service := range services {
+		if !labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(pod.Labels)) {
+			t.Errorf("the Service %s selects other pods than the Deployment's", name)
+		}
+		for _, port := range service.Spec.Ports {
+			if !slices.ContainsFunc(pod.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool { return p.Name == port.TargetPort.String() }) {
+				t.Errorf("the Service %s points at the port %s, which the pod does not have", name, port.TargetPort.String())
+			}
+		}
+	}
+	monitor := c.render(t, "prometheus")[0]
+	selected, _, err := unstructured.NestedStringMap(monitor.Object, "spec", "selector", "matchLabels")
+	if err != nil || !labels.SelectorFromSet(selected).Matches(labels.Set(services["iotfile-operator-metrics"].Labels)) {
+		t.Errorf("the ServiceMonitor selects %v (%v), and not the metrics Service", selected, err)
+	}
+}
+
+// apply applies a kustomization for real.
+func (c *cluster) apply(t *testing.T, dir string) {
+	t.Helper()
+	out := c.run(t, nil, "apply", "--server-side", "--field-manager=test", "-k", dir)
+	t.Logf("%s", out)
+}
+
+// render builds a kustomization.
+func (c *cluster) render(t *testing.T, dir string) []*unstructured.Unstructured {
+	t.Helper()
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(c.run(t, nil, "kustomize", dir)), 4096)
+	var objects []*unstructured.Unstructured
+	for {
+		object := &unstructured.Unstructured{}
+		switch err := decoder.Decode(object); {
+		case errors.Is(err, io.EOF):
+			return objects
+		case err != nil:
+			t.Fatal(err)
+		}
+		objects = append(objects, object)
+	}
+}
+
+func (c *cluster) run(t *testing.T, stdin io.Reader, arguments ...string) []byte {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, c.kubectl, arguments...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.plane.Kubeconfig)
+	cmd.Stdin = stdin
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("kubectl %s: %v\n%s", strings.Join(arguments, " "), err, &stderr)
+	}
+	return out
+}
+
+func (c *cluster) deployment(t *testing.T, dir string) *appsv1.Deployment {
+	t.Helper()
+	for _, object := range c.render(t, dir) {
+		if object.GetKind() == "Deployment" {
+			deployment := &appsv1.Deployment{}
+			convert(t, object, deployment)
+			return deployment
+		}
+	}
+	t.Fatalf("%s has no Deployment", dir)
+	return nil
+}
+
+func args(t *testing.T, dir string, c *cluster) []string {
+	t.Helper()
+	return c.deployment(t, dir).Spec.Template.Spec.Containers[0].Args
+}
+
+func convert(t *testing.T, from *unstructured.Unstructured, to any) {
+	t.Helper()
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(from.Object, to); err != nil {
+		t.Fatal(fmt.Errorf("%s %s: %w", from.GetKind(), from.GetName(), err))
+	}
+}
+
+func (c *cluster) may(t *testing.T, user, verb, group, resource, namespace string) bool {
+	t.Helper()
+	resource, subresource, _ := strings.Cut(resource, "/")
+	review, err := c.client.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), &authorizationv1.SubjectAccessReview{
+		Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: user,
+			ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Verb: verb, Group: group, Resource: resource, Subresource: subresource, Namespace: namespace,
+			},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return review.Status.Allowed
+}
