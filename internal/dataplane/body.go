@@ -106,8 +106,12 @@ func (b *inbound) refuse(h http.Header) {
 	b.refused = true
 	// net/http would else read on its own, unbounded in time, before it writes the header.
 	_ = b.controller.EnableFullDuplex() // never needed where it is not supported
-	// Also bounds the small rest that net/http reads when the handler has returned.
-	_ = b.controller.SetReadDeadline(time.Now().Add(drainTime))
+	// Also bounds the small rest that net/http reads when the handler has returned; of a client that waits to be asked, none.
+	deadline := time.Now()
+	if !b.expects || b.began {
+		deadline = deadline.Add(drainTime)
+	}
+	_ = b.controller.SetReadDeadline(deadline)
 }
 
 // drainAfterRefusal reads a bounded amount of the body after the answer to refuse was written. A client that waits for "100 Continue" gets none, and there

@@ -117,6 +117,8 @@ type setup struct {
 	store         filestore.Store
 	limits        *v1alpha1.FileStoreLimits
 	noControllers bool
+	// noReadyProbe: the test itself waits until the FileStore is ready.
+	noReadyProbe bool
 }
 
 var systems atomic.Int32
@@ -168,7 +170,12 @@ func newSystem(t testing.TB, with setup) *system {
 	if with.noControllers {
 		s.setReady()
 	}
-	s.waitReady()
+	s.eventually("ready", func() error { return s.server.Ready() })
+	s.addr = s.server.Addr().String()
+	s.url = "http://" + s.addr + "/namespaces/" + s.namespace
+	if !with.noReadyProbe {
+		s.waitStore()
+	}
 	return s
 }
 
@@ -225,12 +232,9 @@ func (s *system) setReady() {
 	must(s.t, s.kube.Status().Update(s.t.Context(), fs))
 }
 
-// waitReady waits until the server listens, and knows that its FileStore is ready.
-func (s *system) waitReady() {
+// waitStore waits until the server knows that its FileStore is ready.
+func (s *system) waitStore() {
 	s.t.Helper()
-	s.eventually("ready", func() error { return s.server.Ready() })
-	s.addr = s.server.Addr().String()
-	s.url = "http://" + s.addr + "/namespaces/" + s.namespace
 	s.eventually("the store ready", func() error {
 		if got := s.put(s.path("ready-probe.bin")+"?upload=start", nil, "If-Match", "0"); got.status != http.StatusConflict {
 			return fmt.Errorf("start: %v", got)
@@ -283,6 +287,7 @@ type reply struct {
 	header http.Header
 	body   []byte
 	err    error
+	closes bool // the connection ends with it; raw clients only
 }
 
 func (r reply) String() string {
