@@ -2,8 +2,11 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
 // Operation names a method of filestore.Store.
@@ -44,10 +47,10 @@ func Fail(err error) func(context.Context) error {
 	return func(context.Context) error { return err }
 }
 
-// Hang waits until the context of the call is over, and returns its cause.
+// Hang waits until the context of the call is over.
 func Hang(ctx context.Context) error {
 	<-ctx.Done()
-	return context.Cause(ctx)
+	return ended(ctx, "hung call")
 }
 
 // WaitFor delays the call until ch is closed, or until its context is over.
@@ -57,9 +60,21 @@ func WaitFor(ch <-chan struct{}) func(context.Context) error {
 		case <-ch:
 			return nil
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return ended(ctx, "delayed call")
 		}
 	}
+}
+
+// ended is the error of a call whose context is over: of a deadline, that the backend did not answer in time.
+func ended(ctx context.Context, op Operation) error {
+	cause := context.Cause(ctx)
+	if ctx.Err() != context.Canceled {
+		return &filestore.Error{Op: string(op), Kind: filestore.ErrUnavailable, Cause: errors.Join(ctx.Err(), cause)}
+	}
+	if errors.Is(cause, context.Canceled) {
+		return fmt.Errorf("%s: %w", op, cause)
+	}
+	return fmt.Errorf("%s: %w: %w", op, context.Canceled, cause)
 }
 
 // Inject makes an operation go wrong until the fault has struck Times times or remove is called. Faults are tried in the order in which they
@@ -86,8 +101,8 @@ func (s *Store) Calls(op Operation) int {
 // enter counts the call and runs the Before of the fault that strikes it. The caller runs leave with what the operation came to.
 func (s *Store) enter(ctx context.Context, op Operation, key string) (leave func(error) error, err error) {
 	f := s.strike(op, key)
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", op, context.Cause(ctx))
+	if ctx.Err() != nil {
+		return nil, ended(ctx, op)
 	}
 	if f != nil && f.Before != nil {
 		if err := f.Before(ctx); err != nil {

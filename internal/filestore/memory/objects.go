@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"maps"
@@ -47,7 +46,32 @@ func (s *Store) Open(ctx context.Context, key, etag string, rng filestore.ByteRa
 	if err := leave(err); err != nil {
 		return nil, err
 	}
-	return io.NopCloser(bytes.NewReader(content)), nil
+	return &reader{ctx: ctx, rest: content}, nil
+}
+
+// reader gives the bytes of an object until the context of the call is over.
+type reader struct {
+	ctx  context.Context //nolint:containedctx // of the call that the reader belongs to
+	rest []byte
+}
+
+// Read implements io.Reader.
+func (r *reader) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, ended(r.ctx, Open)
+	}
+	if len(r.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// Close implements io.Closer.
+func (r *reader) Close() error {
+	r.rest = nil
+	return nil
 }
 
 func (s *Store) cut(key, etag string, rng filestore.ByteRange) ([]byte, error) {

@@ -92,17 +92,22 @@ func (s *Store) landPart(u *upload, number int32, content []byte) (filestore.Par
 // readBody reads exactly size bytes, looking at ctx in between.
 func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 	var content bytes.Buffer
+	buf := make([]byte, 64<<10)
 	for left := size; left > 0; {
-		n, err := io.CopyN(&content, body, min(left, 64<<10))
-		left -= n
-		if ctx.Err() != nil && left > 0 {
-			return nil, fmt.Errorf("%s: %w", PutPart, context.Cause(ctx))
-		}
-		if err != nil {
-			if err == io.EOF {
+		n, err := body.Read(buf[:min(left, int64(len(buf)))])
+		content.Write(buf[:n])
+		left -= int64(n)
+		if err == io.EOF {
+			err = nil
+			if left > 0 {
 				err = io.ErrUnexpectedEOF
 			}
+		}
+		if err != nil {
 			return nil, &filestore.Error{Op: string(PutPart), Kind: filestore.ErrIncompleteBody, Cause: err}
+		}
+		if ctx.Err() != nil {
+			return nil, ended(ctx, PutPart)
 		}
 	}
 	return content.Bytes(), nil

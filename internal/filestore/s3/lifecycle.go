@@ -38,12 +38,9 @@ func (s *store) CompleteUpload(ctx context.Context, ref filestore.UploadRef, par
 	if err := checkRef(opComplete, ref); err != nil {
 		return filestore.Object{}, err
 	}
-	mode := payloads[s.cfg.PayloadMode]
-	complete := make([]minio.CompletePart, len(parts))
-	var size int64
-	for i, p := range parts {
-		complete[i] = mode.completePart(int(p.Number), p.ETag, p.Checksum)
-		size += p.Size
+	complete, size, err := s.manifest(parts)
+	if err != nil {
+		return filestore.Object{}, err
 	}
 	var opts minio.PutObjectOptions
 	switch {
@@ -57,6 +54,27 @@ func (s *store) CompleteUpload(ctx context.Context, ref filestore.UploadRef, par
 		return filestore.Object{}, translate(ctx, opComplete, err)
 	}
 	return filestore.Object{Key: ref.Key, Size: size, ETag: info.ETag, Checksum: checksumOf(info.ChecksumMode, info.ChecksumCRC64NVME, info.ChecksumCRC32C)}, nil
+}
+
+// manifest is the list of parts as the backend wants it, and how many bytes they have. S3 refuses parts that
+// are not in order, MinIO takes one that is named twice: such a list is not even sent.
+func (s *store) manifest(parts []filestore.Part) (complete []minio.CompletePart, size int64, err error) {
+	mode := payloads[s.cfg.PayloadMode]
+	complete = make([]minio.CompletePart, len(parts))
+	var before int32
+	for i, p := range parts {
+		if p.Number <= before {
+			cause := fmt.Errorf("part %d is named after part %d", p.Number, before)
+			return nil, 0, &filestore.Error{Op: opComplete, Kind: filestore.ErrInvalidParts, Cause: cause}
+		}
+		before = p.Number
+		complete[i] = mode.completePart(int(p.Number), p.ETag, p.Checksum)
+		size += p.Size
+	}
+	if len(parts) == 0 {
+		return nil, 0, &filestore.Error{Op: opComplete, Kind: filestore.ErrInvalidParts, Cause: errors.New("no part is named")}
+	}
+	return complete, size, nil
 }
 
 // AbortUpload implements filestore.Lifecycle.

@@ -27,7 +27,7 @@ func (s *store) stat(ctx context.Context, key, etag string) (filestore.Object, e
 	}
 	info, err := s.core.StatObject(ctx, s.cfg.Bucket, key, opts)
 	if err != nil {
-		return filestore.Object{}, translate(ctx, opHead, err)
+		return filestore.Object{}, s.explain(ctx, key, translate(ctx, opHead, err))
 	}
 	metadata := make(map[string]string, len(info.UserMetadata))
 	for name, value := range info.UserMetadata {
@@ -42,6 +42,20 @@ func (s *store) stat(ctx context.Context, key, etag string) (filestore.Object, e
 		Metadata:    metadata,
 		Checksum:    checksumOf(info.ChecksumMode, info.ChecksumCRC64NVME, info.ChecksumCRC32C),
 	}, nil
+}
+
+// explain asks with GET what a HEAD has been refused for: the answer to a HEAD has no body, so no code to go by. S3 refuses wrong regions
+// and expired tokens so, versitygw keys that the file system cannot hold.
+func (s *store) explain(ctx context.Context, key string, err error) error {
+	if !errors.Is(err, filestore.ErrRejected) {
+		return err
+	}
+	body, why := s.Open(ctx, key, "", filestore.ByteRange{Length: 1})
+	if why == nil {
+		_ = body.Close()
+		return err
+	}
+	return why
 }
 
 // checksumOf gives the checksum over all bytes of an object. One over the checksums of its parts (COMPOSITE) is left out: nobody

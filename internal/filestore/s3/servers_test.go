@@ -1,0 +1,96 @@
+package s3_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore/s3"
+)
+
+const bucket = "conformance"
+
+// kinds are the real servers that everything is tested against.
+var kinds = []devcluster.StoreKind{devcluster.StoreVersityGW, devcluster.StoreMinIO}
+
+var (
+	serversMu sync.Mutex
+	servers   = map[devcluster.StoreKind]*devcluster.ObjectStore{}
+	serverDir string
+)
+
+// TestMain ends the servers that tests have started.
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "iotfile-s3-test-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		serverDir = dir
+		defer func() {
+			for _, s := range servers {
+				_ = s.Stop()
+			}
+			_ = os.RemoveAll(dir)
+		}()
+		return m.Run()
+	}())
+}
+
+// server starts a server once for all tests. The first time on a machine it is built, which takes minutes.
+func server(t testing.TB, kind devcluster.StoreKind) *devcluster.ObjectStore {
+	t.Helper()
+	serversMu.Lock()
+	defer serversMu.Unlock()
+	if s := servers[kind]; s != nil {
+		return s
+	}
+	s, err := devcluster.StartObjectStore(t.Context(), kind, devcluster.ObjectStoreOptions{Dir: filepath.Join(serverDir, string(kind)), Log: t.Output()})
+	if err != nil {
+		t.Fatalf("starting %s: %v", kind, err)
+	}
+	servers[kind] = s
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := s.CreateBucket(ctx, bucket); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// config is how a server is reached.
+func config(s *devcluster.ObjectStore, mode v1alpha1.PayloadMode) filestore.Config {
+	return filestore.Config{
+		Name: string(s.Kind), Endpoint: s.Endpoint, Region: s.Region, Bucket: bucket, Prefix: "probes/", AddressingStyle: v1alpha1.AddressingPath,
+		Credentials: &filestore.Credentials{AccessKeyID: s.AccessKey, SecretAccessKey: s.SecretKey}, PayloadMode: mode,
+	}
+}
+
+// connect makes a Store that is closed after the test.
+func connect(t testing.TB, c filestore.Config) filestore.Store {
+	t.Helper()
+	store, err := s3.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	return store
+}
+
+func hostOf(t testing.TB, endpoint string) string {
+	t.Helper()
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Host
+}

@@ -1,0 +1,47 @@
+package storetest
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
+)
+
+// Memory is the in-memory Store as a Backend, as it is by default: like MinIO, but that it lists uploads.
+func Memory(*testing.T) Backend {
+	return Backend{Name: "memory", Store: memory.New(memory.Options{}), Prefix: "memory/", Traits: memoryTraits}
+}
+
+// MemoryLikeVersityGW is the in-memory Store with the ways of versitygw.
+func MemoryLikeVersityGW(*testing.T) Backend {
+	traits := maps.Clone(memoryTraits)
+	traits[RepeatedComplete] = "OK"
+	traits[RepeatedConditional] = "OK"
+	traits[ConcurrentCompletes] = "all OK"
+	traits[PartDuringAbort] = "OK, **the upload is back with this part**"
+	traits[PartDuringComplete] = "OK, **the upload is back with this part**"
+	store := memory.New(memory.Options{LateParts: memory.LatePartsResurrect, RepeatedComplete: true})
+	return Backend{Name: "memory like versitygw", Store: store, Prefix: "memory/", Traits: traits}
+}
+
+var memoryTraits = Traits{
+	PayloadMode:          "TrailingCRC64NVME",
+	ConditionalComplete:  "true",
+	UploadListing:        "Prefix",
+	PartChecksum:         "CRC64NVME",
+	ObjectChecksum:       "CRC64NVME of all bytes",
+	EmptyPart:            "OK, OK",
+	SmallPartInTheMiddle: "InvalidParts",
+	GapInNumbers:         "OK",
+	RepeatedComplete:     "NoSuchUpload",
+	RepeatedConditional:  "NoSuchUpload",
+	ConcurrentCompletes:  "one OK, the others NoSuchUpload",
+	PartDuringAbort:      "NoSuchUpload",
+	PartDuringComplete:   "NoSuchUpload",
+	AbortAfterComplete:   "OK, object stays",
+	SameBytesSameETag:    "the same ETag: If-Match does not tell them apart",
+	ReplacedWhileRead:    "Complete goes ahead, reader gets the old object",
+	LongSegment:          "OK",
+	KeyBelowObject:       "OK",
+	KeyOfDirectory:       "OK",
+}
