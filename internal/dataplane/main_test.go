@@ -404,3 +404,20 @@ func (b *logBook) with(text string) []string {
 	}
 	return out
 }
+
+// sized sends a body of known length that the client cannot look into.
+func (s *system) sized(method, path string, body io.Reader, size int64) reply {
+	req, err := http.NewRequestWithContext(context.Background(), method, s.url+path, body)
+	if err != nil {
+		return reply{err: err}
+	}
+	req.ContentLength = size
+	resp, err := httpClient.Do(req)
+	if err != nil {
+		return reply{err: err}
+	}
+	defer resp.Body.Close()
+	out := reply{status: resp.StatusCode, header: resp.Header}
+	out.body, out.err = io.ReadAll(resp.Body)
+	return out
+}
