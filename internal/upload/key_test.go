@@ -181,3 +181,6 @@ func expectError(t *testing.T, err error, want string) {
 		t.Errorf("error is %v, want one that says %q", err, want)
 	}
 }
+
+// longPath is a path that is fine by itself, and too long for a key.
+var longPath = strings.Repeat("a", 1000)
