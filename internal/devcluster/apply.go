@@ -54,19 +54,30 @@ func readManifests(path string) ([]*unstructured.Unstructured, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, document := range strings.Split("\n"+string(data), "\n---") {
-			object := &unstructured.Unstructured{}
-			if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
-				return nil, fmt.Errorf("%s: %w", file, err)
-			}
-			if len(object.Object) == 0 {
-				continue
-			}
-			if object.GetKind() == "" {
-				return nil, errors.New(file + ": an object without a kind")
-			}
-			objects = append(objects, object)
+		more, err := parseManifests(string(data))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
 		}
+		objects = append(objects, more...)
+	}
+	return objects, nil
+}
+
+// parseManifests reads the objects in the documents of a YAML text.
+func parseManifests(text string) ([]*unstructured.Unstructured, error) {
+	var objects []*unstructured.Unstructured
+	for document := range strings.SplitSeq("\n"+text, "\n---") {
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
+			return nil, err
+		}
+		if len(object.Object) == 0 {
+			continue
+		}
+		if object.GetKind() == "" {
+			return nil, errors.New("an object without a kind")
+		}
+		objects = append(objects, object)
 	}
 	return objects, nil
 }

@@ -21,35 +21,53 @@ type server struct {
 // run starts the server and waits until it is ready. When it ends because another program took a port between our choice and its
 // use, other ports are tried. The caller releases the ports after stopping the process.
 func (s *server) run(ctx context.Context) (*process, []*port, error) {
-	var before []int
-	if data, err := os.ReadFile(s.memory); err == nil {
-		_ = json.Unmarshal(data, &before) // a damaged memory only costs new ports
-	} else if s.memory != "" && !errors.Is(err, fs.ErrNotExist) {
+	before, err := s.recall()
+	if err != nil {
 		return nil, nil, err
 	}
 	for attempt := 1; ; attempt++ {
-		ports, err := s.choosePorts(before)
-		if err != nil {
-			return nil, nil, err
-		}
-		numbers := portNumbers(ports)
-		p, err := s.start(numbers)
-		if err != nil {
-			releasePorts(ports)
-			return nil, nil, err
-		}
-		if err = p.waitReady(ctx, s.limit, func(ctx context.Context) error { return s.ready(ctx, numbers) }); err == nil {
-			if err = s.remember(numbers); err == nil {
-				return p, ports, nil
-			}
-		}
-		lost := p.exited() && attempt < 5 && anyTaken(numbers)
-		_ = p.kill()
-		releasePorts(ports)
-		if !lost {
-			return nil, nil, err
+		p, ports, lost, err := s.try(ctx, before)
+		if err == nil || !lost || attempt == 5 {
+			return p, ports, err
 		}
 	}
+}
+
+// try runs the server on one choice of ports. lost says that it failed because another program had taken one of them.
+func (s *server) try(ctx context.Context, before []int) (p *process, ports []*port, lost bool, err error) {
+	if ports, err = s.choosePorts(before); err != nil {
+		return nil, nil, false, err
+	}
+	numbers := portNumbers(ports)
+	if p, err = s.start(numbers); err != nil {
+		releasePorts(ports)
+		return nil, nil, false, err
+	}
+	err = p.waitReady(ctx, s.limit, func(ctx context.Context) error { return s.ready(ctx, numbers) })
+	if err == nil {
+		err = s.remember(numbers)
+	}
+	if err == nil {
+		return p, ports, false, nil
+	}
+	lost = p.exited() && anyTaken(numbers)
+	_ = p.kill()
+	releasePorts(ports)
+	return nil, nil, lost, err
+}
+
+// recall returns the ports used before, or none.
+func (s *server) recall() ([]int, error) {
+	data, err := os.ReadFile(s.memory)
+	if s.memory == "" || errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var before []int
+	_ = json.Unmarshal(data, &before) // a damaged memory only costs new ports
+	return before, nil
 }
 
 func (s *server) choosePorts(before []int) ([]*port, error) {

@@ -1,0 +1,92 @@
+package devcluster
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestUp is `make run`: the printed commands work as printed, a second start is refused, and a process that dies is told of.
+func TestUp(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "it's here") // a path that has to be quoted
+	opts := Options{Dir: dir, Log: t.Output()}
+	system, err := Up(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = system.Stop() })
+
+	commands := pasteable(system.Welcome())
+	if len(commands) != 6 {
+		t.Fatalf("%d commands, want one to make the pieces and five more:\n%s", len(commands), system.Welcome())
+	}
+	for i, want := range []string{"", "201", "201", "201", "identical", "Completed"} {
+		output, err := exec.Command("sh", "-c", commands[i]).CombinedOutput()
+		if err != nil || !strings.Contains(string(output), want) {
+			t.Errorf("%s\n%s%v; want %q", commands[i], output, err, want)
+		}
+	}
+	output, err := exec.Command("sh", "-c", ". "+quote(system.EnvFile)+" && echo $IOTFILE_URL $IOTFILE_NAMESPACE $S3_BUCKET $S3_ENDPOINT && test -r \"$KUBECONFIG\"").Output()
+	want := system.URL + " default iotfile " + system.ObjectStore.Endpoint + "\n"
+	if err != nil || string(output) != want {
+		t.Errorf("variables: %q, %v; want %q", output, err, want)
+	}
+
+	var inUse *AlreadyRunningError
+	if _, err := Up(t.Context(), opts); !errors.As(err, &inUse) || inUse.URL != system.URL {
+		t.Errorf("second start: %v", err)
+	}
+	if _, err := os.Stat(system.EnvFile); err != nil {
+		t.Errorf("the second start has disturbed the first: %v", err)
+	}
+
+	quiet, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := system.Wait(quiet); err != nil {
+		t.Errorf("Wait while all is well: %v", err)
+	}
+	if err := system.Operator.process.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := system.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "operator (pid ") {
+		t.Errorf("Wait after the operator was killed: %v", err)
+	}
+	processes := append(system.ControlPlane.processes, system.ObjectStore.process, system.Operator.process)
+	for range 2 { // idempotent
+		if err := system.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, p := range processes {
+		if processExists(p.pid()) {
+			t.Errorf("%s outlives Stop", p.name)
+		}
+	}
+	if _, err := os.Stat(system.EnvFile); !os.IsNotExist(err) {
+		t.Errorf("the variables outlive the system: %v", err)
+	}
+}
+
+// pasteable picks the commands out of the welcome.
+func pasteable(text string) []string {
+	_, text, _ = strings.Cut(text, "Paste these")
+	var commands []string
+	for line := range strings.Lines(text) {
+		if line, ok := strings.CutPrefix(line, "  "); ok && !strings.HasPrefix(line, "#") {
+			commands = append(commands, line)
+		}
+	}
+	return commands
+}
+
+func TestShellQuote(t *testing.T) {
+	for text, want := range map[string]string{"/a/b-c": "/a/b-c", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "$x": "'$x'"} {
+		if got := shellQuote(text); got != want {
+			t.Errorf("shellQuote(%q) = %s, want %s", text, got, want)
+		}
+	}
+}
