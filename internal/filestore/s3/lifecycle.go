@@ -90,48 +90,62 @@ func (s *store) AbortUpload(ctx context.Context, ref filestore.UploadRef) error 
 }
 
 // ListUploads implements filestore.Lifecycle.
-//
-// It pages by key alone. Paging by key and upload id, as S3 has it, is broken in versitygw (400); and by key alone, the
-// uploads of the last key of a page would be lost, so the next page begins after the key before it and those seen are skipped.
 func (s *store) ListUploads(ctx context.Context, prefix string, yield func(filestore.Upload) bool) error {
-	var keyMarker, idMarker string
-	seen := map[string]bool{} // upload ids of the last key
+	var at uploadsMarker
 	for {
-		page, err := s.core.ListMultipartUploads(ctx, s.cfg.Bucket, prefix, keyMarker, idMarker, "", s.uploadsPage)
+		page, err := s.core.ListMultipartUploads(ctx, s.cfg.Bucket, prefix, at.key, at.id, "", s.uploadsPage)
 		if err != nil {
 			return translate(ctx, opListUploads, err)
 		}
-		for _, u := range page.Uploads {
-			if seen[u.UploadID] || !strings.HasPrefix(u.Key, prefix) {
-				continue
-			}
-			if !yield(filestore.Upload{UploadRef: filestore.UploadRef{Key: u.Key, UploadID: u.UploadID}, Initiated: u.Initiated}) {
-				return nil
-			}
-		}
-		if !page.IsTruncated || len(page.Uploads) == 0 {
+		if goOn := at.yieldNew(page.Uploads, prefix, yield); !goOn || !page.IsTruncated || len(page.Uploads) == 0 {
 			return nil
 		}
-		oldKey, oldID := keyMarker, idMarker
-		if keyMarker, idMarker = nextMarker(page.Uploads); keyMarker == oldKey && idMarker == oldID {
-			return &filestore.Error{Op: opListUploads, Kind: filestore.ErrUnavailable, Cause: fmt.Errorf("the page after key %q leads nowhere", keyMarker)}
-		}
-		clear(seen)
-		for _, u := range page.Uploads {
-			seen[u.UploadID] = true
+		if !at.advance(page.Uploads) {
+			return &filestore.Error{Op: opListUploads, Kind: filestore.ErrUnavailable, Cause: fmt.Errorf("the page after key %q leads nowhere", at.key)}
 		}
 	}
 }
 
-// nextMarker finds the key before the last one of a page. A page that is full of one key leaves only its last upload id.
-func nextMarker(page []minio.ObjectMultipartInfo) (key, uploadID string) {
-	last := page[len(page)-1]
-	for _, u := range slices.Backward(page) {
-		if u.Key != last.Key {
-			return u.Key, ""
+// uploadsMarker is how far the open uploads have been listed.
+//
+// It pages by key alone. Paging by key and upload id, as S3 has it, is broken in versitygw (400); and by key alone, the uploads of the last
+// key of a page would be lost where they go on in the next. So the next page begins behind the key before it, and those seen are skipped.
+type uploadsMarker struct {
+	key, id string
+	seen    map[string]bool // upload ids of the last page
+}
+
+// yieldNew yields the uploads of a page that were not in the one before, and says whether to go on.
+func (m *uploadsMarker) yieldNew(page []minio.ObjectMultipartInfo, prefix string, yield func(filestore.Upload) bool) bool {
+	for _, u := range page {
+		if m.seen[u.UploadID] || !strings.HasPrefix(u.Key, prefix) {
+			continue
+		}
+		if !yield(filestore.Upload{UploadRef: filestore.UploadRef{Key: u.Key, UploadID: u.UploadID}, Initiated: u.Initiated}) {
+			return false
 		}
 	}
-	return last.Key, last.UploadID
+	return true
+}
+
+// advance moves to the key before the last one of the page. A page that is full of one key leaves nothing but to page by its
+// last upload id. It says whether there was a way on.
+func (m *uploadsMarker) advance(page []minio.ObjectMultipartInfo) bool {
+	m.seen = make(map[string]bool, len(page))
+	for _, u := range page {
+		m.seen[u.UploadID] = true
+	}
+	last := page[len(page)-1]
+	key, id := last.Key, last.UploadID
+	for _, u := range slices.Backward(page) {
+		if u.Key != last.Key {
+			key, id = u.Key, ""
+			break
+		}
+	}
+	moved := key != m.key || id != m.id
+	m.key, m.id = key, id
+	return moved
 }
 
 func trimETag(etag string) string { return strings.Trim(etag, `"`) }

@@ -131,8 +131,10 @@ func (o *object) Read(p []byte) (int, error) {
 		o.left = max(o.left-int64(n), 0)
 	}
 	switch {
-	case err == nil, err == io.EOF && o.left <= 0:
-		return n, err
+	case err == nil:
+		return n, nil
+	case errors.Is(err, io.EOF) && o.left <= 0:
+		return n, io.EOF
 	case o.ctx.Err() == context.Canceled:
 		return n, fmt.Errorf("%s: %w", opGet, canceled(o.ctx))
 	}

@@ -19,7 +19,7 @@ import (
 const (
 	// probeDir holds the object of each probe that is under way.
 	probeDir = ".iotfile-probe/"
-	// probeLeftover is the age from which on a probe is taken for dead. It allows for clocks that differ by S3's limit of 15 minutes.
+	// probeLeftover is leftoverAge outside of tests. It allows for clocks that differ by S3's limit of 15 minutes.
 	probeLeftover = 30 * time.Minute
 	// probeCleanup bounds the cleaning up, which goes on when the context of the probe is over.
 	probeCleanup = 15 * time.Second
@@ -66,7 +66,7 @@ func (s *store) Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, erro
 func (p *probe) sweep(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the listing when this returns early
-	before := time.Now().Add(-probeLeftover)
+	before := time.Now().Add(-p.leftoverAge)
 	for o := range p.core.Client.ListObjects(ctx, p.cfg.Bucket, minio.ListObjectsOptions{Prefix: p.cfg.Prefix + probeDir, Recursive: true}) {
 		if o.Err != nil {
 			return translate(ctx, opListObjects, o.Err)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/minio/minio-go/v7"
@@ -32,6 +33,8 @@ type store struct {
 	transport *http.Transport
 	// uploadsPage is how many uploads are asked for at once; tests make it small.
 	uploadsPage int
+	// leftoverAge is the age from which on a probe is taken for dead.
+	leftoverAge time.Duration
 }
 
 var _ filestore.Factory = New
@@ -61,7 +64,7 @@ func newStore(cfg filestore.Config) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &store{cfg: cfg, transport: transport, uploadsPage: listPageSize}
+	s := &store{cfg: cfg, transport: transport, uploadsPage: listPageSize, leftoverAge: probeLeftover}
 	secure := endpoint.Scheme == "https"
 	creds := newCredentials(cfg)
 	if s.core, err = newCore(cfg, creds, endpoint.Host, secure, wire{next: transport}); err != nil {
