@@ -37,10 +37,14 @@ type inbound struct {
 	// received counts the bytes read, for metrics.
 	received atomic.Int64
 
-	began   bool
-	err     error // what ended the body, but for a clean end
-	refused bool
+	began bool
+	err   error // what ended the body, but for a clean end
+	// closing: the answer was begun before the body was read.
+	closing bool
 	moved   time.Time
+
+	mu      sync.Mutex
+	stopped bool
 }
 
 func newInbound(r *http.Request, controller *http.ResponseController, idle time.Duration) *inbound {
@@ -60,10 +64,7 @@ func (b *inbound) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	b.began = true
-	if now := time.Now(); now.Sub(b.moved) >= deadlineStep {
-		b.moved = now
-		_ = b.controller.SetReadDeadline(now.Add(b.idle)) // without deadlines (a test recorder) there is nothing to slide
-	}
+	b.slide()
 	n, err := b.body.Read(p)
 	b.received.Add(int64(n))
 	switch {
@@ -97,14 +98,35 @@ func (b *inbound) discard() error {
 	return err
 }
 
-// refuse prepares an answer that is written although the body is unread: the connection does not outlive it.
-func (b *inbound) refuse(h http.Header) {
+func (b *inbound) slide() {
+	now := time.Now()
+	if now.Sub(b.moved) < deadlineStep {
+		return
+	}
+	b.moved = now
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.stopped {
+		_ = b.controller.SetReadDeadline(now.Add(b.idle)) // without deadlines (a test recorder) there is nothing to slide
+	}
+}
+
+// stop makes the Read that is going on, and all later ones, fail.
+func (b *inbound) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	_ = b.controller.SetReadDeadline(time.Unix(1, 0))
+}
+
+// beforeAnswer prepares an answer that is begun although the body is unread: the connection does not outlive it. net/http would else read the body on its own,
+// unbounded in time, before it writes the header.
+func (b *inbound) beforeAnswer(h http.Header) {
 	if !b.unread() {
 		return
 	}
 	h.Set("Connection", "close")
-	b.refused = true
-	// net/http would else read on its own, unbounded in time, before it writes the header.
+	b.closing = true
 	_ = b.controller.EnableFullDuplex() // never needed where it is not supported
 	// Also bounds the small rest that net/http reads when the handler has returned; of a client that waits to be asked, none.
 	deadline := time.Now()
@@ -114,10 +136,10 @@ func (b *inbound) refuse(h http.Header) {
 	_ = b.controller.SetReadDeadline(deadline)
 }
 
-// drainAfterRefusal reads a bounded amount of the body after the answer to refuse was written. A client that waits for "100 Continue" gets none, and there
-// is nothing to drain.
-func (b *inbound) drainAfterRefusal() {
-	if !b.refused || b.err != nil || (b.expects && !b.began) {
+// afterAnswer reads a bounded amount of a body that was not read before the answer. A client that waits for "100 Continue" gets none, and there
+// is nothing to read.
+func (b *inbound) afterAnswer() {
+	if !b.closing || b.err != nil || (b.expects && !b.began) {
 		return
 	}
 	_ = b.controller.Flush()
@@ -146,7 +168,7 @@ func newStream(ctx context.Context, b *inbound, storeIdle time.Duration) (*strea
 	s := &stream{inbound: b, idle: storeIdle, cancel: cancel}
 	s.timer = time.AfterFunc(storeIdle, func() { cancel(errStoreStalled) })
 	// A Read that blocks on a silent client would keep PutPart from returning after the context's end.
-	s.unhook = context.AfterFunc(ctx, func() { _ = b.controller.SetReadDeadline(time.Unix(1, 0)) })
+	s.unhook = context.AfterFunc(ctx, b.stop)
 	return s, ctx
 }
 
@@ -164,13 +186,13 @@ func (s *stream) stop() {
 	s.cancel(nil)
 }
 
-// verdict says who is to blame for a failed transfer: the store that stalled, the client whose body failed, or err.
+// verdict says who is to blame for a failed transfer: the store that stalled, the client that left or whose body failed, or err. It is asked before stop.
 func (s *stream) verdict(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(context.Cause(ctx), errStoreStalled):
-		return errors.Join(errStoreStalled, err)
+	case ctx.Err() != nil:
+		return errors.Join(context.Cause(ctx), err)
 	case s.inbound.err != nil:
 		return errors.Join(s.inbound.err, err)
 	default:

@@ -2,13 +2,14 @@
 // clients and object storage, and records what clients want of an upload in its MultipartUpload. It never opens, completes
 // or aborts an upload in object storage: its Store has no such methods.
 //
-//	server.go      options, listener, drain
+//	server.go      listener and drain, with options.go
+//	serve.go       one request: who, what, may they, and on to its handler
 //	routes.go      paths and queries, parsed by hand: nothing is ever redirected
 //	auth.go        who asks, and may they
 //	tenant.go      the namespace and its FileStore
 //	uploads.go     the window to Kubernetes: look-up, creation, intents
 //	waiters.go     waiting for the reconciler, by informer events
-//	start.go       PUT ?upload=start
+//	start.go       PUT ?upload=start, with metadata.go
 //	part.go        PUT ?part=N, the hot path
 //	complete.go    PUT ?upload=complete
 //	abort.go       PUT ?upload=abort

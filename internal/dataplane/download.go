@@ -23,7 +23,7 @@ func (s *Server) download(c *call, r *http.Request) error {
 	if err != nil {
 		return errBadRequest(err.Error())
 	}
-	store, err := s.opts.Stores.Get(r.Context(), fs.Name)
+	store, err := s.storeNamed(r.Context(), fs.Name)
 	if err != nil {
 		return err
 	}

@@ -129,9 +129,14 @@ var fixed = []struct {
 	{filestore.ErrBusy, answer{status: http.StatusServiceUnavailable, message: "object storage is busy: send the request again", retryAfter: retryShort}},
 	{context.DeadlineExceeded, answer{status: http.StatusGatewayTimeout, message: "the answer took too long: send the request again", retryAfter: retryShort}},
 	{filestore.ErrUnavailable, answer{status: http.StatusBadGateway, message: "object storage cannot be reached: send the request again", retryAfter: retryShort}},
-	{filestore.ErrBucketNotFound, storeBroken}, {filestore.ErrAccessDenied, storeBroken}, {filestore.ErrIntegrityUnsupported, storeBroken},
-	{filestore.ErrRejected, storeBroken}, {filestore.ErrInvalidConfig, storeBroken}, {filestore.ErrStoreNotFound, storeBroken},
-	{filestore.ErrSecretNotFound, storeBroken}, {filestore.ErrSecretKey, storeBroken},
+	{filestore.ErrBucketNotFound, storeBroken},
+	{filestore.ErrAccessDenied, storeBroken},
+	{filestore.ErrIntegrityUnsupported, storeBroken},
+	{filestore.ErrRejected, storeBroken},
+	{filestore.ErrInvalidConfig, storeBroken},
+	{filestore.ErrStoreNotFound, storeBroken},
+	{filestore.ErrSecretNotFound, storeBroken},
+	{filestore.ErrSecretKey, storeBroken},
 	{errTimeout, answer{status: http.StatusServiceUnavailable, message: "it takes longer than usual: send the request again", retryAfter: retryShort}},
 	{context.Canceled, answer{status: statusClientGone, message: "the client closed the connection"}},
 }
@@ -250,10 +255,8 @@ func (c *call) fail(err error) {
 	}{c.id, a.message}) // two strings: it cannot fail
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	c.body.refuse(h)
 	c.response.WriteHeader(a.status)
 	if c.method != http.MethodHead {
 		_, _ = c.response.Write(body) // the client may be gone; the log line has it
 	}
-	c.body.drainAfterRefusal()
 }

@@ -30,7 +30,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -107,6 +107,8 @@ type system struct {
 	store     filestore.Store
 	kube      client.Client
 	log       *logBook
+	// requests counts what its manager asks of the API server.
+	requests *atomic.Int64
 	// stop ends the manager and waits for its end.
 	stop func()
 }
@@ -138,11 +140,43 @@ func newSystem(t testing.TB, with setup) *system {
 	must(t, err)
 	s.createObjects(with)
 
-	mgr, err := ctrl.NewManager(cp.RESTConfig(), ctrl.Options{
+	s.launch(scheme, with)
+	if with.noControllers {
+		s.setReady()
+	}
+	if !with.noReadyProbe {
+		s.waitStore()
+	}
+	return s
+}
+
+// replica is a second data plane beside s, in the same namespace, with a cache of its own.
+func (s *system) replica(options func(*dataplane.Options)) *system {
+	s.t.Helper()
+	other := *s
+	other.log = &logBook{}
+	other.launch(s.kube.Scheme(), setup{noControllers: true, options: options})
+	other.waitStore()
+	return &other
+}
+
+// launch starts a manager with a data plane and, unless they are not wanted, reconcilers.
+func (s *system) launch(scheme *runtime.Scheme, with setup) {
+	s.t.Helper()
+	config := plane.RESTConfig()
+	requests := &atomic.Int64{}
+	s.requests = requests
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			requests.Add(1)
+			return next.RoundTrip(r)
+		})
+	})
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                  scheme,
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		GracefulShutdownTimeout: ptr.To(time.Minute),
-		Controller:              config.Controller{SkipNameValidation: ptr.To(true)},
+		Controller:              ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
 		Cache: cache.Options{
 			DefaultTransform:  cache.TransformStripManagedFields(),
 			DefaultNamespaces: map[string]cache.Config{s.namespace: {}},
@@ -151,8 +185,8 @@ func newSystem(t testing.TB, with setup) *system {
 			},
 		},
 	})
-	must(t, err)
-	must(t, dataplane.SetupIndexes(t.Context(), mgr.GetFieldIndexer()))
+	must(s.t, err)
+	must(s.t, dataplane.SetupIndexes(s.t.Context(), mgr.GetFieldIndexer()))
 	opts := dataplane.Options{
 		BindAddress: "127.0.0.1:0", Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Cache: mgr.GetCache(),
 		Stores: stores[dataplane.Store]{s.store}, Log: s.log.logger(), ProgressDelay: 50 * time.Millisecond, ProgressInterval: 300 * time.Millisecond,
@@ -161,23 +195,20 @@ func newSystem(t testing.TB, with setup) *system {
 		with.options(&opts)
 	}
 	s.server, err = dataplane.New(opts)
-	must(t, err)
-	must(t, mgr.Add(s.server))
+	must(s.t, err)
+	must(s.t, mgr.Add(s.server))
 	if !with.noControllers {
 		s.addControllers(mgr)
 	}
 	s.run(mgr)
-	if with.noControllers {
-		s.setReady()
-	}
 	s.eventually("ready", func() error { return s.server.Ready() })
 	s.addr = s.server.Addr().String()
 	s.url = "http://" + s.addr + "/namespaces/" + s.namespace
-	if !with.noReadyProbe {
-		s.waitStore()
-	}
-	return s
 }
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func (s *system) createObjects(with setup) {
 	s.t.Helper()

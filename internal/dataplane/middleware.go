@@ -40,12 +40,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
 	controller := http.NewResponseController(w)
 	c := &call{
-		id:       uuid.NewString(),
-		method:   r.Method,
-		route:    route{op: opNone},
-		body:     newInbound(r, controller, s.opts.IdleTimeout),
-		response: &response{ResponseWriter: w, controller: controller, idle: s.opts.IdleTimeout},
+		id:     uuid.NewString(),
+		method: r.Method,
+		route:  route{op: opNone},
+		body:   newInbound(r, controller, s.opts.IdleTimeout),
 	}
+	c.response = &response{ResponseWriter: w, controller: controller, idle: s.opts.IdleTimeout, before: c.body.beforeAnswer}
 	c.log = s.log.WithValues("id", c.id)
 	// A deadline that an earlier request set stays on its connection.
 	_ = controller.SetWriteDeadline(time.Time{})
@@ -53,6 +53,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.response.Header().Set("X-Content-Type-Options", "nosniff")
 
 	defer s.observe(c, r, begin)
+	defer c.body.afterAnswer()
 	defer c.recoverPanic()
 	if err := s.serve(c, r); err != nil {
 		c.fail(err)
@@ -121,6 +122,7 @@ type response struct {
 	http.ResponseWriter
 	controller  *http.ResponseController
 	idle        time.Duration
+	before      func(http.Header) // runs once, before the header is written
 	status      int
 	sent        int64
 	wroteHeader bool
@@ -136,6 +138,7 @@ func (w *response) WriteHeader(status int) {
 		return
 	}
 	w.wroteHeader, w.status = true, status
+	w.before(w.Header())
 	w.slide()
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -362,3 +362,65 @@ func TestRanges(t *testing.T) {
 	}
 	s.want(s.get(s.path("empty"), "Range", "bytes=0-"), 416)
 }
+
+// TestTwoReplicas: any replica takes any request, however far its cache is behind.
+func TestTwoReplicas(t *testing.T) {
+	a := newSystem(t, setup{})
+	b := a.replica(nil)
+	file := a.path("x")
+	again := func(send func() reply) reply { // a 503 with Retry-After is an answer that a client knows what to do with
+		got := send()
+		for range 100 {
+			if got.status != 503 {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+			got = send()
+		}
+		return got
+	}
+	for round := range 30 {
+		a.want(a.put(file+"?upload=start", nil), 201)
+		part := randomBytes(2000 + round)
+		b.want(again(func() reply { return b.put(file+"?part=1", part) }), 201)
+		a.want(a.get(a.list("x")), 200)
+		a.want(a.put(file+"?upload=abort", nil), 204)
+		a.want(a.put(file+"?upload=start", nil), 201)
+		b.want(again(func() reply { return b.put(file+"?part=1", part) }), 201)
+		b.want(b.put(file+"?upload=abort", nil), 204)
+	}
+	a.want(a.put(file+"?upload=start", nil), 201)
+	var wg sync.WaitGroup
+	parts := make([][]byte, 40)
+	for i := range parts {
+		parts[i] = randomBytes(3000)
+		wg.Go(func() {
+			if got := []*system{a, b}[i%2].put(fmt.Sprintf("%s?part=%d", file, i+1), parts[i]); got.status != 201 {
+				t.Errorf("part %d: %v", i+1, got)
+			}
+		})
+	}
+	wg.Wait()
+	b.want(b.put(file+"?upload=complete", []byte("end")), 201)
+	a.want(a.put(file+"?upload=complete", []byte("end")), 201)
+	if got := b.get(file); !bytes.Equal(got.body, append(bytes.Join(parts, nil), "end"...)) {
+		t.Errorf("the file has %d bytes", len(got.body))
+	}
+}
+
+// TestPartsAskNothing: in the steady state a part costs no request to the API server, and nor does a download.
+func TestPartsAskNothing(t *testing.T) {
+	a := newSystem(t, setup{})
+	b := a.replica(func(o *dataplane.Options) { o.ProgressDelay = time.Hour })
+	content := a.started("x")
+	b.want(b.put(b.path("x?part=1"), content), 201)
+	before := b.requests.Load()
+	for i := range 50 {
+		b.want(b.put(fmt.Sprintf("%s?part=%d", b.path("x"), i+1), content), 201)
+		b.want(b.get(b.list("x")), 200)
+		b.want(b.get(b.path("none")), 404)
+	}
+	if n := b.requests.Load() - before; n > 5 { // a watch may have been renewed, the lease-less manager asks nothing else
+		t.Errorf("%d requests to the API server for 150 requests", n)
+	}
+}

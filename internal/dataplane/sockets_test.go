@@ -226,6 +226,31 @@ func TestSmuggling(t *testing.T) {
 	s.intact("x", part)
 }
 
+// TestUnaskedBodies: a body that nobody wants, and that never comes, holds no request up. A part without a length is refused.
+func TestUnaskedBodies(t *testing.T) {
+	s := newSystem(t, setup{})
+	s.started("x")
+	for _, tt := range []struct {
+		method, path, header string
+		status               int
+	}{
+		{"GET", s.list("x"), "Content-Length: 1000", 200},
+		{"GET", s.list("x"), "Transfer-Encoding: chunked", 200},
+		{"PUT", s.path("x?part=2"), "No: length", 411},
+		{"PUT", s.path("x?upload=abort"), "Content-Length: 1000", 204},
+	} {
+		c := s.dial()
+		begin := time.Now()
+		c.head(s, tt.method, tt.path, tt.header)
+		if got := c.reply(); got.status != tt.status {
+			t.Errorf("%s %s: %v, want %d", tt.method, tt.header, got, tt.status)
+		}
+		if took := time.Since(begin); took > 30*time.Second {
+			t.Errorf("%s %s: answered after %v", tt.method, tt.header, took)
+		}
+	}
+}
+
 // TestStoreStalls: object storage that takes no byte, or does not answer, is given up.
 func TestStoreStalls(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})

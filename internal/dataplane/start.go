@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -52,45 +50,55 @@ func (s *Server) start(c *call, r *http.Request) error {
 
 // open finds the upload that an earlier request with the same Idempotency-Key has opened, or opens one.
 func (s *Server) open(ctx context.Context, c *call, fs *v1alpha1.FileStore, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
-	current := false
+	current := false // whether the cache is not enough to tell that the file is free
 	for range attempts {
 		holder, err := s.holder(ctx, c.file, fs.Name, current)
-		switch {
-		case err != nil:
-			return nil, err
-		case holder != nil && s.ending(holder):
-			if err := s.awaitEnd(ctx, holder); err != nil {
-				return nil, err
-			}
-			current = true
-			continue
-		case holder != nil && !replays(holder, spec):
-			return nil, refuseStart(holder, spec)
-		case holder != nil:
-			u, gone, err := s.awaitOpened(ctx, holder)
-			if gone {
-				current = true
-				continue // its own request has failed and taken it away: this one gets its own answer
-			}
-			return u, err
-		}
-		if err := s.checkStart(ctx, c.file, fs, spec.IfMatch); err != nil {
-			return nil, err
-		}
-		u := newUpload(c.file, spec)
-		exists, err := s.uploads.create(ctx, u)
 		if err != nil {
 			return nil, err
 		}
-		if !exists {
-			return s.awaitOwn(ctx, c, u)
+		var u *v1alpha1.MultipartUpload
+		if holder != nil {
+			u, err = s.join(ctx, holder, spec)
+		} else {
+			u, err = s.record(ctx, c, fs, spec)
 		}
-		if err := s.clearEnded(ctx, u); err != nil {
-			return nil, err
+		if u != nil || err != nil {
+			return u, err
 		}
 		current = true
 	}
 	return nil, errTimeout
+}
+
+// join gives the upload that has the file, if an earlier copy of this request has opened it. It gives neither upload nor error when the
+// file is free by now.
+func (s *Server) join(ctx context.Context, holder *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
+	switch {
+	case s.ending(holder):
+		return nil, s.awaitEnd(ctx, holder)
+	case !replays(holder, spec):
+		return nil, refuseStart(holder, spec)
+	}
+	// If it goes meanwhile, its own request has failed and taken it away: this one gets its own answer.
+	u, _, err := s.awaitOpened(ctx, holder)
+	return u, err
+}
+
+// record records a new upload and waits until it is open. It gives neither upload nor error when a record of its name was in the way, and is not
+// by now.
+func (s *Server) record(ctx context.Context, c *call, fs *v1alpha1.FileStore, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
+	if err := s.checkStart(ctx, c.file, fs, spec.IfMatch); err != nil {
+		return nil, err
+	}
+	u := newUpload(c.file, spec)
+	exists, err := s.uploads.create(ctx, u)
+	switch {
+	case err != nil:
+		return nil, err
+	case exists:
+		return nil, s.clearName(ctx, u)
+	}
+	return s.awaitOwn(ctx, c, u)
 }
 
 // holder returns the upload that has the file, nil if none has. A holder is read from the API server before it is believed; with current, so
@@ -151,7 +159,7 @@ func (s *Server) checkStart(ctx context.Context, file upload.File, fs *v1alpha1.
 			return &stalledError{v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("%d of %d", n, limit)}
 		}
 	}
-	store, err := s.opts.Stores.Get(ctx, fs.Name)
+	store, err := s.storeNamed(ctx, fs.Name)
 	if err != nil {
 		return err
 	}
@@ -180,19 +188,21 @@ func newUpload(file upload.File, spec v1alpha1.MultipartUploadSpec) *v1alpha1.Mu
 	}
 }
 
-// clearEnded removes the ended record that has the name of u, so that it is free. One that is open again is left to the next look.
-func (s *Server) clearEnded(ctx context.Context, u *v1alpha1.MultipartUpload) error {
+// clearName makes the name of u free: it removes the ended record that has it, and waits for one that is going. One that is open is left to the next look.
+func (s *Server) clearName(ctx context.Context, u *v1alpha1.MultipartUpload) error {
 	old, err := s.uploads.get(ctx, client.ObjectKeyFromObject(u))
-	if err != nil || old == nil || !upload.Ended(old) {
+	if err != nil || old == nil || upload.Open(old) {
 		return err
-	}
-	if old.Labels[v1alpha1.LabelCreatedThrough] != v1alpha1.CreatedThroughREST {
-		return errConflict("the record of an earlier upload of this file was made by hand and has ended: its owner has to delete it")
 	}
 	w := s.uploads.waiters.subscribe(old.UID)
 	defer w.stop()
-	if deleted, err := s.uploads.remove(ctx, old, true); err != nil || !deleted {
-		return err
+	if old.DeletionTimestamp == nil {
+		if old.Labels[v1alpha1.LabelCreatedThrough] != v1alpha1.CreatedThroughREST {
+			return errConflict("the record of an earlier upload of this file was made by hand and has ended: its owner has to delete it")
+		}
+		if deleted, err := s.uploads.remove(ctx, old, true); err != nil || !deleted {
+			return err
+		}
 	}
 	return s.uploads.await(ctx, w, old, func(now *v1alpha1.MultipartUpload) (bool, error) { return now == nil, nil })
 }
@@ -248,65 +258,4 @@ func (s *Server) awaitOwn(ctx context.Context, c *call, u *v1alpha1.MultipartUpl
 		c.log.Error(removeErr, "take back the record of an upload that was not opened")
 	}
 	return nil, err
-}
-
-// startSpec reads what the client says of the file (contract rule 7).
-func startSpec(c *call, h http.Header) (v1alpha1.MultipartUploadSpec, error) {
-	spec := v1alpha1.MultipartUploadSpec{
-		EntityID:       c.file.EntityID,
-		Path:           c.file.Path,
-		ContentType:    h.Get("type"),
-		Description:    text(h.Get("description")),
-		IfMatch:        c.ifMatch,
-		CreatedBy:      c.identity.Name,
-		IdempotencyKey: h.Get("Idempotency-Key"),
-		DesiredState:   v1alpha1.DesiredStateUploading,
-	}
-	if spec.ContentType == "" {
-		spec.ContentType = h.Get("Content-Type")
-	}
-	switch {
-	case len(spec.ContentType) > 255 || !printable(spec.ContentType):
-		return spec, errBadRequest("the media type must be printable ASCII of at most 255 characters")
-	case utf8.RuneCountInString(spec.Description) > 100:
-		return spec, errBadRequest("the description must have at most 100 characters")
-	case len(spec.IdempotencyKey) > 255 || !printable(spec.IdempotencyKey):
-		return spec, errBadRequest("the Idempotency-Key must be printable ASCII of at most 255 characters")
-	}
-	if t, ok := parseTimestamp(h.Get("timestamp")); ok {
-		spec.Timestamp = &metav1.Time{Time: t}
-	}
-	return spec, nil
-}
-
-// text reads a header as UTF-8, or, where it is not, as ISO 8859-1, the older custom.
-func text(header string) string {
-	if utf8.ValidString(header) {
-		return header
-	}
-	runes := make([]rune, len(header))
-	for i := range len(header) {
-		runes[i] = rune(header[i])
-	}
-	return string(runes)
-}
-
-func printable(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r > 0x7e }) < 0
-}
-
-// timestampLayouts are the forms of ISO 8601 that clients send. A time without a zone is UTC.
-var timestampLayouts = []string{
-	time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999", "2006-01-02T15:04Z07:00", "2006-01-02",
-	"20060102T150405Z0700", "20060102T150405",
-}
-
-// parseTimestamp says whether s is a time. One that is not is ignored, not refused: a common client sends such (contract rule 7).
-func parseTimestamp(s string) (time.Time, bool) {
-	for _, layout := range timestampLayouts {
-		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1 {
-			return t.UTC(), !t.IsZero()
-		}
-	}
-	return time.Time{}, false
 }

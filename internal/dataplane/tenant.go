@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"context"
+	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -89,5 +90,13 @@ func refOf(u *v1alpha1.MultipartUpload) filestore.UploadRef {
 
 // storeOf is the Store that takes u.
 func (s *Server) storeOf(ctx context.Context, u *v1alpha1.MultipartUpload) (Store, error) {
-	return s.opts.Stores.Get(ctx, u.Status.StoreName)
+	return s.storeNamed(ctx, u.Status.StoreName)
+}
+
+func (s *Server) storeNamed(ctx context.Context, name string) (Store, error) {
+	store, err := s.opts.Stores.Get(ctx, name)
+	if err != nil && describe(err).status == http.StatusInternalServerError {
+		return nil, errUnavailable("the file store cannot be looked up now: send the request again", retryShort).because(err)
+	}
+	return store, err
 }

@@ -176,32 +176,24 @@ func (k *uploads) remove(ctx context.Context, u *v1alpha1.MultipartUpload, anyVe
 // await waits until done is content with the upload as it is recorded, or fails. done gets nil when the record is gone, and never a state older than u's
 // generation. It fails with the context's cause when that is over.
 func (k *uploads) await(ctx context.Context, w *waiter, u *v1alpha1.MultipartUpload, done func(*v1alpha1.MultipartUpload) (bool, error)) error {
-	check := func(reader client.Reader, final bool) (bool, error) {
-		now := &v1alpha1.MultipartUpload{}
-		err := reader.Get(ctx, client.ObjectKeyFromObject(u), now)
-		gone := apierrors.IsNotFound(err) || (err == nil && now.UID != u.UID)
-		switch {
-		case gone && final:
-			return done(nil)
-		case gone || err != nil || now.Generation < u.Generation:
-			return false, nil // the cache is behind, or the API server will answer next time
+	check := func(live bool) (bool, error) {
+		now, known := k.look(ctx, u, live)
+		if !known {
+			return false, nil
 		}
 		return done(now)
 	}
-	ok, err := check(k.cached, false)
+	ok, err := check(false)
 	safety := time.NewTicker(liveCheck)
 	defer safety.Stop()
 	for !ok && err == nil {
 		select {
 		case <-w.woken:
-			if ok, err = check(k.cached, false); ok || err != nil {
-				break
-			}
-			if k.missing(ctx, u) {
-				ok, err = check(k.live, true) // the cache may be behind or ahead: only the API server knows that it is gone
-			}
+			// What the cache does not have may be gone, or not have come yet: only the API server knows.
+			_, cached := k.look(ctx, u, false)
+			ok, err = check(!cached)
 		case <-safety.C:
-			ok, err = check(k.live, true)
+			ok, err = check(true)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -209,9 +201,20 @@ func (k *uploads) await(ctx context.Context, w *waiter, u *v1alpha1.MultipartUpl
 	return err
 }
 
-// missing says whether the cache has no record with u's UID.
-func (k *uploads) missing(ctx context.Context, u *v1alpha1.MultipartUpload) bool {
-	now := &v1alpha1.MultipartUpload{}
-	err := k.cached.Get(ctx, client.ObjectKeyFromObject(u), now)
-	return apierrors.IsNotFound(err) || (err == nil && now.UID != u.UID)
+// look reads u again, from the API server if live. known is false if what is read tells nothing: the cache is behind, or the API server does not answer;
+// it will next time. The record is nil when it is gone, which only the API server is believed.
+func (k *uploads) look(ctx context.Context, u *v1alpha1.MultipartUpload, live bool) (now *v1alpha1.MultipartUpload, known bool) {
+	reader := k.cached
+	if live {
+		reader = k.live
+	}
+	now = &v1alpha1.MultipartUpload{}
+	err := reader.Get(ctx, client.ObjectKeyFromObject(u), now)
+	switch {
+	case apierrors.IsNotFound(err), err == nil && now.UID != u.UID:
+		return nil, live
+	case err != nil:
+		return nil, false
+	}
+	return now, now.Generation >= u.Generation
 }

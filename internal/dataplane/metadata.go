@@ -1,0 +1,73 @@
+package dataplane
+
+import (
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+)
+
+// startSpec reads what the client says of the file (contract rule 7).
+func startSpec(c *call, h http.Header) (v1alpha1.MultipartUploadSpec, error) {
+	spec := v1alpha1.MultipartUploadSpec{
+		EntityID:       c.file.EntityID,
+		Path:           c.file.Path,
+		ContentType:    h.Get("type"),
+		Description:    text(h.Get("description")),
+		IfMatch:        c.ifMatch,
+		CreatedBy:      c.identity.Name,
+		IdempotencyKey: h.Get("Idempotency-Key"),
+		DesiredState:   v1alpha1.DesiredStateUploading,
+	}
+	if spec.ContentType == "" {
+		spec.ContentType = h.Get("Content-Type")
+	}
+	switch {
+	case len(spec.ContentType) > 255 || !printable(spec.ContentType):
+		return spec, errBadRequest("the media type must be printable ASCII of at most 255 characters")
+	case utf8.RuneCountInString(spec.Description) > 100:
+		return spec, errBadRequest("the description must have at most 100 characters")
+	case len(spec.IdempotencyKey) > 255 || !printable(spec.IdempotencyKey):
+		return spec, errBadRequest("the Idempotency-Key must be printable ASCII of at most 255 characters")
+	}
+	if t, ok := parseTimestamp(h.Get("timestamp")); ok {
+		spec.Timestamp = &metav1.Time{Time: t}
+	}
+	return spec, nil
+}
+
+// text reads a header as UTF-8, or, where it is not, as ISO 8859-1, the older custom.
+func text(header string) string {
+	if utf8.ValidString(header) {
+		return header
+	}
+	runes := make([]rune, len(header))
+	for i := range len(header) {
+		runes[i] = rune(header[i])
+	}
+	return string(runes)
+}
+
+func printable(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r > 0x7e }) < 0
+}
+
+// timestampLayouts are the forms of ISO 8601 that clients send. A time without a zone is UTC.
+var timestampLayouts = []string{
+	time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999", "2006-01-02T15:04Z07:00", "2006-01-02",
+	"20060102T150405Z0700", "20060102T150405",
+}
+
+// parseTimestamp says whether s is a time. One that is not is ignored, not refused: a common client sends such (contract rule 7).
+func parseTimestamp(s string) (time.Time, bool) {
+	for _, layout := range timestampLayouts {
+		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1 {
+			return t.UTC(), !t.IsZero()
+		}
+	}
+	return time.Time{}, false
+}

@@ -1,0 +1,104 @@
+package dataplane
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Options configure a Server. Those without a default are required.
+type Options struct {
+	// BindAddress is host:port to listen on, such as "127.0.0.1:8080"; port 0 picks a free one, see Server.Addr.
+	BindAddress string
+	// AllowInsecureBind permits a BindAddress that is not a loopback address together with NoAuthentication.
+	AllowInsecureBind bool
+	// Authenticator and Authorizer decide who may do what. Default NoAuthentication, both.
+	Authenticator Authenticator
+	Authorizer    Authorizer
+
+	// Client reads from Cache and writes to the API server. APIReader reads from the API server.
+	Client    client.Client
+	APIReader client.Reader
+	// Cache is where Client reads; SetupIndexes must have been called with it. New makes it watch what the server needs.
+	Cache cache.Informers
+	// Stores finds object storage.
+	Stores Stores
+
+	// MaxPartsInFlight is how many parts are streamed at once; more are answered with 503. Default 128.
+	MaxPartsInFlight int
+	// StartTimeout, CompleteTimeout and AbortTimeout are how long a request waits for the reconciler before it is answered with 503 and
+	// Retry-After. Defaults 30 s, 50 s, 50 s.
+	StartTimeout, CompleteTimeout, AbortTimeout time.Duration
+	// IdleTimeout is how long a client may neither send a byte of its body nor take a byte of an answer. Default 60 s.
+	IdleTimeout time.Duration
+	// StoreIdleTimeout is how long object storage may take no byte of a part, or not answer after the last one. Default 60 s.
+	StoreIdleTimeout time.Duration
+	// ProgressDelay is how long after its first part an upload's progress is first recorded, ProgressInterval how often at most after that.
+	// Defaults 1 s, 15 s.
+	ProgressDelay, ProgressInterval time.Duration
+	// DrainDelay is how long the server goes on to take connections after it has reported not to be ready, so that load balancers notice.
+	// GracePeriod is how long requests in flight have then; what is left is cut, and leaves nothing behind. Defaults 0 and 30 s. The manager's
+	// GracefulShutdownTimeout must be longer than both together.
+	DrainDelay, GracePeriod time.Duration
+
+	// Clock tells the time that uploads expire by, and paces progress. Default the real one.
+	Clock clock.WithTicker
+	// Log gets one line per request. Default none.
+	Log logr.Logger
+	// Registerer gets the metrics. Default none.
+	Registerer prometheus.Registerer
+}
+
+func (o *Options) setDefaults() {
+	if o.Authenticator == nil {
+		o.Authenticator = NoAuthentication{}
+	}
+	if o.Authorizer == nil {
+		o.Authorizer = NoAuthentication{}
+	}
+	if o.MaxPartsInFlight <= 0 {
+		o.MaxPartsInFlight = 128
+	}
+	for _, d := range []struct {
+		value *time.Duration
+		or    time.Duration
+	}{
+		{&o.StartTimeout, 30 * time.Second},
+		{&o.CompleteTimeout, 50 * time.Second},
+		{&o.AbortTimeout, 50 * time.Second},
+		{&o.IdleTimeout, time.Minute},
+		{&o.StoreIdleTimeout, time.Minute},
+		{&o.ProgressDelay, time.Second},
+		{&o.ProgressInterval, 15 * time.Second},
+		{&o.GracePeriod, 30 * time.Second},
+	} {
+		if *d.value <= 0 {
+			*d.value = d.or
+		}
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+}
+
+// checkBind refuses an address that others can reach while nobody is authenticated.
+func checkBind(opts Options) error {
+	host, _, err := net.SplitHostPort(opts.BindAddress)
+	if err != nil {
+		return fmt.Errorf("data plane: bind address %q: %w", opts.BindAddress, err)
+	}
+	if _, nobody := opts.Authenticator.(NoAuthentication); !nobody || opts.AllowInsecureBind {
+		return nil
+	}
+	if addr, err := netip.ParseAddr(host); (err == nil && addr.IsLoopback()) || host == "localhost" {
+		return nil
+	}
+	return fmt.Errorf("data plane: without authentication, %q would let everybody who can reach it write: bind to a loopback address, or allow it explicitly", opts.BindAddress)
+}

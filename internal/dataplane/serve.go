@@ -1,0 +1,81 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// serve routes one request. Whatever can be refused is refused before the body is touched.
+func (s *Server) serve(c *call, r *http.Request) error {
+	namespace, rest, ok := splitBase(r.URL.EscapedPath())
+	if !ok {
+		return errNoRoute()
+	}
+	identity, err := s.opts.Authenticator.Authenticate(r)
+	switch {
+	case errors.Is(err, ErrUnauthenticated):
+		return err
+	case err != nil:
+		return errUnavailable("the token cannot be checked now: send the request again", retryShort).because(err)
+	}
+	c.identity = identity
+	if c.route, err = parseRoute(r.Method, rest, r.URL.RawQuery); err != nil {
+		return err
+	}
+	if namespace == "" {
+		namespace = identity.Namespace
+	}
+	if len(validation.IsDNS1123Label(namespace)) > 0 {
+		return errBadRequest("the namespace is not a DNS label: name yours in the path, as in /namespaces/NAME" + basePath)
+	}
+	c.file = upload.File{Namespace: namespace, EntityID: c.route.entity, Path: c.route.path}
+	if err := c.file.Validate(); err != nil {
+		return errBadRequest(err.Error())
+	}
+	c.location = r.URL.EscapedPath()
+	if c.ifMatch, err = upload.ParseIfMatch(r.Header.Get("If-Match")); err != nil && c.route.op != opDownload {
+		return errBadRequest(err.Error())
+	}
+	if err := s.authorize(r.Context(), c); err != nil {
+		return err
+	}
+	return s.dispatch(c, r)
+}
+
+func (s *Server) authorize(ctx context.Context, c *call) error {
+	verb := VerbGet
+	switch c.route.op {
+	case opStart, opPart, opComplete, opAbort:
+		verb = VerbCreate
+		if c.ifMatch != nil {
+			verb = VerbUpdate
+		}
+	}
+	err := s.opts.Authorizer.Authorize(ctx, c.identity, verb, c.file.Namespace, c.file.EntityID)
+	if err != nil && !errors.Is(err, ErrForbidden) {
+		return errUnavailable("your rights cannot be checked now: send the request again", retryShort).because(err)
+	}
+	return err
+}
+
+func (s *Server) dispatch(c *call, r *http.Request) error {
+	switch c.route.op {
+	case opStart:
+		return s.start(c, r)
+	case opPart:
+		return s.part(c, r)
+	case opComplete:
+		return s.complete(c, r)
+	case opAbort:
+		return s.abort(c, r)
+	case opParts:
+		return s.listParts(c, r)
+	default:
+		return s.download(c, r)
+	}
+}
