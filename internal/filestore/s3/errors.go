@@ -83,6 +83,7 @@ var kinds = map[answer]error{
 	{"", "AccountProblem"}:               filestore.ErrAccessDenied,
 	{"", "AllAccessDisabled"}:            filestore.ErrAccessDenied,
 	{"", "InvalidAccessKeyId"}:           filestore.ErrAccessDenied,
+	{"", "XAdminUserNotFound"}:           filestore.ErrAccessDenied, // versitygw says it, with 404, of an unknown access key
 	{"", "InvalidToken"}:                 filestore.ErrAccessDenied,
 	{"", "ExpiredToken"}:                 filestore.ErrAccessDenied,
 	{"", "SignatureDoesNotMatch"}:        filestore.ErrAccessDenied,
@@ -111,7 +112,6 @@ var kindOfStatus = map[int]error{
 	http.StatusPermanentRedirect:            filestore.ErrBucketNotFound,
 	http.StatusUnauthorized:                 filestore.ErrAccessDenied,
 	http.StatusForbidden:                    filestore.ErrAccessDenied,
-	http.StatusNotFound:                     filestore.ErrNotFound,
 	http.StatusRequestTimeout:               filestore.ErrUnavailable,
 	http.StatusPreconditionFailed:           filestore.ErrPrecondition,
 	http.StatusRequestedRangeNotSatisfiable: filestore.ErrRange,
@@ -135,6 +135,9 @@ func translate(ctx context.Context, op string, err error) error {
 	}
 	var resp minio.ErrorResponse
 	if errors.As(err, &resp) {
+		if resp.StatusCode == http.StatusNotFound && !genuine(op, resp) {
+			return &filestore.Error{Op: op, Kind: filestore.ErrUnavailable, Cause: fmt.Errorf("%w: %w", errForeign, said(resp))}
+		}
 		return &filestore.Error{Op: op, Kind: kindOf(op, resp), Cause: said(resp)}
 	}
 	if ctx.Err() == context.Canceled {
@@ -160,6 +163,16 @@ func canceled(ctx context.Context) error {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", context.Canceled, cause)
+}
+
+// errForeign: an ingress without a backend, a web server at the wrong port.
+var errForeign = errors.New("the answer is not one of object storage")
+
+// genuine says whether a 404 is object storage's own. minio-go takes any for NoSuchKey, and to believe a page of an ingress that an upload or an
+// object is gone would be the end of it. S3 names the request in each answer, or at least sends its kind of XML; HEAD has no body to tell by,
+// see store.explain.
+func genuine(op string, resp minio.ErrorResponse) bool {
+	return op == opHead || resp.RequestID != "" || resp.XMLName.Local != ""
 }
 
 func kindOf(op string, resp minio.ErrorResponse) error {

@@ -82,6 +82,7 @@ func TestTranslateAnswers(t *testing.T) {
 		{opPut, 501, "NotImplemented", filestore.ErrRejected},
 		{opPut, 400, "InvalidArgument", filestore.ErrRejected},
 		{opCreate, 400, "MetadataTooLarge", filestore.ErrRejected},
+		{opHead, 404, "SomethingNew", filestore.ErrRejected},
 		{opPut, 418, "SomethingNew", filestore.ErrRejected},
 		{opPut, 599, "SomethingNew", filestore.ErrUnavailable},
 	} {
@@ -126,7 +127,7 @@ func TestTranslateContext(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 	// What the backend has said stays true when the caller turns away in the same moment.
-	err = translate(canceled, opPut, minio.ErrorResponse{StatusCode: 404, Code: "NoSuchUpload"})
+	err = translate(canceled, opPut, minio.ErrorResponse{StatusCode: 404, Code: "NoSuchUpload", RequestID: "r1"})
 	if !errors.Is(err, filestore.ErrNoSuchUpload) {
 		t.Errorf("answered, then cancelled: %v", err)
 	}

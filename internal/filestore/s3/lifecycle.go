@@ -97,6 +97,9 @@ func (s *store) ListUploads(ctx context.Context, prefix string, yield func(files
 		if err != nil {
 			return translate(ctx, opListUploads, err)
 		}
+		if page.Bucket == "" { // as in ListParts
+			return &filestore.Error{Op: opListUploads, Kind: filestore.ErrUnavailable, Cause: errForeign}
+		}
 		if goOn := at.yieldNew(page.Uploads, prefix, yield); !goOn || !page.IsTruncated || len(page.Uploads) == 0 {
 			return nil
 		}

@@ -44,14 +44,15 @@ func (s *store) stat(ctx context.Context, key, etag string) (filestore.Object, e
 	}, nil
 }
 
-// explain asks with GET what a HEAD has been refused for: the answer to a HEAD has no body, so no code to go by. S3 refuses wrong regions
-// and expired tokens so, versitygw keys that the file system cannot hold.
+// explain asks with GET what a HEAD has been refused for: the answer to a HEAD has no body, so no code to go by. A 404 can stand for a
+// missing bucket, with versitygw for an unknown access key, and for something that is no object storage at all; a 400 for a wrong region or an
+// expired token, with versitygw for a key that the file system cannot hold.
 func (s *store) explain(ctx context.Context, key string, err error) error {
-	if !errors.Is(err, filestore.ErrRejected) {
+	if !errors.Is(err, filestore.ErrRejected) && !errors.Is(err, filestore.ErrNotFound) {
 		return err
 	}
 	body, why := s.Open(ctx, key, "", filestore.ByteRange{Length: 1})
-	if why == nil {
+	if why == nil { // it has come into being since
 		_ = body.Close()
 		return err
 	}

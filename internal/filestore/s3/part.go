@@ -40,6 +40,9 @@ func (s *store) PutPart(ctx context.Context, ref filestore.UploadRef, number int
 	if err != nil {
 		return filestore.Part{}, translate(ctx, opPut, err)
 	}
+	if put.ETag == "" {
+		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrUnavailable, Cause: errForeign}
+	}
 	return filestore.Part{Number: number, Size: size, ETag: put.ETag, Checksum: mode.checksum(put)}, nil
 }
 
@@ -55,6 +58,9 @@ func (s *store) ListParts(ctx context.Context, ref filestore.UploadRef) ([]files
 		page, err := s.core.ListObjectParts(ctx, s.cfg.Bucket, ref.Key, ref.UploadID, marker, listPageSize)
 		if err != nil {
 			return nil, translate(ctx, opListParts, err)
+		}
+		if page.UploadID == "" && page.Key == "" { // any XML decodes; an empty list would be believed
+			return nil, &filestore.Error{Op: opListParts, Kind: filestore.ErrUnavailable, Cause: errForeign}
 		}
 		last := marker
 		for _, p := range page.ObjectParts {

@@ -1,0 +1,288 @@
+package s3_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/signer"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore/s3"
+)
+
+// meddle puts a backend with faults of its own in front of a real one: what fault answers itself is not passed on. It may also change the
+// request, if it signs it again.
+func meddle(t *testing.T, s *devcluster.ObjectStore, fault func(w http.ResponseWriter, r *http.Request) (answered bool)) filestore.Config {
+	t.Helper()
+	target, err := url.Parse(s.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", target.Host, r.In.Host
+		},
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+	}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !fault(w, r) {
+			proxy.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(front.Close)
+	c := config(s, "")
+	c.Endpoint = front.URL
+	return c
+}
+
+// answer sends an error as S3 does.
+func answer(w http.ResponseWriter, r *http.Request, status int, code string) bool {
+	_, _ = io.Copy(io.Discard, r.Body)
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	_ = xml.NewEncoder(w).Encode(struct {
+		XMLName xml.Name `xml:"Error"`
+		Code    string
+	}{Code: code})
+	return true
+}
+
+func isPart(r *http.Request) bool {
+	return r.Method == http.MethodPut && r.URL.Query().Has("partNumber")
+}
+func isComplete(r *http.Request) bool {
+	return r.Method == http.MethodPost && r.URL.Query().Has("uploadId")
+}
+func payloadOf(r *http.Request) string { return r.Header.Get("X-Amz-Content-Sha256") }
+
+// resign signs a changed request with the backend's own keys.
+func resign(s *devcluster.ObjectStore, r *http.Request) {
+	for _, h := range []string{"Authorization", "X-Amz-Date"} {
+		r.Header.Del(h)
+	}
+	r.URL.Host = r.Host // which is what gets signed
+	signed := signer.SignV4(*r, s.AccessKey, s.SecretKey, "", s.Region)
+	r.Header = signed.Header
+}
+
+// TestProbeFindsTheMode: whatever a backend lacks, the best mode that works and was seen to be safe is found, or none.
+func TestProbeFindsTheMode(t *testing.T) {
+	versitygw, minIO := server(t, devcluster.StoreVersityGW), server(t, devcluster.StoreMinIO)
+	trailer := func(r *http.Request) bool { return isPart(r) && strings.HasPrefix(payloadOf(r), "STREAMING-UNSIGNED") }
+	for name, tc := range map[string]struct {
+		server *devcluster.ObjectStore
+		fault  func(http.ResponseWriter, *http.Request) bool
+		want   v1alpha1.PayloadMode
+		err    error
+	}{
+		"no CRC64NVME": {versitygw, func(w http.ResponseWriter, r *http.Request) bool {
+			return trailer(r) && r.Header.Get("X-Amz-Trailer") == "x-amz-checksum-crc64nvme" && answer(w, r, 400, "InvalidRequest")
+		}, v1alpha1.PayloadTrailingCRC32C, nil},
+		"breaks on CRC64NVME every time": {versitygw, func(w http.ResponseWriter, r *http.Request) bool {
+			return trailer(r) && r.Header.Get("X-Amz-Trailer") == "x-amz-checksum-crc64nvme" && answer(w, r, 500, "InternalError")
+		}, v1alpha1.PayloadTrailingCRC32C, nil},
+		"no trailers": {versitygw, func(w http.ResponseWriter, r *http.Request) bool {
+			return trailer(r) && answer(w, r, 501, "NotImplemented")
+		}, v1alpha1.PayloadSignedChunks, nil},
+		"takes the signature of a trailer for a wrong one": {minIO, func(w http.ResponseWriter, r *http.Request) bool {
+			return trailer(r) && answer(w, r, 403, "SignatureDoesNotMatch")
+		}, v1alpha1.PayloadSignedChunks, nil},
+		"does not look at checksums": {minIO, func(_ http.ResponseWriter, r *http.Request) bool {
+			if trailer(r) {
+				unframe(minIO, r)
+			}
+			return false
+		}, v1alpha1.PayloadSignedChunks, nil},
+		"plain bodies only, and safe": {minIO, func(w http.ResponseWriter, r *http.Request) bool {
+			return isPart(r) && payloadOf(r) != "UNSIGNED-PAYLOAD" && answer(w, r, 501, "NotImplemented")
+		}, v1alpha1.PayloadUnsigned, nil},
+		"plain bodies only, and keeps what is cut": {versitygw, func(w http.ResponseWriter, r *http.Request) bool {
+			return isPart(r) && payloadOf(r) != "UNSIGNED-PAYLOAD" && answer(w, r, 501, "NotImplemented")
+		}, "", filestore.ErrIntegrityUnsupported},
+		"down for all parts": {versitygw, func(w http.ResponseWriter, r *http.Request) bool {
+			return isPart(r) && answer(w, r, 500, "InternalError")
+		}, "", filestore.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			caps, err := connect(t, meddle(t, tc.server, tc.fault)).Probe(t.Context())
+			if !errors.Is(err, tc.err) || caps.PayloadMode != tc.want {
+				t.Errorf("Probe = %q, %v; want %q, %v", caps.PayloadMode, err, tc.want, tc.err)
+			}
+			wantNothingLeft(t, tc.server)
+		})
+	}
+}
+
+// unframe makes a plain part of a framed one, as a backend does that ignores the checksum behind it.
+func unframe(s *devcluster.ObjectStore, r *http.Request) {
+	framed, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler) // the body was cut
+	}
+	head, rest, _ := bytes.Cut(framed, []byte("\r\n")) // one chunk: a probe is small
+	size, _ := strconv.ParseInt(string(head), 16, 64)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(rest[:size])), size
+	for _, h := range []string{"Content-Encoding", "X-Amz-Trailer", "X-Amz-Decoded-Content-Length", "Content-Length"} {
+		r.Header.Del(h)
+	}
+	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	resign(s, r)
+}
+
+// TestProbeRidesOutAFault: one failure does not cost a backend its best mode.
+func TestProbeRidesOutAFault(t *testing.T) {
+	for _, kind := range kinds {
+		s := server(t, kind)
+		var failures atomic.Int32
+		c := meddle(t, s, func(w http.ResponseWriter, r *http.Request) bool {
+			return isPart(r) && failures.Add(1) == 2 && answer(w, r, 503, "SlowDown")
+		})
+		caps, err := connect(t, c).Probe(t.Context())
+		if err != nil || caps.PayloadMode != v1alpha1.PayloadTrailingCRC64NVME {
+			t.Errorf("%s: Probe = %q, %v", kind, caps.PayloadMode, err)
+		}
+		wantNothingLeft(t, s)
+	}
+}
+
+// TestProbeFindsConditions: a backend that ignores a condition, or does not know it, has none.
+func TestProbeFindsConditions(t *testing.T) {
+	s := server(t, devcluster.StoreMinIO)
+	for name, tc := range map[string]struct {
+		fault func(http.ResponseWriter, *http.Request) bool
+		want  bool
+	}{
+		"both": {func(http.ResponseWriter, *http.Request) bool { return false }, true},
+		"ignores If-None-Match": {func(_ http.ResponseWriter, r *http.Request) bool {
+			if isComplete(r) && r.Header.Get("If-None-Match") != "" {
+				r.Header.Del("If-None-Match")
+				resign(s, r)
+			}
+			return false
+		}, false},
+		"ignores If-Match": {func(_ http.ResponseWriter, r *http.Request) bool {
+			if isComplete(r) && r.Header.Get("If-Match") != "" {
+				r.Header.Del("If-Match")
+				resign(s, r)
+			}
+			return false
+		}, false},
+		"refuses If-Match": {func(w http.ResponseWriter, r *http.Request) bool {
+			return isComplete(r) && r.Header.Get("If-Match") != "" && answer(w, r, 501, "NotImplemented")
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			caps, err := connect(t, meddle(t, s, tc.fault)).Probe(t.Context())
+			if err != nil || caps.ConditionalComplete == nil || *caps.ConditionalComplete != tc.want {
+				t.Errorf("Probe = %+v, %v; want conditionalComplete %v", caps, err, tc.want)
+			}
+			wantNothingLeft(t, s)
+		})
+	}
+}
+
+func TestProbeFindsListing(t *testing.T) {
+	s := server(t, devcluster.StoreVersityGW)
+	for name, tc := range map[string]struct {
+		status int
+		code   string
+	}{"not implemented": {501, "NotImplemented"}, "not allowed": {403, "AccessDenied"}} {
+		t.Run(name, func(t *testing.T) {
+			c := meddle(t, s, func(w http.ResponseWriter, r *http.Request) bool {
+				return r.Method == http.MethodGet && r.URL.Query().Has("uploads") && answer(w, r, tc.status, tc.code)
+			})
+			caps, err := connect(t, c).Probe(t.Context())
+			if err != nil || caps.UploadListing != v1alpha1.UploadListingNone {
+				t.Errorf("Probe = %+v, %v", caps, err)
+			}
+			wantNothingLeft(t, s)
+		})
+	}
+}
+
+// TestProbeSweeps: what a probe that died has left, a later one removes, but not what is young.
+func TestProbeSweeps(t *testing.T) {
+	for _, kind := range kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			s := server(t, kind)
+			dead := errors.New("the process died")
+			ctx, die := context.WithCancelCause(t.Context())
+			var parts atomic.Int32
+			c := meddle(t, s, func(w http.ResponseWriter, r *http.Request) bool {
+				if isPart(r) && parts.Add(1) == 3 {
+					die(dead)
+				}
+				return ctx.Err() != nil && answer(w, r, 503, "SlowDown") // it cannot clean up either
+			})
+			if _, err := connect(t, c).Probe(ctx); !errors.Is(err, dead) {
+				t.Fatalf("the probe that was to die: %v", err)
+			}
+			if objects, uploads := leftovers(t, s); objects == 0 || uploads == 0 {
+				t.Fatalf("the probe that died has left %d objects and %d uploads", objects, uploads)
+			}
+			later := connect(t, config(s, ""))
+			if _, err := later.Probe(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if objects, uploads := leftovers(t, s); objects == 0 || uploads == 0 {
+				t.Error("a probe that may still be running was swept")
+			}
+			s3.SetLeftoverAge(later, -time.Minute)
+			if _, err := later.Probe(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			wantNothingLeft(t, s)
+		})
+	}
+}
+
+func wantNothingLeft(t *testing.T, s *devcluster.ObjectStore) {
+	t.Helper()
+	if objects, uploads := leftovers(t, s); objects > 0 || uploads > 0 {
+		t.Errorf("%d objects and %d uploads of probes are left", objects, uploads)
+	}
+}
+
+// leftovers counts what probes have left, by another client. Uploads are listed by prefix where that works, else by the keys of the objects.
+func leftovers(t *testing.T, s *devcluster.ObjectStore) (objects, uploads int) {
+	t.Helper()
+	client, err := minio.NewCore(hostOf(t, s.Endpoint), &minio.Options{Creds: credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""), Region: s.Region})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := "probes/.iotfile-probe/"
+	prefixes := []string{dir}
+	for o := range client.Client.ListObjects(t.Context(), bucket, minio.ListObjectsOptions{Prefix: dir, Recursive: true}) {
+		if o.Err != nil {
+			t.Fatal(o.Err)
+		}
+		objects++
+		if s.Kind == devcluster.StoreMinIO {
+			prefixes = append(prefixes, o.Key)
+		}
+	}
+	for _, prefix := range prefixes {
+		page, err := client.ListMultipartUploads(t.Context(), bucket, prefix, "", "", "", 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		uploads += len(page.Uploads)
+	}
+	return objects, uploads
+}
