@@ -32,7 +32,7 @@ run: devcluster ## Run a whole system here until Ctrl-C: control plane, object s
 	@exec bin/devcluster --dir='$(DEV_DIR)' $(RUN_ARGS)
 
 test: devcluster ## Run all tests, against a real control plane and real object stores.
-	@bin/devcluster tools $(TEST_TOOLS) >bin/tools.txt
+	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	go test -trimpath -timeout=60m $(TEST_ARGS) ./...
 
 verify: verify-generated vet lint tidy-check ## Check what CI checks besides the tests.
@@ -65,11 +65,11 @@ build: ## Build the operator, static, into bin/operator.
 	$(GO_BUILD) -o bin/operator ./cmd/operator
 
 bench: devcluster ## Measure memory and CPU per byte of the operator beside its object store alone.
-	@bin/devcluster tools $(TEST_TOOLS) >bin/tools.txt
+	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	go run -trimpath ./hack/bench $(BENCH_ARGS)
 
 bench-%: devcluster ## Run one benchmark.
-	@bin/devcluster tools $(TEST_TOOLS) >bin/tools.txt
+	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	go run -trimpath ./hack/bench $* $(BENCH_ARGS)
 
 clean-dev: devcluster ## Delete the state of `make run`, unless it is running.

@@ -44,7 +44,7 @@ func (f *toolFinder) envtestBinary(ctx context.Context, tool Tool, version strin
 			return "", err
 		}
 		f.downloadFailed = true
-		fmt.Fprintf(f.log, "%s: no ready-made binary to be had (%s)\n", tool, firstLine(err.Error()))
+		fmt.Fprintf(f.log, "%s: no ready-made binary can be downloaded (%s)\n", tool, cause(err))
 		return "", nil
 	}
 	return executable(filepath.Join(dir, string(tool)))
@@ -112,7 +112,8 @@ func setupEnvtest(ctx context.Context, limit time.Duration, program string, args
 	return string(stdout), nil
 }
 
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(text, "\n")
-	return line
+// cause is the innermost part of an error's text, which is all that a line of progress has room for.
+func cause(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return strings.TrimSpace(line[strings.LastIndex(line, ": ")+1:])
 }

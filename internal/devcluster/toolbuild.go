@@ -71,8 +71,7 @@ func (b *toolBuild) run(ctx context.Context, log io.Writer) (string, error) {
 	if path, err := executable(b.path()); err == nil {
 		return path, nil
 	}
-	fmt.Fprintf(log, "%s %s: not on this machine yet; building it from source, once (%s with two idle cores and nothing cached)\n",
-		b.tool, b.version, b.cost)
+	fmt.Fprintf(log, "%s %s: building it from source, once (up to %s on two cores)\n", b.tool, b.version, b.cost)
 	started := time.Now()
 	if err := os.MkdirAll(b.cacheDir, 0o755); err != nil {
 		return "", err
@@ -85,7 +84,7 @@ func (b *toolBuild) run(ctx context.Context, log io.Writer) (string, error) {
 	if err := os.Rename(unfinished, b.path()); err != nil {
 		return "", err
 	}
-	fmt.Fprintf(log, "%s %s: built in %s, kept in %s\n", b.tool, b.version, time.Since(started).Round(time.Second), b.cacheDir)
+	fmt.Fprintf(log, "%s %s: built in %s\n", b.tool, b.version, time.Since(started).Round(time.Second))
 	return executable(b.path())
 }
 

@@ -78,7 +78,7 @@ var toolSources = map[Tool]toolSource{
 	},
 	SetupEnvtest: {
 		module: "envtest", pkg: "sigs.k8s.io/controller-runtime/tools/setup-envtest",
-		versionFrom: "sigs.k8s.io/controller-runtime/tools/setup-envtest", cost: "20 seconds",
+		versionFrom: "sigs.k8s.io/controller-runtime/tools/setup-envtest", cost: "1 minute",
 	},
 }
 
@@ -141,6 +141,7 @@ func FindTool(ctx context.Context, log io.Writer, tool Tool) (string, error) {
 type toolFinder struct {
 	root, cache    string
 	log            io.Writer
+	announced      bool
 	downloadFailed bool
 }
 
@@ -167,6 +168,10 @@ func (f *toolFinder) find(ctx context.Context, tool Tool) (string, error) {
 		if path != "" || err != nil {
 			return path, err
 		}
+	}
+	if !f.announced && source.module == "controlplane" {
+		f.announced = true
+		fmt.Fprintf(f.log, "The control plane is not on this machine yet. Building it takes 10 to 15 minutes on two cores, once; it is then kept in\n%s.\n", f.cache)
 	}
 	return build.run(ctx, f.log)
 }
