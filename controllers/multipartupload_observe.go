@@ -136,7 +136,7 @@ func (r *MultipartUploadReconciler) observeOthers(ctx context.Context, o *observ
 	}
 	for i := range same.Items {
 		other := &same.Items[i]
-		if other.UID != u.UID && upload.Open(other) && (o.Holder == nil || upload.Goes(other, o.Holder)) {
+		if other.UID != u.UID && upload.Holds(other) && (o.Holder == nil || upload.Goes(other, o.Holder)) {
 			o.Holder = other
 		}
 	}

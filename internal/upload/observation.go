@@ -49,7 +49,7 @@ type Observation struct {
 	Store *v1alpha1.FileStore
 	// Problem is why object storage could not be looked at, nil if it could.
 	Problem *Problem
-	// Holder is another open upload of the same file, nil if there is none.
+	// Holder is another upload of the same file that Holds it, nil if there is none.
 	Holder *v1alpha1.MultipartUpload
 	// OtherOpen is how many other uploads the namespace has open in the store.
 	OtherOpen int

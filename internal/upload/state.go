@@ -34,6 +34,16 @@ func Open(u *v1alpha1.MultipartUpload) bool {
 	return !Ended(u) && (u.DeletionTimestamp == nil || u.Status.UploadID != "")
 }
 
+// Holds says whether the upload keeps others from its file: it is open, and not one that object storage has never opened and that cannot be
+// opened for a reason of its own, such as a version that the file has not. Those could keep the file for ever.
+func Holds(u *v1alpha1.MultipartUpload) bool {
+	if !Open(u) || u.Status.UploadID != "" {
+		return Open(u)
+	}
+	c := Stalled(u)
+	return c == nil || c.Reason == v1alpha1.ReasonFileBusy || c.Reason == v1alpha1.ReasonTooManyOpenUploads
+}
+
 // TakesParts says whether the upload is opened in object storage and its owner wants nothing but parts of it.
 func TakesParts(u *v1alpha1.MultipartUpload) bool {
 	return !Ended(u) && u.Status.UploadID != "" && u.DeletionTimestamp == nil && Desired(u) == v1alpha1.DesiredStateUploading

@@ -34,6 +34,30 @@ func TestStates(t *testing.T) {
 	}
 }
 
+func TestHolds(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		upload *v1alpha1.MultipartUpload
+		want   bool
+	}{
+		{"New", testkit.Upload(), true},
+		{"Opened", testkit.Upload(testkit.Opened("id")), true},
+		{"OpenedAndStalled", testkit.Upload(testkit.Opened("id"), testkit.StalledBy(v1alpha1.ReasonVersionConflict)), true},
+		{"InTheQueue", testkit.Upload(testkit.StalledBy(v1alpha1.ReasonFileBusy)), true},
+		{"InTheOtherQueue", testkit.Upload(testkit.StalledBy(v1alpha1.ReasonTooManyOpenUploads)), true},
+		{"OfAnotherVersion", testkit.Upload(testkit.StalledBy(v1alpha1.ReasonVersionConflict)), false},
+		{"WithoutStore", testkit.Upload(testkit.StalledBy(v1alpha1.ReasonStoreNotFound)), false},
+		{"Ended", testkit.Upload(testkit.Opened("id"), testkit.Ended(testkit.Epoch)), false},
+		{"DeletedBeforeItWasOpened", testkit.Upload(testkit.Deleted(testkit.Epoch)), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := upload.Holds(c.upload); got != c.want {
+				t.Errorf("Holds is %t", got)
+			}
+		})
+	}
+}
+
 func TestStalledSpeaksOfTheCurrentSpec(t *testing.T) {
 	u := testkit.Upload(testkit.StalledBy(v1alpha1.ReasonPartsInvalid))
 	if c := upload.Stalled(u); c == nil || c.Reason != v1alpha1.ReasonPartsInvalid {
