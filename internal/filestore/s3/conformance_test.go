@@ -63,7 +63,7 @@ var traits = map[devcluster.StoreKind]storetest.Traits{
 		storetest.PartDuringAbort:     "OK, **the upload is back with this part**",
 		storetest.PartDuringComplete:  "OK, **the upload is back with this part**",
 		storetest.ReplacedWhileRead:   "Complete goes ahead, reader gets the old object",
-		storetest.LongSegment:         "CompleteUpload: Unavailable",
+		storetest.LongSegment:         "CompleteUpload: InvalidKey",
 		storetest.KeyBelowObject:      "CompleteUpload: InvalidKey",
 		storetest.KeyOfDirectory:      "CompleteUpload: Unavailable",
 		storetest.InMode(v1alpha1.PayloadUnsigned, storetest.ConnectionCut): "refused; **stored truncated, filled with zeros**",

@@ -51,7 +51,7 @@ func (s *store) CompleteUpload(ctx context.Context, ref filestore.UploadRef, par
 	}
 	info, err := s.core.CompleteMultipartUpload(ctx, s.cfg.Bucket, ref.Key, ref.UploadID, complete, opts)
 	if err != nil {
-		return filestore.Object{}, translate(ctx, opComplete, err)
+		return filestore.Object{}, s.explainKey(ctx, ref.Key, translate(ctx, opComplete, err))
 	}
 	return filestore.Object{Key: ref.Key, Size: size, ETag: info.ETag, Checksum: checksumOf(info.ChecksumMode, info.ChecksumCRC64NVME, info.ChecksumCRC32C)}, nil
 }

@@ -59,6 +59,22 @@ func (s *store) explain(ctx context.Context, key string, err error) error {
 	return why
 }
 
+// explainKey asks with GET whether the key is why a request has failed: of a key that its file system cannot hold, versitygw says so there, but
+// answers a Complete with 500, which would be tried again for as long as the upload lives.
+func (s *store) explainKey(ctx context.Context, key string, err error) error {
+	if !errors.Is(err, filestore.ErrUnavailable) || ctx.Err() != nil {
+		return err
+	}
+	body, why := s.Open(ctx, key, "", filestore.ByteRange{Length: 1})
+	if why == nil {
+		_ = body.Close()
+	}
+	if errors.Is(why, filestore.ErrInvalidKey) {
+		return why
+	}
+	return err
+}
+
 // checksumOf gives the checksum over all bytes of an object. One over the checksums of its parts (COMPOSITE) is left out: nobody
 // who has only the file can compare it.
 func checksumOf(mode, crc64nvme, crc32c string) string {

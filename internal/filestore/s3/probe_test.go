@@ -66,6 +66,7 @@ func answer(w http.ResponseWriter, r *http.Request, status int, code string) boo
 func isPart(r *http.Request) bool {
 	return r.Method == http.MethodPut && r.URL.Query().Has("partNumber")
 }
+
 func isComplete(r *http.Request) bool {
 	return r.Method == http.MethodPost && r.URL.Query().Has("uploadId")
 }
