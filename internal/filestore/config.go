@@ -22,6 +22,8 @@ type Config struct {
 	CABundle []byte
 	// PayloadMode is what the last probe found best. Empty before the first probe: then parts cannot be written.
 	PayloadMode v1alpha1.PayloadMode
+	// ListingMetadata is whether the last probe found user metadata in listings of objects.
+	ListingMetadata bool
 }
 
 // Credentials for object storage. They are never logged: String hides them.

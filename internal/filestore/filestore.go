@@ -22,6 +22,8 @@ type Store interface {
 	PartLister
 	Lifecycle
 	Reader
+	ObjectWriter
+	ObjectLister
 	Prober
 	// Close releases idle connections. Calls in flight end by themselves. It is idempotent.
 	Close()

@@ -157,6 +157,29 @@ func (i *instrumented) Open(ctx context.Context, key, etag string, rng ByteRange
 	return &countedBody{ReadCloser: body, total: i.received}, nil
 }
 
+// PutObject implements ObjectWriter.
+func (i *instrumented) PutObject(ctx context.Context, key string, body io.Reader, size int64, opts CreateUploadOptions, cond Condition) (object Object, err error) {
+	counted := &countingReader{Reader: body}
+	end := i.begin("PutObject")
+	defer func() {
+		end(&err)
+		i.sent.Add(float64(counted.n)) // body is not read any more
+	}()
+	return i.Store.PutObject(ctx, key, counted, size, opts, cond)
+}
+
+// DeleteObject implements ObjectWriter.
+func (i *instrumented) DeleteObject(ctx context.Context, key string) (err error) {
+	defer i.begin("DeleteObject")(&err)
+	return i.Store.DeleteObject(ctx, key)
+}
+
+// ListObjects implements ObjectLister.
+func (i *instrumented) ListObjects(ctx context.Context, prefix, after string, yield func(Object) bool) (err error) {
+	defer i.begin("ListObjects")(&err)
+	return i.Store.ListObjects(ctx, prefix, after, yield)
+}
+
 // Probe implements Prober.
 func (i *instrumented) Probe(ctx context.Context) (caps v1alpha1.FileStoreCapabilities, err error) {
 	defer i.begin("Probe")(&err)

@@ -51,7 +51,10 @@ func (s *Source) StoreConfig(ctx context.Context, name string) (filestore.Config
 		Bucket:          store.Spec.Bucket,
 		Prefix:          store.Spec.Prefix,
 		AddressingStyle: store.Spec.AddressingStyle,
-		PayloadMode:     payloadMode(&store),
+	}
+	if found := probed(&store); found != nil {
+		config.PayloadMode = found.PayloadMode
+		config.ListingMetadata = found.ListingMetadata != nil && *found.ListingMetadata
 	}
 	if tls := store.Spec.TLS; tls != nil {
 		config.CABundle = tls.CABundle
@@ -66,12 +69,12 @@ func (s *Source) StoreConfig(ctx context.Context, name string) (filestore.Config
 	return config, nil
 }
 
-// payloadMode is the mode that was found safe for the spec as it is now: what was found of another endpoint says nothing about this one.
-func payloadMode(store *v1alpha1.FileStore) v1alpha1.PayloadMode {
-	if store.Status.Capabilities == nil || store.Status.ObservedGeneration != store.Generation {
-		return ""
+// probed is what was found of the spec as it is now: what was found of another endpoint says nothing about this one.
+func probed(store *v1alpha1.FileStore) *v1alpha1.FileStoreCapabilities {
+	if store.Status.ObservedGeneration != store.Generation {
+		return nil
 	}
-	return store.Status.Capabilities.PayloadMode
+	return store.Status.Capabilities
 }
 
 func (s *Source) credentials(ctx context.Context, name string) (*filestore.Credentials, error) {

@@ -33,32 +33,29 @@ func (s *Store) complete(ref filestore.UploadRef, parts []filestore.Part, cond f
 		}
 		return filestore.Object{}, fault(CompleteUpload, filestore.ErrNoSuchUpload, "%s", ref.UploadID)
 	}
-	if err := s.checkCondition(ref.Key, cond); err != nil {
+	if err := s.checkCondition(CompleteUpload, ref.Key, cond); err != nil {
 		return filestore.Object{}, err
 	}
 	content, etag, err := s.assemble(u, parts)
 	if err != nil {
 		return filestore.Object{}, err
 	}
-	o := object{content: content, Object: filestore.Object{
-		Key: ref.Key, Size: int64(len(content)), ETag: etag, Modified: s.opts.Now(), ContentType: u.opts.ContentType,
-		Metadata: u.opts.Metadata, Checksum: "crc64nvme:" + checksum(content),
-	}}
+	o := s.newObject(ref.Key, content, etag, u.opts)
 	s.objects[ref.Key] = o
 	delete(s.uploads, ref)
 	s.finished[ref] = o.Object
 	return o.Object, nil
 }
 
-func (s *Store) checkCondition(key string, cond filestore.Condition) error {
+func (s *Store) checkCondition(op Operation, key string, cond filestore.Condition) error {
 	there, exists := s.objects[key]
 	switch {
 	case cond.Absent && exists:
-		return fault(CompleteUpload, filestore.ErrPrecondition, "the object exists")
+		return fault(op, filestore.ErrPrecondition, "the object exists")
 	case cond.ETag != "" && !exists:
-		return fault(CompleteUpload, filestore.ErrPrecondition, "the object does not exist")
+		return fault(op, filestore.ErrPrecondition, "the object does not exist")
 	case cond.ETag != "" && there.ETag != cond.ETag:
-		return fault(CompleteUpload, filestore.ErrPrecondition, "the object has ETag %s", there.ETag)
+		return fault(op, filestore.ErrPrecondition, "the object has ETag %s", there.ETag)
 	}
 	return nil
 }

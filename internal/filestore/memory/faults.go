@@ -22,6 +22,9 @@ const (
 	ListUploads    Operation = "ListUploads"
 	Stat           Operation = "Stat"
 	Open           Operation = "Open"
+	PutObject      Operation = "PutObject"
+	DeleteObject   Operation = "DeleteObject"
+	ListObjects    Operation = "ListObjects"
 	Probe          Operation = "Probe"
 )
 

@@ -36,7 +36,8 @@ type Options struct {
 	LateParts LateParts
 	// RepeatedComplete makes a second CompleteUpload of the same upload succeed, as with versitygw, instead of ErrNoSuchUpload.
 	RepeatedComplete bool
-	// Capabilities are what Probe answers; zero for the best of each. They do not change the behaviour of the other calls.
+	// Capabilities are what Probe answers; zero for the best of each. They do not change the behaviour of the other calls, except that
+	// ListObjects gives metadata only with ListingMetadata.
 	Capabilities v1alpha1.FileStoreCapabilities
 }
 
@@ -83,11 +84,12 @@ func New(opts Options) *Store {
 		opts.MinPartSize = 5 << 20
 	}
 	if opts.Capabilities == (v1alpha1.FileStoreCapabilities{}) {
-		conditional := true
 		opts.Capabilities = v1alpha1.FileStoreCapabilities{
 			PayloadMode:         v1alpha1.PayloadTrailingCRC64NVME,
-			ConditionalComplete: &conditional,
+			ConditionalComplete: new(true),
+			ConditionalPut:      new(true),
 			UploadListing:       v1alpha1.UploadListingPrefix,
+			ListingMetadata:     new(true),
 		}
 	}
 	return &Store{
@@ -111,16 +113,13 @@ func (s *Store) Close() {}
 func (s *Store) SetObject(key string, content []byte, opts filestore.CreateUploadOptions) filestore.Object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o := object{content: slices.Clone(content), Object: filestore.Object{
-		Key: key, Size: int64(len(content)), ETag: etagOf(content), Modified: s.opts.Now(), ContentType: opts.ContentType,
-		Metadata: cloneMetadata(opts.Metadata), Checksum: "crc64nvme:" + checksum(content),
-	}}
+	o := s.newObject(key, slices.Clone(content), etagOf(content), opts)
 	s.objects[key] = o
 	return o.Object
 }
 
-// DeleteObject removes an object, if there is one, past everything else.
-func (s *Store) DeleteObject(key string) {
+// LoseObject removes an object, if there is one, past everything else.
+func (s *Store) LoseObject(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.objects, key)

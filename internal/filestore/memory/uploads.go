@@ -61,7 +61,7 @@ func (s *Store) PutPart(ctx context.Context, ref filestore.UploadRef, number int
 	if u == nil {
 		return filestore.Part{}, fault(PutPart, filestore.ErrNoSuchUpload, "%s", ref.UploadID)
 	}
-	content, err := readBody(ctx, body, size)
+	content, err := readBody(ctx, PutPart, body, size)
 	if err != nil {
 		return filestore.Part{}, err
 	}
@@ -90,7 +90,7 @@ func (s *Store) landPart(u *upload, number int32, content []byte) (filestore.Par
 }
 
 // readBody reads exactly size bytes, looking at ctx in between.
-func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
+func readBody(ctx context.Context, op Operation, body io.Reader, size int64) ([]byte, error) {
 	var content bytes.Buffer
 	buf := make([]byte, 64<<10)
 	for left := size; left > 0; {
@@ -104,10 +104,10 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 			}
 		}
 		if err != nil {
-			return nil, &filestore.Error{Op: string(PutPart), Kind: filestore.ErrIncompleteBody, Cause: err}
+			return nil, &filestore.Error{Op: string(op), Kind: filestore.ErrIncompleteBody, Cause: err}
 		}
 		if ctx.Err() != nil {
-			return nil, ended(ctx, PutPart)
+			return nil, ended(ctx, op)
 		}
 	}
 	return content.Bytes(), nil

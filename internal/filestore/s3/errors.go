@@ -44,6 +44,8 @@ var kinds = map[answer]error{
 	{opComplete, "InvalidPart"}:      filestore.ErrInvalidParts,
 	{opComplete, "InvalidPartOrder"}: filestore.ErrInvalidParts,
 	{opComplete, "EntityTooSmall"}:   filestore.ErrInvalidParts,
+	{opPutObject, "NoSuchKey"}:       filestore.ErrPrecondition, // as of Complete
+	{opPutObject, "EntityTooLarge"}:  filestore.ErrPartSize,
 	{opPut, "EntityTooSmall"}:        filestore.ErrPartSize,
 	{opPut, "EntityTooLarge"}:        filestore.ErrPartSize,
 	{opPut, "InvalidArgument"}:       filestore.ErrRejected,

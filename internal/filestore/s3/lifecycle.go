@@ -17,11 +17,7 @@ func (s *store) CreateUpload(ctx context.Context, key string, opts filestore.Cre
 	if err := checkKey(opCreate, key); err != nil {
 		return "", err
 	}
-	headers := make(map[string]string, len(opts.Metadata)+2)
-	for name, value := range opts.Metadata {
-		// The prefix keeps minio-go from taking a name such as "expires" for the header of that name.
-		headers["x-amz-meta-"+name] = value
-	}
+	headers := userMetadata(opts.Metadata)
 	payloads[s.cfg.PayloadMode].announce(headers)
 	id, err := s.core.NewMultipartUpload(ctx, s.cfg.Bucket, key, minio.PutObjectOptions{ContentType: opts.ContentType, UserMetadata: headers})
 	if err != nil {
@@ -43,12 +39,7 @@ func (s *store) CompleteUpload(ctx context.Context, ref filestore.UploadRef, par
 		return filestore.Object{}, err
 	}
 	var opts minio.PutObjectOptions
-	switch {
-	case cond.Absent:
-		opts.SetMatchETagExcept("*")
-	case cond.ETag != "":
-		opts.SetMatchETag(cond.ETag)
-	}
+	demand(&opts, cond)
 	info, err := s.core.CompleteMultipartUpload(ctx, s.cfg.Bucket, ref.Key, ref.UploadID, complete, opts)
 	if err != nil {
 		return filestore.Object{}, s.explainKey(ctx, ref.Key, translate(ctx, opComplete, err))

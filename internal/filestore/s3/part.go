@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -13,22 +12,15 @@ import (
 
 // PutPart implements filestore.PartWriter.
 func (s *store) PutPart(ctx context.Context, ref filestore.UploadRef, number int32, body io.Reader, size int64) (filestore.Part, error) {
-	mode, ok := payloads[s.cfg.PayloadMode]
-	if !ok {
-		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrUnavailable, Cause: errors.New("the store has not been probed yet")}
+	mode, core, err := s.sending(opPut, size)
+	if err != nil {
+		return filestore.Part{}, err
 	}
 	if err := checkRef(opPut, ref); err != nil {
 		return filestore.Part{}, err
 	}
 	if number < 1 || number > maxPartNumber {
 		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrRejected, Cause: fmt.Errorf("part number %d is not in 1..%d", number, maxPartNumber)}
-	}
-	if size < 0 || size > maxPartBytes {
-		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrPartSize, Cause: fmt.Errorf("the part has %d bytes, S3 takes 0..%d", size, int64(maxPartBytes))}
-	}
-	core := s.core
-	if mode.signed {
-		core = s.parts
 	}
 	loan := lend(body, size)
 	framed, length, opts := mode.frame(loan, size)

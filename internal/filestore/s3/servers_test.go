@@ -2,7 +2,6 @@ package s3_test
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -29,21 +28,14 @@ var (
 
 // TestMain ends the servers that tests have started.
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "iotfile-s3-test-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		serverDir = dir
-		defer func() {
-			for _, s := range servers {
-				_ = s.Stop()
-			}
-			_ = os.RemoveAll(dir)
-		}()
-		return m.Run()
-	}())
+	code := m.Run()
+	for _, s := range servers {
+		_ = s.Stop()
+	}
+	if serverDir != "" {
+		_ = os.RemoveAll(serverDir)
+	}
+	os.Exit(code)
 }
 
 // server starts a server once for all tests. The first time on a machine it is built, which takes minutes.
@@ -53,6 +45,13 @@ func server(t testing.TB, kind devcluster.StoreKind) *devcluster.ObjectStore {
 	defer serversMu.Unlock()
 	if s := servers[kind]; s != nil {
 		return s
+	}
+	if serverDir == "" {
+		dir, err := os.MkdirTemp("", "iotfile-s3-test-") //nolint:usetesting // outlives the test that comes first
+		if err != nil {
+			t.Fatal(err)
+		}
+		serverDir = dir
 	}
 	s, err := devcluster.StartObjectStore(t.Context(), kind, devcluster.ObjectStoreOptions{Dir: filepath.Join(serverDir, string(kind)), Log: t.Output()})
 	if err != nil {
