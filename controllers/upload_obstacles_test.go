@@ -89,7 +89,7 @@ func TestVersionConflictRule6(t *testing.T) {
 			t.Errorf("%s: stalled %t, upload id %q", name, stalled(u), u.Status.UploadID)
 		}
 	}
-	r.backend.DeleteObject(r.key())
+	r.backend.LoseObject(r.key())
 	r.drive("new")
 	r.expect("new", v1alpha1.ReasonUploading)
 	r.edit("stale", aborted)

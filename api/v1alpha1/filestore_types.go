@@ -238,10 +238,22 @@ type FileStoreCapabilities struct {
 	// +optional
 	ConditionalComplete *bool `json:"conditionalComplete,omitempty"`
 
+	// conditionalPut says whether the store compares If-Match and If-None-Match when it stores a file that is sent in one request, so
+	// that of racing writers exactly one wins. Where it is false, writers that race can overwrite each other.
+	//
+	// +optional
+	ConditionalPut *bool `json:"conditionalPut,omitempty"`
+
 	// uploadListing is how far open uploads can be listed: by prefix, by exact key only (then the orphan sweep is partial), or not at all.
 	//
 	// +optional
 	UploadListing UploadListing `json:"uploadListing,omitempty"`
+
+	// listingMetadata says whether a listing of files can hold what is stored with them, such as their version and description. Where
+	// it is false, a search asks the store once more for each file.
+	//
+	// +optional
+	ListingMetadata *bool `json:"listingMetadata,omitempty"`
 }
 
 // FileStoreStatus is what is known of the store.

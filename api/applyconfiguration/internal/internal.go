@@ -51,6 +51,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: conditionalComplete
       type:
         scalar: boolean
+    - name: conditionalPut
+      type:
+        scalar: boolean
+    - name: listingMetadata
+      type:
+        scalar: boolean
     - name: payloadMode
       type:
         namedType: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.PayloadMode

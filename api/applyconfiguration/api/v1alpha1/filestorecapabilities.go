@@ -16,8 +16,14 @@ type FileStoreCapabilitiesApplyConfiguration struct {
 	// conditionalComplete says whether the store compares If-Match and If-None-Match when it assembles a file, so that of two
 	// racing uploads exactly one wins. Where it is false the operator serialises its own writers, and writers that bypass it can be overwritten.
 	ConditionalComplete *bool `json:"conditionalComplete,omitempty"`
+	// conditionalPut says whether the store compares If-Match and If-None-Match when it stores a file that is sent in one request, so
+	// that of racing writers exactly one wins. Where it is false, writers that race can overwrite each other.
+	ConditionalPut *bool `json:"conditionalPut,omitempty"`
 	// uploadListing is how far open uploads can be listed: by prefix, by exact key only (then the orphan sweep is partial), or not at all.
 	UploadListing *apiv1alpha1.UploadListing `json:"uploadListing,omitempty"`
+	// listingMetadata says whether a listing of files can hold what is stored with them, such as their version and description. Where
+	// it is false, a search asks the store once more for each file.
+	ListingMetadata *bool `json:"listingMetadata,omitempty"`
 }
 
 // FileStoreCapabilitiesApplyConfiguration constructs a declarative configuration of the FileStoreCapabilities type for use with
@@ -42,10 +48,26 @@ func (b *FileStoreCapabilitiesApplyConfiguration) WithConditionalComplete(value 
 	return b
 }
 
+// WithConditionalPut sets the ConditionalPut field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ConditionalPut field is set to the value of the last call.
+func (b *FileStoreCapabilitiesApplyConfiguration) WithConditionalPut(value bool) *FileStoreCapabilitiesApplyConfiguration {
+	b.ConditionalPut = &value
+	return b
+}
+
 // WithUploadListing sets the UploadListing field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the UploadListing field is set to the value of the last call.
 func (b *FileStoreCapabilitiesApplyConfiguration) WithUploadListing(value apiv1alpha1.UploadListing) *FileStoreCapabilitiesApplyConfiguration {
 	b.UploadListing = &value
+	return b
+}
+
+// WithListingMetadata sets the ListingMetadata field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ListingMetadata field is set to the value of the last call.
+func (b *FileStoreCapabilitiesApplyConfiguration) WithListingMetadata(value bool) *FileStoreCapabilitiesApplyConfiguration {
+	b.ListingMetadata = &value
 	return b
 }
