@@ -75,8 +75,22 @@ func newRigWith(t *testing.T, backend memory.Options, options ...testkit.StoreOp
 		Client: faulty, Live: api, Stores: stores, Clock: r.clock, Events: r.events, Interval: time.Hour, Grace: time.Hour,
 	}
 	r.createStore(options...)
+	t.Cleanup(r.removeRecords)
 	r.probe()
 	return r
+}
+
+// removeRecords leaves no upload behind: all backends in memory give the same upload ids, and the sweep looks at all records.
+func (r *rig) removeRecords() {
+	ctx := context.Background()
+	var all v1alpha1.MultipartUploadList
+	r.must(r.direct.List(ctx, &all, client.InNamespace(r.ns)))
+	for i := range all.Items {
+		u := all.Items[i].DeepCopy()
+		u.Finalizers = nil
+		r.must(client.IgnoreNotFound(r.direct.Patch(ctx, u, client.MergeFrom(&all.Items[i]))))
+		r.must(client.IgnoreNotFound(r.direct.Delete(ctx, u)))
+	}
 }
 
 func newNamespace(t *testing.T) string {
@@ -166,7 +180,13 @@ func (r *rig) delete(name string) {
 // step runs one pass and checks what it has recorded.
 func (r *rig) step(name string) (reconcile.Result, error) {
 	r.t.Helper()
-	before := r.get(name)
+	result, _, err := r.stepFrom(name, r.get(name))
+	return result, err
+}
+
+// stepFrom is step for a record that was read just now. It returns the record that the pass leaves, nil if it is gone.
+func (r *rig) stepFrom(name string, before *v1alpha1.MultipartUpload) (reconcile.Result, *v1alpha1.MultipartUpload, error) {
+	r.t.Helper()
 	result, err := r.uploads.Reconcile(r.ctx, reconcile.Request{NamespacedName: client.ObjectKey{Namespace: r.ns, Name: name}})
 	after := r.get(name)
 	if after != nil {
@@ -182,23 +202,23 @@ func (r *rig) step(name string) (reconcile.Result, error) {
 	if err != nil && result != (reconcile.Result{}) {
 		r.t.Errorf("a result beside an error: %+v, %v", result, err)
 	}
-	return result, err
+	return result, after, err
 }
 
 // drive runs passes until nothing changes any more; each event of the record and each short pause brings another. It returns what is left to wait for.
 func (r *rig) drive(name string) reconcile.Result {
 	r.t.Helper()
+	before := r.get(name)
 	for range 30 {
-		before := r.get(name)
 		if before == nil {
 			return reconcile.Result{}
 		}
-		result, err := r.step(name)
-		after := r.get(name)
+		result, after, err := r.stepFrom(name, before)
 		changed := after == nil || after.ResourceVersion != before.ResourceVersion
 		if err == nil && !changed && (result.RequeueAfter == 0 || result.RequeueAfter > time.Second) {
 			return result
 		}
+		before = after
 	}
 	r.t.Fatalf("%s does not come to rest: %+v", name, r.get(name).Status)
 	return reconcile.Result{}

@@ -1,0 +1,197 @@
+package controllers_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
+)
+
+func TestFileStoreReady(t *testing.T) {
+	r := newRig(t)
+	fs := r.expectStore(v1alpha1.ReasonProbed)
+	if c := fs.Status.Capabilities; c == nil || c.PayloadMode != v1alpha1.PayloadTrailingCRC64NVME || c.UploadListing != v1alpha1.UploadListingPrefix || !*c.ConditionalComplete {
+		t.Errorf("capabilities are %+v", c)
+	}
+	if *fs.Status.OpenUploads != 0 || !fs.Status.LastProbeTime.Time.Equal(r.clock.Now()) {
+		t.Errorf("status is %+v", fs.Status)
+	}
+	r.expectProbeEvents("Normal Probed")
+}
+
+// Each failure has its reason, is Stalled if somebody has to act and not if it may pass by itself, and is over when its cause is.
+func TestFileStoreNotReady(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind    error
+		reason  string
+		stalled bool
+	}{
+		"Unreachable":  {filestore.ErrUnavailable, v1alpha1.ReasonUnreachable, false},
+		"Busy":         {filestore.ErrBusy, v1alpha1.ReasonUnreachable, false},
+		"AccessDenied": {filestore.ErrAccessDenied, v1alpha1.ReasonAccessDenied, true},
+		"NoBucket":     {filestore.ErrBucketNotFound, v1alpha1.ReasonBucketNotFound, true},
+		"NoIntegrity":  {filestore.ErrIntegrityUnsupported, v1alpha1.ReasonIntegrityUnsupported, true},
+		"NoSense":      {errors.New("what?"), v1alpha1.ReasonUnreachable, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			fault := &filestore.Error{Op: "Probe", Kind: c.kind, Cause: errors.New("the secret is hunter2")}
+			remove := r.backend.Inject(memory.Fault{Operation: memory.Probe, Before: memory.Fail(fault)})
+			r.clock.Step(10 * time.Minute)
+			result := r.probeFor()
+			fs := r.expectStore(c.reason)
+			if storeStalled(fs) != c.stalled || result.RequeueAfter > 15*time.Second {
+				t.Errorf("stalled %t, probed again in %s", storeStalled(fs), result.RequeueAfter)
+			}
+			if message := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady).Message; strings.Contains(message, "hunter2") {
+				t.Errorf("the message repeats what the backend said: %q", message)
+			}
+			if fs.Status.Capabilities == nil {
+				t.Error("what was found of this very spec is forgotten")
+			}
+			r.probe()
+			r.probe()
+			if n := r.backend.Calls(memory.Probe); n != 2 {
+				t.Errorf("probed %d times, though no time has passed", n)
+			}
+			remove()
+			r.clock.Step(15 * time.Second)
+			r.probe()
+			if fs := r.expectStore(v1alpha1.ReasonProbed); storeStalled(fs) {
+				t.Error("still stalled")
+			}
+			r.expectProbeEvents("Normal Probed", "Warning "+c.reason, "Normal Probed")
+		})
+	}
+}
+
+func TestFileStoreSecret(t *testing.T) {
+	r := newRig(t, testkit.WithSecret("keys"))
+	fs := r.expectStore(v1alpha1.ReasonSecretNotFound)
+	if !storeStalled(fs) || fs.Status.Capabilities != nil {
+		t.Errorf("stalled %t, capabilities %+v", storeStalled(fs), fs.Status.Capabilities)
+	}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.ns, Name: "keys"},
+		StringData: map[string]string{v1alpha1.SecretKeyAccessKeyID: "id"},
+	}
+	r.must(r.direct.Create(r.ctx, secret))
+	r.probe() // a change of the Secret is probed at once
+	fs = r.expectStore(v1alpha1.ReasonSecretNotFound)
+	if message := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady).Message; !strings.Contains(message, v1alpha1.SecretKeySecretAccessKey) {
+		t.Errorf("the message does not name the missing key: %q", message)
+	}
+	secret.StringData = map[string]string{v1alpha1.SecretKeySecretAccessKey: "hunter2"}
+	r.must(r.direct.Update(r.ctx, secret))
+	r.probe()
+	r.expectStore(v1alpha1.ReasonProbed)
+	r.must(r.direct.Delete(r.ctx, secret))
+	r.probe()
+	r.expectStore(v1alpha1.ReasonSecretNotFound)
+	r.expectProbeEvents("Warning SecretNotFound", "Normal Probed", "Warning SecretNotFound")
+}
+
+func TestFileStoreProbesAgain(t *testing.T) {
+	r := newRig(t)
+	for _, c := range []struct {
+		step   time.Duration
+		probes int
+	}{{0, 1}, {4 * time.Minute, 1}, {time.Minute, 2}, {time.Minute, 2}} {
+		r.clock.Step(c.step)
+		r.probe()
+		if n := r.backend.Calls(memory.Probe); n != c.probes {
+			t.Errorf("after another %s it was probed %d times, want %d", c.step, n, c.probes)
+		}
+	}
+	fs := r.fileStore()
+	changed := fs.DeepCopy()
+	changed.Spec.Region = "eu-central-1"
+	r.must(r.direct.Patch(r.ctx, changed, client.MergeFrom(fs)))
+	r.backend.Inject(memory.Fault{Operation: memory.Probe, Times: 1, Before: memory.Fail(errDown)})
+	r.probe()
+	fs = r.expectStore(v1alpha1.ReasonUnreachable)
+	if fs.Status.Capabilities != nil {
+		t.Errorf("capabilities of another spec are kept: %+v", fs.Status.Capabilities)
+	}
+}
+
+func TestFileStoreCountsOpenUploads(t *testing.T) {
+	r := newRig(t)
+	for i, name := range []string{"a", "b", "c"} {
+		r.open(name, testkit.ForFile(testkit.Entity, name))
+		if fs := r.probe(); int(*fs.Status.OpenUploads) != i+1 {
+			t.Errorf("openUploads is %d, want %d", *fs.Status.OpenUploads, i+1)
+		}
+	}
+	r.edit("a", aborted)
+	r.drive("a")
+	r.delete("b")
+	r.drive("b")
+	r.create("waiting", testkit.ForFile(testkit.Entity, "c"))
+	r.drive("waiting")
+	if fs := r.probe(); *fs.Status.OpenUploads != 1 {
+		t.Errorf("openUploads is %d, want 1", *fs.Status.OpenUploads)
+	}
+}
+
+func TestFileStoreGone(t *testing.T) {
+	r := newRig(t)
+	r.must(r.direct.Delete(r.ctx, r.fileStore()))
+	if result := r.probeFor(); result != (reconcile.Result{}) {
+		t.Errorf("result is %+v", result)
+	}
+}
+
+func (r *rig) probeFor() reconcile.Result {
+	r.t.Helper()
+	result, err := r.stores.Reconcile(r.ctx, reconcile.Request{NamespacedName: client.ObjectKey{Name: r.store}})
+	r.must(err)
+	return result
+}
+
+// expectStore checks the reason of Ready, and that the conditions agree with each other.
+func (r *rig) expectStore(reason string) *v1alpha1.FileStore {
+	r.t.Helper()
+	fs := r.fileStore()
+	ready := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil || ready.Reason != reason || (ready.Status == metav1.ConditionTrue) != (reason == v1alpha1.ReasonProbed) || ready.Message == "" {
+		r.t.Fatalf("condition Ready is %+v, want reason %s", ready, reason)
+	}
+	if ready.ObservedGeneration != fs.Generation || fs.Status.ObservedGeneration != fs.Generation {
+		r.t.Errorf("the status speaks of generation %d, the store has %d", fs.Status.ObservedGeneration, fs.Generation)
+	}
+	if s := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionStalled); s != nil && (s.Status != metav1.ConditionTrue || s.Reason != reason) {
+		r.t.Errorf("condition Stalled is %+v", s)
+	}
+	return fs
+}
+
+func storeStalled(fs *v1alpha1.FileStore) bool {
+	return meta.IsStatusConditionTrue(fs.Status.Conditions, v1alpha1.ConditionStalled)
+}
+
+func (r *rig) expectProbeEvents(want ...string) {
+	r.t.Helper()
+	r.events.mu.Lock()
+	defer r.events.mu.Unlock()
+	var got []string
+	for _, e := range r.events.all {
+		if words := strings.SplitN(e, " ", 3); strings.HasPrefix(words[2], "Probe") {
+			got = append(got, words[0]+" "+words[1])
+		}
+	}
+	if strings.Join(got, ", ") != strings.Join(want, ", ") {
+		r.t.Errorf("events are %q, want %q", r.events.all, want)
+	}
+}

@@ -1,0 +1,190 @@
+package controllers_test
+
+import (
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
+)
+
+// sweepOnce runs the orphan sweep over the rig's store.
+func (r *rig) sweepOnce() reconcile.Result {
+	r.t.Helper()
+	result, err := r.sweep.Reconcile(r.ctx, reconcile.Request{NamespacedName: client.ObjectKey{Name: r.store}})
+	r.must(err)
+	return result
+}
+
+// leak opens an upload that no record knows.
+func (r *rig) leak(key string) filestore.UploadRef {
+	r.t.Helper()
+	id, err := r.backend.CreateUpload(r.ctx, key, filestore.CreateUploadOptions{})
+	r.must(err)
+	return filestore.UploadRef{Key: key, UploadID: id}
+}
+
+func (r *rig) isOpen(ref filestore.UploadRef) bool {
+	for _, u := range r.backend.OpenUploads() {
+		if u.UploadRef == ref {
+			return true
+		}
+	}
+	return false
+}
+
+func TestSweepAborts(t *testing.T) {
+	r := newRig(t, testkit.Orphans(v1alpha1.OrphanPolicyAbort), testkit.Prefixed("iot/"))
+	owned := r.open("up")
+	ended := r.open("ended", testkit.ForFile(testkit.Entity, "ended"))
+	entity := testkit.Entity + "/"
+	foreign := []filestore.UploadRef{
+		r.leak("elsewhere/" + entity + "x"),           // not under the prefix
+		r.leak("iot/" + r.ns + "/backups/x"),          // not an entity
+		r.leak("iot/Team/" + entity + "x"),            // not a namespace
+		r.leak("iot/" + entity + "x"),                 // no namespace
+		r.leak("iot/sub/" + r.ns + "/" + entity + ""), // of another store with a longer prefix, perhaps
+		r.leak("iot/.iotfile-probe/x"),
+	}
+	orphans := []filestore.UploadRef{r.leak("iot/" + r.key()), r.leak("iot/gone-namespace/" + entity + "deep/path.bin")}
+	r.edit("ended", aborted)
+	r.drive("ended")
+	late := filestore.UploadRef{Key: ended.Status.ObjectKey} // what a part in flight leaves behind an ended upload
+	late = r.leak(late.Key)
+	r.clock.Step(time.Hour + time.Second)
+	young := r.leak("iot/" + r.key())
+
+	result := r.sweepOnce()
+	if result.RequeueAfter != time.Hour {
+		t.Errorf("sweeps again in %s", result.RequeueAfter)
+	}
+	for _, ref := range append(foreign, ref(owned), young) {
+		if !r.isOpen(ref) {
+			t.Errorf("%+v was aborted", ref)
+		}
+	}
+	for _, ref := range append(orphans, late) {
+		if r.isOpen(ref) {
+			t.Errorf("%+v was left", ref)
+		}
+	}
+	if last := r.events.all[len(r.events.all)-1]; !containsAny(last, "Warning OrphanFound Abort: 3 uploads") {
+		t.Errorf("the last event is %q", last)
+	}
+	events := len(r.events.all)
+	r.sweepOnce()
+	if len(r.events.all) != events {
+		t.Error("an event, though there was nothing to do")
+	}
+	r.clock.Step(time.Hour)
+	r.sweepOnce()
+	if !r.isOpen(young) {
+		t.Error("the young one was aborted in the last moment of its grace")
+	}
+	r.clock.Step(time.Second)
+	r.sweepOnce()
+	if r.isOpen(young) {
+		t.Error("when its grace was over, the young one was left")
+	}
+}
+
+func TestSweepReports(t *testing.T) {
+	for name, options := range map[string][]testkit.StoreOption{"Report": {testkit.Orphans(v1alpha1.OrphanPolicyReport)}, "ByDefault": nil} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, options...)
+			orphan := r.leak(r.key())
+			r.clock.Step(2 * time.Hour)
+			r.sweepOnce()
+			if !r.isOpen(orphan) || r.backend.Calls(memory.AbortUpload) != 0 {
+				t.Error("the orphan was aborted")
+			}
+			if last := r.events.all[len(r.events.all)-1]; !containsAny(last, "Warning OrphanFound Report: 1 uploads") {
+				t.Errorf("the last event is %q", last)
+			}
+		})
+	}
+}
+
+// The cache does not show the record yet; the API server does.
+func TestSweepBelievesTheAPIServer(t *testing.T) {
+	r := newRig(t, testkit.Orphans(v1alpha1.OrphanPolicyAbort))
+	u := r.open("up")
+	r.faults.hidden = func(*v1alpha1.MultipartUpload) bool { return true }
+	r.clock.Step(2 * time.Hour)
+	r.sweepOnce()
+	if !r.isOpen(ref(u)) {
+		t.Error("an upload that a record owns was aborted")
+	}
+}
+
+func TestSweepOfABackendThatListsExactKeys(t *testing.T) {
+	r := newRigWith(t, memory.Options{MinPartSize: -1, Capabilities: v1alpha1.FileStoreCapabilities{
+		PayloadMode: v1alpha1.PayloadSignedChunks, UploadListing: v1alpha1.UploadListingExactKey,
+	}}, testkit.Orphans(v1alpha1.OrphanPolicyAbort))
+	u := r.open("up")
+	known, unknown := r.leak(u.Status.ObjectKey), r.leak("other/"+testkit.Entity+"/x")
+	r.clock.Step(2 * time.Hour)
+	var asked []string
+	r.backend.Inject(memory.Fault{Operation: memory.ListUploads, Key: u.Status.ObjectKey, Before: does(func() { asked = append(asked, u.Status.ObjectKey) })})
+	r.sweepOnce()
+	if r.isOpen(known) || !r.isOpen(unknown) || !r.isOpen(ref(u)) {
+		t.Errorf("open are %+v", r.backend.OpenUploads())
+	}
+	if n := r.backend.Calls(memory.ListUploads); n != 1 || len(asked) != 1 {
+		t.Errorf("listed %d times, of which %d by the known key", n, len(asked))
+	}
+}
+
+func TestSweepOfABackendThatListsNothing(t *testing.T) {
+	r := newRigWith(t, memory.Options{MinPartSize: -1, Capabilities: v1alpha1.FileStoreCapabilities{
+		PayloadMode: v1alpha1.PayloadSignedChunks, UploadListing: v1alpha1.UploadListingNone,
+	}}, testkit.Orphans(v1alpha1.OrphanPolicyAbort))
+	r.leak(r.key())
+	r.clock.Step(2 * time.Hour)
+	r.sweepOnce()
+	if n := r.backend.Calls(memory.ListUploads); n != 0 {
+		t.Errorf("listed %d times", n)
+	}
+	r.expectOpen(1)
+}
+
+// One orphan that cannot be aborted does not keep the others, and is tried again.
+func TestSweepGoesOn(t *testing.T) {
+	r := newRig(t, testkit.Orphans(v1alpha1.OrphanPolicyAbort))
+	stubborn, other := r.leak("a/"+testkit.Entity+"/x"), r.leak("b/"+testkit.Entity+"/x")
+	r.clock.Step(2 * time.Hour)
+	remove := r.backend.Inject(memory.Fault{Operation: memory.AbortUpload, Key: stubborn.Key, Before: memory.Fail(errDown)})
+	result, err := r.sweep.Reconcile(r.ctx, reconcile.Request{NamespacedName: client.ObjectKey{Name: r.store}})
+	if err == nil || result != (reconcile.Result{}) {
+		t.Errorf("result %+v, error %v", result, err)
+	}
+	if !r.isOpen(stubborn) || r.isOpen(other) {
+		t.Errorf("open are %+v", r.backend.OpenUploads())
+	}
+	remove()
+	r.sweepOnce()
+	r.expectOpen(0)
+}
+
+func TestSweepWaitsForTheStore(t *testing.T) {
+	r := newRig(t, testkit.Orphans(v1alpha1.OrphanPolicyAbort))
+	r.leak(r.key())
+	r.backend.Inject(memory.Fault{Operation: memory.Probe, Times: 1, Before: memory.Fail(errDown)})
+	r.clock.Step(2 * time.Hour)
+	r.probe()
+	if result := r.sweepOnce(); result.RequeueAfter > time.Minute {
+		t.Errorf("looks again in %s", result.RequeueAfter)
+	}
+	if n := r.backend.Calls(memory.ListUploads); n != 0 {
+		t.Errorf("listed %d times", n)
+	}
+	r.clock.Step(time.Minute)
+	r.probe()
+	r.sweepOnce()
+	r.expectOpen(0)
+}
