@@ -1,0 +1,7 @@
+package controllers
+
+// What decides which events wake an upload; that it does is tested with a running manager.
+var (
+	EndedOrDeleted = endedOrDeleted
+	StoreChanged   = storeChanged
+)

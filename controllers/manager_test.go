@@ -1,0 +1,307 @@
+package controllers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// awake is how soon an upload must go on that an event wakes: sooner than it would look again by itself, and late enough for a busy machine.
+const awake = 40 * time.Second
+
+// managed is a rig whose reconcilers run in a manager, as in cmd/operator, on one namespace and one FileStore. Its clock is the real one.
+type managed struct {
+	*rig
+}
+
+// startManager makes a namespace and runs the reconcilers on it. The FileStore is left to the test.
+func startManager(t *testing.T) *managed {
+	t.Helper()
+	api := apiServer(t)
+	ns := newNamespace(t)
+	m := &managed{&rig{t: t, ctx: t.Context(), ns: ns, store: ns, backend: memory.New(memory.Options{MinPartSize: -1}), direct: api}}
+	mgr, err := ctrl.NewManager(plane.config, ctrl.Options{
+		Scheme:     scheme,
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+		Cache: cache.Options{
+			DefaultNamespaces: map[string]cache.Config{ns: {}},
+			ByObject:          map[client.Object]cache.ByObject{&v1alpha1.FileStore{}: {Field: fields.OneTermEqualSelector("metadata.name", ns)}},
+		},
+	})
+	m.must(err)
+	m.must(mgr.GetFieldIndexer().IndexField(t.Context(), &v1alpha1.MultipartUpload{}, upload.FileIndex, func(obj client.Object) []string {
+		u, ok := obj.(*v1alpha1.MultipartUpload)
+		if !ok {
+			return nil
+		}
+		return []string{upload.FileIndexKey(u)}
+	}))
+	provider := filestore.NewProvider(kubesource.New(mgr.GetClient(), ns), m.backend.Factory())
+	t.Cleanup(provider.Close)
+	stores, events := storesOf{provider}, mgr.GetEventRecorder("iotfile-operator")
+	uploads := &controllers.MultipartUploadReconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, FinalizerTimeout: time.Hour, Workers: 4,
+	}
+	filestores := &controllers.FileStoreReconciler{Client: mgr.GetClient(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour}
+	sweep := &controllers.OrphanSweep{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, Interval: time.Second, Grace: -time.Hour,
+	}
+	m.must(errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr)))
+	t.Cleanup(m.removeRecords)
+	m.run(mgr)
+	return m
+}
+
+func (m *managed) run(mgr ctrl.Manager) {
+	m.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var stopped sync.WaitGroup
+	stopped.Go(func() {
+		if err := mgr.Start(ctx); err != nil {
+			m.t.Errorf("manager: %v", err)
+		}
+	})
+	m.t.Cleanup(func() {
+		cancel()
+		stopped.Wait()
+	})
+	if !mgr.GetCache().WaitForCacheSync(ctx) {
+		m.t.Fatal("the cache does not fill")
+	}
+}
+
+// waitFor waits as `kubectl wait --for=condition=Ready` and kstatus do: for a reason of the condition Ready that speaks of the current spec.
+func (m *managed) waitFor(name, reason string) *v1alpha1.MultipartUpload {
+	m.t.Helper()
+	var u *v1alpha1.MultipartUpload
+	testkit.Eventually(m.t, func() error {
+		if u = m.get(name); u == nil {
+			return errors.New("the record is gone")
+		}
+		if fault := testkit.CheckStatus(u); fault != nil {
+			m.t.Fatal(fault)
+		}
+		ready := meta.FindStatusCondition(u.Status.Conditions, v1alpha1.ConditionReady)
+		if ready == nil || ready.Reason != reason || ready.ObservedGeneration != u.Generation {
+			return fmt.Errorf("condition Ready of %s is %+v, want reason %s", name, ready, reason)
+		}
+		return nil
+	})
+	return u
+}
+
+// waitForStore waits for a state of the FileStore.
+func (m *managed) waitForStore(what string, is func(*v1alpha1.FileStore) bool) {
+	m.t.Helper()
+	testkit.Eventually(m.t, func() error {
+		if fs := m.fileStore(); !is(fs) {
+			return fmt.Errorf("the store is not %s: %+v", what, fs.Status)
+		}
+		return nil
+	})
+}
+
+func storeReady(fs *v1alpha1.FileStore) bool {
+	return meta.IsStatusConditionTrue(fs.Status.Conditions, v1alpha1.ConditionReady)
+}
+
+// soon checks that what has come to pass since began was not waited for, but woken.
+func (m *managed) soon(began time.Time) {
+	m.t.Helper()
+	if took := time.Since(began); took > awake {
+		m.t.Errorf("it took %s: nobody was woken", took)
+	}
+}
+
+func TestManagedLife(t *testing.T) {
+	m := startManager(t)
+	m.createStore(testkit.FinishedTTL(0))
+	m.waitForStore("ready", storeReady)
+	for _, name := range []string{"completed", "aborted", "expired", "deleted", "rest"} {
+		options := []testkit.UploadOption{testkit.ForFile(testkit.Entity, name)}
+		switch name {
+		case "expired":
+			options = append(options, testkit.TTL(2*time.Second))
+		case "rest":
+			options = append(options, testkit.OverREST())
+		}
+		m.create(name, options...)
+	}
+	for _, name := range []string{"completed", "aborted", "deleted", "rest"} {
+		u := m.waitFor(name, v1alpha1.ReasonUploading)
+		m.part(u, 1, "ab")
+	}
+	m.edit("completed", completed)
+	m.edit("aborted", aborted)
+	m.delete("deleted")
+	m.edit("rest", completed)
+	m.waitFor("completed", v1alpha1.ReasonCompleted)
+	m.waitFor("aborted", v1alpha1.ReasonAborted)
+	m.waitFor("expired", v1alpha1.ReasonExpired)
+	testkit.Eventually(t, func() error {
+		if m.get("deleted") != nil || m.get("rest") != nil {
+			return errors.New("records stay that should go")
+		}
+		return nil
+	})
+	m.expectOpen(0)
+	m.expectWritten("completed", "Initiated", "Completed")
+	m.expectWritten("aborted", "Initiated", "Aborted")
+	m.expectWritten("expired", "Initiated", "Expired")
+	m.expectWritten("deleted", "Initiated", "Aborted")
+	m.expectWritten("rest", "Initiated", "Completed")
+	m.waitForStore("counted", func(fs *v1alpha1.FileStore) bool { return ptr.Deref(fs.Status.OpenUploads, -1) == 0 })
+}
+
+// expectWritten checks the reasons of all events of an upload, each of them written once.
+func (m *managed) expectWritten(name string, want ...string) {
+	m.t.Helper()
+	slices.Sort(want)
+	testkit.Eventually(m.t, func() error {
+		var all eventsv1.EventList
+		m.must(m.direct.List(m.ctx, &all, client.InNamespace(m.ns)))
+		var got []string
+		for _, e := range all.Items {
+			if e.Regarding.Name != name {
+				continue
+			}
+			got = append(got, e.Reason)
+			if e.Series != nil {
+				return fmt.Errorf("event %s of %s was written %d times", e.Reason, name, e.Series.Count)
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			return fmt.Errorf("events of %s are %v, want %v", name, got, want)
+		}
+		return nil
+	})
+}
+
+func TestStoreWakesWhatWaitsForIt(t *testing.T) {
+	m := startManager(t)
+	m.create("up")
+	m.waitFor("up", v1alpha1.ReasonStoreNotFound)
+	began := time.Now()
+	m.createStore(testkit.WithSecret("keys"))
+	m.waitFor("up", v1alpha1.ReasonStoreUnavailable)
+	m.soon(began)
+	m.waitForStore("without its Secret", func(fs *v1alpha1.FileStore) bool {
+		c := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady)
+		return c != nil && c.Reason == v1alpha1.ReasonSecretNotFound
+	})
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: m.ns, Name: "keys"},
+		StringData: map[string]string{v1alpha1.SecretKeyAccessKeyID: "id", v1alpha1.SecretKeySecretAccessKey: "key"},
+	}
+	m.must(m.direct.Create(m.ctx, secret))
+	m.waitForStore("ready", storeReady)
+	m.waitFor("up", v1alpha1.ReasonUploading)
+	m.waitForStore("counted", func(fs *v1alpha1.FileStore) bool { return ptr.Deref(fs.Status.OpenUploads, 0) == 1 })
+
+	probes := m.backend.Calls(memory.Probe)
+	secret.StringData = map[string]string{v1alpha1.SecretKeySecretAccessKey: "rotated"}
+	m.must(m.direct.Update(m.ctx, secret))
+	testkit.Eventually(t, func() error {
+		if m.backend.Calls(memory.Probe) == probes {
+			return errors.New("the rotated Secret was not probed")
+		}
+		return nil
+	})
+}
+
+func TestEndWakesWhatWaitsForTheFile(t *testing.T) {
+	m := startManager(t)
+	m.createStore()
+	m.waitForStore("ready", storeReady)
+	m.create("first")
+	m.waitFor("first", v1alpha1.ReasonUploading)
+	m.create("second")
+	m.waitFor("second", v1alpha1.ReasonFileBusy)
+	began := time.Now()
+	m.edit("first", aborted)
+	m.waitFor("second", v1alpha1.ReasonUploading)
+	m.soon(began)
+	m.create("third")
+	m.waitFor("third", v1alpha1.ReasonFileBusy)
+	began = time.Now()
+	m.delete("second")
+	m.waitFor("third", v1alpha1.ReasonUploading)
+	m.soon(began)
+	m.expectOpen(1)
+}
+
+func TestManagedSweep(t *testing.T) {
+	m := startManager(t)
+	m.createStore(testkit.Orphans(v1alpha1.OrphanPolicyAbort))
+	m.waitForStore("ready", storeReady)
+	foreign := m.leak("backups/x")
+	orphan := m.leak(m.key())
+	testkit.Eventually(t, func() error {
+		if m.isOpen(orphan) {
+			return errors.New("the orphan is still there")
+		}
+		return nil
+	})
+	if !m.isOpen(foreign) {
+		t.Error("the upload of somebody else was aborted")
+	}
+}
+
+// Many uploads of one file at once, reconciled side by side: one is opened, the others wait, and each gets its turn.
+func TestManyOfOneFile(t *testing.T) {
+	m := startManager(t)
+	m.createStore()
+	m.waitForStore("ready", storeReady)
+	var waiting []string
+	for i := range 6 {
+		waiting = append(waiting, fmt.Sprintf("up-%d", i))
+		m.create(waiting[i])
+	}
+	for len(waiting) > 0 {
+		var holder string
+		testkit.Eventually(t, func() error {
+			for _, name := range waiting {
+				if u := m.get(name); u.Status.UploadID != "" {
+					holder = name
+					return nil
+				}
+			}
+			return errors.New("none is opened")
+		})
+		m.edit(holder, aborted)
+		m.waitFor(holder, v1alpha1.ReasonAborted)
+		waiting = slices.DeleteFunc(waiting, func(name string) bool { return name == holder })
+	}
+	testkit.Eventually(t, func() error {
+		if open := m.backend.OpenUploads(); len(open) > 0 {
+			return fmt.Errorf("still open: %+v", open)
+		}
+		return nil
+	})
+}
