@@ -11,6 +11,8 @@ const (
 	VerbGet    = "get"
 	VerbCreate = "create"
 	VerbUpdate = "update"
+	VerbDelete = "delete"
+	VerbList   = "list"
 )
 
 var (

@@ -3,7 +3,6 @@ package dataplane
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -234,13 +233,8 @@ func (s *Server) answerAgain(ctx context.Context, c *call, u *v1alpha1.Multipart
 		if err := upload.AdmitSize(c.body.length, true, s.limitsOf(ctx, u, nil)); err != nil {
 			return err
 		}
-		release, err := s.budget.take()
-		if err != nil {
+		if err := s.dropBody(c); err != nil {
 			return err
-		}
-		defer release()
-		if err := c.body.discard(); err != nil {
-			return fmt.Errorf("drop the body of a repeated request: %w", err)
 		}
 	}
 	version := upload.NextVersion(u.Spec.IfMatch)

@@ -1,5 +1,5 @@
 // Package dataplane serves the IoT File Service API over plain HTTP: it moves the bytes of parts and files between
-// clients and object storage, and records what clients want of an upload in its MultipartUpload. It never opens, completes
+// clients and object storage, deletes and finds files, and records what clients want of an upload in its MultipartUpload. It never opens, completes
 // or aborts an upload in object storage: its Store has no such methods.
 //
 //	server.go      listener and drain, with options.go
@@ -14,7 +14,10 @@
 //	complete.go    PUT ?upload=complete
 //	abort.go       PUT ?upload=abort
 //	parts_list.go  GET /fileslist
+//	put.go         PUT of a whole file, with gate.go: the last look before its last byte
+//	delete.go      DELETE
 //	download.go    GET and HEAD, with ranges.go
+//	search.go      GET of an entity, with search_query.go, filter.go and top.go
 //	admission.go   the budget of parts in flight
 //	progress.go    status.progress
 //	body.go        inbound bodies: sliding deadlines, causes, bounded drains

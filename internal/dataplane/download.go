@@ -15,21 +15,13 @@ import (
 
 // download sends a file, or a range of it (contract, "GET/HEAD /files/{e}/{path}" and rule 9). The bytes are pinned to the version that the header tells of.
 func (s *Server) download(c *call, r *http.Request) error {
-	fs, err := s.fileStore(r.Context(), c.file.Namespace)
-	if err != nil {
-		return err
-	}
-	key, err := c.file.ObjectKey(fs.Spec.Prefix)
-	if err != nil {
-		return errBadRequest(err.Error())
-	}
-	store, err := s.storeNamed(r.Context(), fs.Name)
+	at, err := s.targetOf(r.Context(), c)
 	if err != nil {
 		return err
 	}
 	// A file that is replaced between the two calls is looked at once more.
 	for range 2 {
-		if err = s.send(r.Context(), c, r, store, key); !errors.Is(err, filestore.ErrPrecondition) {
+		if err = s.send(r.Context(), c, r, at.store, at.key); !errors.Is(err, filestore.ErrPrecondition) {
 			return err
 		}
 	}
@@ -98,11 +90,7 @@ func describeFile(h http.Header, object filestore.Object, file upload.FileMetada
 	h["ETag"] = []string{strconv.FormatInt(file.Version, 10)}
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("Last-Modified", object.Modified.UTC().Format(http.TimeFormat))
-	contentType := object.ContentType
-	if contentType == "" {
-		contentType = "application/octet-stream"
-	}
-	h.Set("Content-Type", contentType)
+	h.Set("Content-Type", mediaType(object))
 	// Tenants choose media types, and other tenants' browsers may open the URL: nothing in a file runs as this origin.
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	if file.Description != "" {
@@ -111,4 +99,12 @@ func describeFile(h http.Header, object filestore.Object, file upload.FileMetada
 	if !file.Timestamp.IsZero() {
 		h["timestamp"] = []string{file.Timestamp.UTC().Format(time.RFC3339Nano)}
 	}
+}
+
+// mediaType is what the file is served as.
+func mediaType(object filestore.Object) string {
+	if object.ContentType == "" {
+		return "application/octet-stream"
+	}
+	return object.ContentType
 }

@@ -33,6 +33,10 @@ type Options struct {
 
 	// MaxPartsInFlight is how many parts are streamed at once; more are answered with 503. Default 128.
 	MaxPartsInFlight int
+	// MaxSearches is how many searches run at once; more are answered with 503. Default 16.
+	MaxSearches int
+	// SearchTimeout is how long a search may take. Default 50 s.
+	SearchTimeout time.Duration
 	// StartTimeout, CompleteTimeout and AbortTimeout are how long a request waits for the reconciler before it is answered with 503 and
 	// Retry-After. Defaults 30 s, 50 s, 50 s.
 	StartTimeout, CompleteTimeout, AbortTimeout time.Duration
@@ -66,10 +70,14 @@ func (o *Options) setDefaults() {
 	if o.MaxPartsInFlight <= 0 {
 		o.MaxPartsInFlight = 128
 	}
+	if o.MaxSearches <= 0 {
+		o.MaxSearches = 16
+	}
 	for _, d := range []struct {
 		value *time.Duration
 		or    time.Duration
 	}{
+		{&o.SearchTimeout, 50 * time.Second},
 		{&o.StartTimeout, 30 * time.Second},
 		{&o.CompleteTimeout, 50 * time.Second},
 		{&o.AbortTimeout, 50 * time.Second},

@@ -17,6 +17,9 @@ const (
 	opAbort    operation = "abort"
 	opParts    operation = "fileslist"
 	opDownload operation = "download"
+	opPut      operation = "put"
+	opDelete   operation = "delete"
+	opSearch   operation = "search"
 	opNone     operation = "none"
 )
 
@@ -64,7 +67,7 @@ func parseRoute(method, rest, rawQuery string) (route, error) {
 		return rt, err
 	}
 	if !hasPath && collection == "files" {
-		return rt, errMethod("", "search is not offered yet; name a file behind the entityId")
+		return routeEntity(rt, method)
 	}
 	if rt.path, err = decodePath(escapedPath); err != nil {
 		return rt, err
@@ -83,6 +86,14 @@ func routeParts(rt route, method string) (route, error) {
 	return rt, nil
 }
 
+func routeEntity(rt route, method string) (route, error) {
+	if method != http.MethodGet && method != http.MethodHead {
+		return rt, errMethod("GET, HEAD", "an entity can only be searched, with GET: name a file behind the entityId to write or delete it")
+	}
+	rt.op = opSearch
+	return rt, nil
+}
+
 func routeFile(rt route, method, rawQuery string) (route, error) {
 	switch method {
 	case http.MethodGet, http.MethodHead:
@@ -91,9 +102,10 @@ func routeFile(rt route, method, rawQuery string) (route, error) {
 	case http.MethodPut:
 		return routePut(rt, rawQuery)
 	case http.MethodDelete:
-		return rt, errMethod("GET, HEAD, PUT", "deleting files is not offered yet")
+		rt.op = opDelete
+		return rt, nil
 	default:
-		return rt, errMethod("GET, HEAD, PUT", "files are read with GET and HEAD, and written with PUT")
+		return rt, errMethod("GET, HEAD, PUT, DELETE", "files are read with GET and HEAD, written with PUT and deleted with DELETE")
 	}
 }
 
@@ -105,7 +117,8 @@ func routePut(rt route, rawQuery string) (route, error) {
 	parts, uploads := query["part"], query["upload"]
 	switch {
 	case len(parts)+len(uploads) == 0:
-		return rt, errMethod("GET, HEAD", "upload in one request is not offered yet: use upload=start, part=N and upload=complete")
+		rt.op = opPut
+		return rt, nil
 	case len(parts) > 0 && len(uploads) > 0:
 		return rt, errBadRequest("part and upload cannot stand together: send one of them")
 	case len(parts)+len(uploads) > 1:

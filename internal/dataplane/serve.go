@@ -34,11 +34,11 @@ func (s *Server) serve(c *call, r *http.Request) error {
 		return errBadRequest("the namespace is not a DNS label: name yours in the path, as in /namespaces/NAME" + basePath)
 	}
 	c.file = upload.File{Namespace: namespace, EntityID: c.route.entity, Path: c.route.path}
-	if err := c.file.Validate(); err != nil {
+	if err := validate(c.file, c.route.op); err != nil {
 		return errBadRequest(err.Error())
 	}
 	c.location = r.URL.EscapedPath()
-	if c.ifMatch, err = upload.ParseIfMatch(r.Header.Get("If-Match")); err != nil && c.route.op != opDownload {
+	if c.ifMatch, err = upload.ParseIfMatch(r.Header.Get("If-Match")); err != nil && c.route.op != opDownload && c.route.op != opSearch {
 		return errBadRequest(err.Error())
 	}
 	if err := s.authorize(r.Context(), c); err != nil {
@@ -47,14 +47,26 @@ func (s *Server) serve(c *call, r *http.Request) error {
 	return s.dispatch(c, r)
 }
 
+// validate checks the entity, and the path where there is one.
+func validate(file upload.File, op operation) error {
+	if op == opSearch {
+		file.Path = "any"
+	}
+	return file.Validate()
+}
+
 func (s *Server) authorize(ctx context.Context, c *call) error {
 	verb := VerbGet
 	switch c.route.op {
-	case opStart, opPart, opComplete, opAbort:
+	case opStart, opPart, opComplete, opAbort, opPut:
 		verb = VerbCreate
 		if c.ifMatch != nil {
 			verb = VerbUpdate
 		}
+	case opDelete:
+		verb = VerbDelete
+	case opSearch:
+		verb = VerbList
 	}
 	err := s.opts.Authorizer.Authorize(ctx, c.identity, verb, c.file.Namespace, c.file.EntityID)
 	if err != nil && !errors.Is(err, ErrForbidden) {
@@ -75,6 +87,12 @@ func (s *Server) dispatch(c *call, r *http.Request) error {
 		return s.abort(c, r)
 	case opParts:
 		return s.listParts(c, r)
+	case opPut:
+		return s.putFile(c, r)
+	case opDelete:
+		return s.deleteFile(c, r)
+	case opSearch:
+		return s.search(c, r)
 	default:
 		return s.download(c, r)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/semaphore"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,6 +27,8 @@ type Server struct {
 	log       logr.Logger
 	uploads   *uploads
 	budget    *budget
+	keys      keyLocks
+	searches  *semaphore.Weighted
 	progress  *progress
 	metrics   *metrics
 	informers []cache.Informer
@@ -50,11 +53,12 @@ func New(opts Options) (*Server, error) {
 		return nil, fmt.Errorf("data plane: register metrics: %w", err)
 	}
 	s := &Server{
-		opts:    opts,
-		log:     opts.Log,
-		metrics: m,
-		budget:  newBudget(opts.MaxPartsInFlight, m),
-		uploads: &uploads{cached: opts.Client, live: opts.APIReader, writer: opts.Client, waiters: &waiters{}},
+		opts:     opts,
+		log:      opts.Log,
+		metrics:  m,
+		budget:   newBudget(opts.MaxPartsInFlight, m),
+		searches: semaphore.NewWeighted(int64(opts.MaxSearches)),
+		uploads:  &uploads{cached: opts.Client, live: opts.APIReader, writer: opts.Client, waiters: &waiters{}},
 	}
 	s.progress = newProgress(s)
 	return s, s.watch()

@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,11 +15,13 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// Store is what the data plane gets of a store: it can move bytes and look, and can neither open, complete nor abort an upload.
+// Store is what the data plane gets of a store: it can move bytes, delete files and look, and can neither open, complete nor abort an upload.
 type Store interface {
 	filestore.PartWriter
 	filestore.PartLister
 	filestore.Reader
+	filestore.ObjectWriter
+	filestore.ObjectLister
 }
 
 // Stores finds the Store of a FileStore by its name. It is cheap: it is asked for every part. Errors are those of filestore.
@@ -81,6 +84,39 @@ func ready(fs *v1alpha1.FileStore) error {
 			because(&stalledError{c.Reason, c.Message})
 	}
 	return nil
+}
+
+// target is where the file of a request is, or would be, stored.
+type target struct {
+	fs    *v1alpha1.FileStore
+	store Store
+	key   string
+}
+
+// targetOf finds the store and the key of the request's file.
+func (s *Server) targetOf(ctx context.Context, c *call) (target, error) {
+	fs, err := s.fileStore(ctx, c.file.Namespace)
+	if err != nil {
+		return target{}, err
+	}
+	key, err := c.file.ObjectKey(fs.Spec.Prefix)
+	if err != nil {
+		return target{}, errBadRequest(err.Error())
+	}
+	store, err := s.storeNamed(ctx, fs.Name)
+	return target{fs, store, key}, err
+}
+
+// stat looks at the file. It is no error that it does not exist.
+func (t target) stat(ctx context.Context) (object filestore.Object, file upload.FileMetadata, exists bool, err error) {
+	object, err = t.store.Stat(ctx, t.key)
+	switch {
+	case errors.Is(err, filestore.ErrNotFound):
+		return filestore.Object{}, upload.FileMetadata{}, false, nil
+	case err != nil:
+		return filestore.Object{}, upload.FileMetadata{}, false, err
+	}
+	return object, upload.DecodeFileMetadata(object.Metadata), true, nil
 }
 
 // refOf names the upload in object storage.

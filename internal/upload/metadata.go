@@ -17,6 +17,7 @@ const (
 	metaCreated     = "iotfile-created"
 	metaCreatedBy   = "iotfile-created-by"
 	metaUpdatedBy   = "iotfile-updated-by"
+	metaRequest     = "iotfile-request"
 )
 
 // FileMetadata is what this project stores with a file beside its bytes. Object storage is its only home.
@@ -35,6 +36,9 @@ type FileMetadata struct {
 	CreatedBy string
 	// UpdatedBy is who made this version.
 	UpdatedBy string
+	// Request is a mark of the request that sent the file in one piece, empty for files made otherwise. It tells a request whose answer was
+	// lost, or that is sent again, that it was this one that succeeded.
+	Request string
 }
 
 // maxMetadataBytes is S3's limit of the user metadata of an object, keys and values together.
@@ -58,6 +62,7 @@ func (m FileMetadata) Encode() map[string]string {
 	put(metaDescription, m.Description)
 	putTime(metaTimestamp, m.Timestamp)
 	putTime(metaCreated, m.Created)
+	put(metaRequest, m.Request)
 	left := maxMetadataBytes - len(metaCreatedBy) - len(metaUpdatedBy)
 	for key, value := range out {
 		left -= len(key) + len(value)
@@ -105,5 +110,6 @@ func DecodeFileMetadata(meta map[string]string) FileMetadata {
 		Created:     moment(metaCreated),
 		CreatedBy:   text(metaCreatedBy),
 		UpdatedBy:   text(metaUpdatedBy),
+		Request:     text(metaRequest),
 	}
 }

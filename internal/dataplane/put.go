@@ -1,0 +1,236 @@
+package dataplane
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// lookTimeout bounds the look at an object after a write whose outcome is unknown.
+const lookTimeout = 10 * time.Second
+
+// write is a file on its way in one request.
+type write struct {
+	target
+	ifMatch *int64
+	options filestore.CreateUploadOptions
+	cond    filestore.Condition
+	version int64
+	// mark tells this request, and its repetitions, from all others.
+	mark string
+	// seen is the object that was compared with If-Match, zero if there was none.
+	seen filestore.Object
+}
+
+// putFile stores a file in one request (contract, "PUT /files/{e}/{path}"). The condition that it is written under makes the comparison with If-Match
+// decisive. An open upload of the file is no obstacle, as in S3: it fails on the version when it is completed.
+func (s *Server) putFile(c *call, r *http.Request) error {
+	spec, at, err := s.admitFile(c, r)
+	if err != nil {
+		return err
+	}
+	mark := requestMark(c, spec.IdempotencyKey)
+	seen, file, exists, err := at.stat(r.Context())
+	switch {
+	case err != nil:
+		return err
+	case exists && file.Request == mark: // an earlier copy of this request was it
+		if err := s.dropBody(c); err != nil {
+			return err
+		}
+		return c.answerStored(file.Version)
+	}
+	if err := upload.CheckVersion(c.ifMatch, exists, file.Version); err != nil {
+		return err
+	}
+	release, err := s.budget.take()
+	if err != nil {
+		return err
+	}
+	defer release()
+	w := &write{target: at, ifMatch: c.ifMatch, version: upload.NextVersion(c.ifMatch), mark: mark, seen: seen}
+	w.options = filestore.CreateUploadOptions{ContentType: spec.ContentType, Metadata: fileMetadata(spec, w, exists, file, s.opts.Clock.Now()).Encode()}
+	if conditionalPut(at.fs) {
+		w.cond = filestore.Condition{Absent: !exists, ETag: seen.ETag}
+	}
+	if err := s.store(r.Context(), c, w); err != nil {
+		return err
+	}
+	return c.answerStored(w.version)
+}
+
+// admitFile refuses what can be refused without a look at the file.
+func (s *Server) admitFile(c *call, r *http.Request) (v1alpha1.MultipartUploadSpec, target, error) {
+	switch {
+	case c.body.length < 0:
+		return v1alpha1.MultipartUploadSpec{}, target{}, errLength("send the file with a Content-Length: one of unknown size cannot be taken")
+	case c.body.length == 0:
+		return v1alpha1.MultipartUploadSpec{}, target{}, errBadRequest("the body is empty: a file has at least one byte")
+	}
+	spec, err := startSpec(c, r.Header)
+	if err != nil {
+		return spec, target{}, err
+	}
+	at, err := s.targetOf(r.Context(), c)
+	if err != nil {
+		return spec, at, err
+	}
+	if limit := upload.LimitsOf(at.fs).MaxPartSize; c.body.length > limit {
+		return spec, at, &answer{
+			status:  http.StatusRequestEntityTooLarge,
+			message: fmt.Sprintf("the file has %d bytes, and this store takes at most %d in one request: send it in parts, with upload=start", c.body.length, limit),
+		}
+	}
+	return spec, at, ready(at.fs)
+}
+
+// requestMark is the same for every copy of a request with an Idempotency-Key, and unique for one without. The key itself is the client's
+// business and not stored with the file.
+func requestMark(c *call, key string) string {
+	if key == "" {
+		return uuid.NewString()
+	}
+	version := "none"
+	if c.ifMatch != nil {
+		version = strconv.FormatInt(*c.ifMatch, 10)
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %s %d %q", c.identity.Name, version, c.body.length, key))
+	return hex.EncodeToString(sum[:16])
+}
+
+// fileMetadata is what is stored with the file. Who made its first version, and when, outlives updates.
+func fileMetadata(spec v1alpha1.MultipartUploadSpec, w *write, exists bool, before upload.FileMetadata, now time.Time) upload.FileMetadata {
+	out := upload.FileMetadata{
+		Version: w.version, Description: spec.Description, Created: now, CreatedBy: spec.CreatedBy, UpdatedBy: spec.CreatedBy, Request: w.mark,
+	}
+	if spec.Timestamp != nil {
+		out.Timestamp = spec.Timestamp.Time
+	}
+	if exists {
+		out.Created, out.CreatedBy = before.Created, before.CreatedBy
+	}
+	return out
+}
+
+// conditionalPut says whether the store compares the object at the moment at which another takes its place.
+func conditionalPut(fs *v1alpha1.FileStore) bool {
+	caps := fs.Status.Capabilities
+	return caps == nil || caps.ConditionalPut == nil || *caps.ConditionalPut
+}
+
+// store streams the body into the object. A nil error means that the file is there, whatever object storage said.
+func (s *Server) store(ctx context.Context, c *call, w *write) error {
+	body, streamCtx := newStream(ctx, c.body, s.opts.StoreIdleTimeout)
+	defer body.stop()
+	g := &gate{body: body, left: c.body.length}
+	if w.ifMatch != nil || w.cond == (filestore.Condition{}) {
+		g.check = func() error { return s.checkAgain(streamCtx, w, g) }
+	}
+	defer g.leave()
+	_, err := w.target.store.PutObject(streamCtx, w.key, g, c.body.length, w.options, w.cond)
+	if err == nil {
+		return nil
+	}
+	if g.err != nil {
+		err = g.err // it ended the body, and object storage can only say that it ended
+	}
+	err = body.verdict(streamCtx, err)
+	body.stop()
+	return s.settle(ctx, c, w, err)
+}
+
+// checkAgain looks at the file once more while no other request of this process can replace it. It keeps the last writer from winning over one that has
+// stored the very bytes that were there before, for their ETag in object storage is the same; and it is all that there is where the store has no conditions.
+func (s *Server) checkAgain(ctx context.Context, w *write, g *gate) error {
+	unlock, err := s.keys.lock(ctx, w.fs.Name+"/"+w.key)
+	if err != nil {
+		return err
+	}
+	g.unlock = unlock
+	now, file, exists, err := w.stat(ctx)
+	if err != nil {
+		return err
+	}
+	if err := upload.CheckVersion(w.ifMatch, exists, file.Version); err != nil {
+		return err
+	}
+	if now.ETag != w.seen.ETag {
+		return filestore.ErrPrecondition
+	}
+	return nil
+}
+
+// settle says what has become of a write that has failed with cause: the object is looked at wherever the bytes may be there all the same, and the mark tells.
+func (s *Server) settle(ctx context.Context, c *call, w *write, cause error) error {
+	if ctx.Err() != nil || untouched(cause) {
+		return cause
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	_, file, exists, err := w.stat(ctx)
+	switch {
+	case err != nil:
+		return errors.Join(cause, err)
+	case exists && file.Request == w.mark:
+		c.log.Info("the file was stored, although object storage reported an error", "cause", cause.Error())
+		w.version = file.Version
+		_ = c.body.discard() // the rest of what another copy of this request has sent
+		return nil
+	case errors.Is(cause, filestore.ErrPrecondition):
+		if err := upload.CheckVersion(w.ifMatch, exists, file.Version); err != nil {
+			return err
+		}
+	}
+	return cause
+}
+
+// untouched says whether err means for certain that the object is as it was, and that no copy of the request can have stored it.
+func untouched(err error) bool {
+	for _, certain := range []error{filestore.ErrIncompleteBody, filestore.ErrChecksum, errBodyShort, errBodyIdle} {
+		if errors.Is(err, certain) {
+			return true
+		}
+	}
+	return filestore.Terminal(err) && !errors.Is(err, filestore.ErrPrecondition)
+}
+
+// dropBody reads and drops a body that is not needed, at the price of a part in flight: a client that must send it to its end would else take the
+// success for a failure.
+func (s *Server) dropBody(c *call) error {
+	if !c.body.unread() {
+		return nil
+	}
+	release, err := s.budget.take()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := c.body.discard(); err != nil {
+		return fmt.Errorf("drop the body of a repeated request: %w", err)
+	}
+	return nil
+}
+
+// answerStored answers for a file that was stored in one request.
+func (c *call) answerStored(version int64) error {
+	h := c.response.Header()
+	h["ETag"] = []string{strconv.FormatInt(version, 10)}
+	h.Set("Location", c.location)
+	status := http.StatusCreated
+	if c.ifMatch != nil {
+		status = http.StatusNoContent
+	}
+	c.response.WriteHeader(status)
+	return nil
+}

@@ -1,0 +1,92 @@
+package dataplane
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+const (
+	maxLimit  = 500
+	maxOffset = 10_000
+)
+
+// searchQuery is what a search asks for.
+type searchQuery struct {
+	filter        filter
+	order         ordering
+	offset, limit int
+}
+
+// ordering is the order of the answer; the zero value is that of the keys, which is what a listing gives.
+type ordering struct {
+	field field
+	desc  bool
+}
+
+// parseSearch reads the query of a search (contract rule 12). What is no filter and no order is ignored, as the service does that this API comes
+// from; numbers out of their bounds are refused. count needs no reading: the total is always sent.
+func parseSearch(rawQuery string) (searchQuery, error) {
+	values, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return searchQuery{}, errBadRequest("the query cannot be read: percent-encode it")
+	}
+	q := searchQuery{order: parseOrder(values.Get("order"))}
+	q.filter, _ = parseFilter(values.Get("filter"))
+	if q.limit, err = parseCount(values, "limit", maxLimit, 1, maxLimit); err != nil {
+		return q, err
+	}
+	q.offset, err = parseCount(values, "offset", 0, 0, maxOffset)
+	return q, err
+}
+
+func parseCount(values url.Values, name string, absent, least, most int) (int, error) {
+	s := values.Get(name)
+	if s == "" {
+		return absent, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil || int(n) < least || int(n) > most { //nolint:gosec // 31 bits
+		return 0, errBadRequest(fmt.Sprintf("%s must be an integer from %d to %d: narrow the search with a filter to see more", name, least, most))
+	}
+	return int(n), nil //nolint:gosec // 31 bits
+}
+
+// parseOrder reads one property and a direction, such as "updated desc".
+func parseOrder(s string) ordering {
+	words := strings.Fields(s)
+	if len(words) == 0 || len(words) > 2 {
+		return ordering{}
+	}
+	f, ok := parseField(words[0])
+	desc := len(words) == 2 && strings.EqualFold(words[1], "desc")
+	if !ok || (len(words) == 2 && !desc && !strings.EqualFold(words[1], "asc")) {
+		return ordering{}
+	}
+	return ordering{field: f, desc: desc}
+}
+
+// needsMetadata says whether each object has to be asked for what a listing does not tell.
+func (q searchQuery) needsMetadata() bool {
+	return q.filter.needsMetadata() || (q.order.field != "" && !q.order.field.listed())
+}
+
+// compare puts files into the order that was asked for. Files of one name are ordered by their paths, all else by their keys.
+func (o ordering) compare(a, b *foundFile) int {
+	order := 0
+	if o.field != "" {
+		order = a.sort.compare(b.sort)
+	}
+	if order == 0 && o.field == fieldName {
+		order = cmp.Compare(a.path, b.path)
+	}
+	if order == 0 {
+		order = cmp.Compare(a.object.Key, b.object.Key)
+	}
+	if o.desc {
+		return -order
+	}
+	return order
+}
