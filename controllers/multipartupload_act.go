@@ -128,23 +128,23 @@ func (r *MultipartUploadReconciler) unsettled(ctx context.Context, o *observatio
 	return outcome{state: state, again: true}, nil
 }
 
-// complete assembles the file. After any failure it looks at the object before it believes it: an earlier pass, or this call,
-// may have done it although the answer was lost.
+// complete assembles the file. An answer of success is believed, even if somebody has replaced the file by now; after any failure
+// it looks at the object first: an earlier pass, or this call, may have done it although the answer was lost.
 func (r *MultipartUploadReconciler) complete(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
-	failure := r.assemble(ctx, o, d)
+	assembled, failure := r.assemble(ctx, o, d)
+	if failure == nil && assembled.Checksum != "" {
+		return completed(o.Upload, assembled), nil
+	}
 	statCtx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	object, err := o.store.Stat(statCtx, o.key())
-	if err == nil && upload.DecodeFileMetadata(object.Metadata).Owner == o.Upload.UID {
-		return completed(object), nil
-	}
-	if err != nil && !errors.Is(err, filestore.ErrNotFound) && !errors.Is(err, filestore.ErrInvalidKey) {
-		return r.unavailable(ctx, o, err)
-	}
 	switch {
+	case err == nil && upload.DecodeFileMetadata(object.Metadata).Owner == o.Upload.UID:
+		return completed(o.Upload, object), nil
 	case failure == nil:
-		// Assembled, and replaced at once by somebody who goes past the operator: for Decide to sort out.
-		return r.unsettled(ctx, o, upload.State{})
+		return completed(o.Upload, assembled), nil
+	case err != nil && !errors.Is(err, filestore.ErrNotFound) && !errors.Is(err, filestore.ErrInvalidKey):
+		return r.unavailable(ctx, o, err)
 	case errors.Is(failure, filestore.ErrInvalidKey):
 		return outcome{state: invalidKey, after: upload.ExpirationTime(o.Upload, o.Store)}, nil
 	case errors.Is(failure, filestore.ErrInvalidParts):
@@ -160,10 +160,9 @@ func (r *MultipartUploadReconciler) complete(ctx context.Context, o *observation
 // invalidKey is the state of a file that object storage cannot store, for example below a key that is itself an object.
 var invalidKey = upload.State{Reason: v1alpha1.ReasonInvalidKey, Message: "object storage cannot store a file of this path", Stalled: true}
 
-func completed(object filestore.Object) outcome {
-	version := upload.DecodeFileMetadata(object.Metadata).Version
+func completed(u *v1alpha1.MultipartUpload, object filestore.Object) outcome {
 	return outcome{
-		state:  upload.State{Reason: v1alpha1.ReasonCompleted, Message: fmt.Sprintf("the file has version %d", version)},
+		state:  upload.State{Reason: v1alpha1.ReasonCompleted, Message: fmt.Sprintf("the file has version %d", upload.NextVersion(u.Spec.IfMatch))},
 		ended:  true,
 		object: &object,
 	}
@@ -173,23 +172,24 @@ func completed(object filestore.Object) outcome {
 const noticeAfter = time.Second
 
 // assemble calls CompleteUpload, and has the status say so if it takes long.
-func (r *MultipartUploadReconciler) assemble(ctx context.Context, o *observation, d upload.Decision) error {
+func (r *MultipartUploadReconciler) assemble(ctx context.Context, o *observation, d upload.Decision) (object filestore.Object, err error) {
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
-	result := make(chan error, 1)
+	done := make(chan struct{})
+	ref, parts, cond := o.ref(), o.parts, condition(o.Store, d)
 	go func() {
-		_, err := o.store.CompleteUpload(ctx, o.ref(), o.parts, condition(o.Store, d))
-		result <- err
+		defer close(done)
+		object, err = o.store.CompleteUpload(ctx, ref, parts, cond)
 	}()
 	select {
-	case err := <-result:
-		return err
+	case <-done:
 	case <-r.Clock.After(noticeAfter):
 		if err := r.report(ctx, o, outcome{state: d.State}); err != nil {
 			log.FromContext(ctx).V(1).Info("cannot say that the file is being assembled", "reason", err.Error())
 		}
-		return <-result
+		<-done
 	}
+	return object, err
 }
 
 // condition is what the file that is replaced must be like. A store that compares nothing, or refuses to be asked, gets none: there the comparison of

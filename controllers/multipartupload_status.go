@@ -28,7 +28,7 @@ func (r *MultipartUploadReconciler) report(ctx context.Context, o *observation, 
 	old := o.Upload
 	updated := old.DeepCopy()
 	updated.Status = newStatus(o, done, r.Clock.Now())
-	if equality.Semantic.DeepEqual(old.Status, updated.Status) {
+	if sameStatus(old.Status, updated.Status, done) {
 		return nil
 	}
 	if err := r.Client.Status().Patch(ctx, updated, lockedPatch(old)); err != nil {
@@ -40,6 +40,21 @@ func (r *MultipartUploadReconciler) report(ctx context.Context, o *observation, 
 	o.Upload = updated
 	r.tell(old, updated, done)
 	return nil
+}
+
+// sameStatus says whether there is nothing to write. Of a state that passes anyway it is not worth a write that it was looked at again under another
+// generation, such as the one that fixed the final part.
+func sameStatus(old, updated v1alpha1.MultipartUploadStatus, done outcome) bool {
+	if !done.ended && !done.state.Stalled {
+		updated = *updated.DeepCopy()
+		updated.ObservedGeneration = old.ObservedGeneration
+		for i := range updated.Conditions {
+			if c := meta.FindStatusCondition(old.Conditions, updated.Conditions[i].Type); c != nil {
+				updated.Conditions[i].ObservedGeneration = c.ObservedGeneration
+			}
+		}
+	}
+	return equality.Semantic.DeepEqual(old, updated)
 }
 
 // refused says whether the API server said No. Any other failure of a write may have lost its answer alone.
