@@ -60,7 +60,7 @@ func startPlane() error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "iotfile-controllers-") //nolint:usetesting // it outlives the test that comes first
+	dir, err := os.MkdirTemp("", "iotfile-controllers-")
 	if err != nil {
 		return err
 	}
