@@ -57,7 +57,7 @@ func run(ctx context.Context, o *options) error {
 
 	ready := healthz.Ping
 	if o.has(roleDataPlane) {
-		server, err := addDataPlane(mgr, o, stores)
+		server, err := addDataPlane(mgr, o, stores) //nolint:contextcheck // what it watches outlives any context of the start
 		if err != nil {
 			return err
 		}
