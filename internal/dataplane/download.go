@@ -34,37 +34,67 @@ func (s *Server) send(ctx context.Context, c *call, r *http.Request, store Store
 	if err != nil {
 		return err
 	}
-	file := upload.DecodeFileMetadata(object.Metadata)
-	rng, partial := filestore.ByteRange{Length: object.Size}, false
-	if r.Method == http.MethodGet && rangeApplies(r.Header.Get("If-Range"), file.Version, object.Modified) {
+	d := &download{call: c, store: store, object: object, file: upload.DecodeFileMetadata(object.Metadata)}
+	switch evaluate(r.Header, d.file.Version, object.Modified) {
+	case preconditionFailed:
+		return &answer{status: http.StatusPreconditionFailed, message: fmt.Sprintf("the file has ETag %d, which is not what the request demands", d.file.Version)}
+	case notModified:
+		describeFile(c.response.Header(), object, d.file)
+		c.response.Header().Del("Content-Type") // of a body that is not sent
+		c.response.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	var rngs []filestore.ByteRange
+	if r.Method == http.MethodGet && rangeApplies(r.Header.Get("If-Range"), d.file.Version, object.Modified) {
 		var satisfiable bool
-		if rng, partial, satisfiable = parseRange(r.Header.Get("Range"), object.Size); !satisfiable {
+		if rngs, satisfiable = parseRanges(r.Header.Get("Range"), object.Size); !satisfiable {
 			return &answer{
 				status: http.StatusRequestedRangeNotSatisfiable, message: fmt.Sprintf("the file has %d bytes, and the range lies outside of them", object.Size),
 				header: map[string]string{"Content-Range": fmt.Sprintf("bytes */%d", object.Size)},
 			}
 		}
 	}
-	if r.Method == http.MethodHead || rng.Length == 0 {
-		describeFile(c.response.Header(), object, file)
-		c.response.Header().Set("Content-Length", strconv.FormatInt(object.Size, 10))
-		c.response.WriteHeader(http.StatusOK)
+	switch {
+	case r.Method == http.MethodHead || object.Size == 0:
+		d.header(http.StatusOK, object.Size)
 		return nil
+	case len(rngs) == 0:
+		return d.sendOne(ctx, filestore.ByteRange{Length: object.Size}, http.StatusOK)
+	case len(rngs) == 1:
+		return d.sendOne(ctx, rngs[0], http.StatusPartialContent)
+	default:
+		return d.sendSeveral(ctx, rngs)
 	}
-	body, err := store.Open(ctx, key, object.ETag, rng)
+}
+
+// download is one version of a file on its way to a client.
+type download struct {
+	call   *call
+	store  Store
+	object filestore.Object
+	file   upload.FileMetadata
+}
+
+// header writes the header of an answer whose body has length bytes.
+func (d *download) header(status int, length int64) {
+	h := d.call.response.Header()
+	describeFile(h, d.object, d.file)
+	h.Set("Content-Length", strconv.FormatInt(length, 10))
+	d.call.response.WriteHeader(status)
+}
+
+// sendOne sends one range, which may be all of the file.
+func (d *download) sendOne(ctx context.Context, rng filestore.ByteRange, status int) error {
+	body, err := d.store.Open(ctx, d.object.Key, d.object.ETag, rng)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = body.Close() }() // every byte that counts was read, or the client's connection is cut
-	describeFile(c.response.Header(), object, file)
-	c.response.Header().Set("Content-Length", strconv.FormatInt(rng.Length, 10))
-	status := http.StatusOK
-	if partial {
-		c.response.Header().Set("Content-Range", contentRange(rng, object.Size))
-		status = http.StatusPartialContent
+	if status == http.StatusPartialContent {
+		d.call.response.Header().Set("Content-Range", contentRange(rng, d.object.Size))
 	}
-	c.response.WriteHeader(status)
-	return c.copyExactly(body, rng.Length)
+	d.header(status, rng.Length)
+	return d.call.copyExactly(body, rng.Length)
 }
 
 // copyExactly sends length bytes, or cuts the connection: a short answer must not look whole.
@@ -76,10 +106,15 @@ func (c *call) copyExactly(body io.Reader, length int64) error {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		c.err = fmt.Errorf("cut after %d of %d bytes: %w", n, length, err)
-		panic(http.ErrAbortHandler)
+		c.cut(fmt.Errorf("cut after %d of %d bytes: %w", n, length, err))
 	}
 	return nil
+}
+
+// cut ends the connection, and with it the request.
+func (c *call) cut(err error) {
+	c.err = err
+	panic(http.ErrAbortHandler)
 }
 
 // onlyWriter hides io.ReaderFrom, so that the pooled buffer is used.

@@ -1,8 +1,10 @@
 package dataplane
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,39 +12,63 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// parseRange reads a Range header (RFC 9110, 14.1.2; contract rule 9) for a file of size bytes. partial is false where the whole file is to be sent: there is no header,
-// it is malformed, it is of another unit, or it asks for several ranges. satisfiable is false where a well-formed one lies
-// outside the file.
-func parseRange(header string, size int64) (rng filestore.ByteRange, partial, satisfiable bool) {
-	whole := filestore.ByteRange{Offset: 0, Length: size}
-	unit, spec, found := strings.Cut(header, "=")
-	if !found || !strings.EqualFold(unit, "bytes") {
-		return whole, false, true
+// maxRanges is how many ranges one request gets. A client that asks for more, or for the same bytes more than once, is sent the whole file, which
+// costs less (RFC 9110, 14.2 and 17.15).
+const maxRanges = 16
+
+// parseRanges reads a Range header (RFC 9110, 14.1.2; contract rule 9) for a file of size bytes. No ranges mean that the whole file is to be sent: there is
+// no header, it is malformed, of another unit, or asks for too much. Of several ranges those that lie outside the file are left out; satisfiable is false when
+// that leaves none.
+func parseRanges(header string, size int64) (rngs []filestore.ByteRange, satisfiable bool) {
+	unit, set, found := strings.Cut(header, "=")
+	if !found || !strings.EqualFold(strings.TrimSpace(unit), "bytes") {
+		return nil, true
 	}
-	first, last, found := strings.Cut(strings.Trim(spec, " \t"), "-")
-	if !found || (first == "" && last == "") {
-		return whole, false, true
-	}
-	from, ok1 := parsePosition(first, 0)
-	to, ok2 := parsePosition(last, size-1)
-	if !ok1 || !ok2 {
-		return whole, false, true
-	}
-	if first == "" { // the last n bytes
-		if to == 0 || size == 0 {
-			return whole, true, false
+	asked := 0
+	for spec := range strings.SplitSeq(set, ",") {
+		if spec = strings.Trim(spec, " \t"); spec == "" {
+			continue // an empty element of a list does not count
 		}
-		n := min(to, size)
-		return filestore.ByteRange{Offset: size - n, Length: n}, true, true
+		rng, ok := parseRange(spec, size)
+		if asked++; !ok || asked > maxRanges {
+			return nil, true
+		}
+		if rng.Length > 0 {
+			rngs = append(rngs, rng)
+		}
 	}
+	if asked == 0 || overlap(rngs) {
+		return nil, true
+	}
+	return rngs, len(rngs) > 0
+}
+
+// parseRange reads one range. Its length is 0 if it lies outside the file; ok is false if it is malformed.
+func parseRange(spec string, size int64) (rng filestore.ByteRange, ok bool) {
+	first, last, found := strings.Cut(spec, "-")
+	from, ok1 := parsePosition(first, 0)
+	to, ok2 := parsePosition(last, 1<<63-1)
 	switch {
+	case !found || !ok1 || !ok2 || (first == "" && last == "") || (first != "" && to < from):
+		return rng, false
+	case first == "": // the last bytes
+		n := min(to, size)
+		return filestore.ByteRange{Offset: size - n, Length: n}, true
 	case from >= size:
-		// An end before the start makes it malformed, wherever it lies.
-		return whole, last == "" || to >= from, last != "" && to < from
-	case to < from:
-		return whole, false, true
+		return rng, true
 	}
-	return filestore.ByteRange{Offset: from, Length: min(to, size-1) - from + 1}, true, true
+	return filestore.ByteRange{Offset: from, Length: min(to, size-1) - from + 1}, true
+}
+
+// overlap says whether two of the ranges share a byte.
+func overlap(rngs []filestore.ByteRange) bool {
+	sorted := slices.SortedFunc(slices.Values(rngs), func(a, b filestore.ByteRange) int { return cmp.Compare(a.Offset, b.Offset) })
+	for i := 1; i < len(sorted); i++ {
+		if sorted[i-1].Offset+sorted[i-1].Length > sorted[i].Offset {
+			return true
+		}
+	}
+	return false
 }
 
 // parsePosition reads decimal digits, or gives absent for none. What is larger than any file counts as the largest number.

@@ -1,81 +1,170 @@
 package dataplane
 
 import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-func TestParseRange(t *testing.T) {
+func TestParseRanges(t *testing.T) {
+	type rngs = []filestore.ByteRange
 	const size = 100
 	for _, tt := range []struct {
-		header               string
-		size, offset, length int64
-		partial, satisfiable bool
+		header      string
+		size        int64
+		want        rngs // nil for the whole file
+		satisfiable bool
 	}{
-		{"", size, 0, 100, false, true},
-		{"bytes=0-0", size, 0, 1, true, true},
-		{"bytes=10-19", size, 10, 10, true, true},
-		{"BYTES=10-", size, 10, 90, true, true},
-		{"bytes= 10-19 ", size, 10, 10, true, true},
-		{"bytes=99-", size, 99, 1, true, true},
-		{"bytes=90-1000", size, 90, 10, true, true},
-		{"bytes=90-99999999999999999999999999", size, 90, 10, true, true},
-		{"bytes=-10", size, 90, 10, true, true},
-		{"bytes=-100", size, 0, 100, true, true},
-		{"bytes=-1000", size, 0, 100, true, true},
-		{"bytes=-99999999999999999999999999", size, 0, 100, true, true},
+		{"", size, nil, true},
+		{"bytes=0-0", size, rngs{{Offset: 0, Length: 1}}, true},
+		{"bytes=10-19", size, rngs{{Offset: 10, Length: 10}}, true},
+		{"BYTES=10-", size, rngs{{Offset: 10, Length: 90}}, true},
+		{"bytes= 10-19 ", size, rngs{{Offset: 10, Length: 10}}, true},
+		{"bytes=99-", size, rngs{{Offset: 99, Length: 1}}, true},
+		{"bytes=90-1000", size, rngs{{Offset: 90, Length: 10}}, true},
+		{"bytes=90-99999999999999999999999999", size, rngs{{Offset: 90, Length: 10}}, true},
+		{"bytes=-10", size, rngs{{Offset: 90, Length: 10}}, true},
+		{"bytes=-100", size, rngs{{Offset: 0, Length: 100}}, true},
+		{"bytes=-1000", size, rngs{{Offset: 0, Length: 100}}, true},
+		{"bytes=-99999999999999999999999999", size, rngs{{Offset: 0, Length: 100}}, true},
 		// Malformed: the whole file.
-		{"bytes=19-10", size, 0, 100, false, true},
-		{"bytes=1000-10", size, 0, 100, false, true},
-		{"bytes=-", size, 0, 100, false, true},
-		{"bytes=", size, 0, 100, false, true},
-		{"bytes", size, 0, 100, false, true},
-		{"bytes=a-b", size, 0, 100, false, true},
-		{"bytes=+1-2", size, 0, 100, false, true},
-		{"bytes=1--2", size, 0, 100, false, true},
-		{"bytes=--2", size, 0, 100, false, true},
-		{"items=0-5", size, 0, 100, false, true},
-		// Several: the whole file.
-		{"bytes=0-1,5-6", size, 0, 100, false, true},
+		{"bytes=19-10", size, nil, true},
+		{"bytes=1000-10", size, nil, true},
+		{"bytes=-", size, nil, true},
+		{"bytes=", size, nil, true},
+		{"bytes=,", size, nil, true},
+		{"bytes", size, nil, true},
+		{"bytes=a-b", size, nil, true},
+		{"bytes=+1-2", size, nil, true},
+		{"bytes=1--2", size, nil, true},
+		{"bytes=--2", size, nil, true},
+		{"bytes=1", size, nil, true},
+		{"bytes=0-1,x", size, nil, true},
+		{"items=0-5", size, nil, true},
+		// Several, in the order in which they were asked for.
+		{"bytes=5-6,0-1", size, rngs{{Offset: 5, Length: 2}, {Offset: 0, Length: 2}}, true},
+		{"bytes=0-1, ,90-,", size, rngs{{Offset: 0, Length: 2}, {Offset: 90, Length: 10}}, true},
+		{"bytes=0-1,200-300", size, rngs{{Offset: 0, Length: 2}}, true},
+		{"bytes=0-1,2-3", size, rngs{{Offset: 0, Length: 2}, {Offset: 2, Length: 2}}, true},
+		{"bytes=0-1,-0,-1", size, rngs{{Offset: 0, Length: 2}, {Offset: 99, Length: 1}}, true},
+		// Too many, or the same bytes again: the whole file.
+		{"bytes=0-1,1-2", size, nil, true},
+		{"bytes=0-,0-,0-", size, nil, true},
+		{"bytes=0-0" + strings.Repeat(",200-200", maxRanges), size, nil, true},
 		// Unsatisfiable.
-		{"bytes=100-", size, 0, 0, true, false},
-		{"bytes=100-200", size, 0, 0, true, false},
-		{"bytes=99999999999999999999999999-", size, 0, 0, true, false},
-		{"bytes=-0", size, 0, 0, true, false},
-		{"bytes=0-", 0, 0, 0, true, false},
-		{"bytes=-1", 0, 0, 0, true, false},
-		{"", 0, 0, 0, false, true},
+		{"bytes=100-", size, nil, false},
+		{"bytes=100-200", size, nil, false},
+		{"bytes=100-200,300-", size, nil, false},
+		{"bytes=99999999999999999999999999-", size, nil, false},
+		{"bytes=-0", size, nil, false},
+		{"bytes=0-", 0, nil, false},
+		{"bytes=-1", 0, nil, false},
+		{"", 0, nil, true},
 	} {
-		rng, partial, satisfiable := parseRange(tt.header, tt.size)
-		if partial != tt.partial || satisfiable != tt.satisfiable || (satisfiable && rng != filestore.ByteRange{Offset: tt.offset, Length: tt.length}) {
-			t.Errorf("parseRange(%q, %d) = %+v, %v, %v", tt.header, tt.size, rng, partial, satisfiable)
+		got, satisfiable := parseRanges(tt.header, tt.size)
+		if satisfiable != tt.satisfiable || (satisfiable && !slices.Equal(got, tt.want)) {
+			t.Errorf("parseRanges(%q, %d) = %+v, %v", tt.header, tt.size, got, satisfiable)
 		}
 	}
 }
 
-// FuzzParseRange: whatever is sent, what is read lies inside the file, and only a whole file is not called partial.
+// FuzzParseRange: whatever is sent, what is read lies inside the file, no byte of it twice.
 func FuzzParseRange(f *testing.F) {
-	for _, header := range []string{"bytes=0-1", "bytes=-5", "bytes=7-", "bytes=9-2", "bytes=9223372036854775807-", "bytes=-0", "bytes=1-2,3-4"} {
+	for _, header := range []string{"bytes=0-1", "bytes=-5", "bytes=7-", "bytes=9-2", "bytes=9223372036854775807-", "bytes=-0", "bytes=1-2,3-4", "bytes=-1,0-0,5-"} {
 		f.Add(header, int64(10))
 	}
 	f.Fuzz(func(t *testing.T, header string, size int64) {
 		if size < 0 {
 			return
 		}
-		rng, partial, satisfiable := parseRange(header, size)
-		switch {
-		case !satisfiable:
-			if !partial {
-				t.Fatalf("%q of %d: unsatisfiable and whole", header, size)
+		rngs, satisfiable := parseRanges(header, size)
+		if !satisfiable && len(rngs) > 0 {
+			t.Fatalf("%q of %d: unsatisfiable, and %+v", header, size, rngs)
+		}
+		total := int64(0)
+		for _, rng := range rngs {
+			if rng.Offset < 0 || rng.Length <= 0 || rng.Offset >= size || rng.Length > size-rng.Offset {
+				t.Fatalf("%q of %d: %+v lies outside or is empty", header, size, rng)
 			}
-		case rng.Offset < 0 || rng.Length < 0 || rng.Offset > size || rng.Length > size-rng.Offset:
-			t.Fatalf("%q of %d: %+v lies outside", header, size, rng)
-		case partial && rng.Length == 0:
-			t.Fatalf("%q of %d: an empty range is satisfied", header, size)
-		case !partial && (rng.Offset != 0 || rng.Length != size):
-			t.Fatalf("%q of %d: %+v is not the whole file", header, size, rng)
+			if total += rng.Length; total > size {
+				t.Fatalf("%q of %d: %+v are more than the file", header, size, rngs)
+			}
+		}
+		if len(rngs) > maxRanges {
+			t.Fatalf("%q: %d ranges", header, len(rngs))
+		}
+	})
+}
+
+func TestEvaluate(t *testing.T) {
+	modified := time.Date(2026, 1, 2, 3, 4, 5, 6e8, time.UTC)
+	const same, earlier, later = "Fri, 02 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 03:04:04 GMT", "Fri, 02 Jan 2026 03:04:06 GMT"
+	for _, tt := range []struct {
+		headers []string
+		want    verdict
+	}{
+		{nil, goAhead},
+		{[]string{"If-None-Match", "3"}, notModified},
+		{[]string{"If-None-Match", `"3"`}, notModified},
+		{[]string{"If-None-Match", `W/"3"`}, notModified},
+		{[]string{"If-None-Match", `"1", "2" ,3`}, notModified},
+		{[]string{"If-None-Match", "1", "If-None-Match", "3"}, notModified},
+		{[]string{"If-None-Match", "*"}, notModified},
+		{[]string{"If-None-Match", "4"}, goAhead},
+		{[]string{"If-None-Match", `"33", "03", +3, 3.0`}, goAhead},
+		{[]string{"If-None-Match", `"d41d8cd9"`}, goAhead},
+		{[]string{"If-Modified-Since", same}, notModified},
+		{[]string{"If-Modified-Since", later}, notModified},
+		{[]string{"If-Modified-Since", earlier}, goAhead},
+		{[]string{"If-Modified-Since", "yesterday"}, goAhead},
+		{[]string{"If-None-Match", "4", "If-Modified-Since", later}, goAhead}, // the date does not count then
+		{[]string{"If-Match", "3"}, goAhead},
+		{[]string{"If-Match", `"1", "3"`}, goAhead},
+		{[]string{"If-Match", "*"}, goAhead},
+		{[]string{"If-Match", "4"}, preconditionFailed},
+		{[]string{"If-Match", `W/"3"`}, preconditionFailed}, // compared strongly
+		{[]string{"If-Match", "4", "If-None-Match", "3"}, preconditionFailed},
+		{[]string{"If-Match", "3", "If-None-Match", "3"}, notModified},
+		{[]string{"If-Unmodified-Since", earlier}, preconditionFailed},
+		{[]string{"If-Unmodified-Since", same}, goAhead},
+		{[]string{"If-Unmodified-Since", "x"}, goAhead},
+		{[]string{"If-Match", "3", "If-Unmodified-Since", earlier}, goAhead},
+	} {
+		h := http.Header{}
+		for i := 0; i+1 < len(tt.headers); i += 2 {
+			h.Add(tt.headers[i], tt.headers[i+1])
+		}
+		if got := evaluate(h, 3, modified); got != tt.want {
+			t.Errorf("%v: %v, want %v", tt.headers, got, tt.want)
+		}
+	}
+}
+
+// FuzzIfMatch: If-Match of a write and the conditions of a read agree on what an ETag is, and nothing makes them panic.
+func FuzzIfMatch(f *testing.F) {
+	for _, header := range []string{"3", `"3"`, `W/"3"`, "*", "3, 4", `"3`, " 3 ", "03", "9223372036854775808", "\x00", `""`, ","} {
+		f.Add(header, int64(3))
+	}
+	f.Fuzz(func(t *testing.T, header string, version int64) {
+		if version < 0 {
+			return
+		}
+		strong, weak := etagListed([]string{header}, version, false), etagListed([]string{header}, version, true)
+		if strong && !weak {
+			t.Errorf("%q names %d strongly, but not weakly", header, version)
+		}
+		v, err := upload.ParseIfMatch(header)
+		if err == nil && v != nil && (*v == version) != strong {
+			t.Errorf("%q is %d for a write, and for a read of version %d: %v", header, *v, version, strong)
+		}
+		if own := strconv.FormatInt(version, 10); !etagListed([]string{own}, version, false) || !etagListed([]string{`"` + own + `"`}, version, false) {
+			t.Errorf("%s is not itself", own)
 		}
 	})
 }

@@ -20,6 +20,7 @@ const (
 	opPut      operation = "put"
 	opDelete   operation = "delete"
 	opSearch   operation = "search"
+	opOpenAPI  operation = "openapi"
 	opNone     operation = "none"
 )
 

@@ -96,6 +96,7 @@ func (c *call) answerFiles(files []*foundFile, total int) error {
 	}
 	h := c.response.Header()
 	h.Set("X-Total-Count", strconv.Itoa(total))
+	h.Set("Count", strconv.Itoa(total))
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	c.response.WriteHeader(http.StatusOK)

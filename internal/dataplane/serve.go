@@ -7,11 +7,15 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/openapi"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // serve routes one request. Whatever can be refused is refused before the body is touched.
 func (s *Server) serve(c *call, r *http.Request) error {
+	if r.URL.EscapedPath() == openapi.Path {
+		return s.describeAPI(c, r)
+	}
 	namespace, rest, ok := splitBase(r.URL.EscapedPath())
 	if !ok {
 		return errNoRoute()
@@ -45,6 +49,16 @@ func (s *Server) serve(c *call, r *http.Request) error {
 		return err
 	}
 	return s.dispatch(c, r)
+}
+
+// describeAPI serves the description of the API, to anybody: it says nothing of who uses it.
+func (s *Server) describeAPI(c *call, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return errMethod("GET, HEAD", "the description of the API can only be read")
+	}
+	c.route.op = opOpenAPI
+	_ = openapi.Serve(c.response, r) // fails if the client is gone
+	return nil
 }
 
 // validate checks the entity, and the path where there is one.
