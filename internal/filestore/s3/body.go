@@ -39,6 +39,12 @@ func (l *loan) Read(p []byte) (int, error) {
 		p = p[:l.left]
 	}
 	n, err := l.body.Read(p)
+	if err != nil && err != io.EOF {
+		// Bytes that come together with an error are not sent: they can be the last that a backend waits for, and minio-go's signing
+		// forgets the error when it has got them all.
+		l.err = err
+		return 0, err
+	}
 	l.left -= int64(n)
 	if err == io.EOF {
 		err = nil
