@@ -1,13 +1,13 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -23,19 +23,22 @@ const (
 	probeLeftover = 30 * time.Minute
 	// probeCleanup bounds the cleaning up, which goes on when the context of the probe is over.
 	probeCleanup = 15 * time.Second
+	// noETag is one that no object has.
+	noETag = "00000000000000000000000000000000"
 )
 
 // probe is one run of Probe. Its object marks it: first stored and last deleted, and objects can be listed by prefix everywhere, so what a
 // dead probe has left is found even where uploads are listed by exact key only.
 type probe struct {
 	*store
-	key  string
-	etag string // of the object
-	open filestore.UploadRef
-	part filestore.Part // of the open upload
+	key    string
+	etag   string           // of the object
+	before filestore.Object // the object before bodies are sent that must not replace it
+	open   filestore.UploadRef
+	part   filestore.Part // of the open upload
 }
 
-// Probe implements filestore.Prober. It takes some fifteen requests and half a megabyte.
+// Probe implements filestore.Prober. It takes some twenty-five requests and less than a megabyte.
 func (s *store) Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, error) {
 	p := &probe{store: s, key: s.cfg.Prefix + probeDir + rand.Text()}
 	var caps v1alpha1.FileStoreCapabilities
@@ -47,19 +50,24 @@ func (s *store) Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, erro
 	if err := p.mark(ctx); err != nil {
 		return caps, err
 	}
-	mode, err := p.findMode(ctx)
-	if err != nil {
-		return caps, err
+	var err error
+	if caps.PayloadMode, err = p.findMode(ctx); err != nil {
+		return v1alpha1.FileStoreCapabilities{}, err
 	}
-	listing, err := p.findListing(ctx)
-	if err != nil {
-		return caps, err
+	if caps.UploadListing, err = p.findListing(ctx); err != nil {
+		return v1alpha1.FileStoreCapabilities{}, err
 	}
-	conditional, err := p.findConditional(ctx)
+	put, err := p.findConditionalPut(ctx)
 	if err != nil {
-		return caps, err
+		return v1alpha1.FileStoreCapabilities{}, err
 	}
-	return v1alpha1.FileStoreCapabilities{PayloadMode: mode, UploadListing: listing, ConditionalComplete: &conditional}, nil
+	listed := p.findListingMetadata(ctx)
+	complete, err := p.findConditional(ctx) // last: it replaces the object
+	if err != nil {
+		return v1alpha1.FileStoreCapabilities{}, err
+	}
+	caps.ConditionalPut, caps.ListingMetadata, caps.ConditionalComplete = &put, &listed, &complete
+	return caps, nil
 }
 
 // sweep removes what probes that died have left.
@@ -113,10 +121,9 @@ func (p *probe) cleanUp(ctx context.Context) {
 
 // mark stores the object of the probe.
 func (p *probe) mark(ctx context.Context) error {
-	content := []byte("probe of iotfile-operator; may be deleted\n")
-	sum := sha256.Sum256(content)
-	info, err := p.core.PutObject(ctx, p.cfg.Bucket, p.key, bytes.NewReader(content), int64(len(content)), "", hex.EncodeToString(sum[:]),
-		minio.PutObjectOptions{ContentType: "text/plain", DisableContentSha256: true})
+	sum := sha256.Sum256([]byte(probeContent))
+	info, err := p.core.PutObject(ctx, p.cfg.Bucket, p.key, strings.NewReader(probeContent), int64(len(probeContent)), "", hex.EncodeToString(sum[:]),
+		minio.PutObjectOptions{ContentType: probeOptions.ContentType, DisableContentSha256: true})
 	if err != nil {
 		return translate(ctx, opPutObject, err)
 	}
@@ -151,7 +158,7 @@ func (p *probe) findListing(ctx context.Context) (v1alpha1.UploadListing, error)
 // findConditional completes the open upload under conditions that do not hold, and at last under one that does.
 func (p *probe) findConditional(ctx context.Context) (bool, error) {
 	conditional := true
-	for _, cond := range []filestore.Condition{{Absent: true}, {ETag: "00000000000000000000000000000000"}} {
+	for _, cond := range []filestore.Condition{{Absent: true}, {ETag: noETag}} {
 		_, err := p.complete(ctx, cond)
 		switch {
 		case err == nil: // the backend has not even looked at the condition, and the upload is used up

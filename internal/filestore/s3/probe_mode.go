@@ -62,7 +62,7 @@ func (p *probe) findMode(ctx context.Context) (v1alpha1.PayloadMode, error) {
 	return "", &filestore.Error{Op: opPut, Kind: filestore.ErrIntegrityUnsupported, Cause: errors.Join(refusals...)}
 }
 
-// tryMode succeeds when a whole part is stored, and a part that was cut or damaged on the way is not.
+// tryMode succeeds when a whole part is stored, and a part that was cut or damaged on the way is not; and the same of a whole object.
 func (p *probe) tryMode(ctx context.Context, mode v1alpha1.PayloadMode) error {
 	if p.open.UploadID == "" {
 		id, err := p.CreateUpload(ctx, p.key, filestore.CreateUploadOptions{ContentType: "text/plain"})
@@ -87,6 +87,9 @@ func (p *probe) tryMode(ctx context.Context, mode v1alpha1.PayloadMode) error {
 			return err
 		}
 	}
+	if err := p.putHarmed(ctx, mode, content); err != nil {
+		return err
+	}
 	select {
 	case <-time.After(settle):
 	case <-ctx.Done():
@@ -100,14 +103,11 @@ func (p *probe) tryMode(ctx context.Context, mode v1alpha1.PayloadMode) error {
 		return refused(mode, "a part that was cut short or damaged was stored")
 	}
 	p.part = parts[0]
-	return nil
+	return p.keptObject(ctx, mode)
 }
 
 func (p *probe) putDamaged(ctx context.Context, content []byte) error {
-	ctx = context.WithValue(ctx, damageKey{}, func(body io.ReadCloser) io.ReadCloser {
-		return &damaged{ReadCloser: body, at: probeDamageAt}
-	})
-	_, err := p.PutPart(ctx, p.open, 2, bytes.NewReader(content), probePartBytes)
+	_, err := p.PutPart(damaging(ctx), p.open, 2, bytes.NewReader(content), probePartBytes)
 	if err == nil {
 		return refused(p.cfg.PayloadMode, "a part that was damaged on the way was taken")
 	}
@@ -115,6 +115,13 @@ func (p *probe) putDamaged(ctx context.Context, content []byte) error {
 		return err
 	}
 	return nil
+}
+
+// damaging makes requests of the context arrive with one bit flipped.
+func damaging(ctx context.Context) context.Context {
+	return context.WithValue(ctx, damageKey{}, func(body io.ReadCloser) io.ReadCloser {
+		return &damaged{ReadCloser: body, at: probeDamageAt}
+	})
 }
 
 func refused(mode v1alpha1.PayloadMode, why string) error {
