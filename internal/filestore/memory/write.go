@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
@@ -70,6 +71,9 @@ func (s *Store) ListObjects(ctx context.Context, prefix, after string, yield fun
 	leave, err := s.enter(ctx, ListObjects, prefix)
 	if err != nil {
 		return err
+	}
+	if !utf8.ValidString(prefix) || !utf8.ValidString(after) {
+		return fault(ListObjects, filestore.ErrInvalidKey, "not valid UTF-8")
 	}
 	for _, o := range s.listedObjects(prefix, after) {
 		if ctx.Err() != nil {

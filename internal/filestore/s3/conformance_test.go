@@ -30,9 +30,11 @@ func realBackend(kind devcluster.StoreKind) func(*testing.T) storetest.Backend {
 	return func(t *testing.T) storetest.Backend {
 		s := server(t, kind)
 		mode := v1alpha1.PayloadMode(traits[kind][storetest.PayloadMode])
+		c := config(s, mode)
+		c.ListingMetadata = traits[kind][storetest.ListingMetadata] == "true"
 		return storetest.Backend{
 			Name:    string(kind),
-			Store:   connect(t, config(s, mode)),
+			Store:   connect(t, c),
 			Prefix:  "suite/",
 			Traits:  traits[kind],
 			Address: hostOf(t, s.Endpoint),
@@ -66,8 +68,16 @@ var traits = map[devcluster.StoreKind]storetest.Traits{
 		storetest.LongSegment:         "CompleteUpload: InvalidKey",
 		storetest.KeyBelowObject:      "CompleteUpload: InvalidKey",
 		storetest.KeyOfDirectory:      "CompleteUpload: Unavailable",
-		storetest.InMode(v1alpha1.PayloadUnsigned, storetest.ConnectionCut): "refused; **stored truncated, filled with zeros**",
-		storetest.InMode(v1alpha1.PayloadUnsigned, storetest.BodyFails):     "IncompleteBody; **stored truncated, filled with zeros**",
+		storetest.ListingMetadata:     "false",
+		storetest.PutWhileRead:        "PutObject goes ahead, reader gets the old object",
+		storetest.PutLongSegment:      "InvalidKey",
+		storetest.PutBelowObject:      "InvalidKey",
+		storetest.PutDirectory:        "InvalidKey",
+		storetest.ListBelowObject:     "cannot be stored",
+		storetest.InMode(v1alpha1.PayloadUnsigned, storetest.ConnectionCut):       "refused; **stored truncated, filled with zeros**",
+		storetest.InMode(v1alpha1.PayloadUnsigned, storetest.BodyFails):           "IncompleteBody; **stored truncated, filled with zeros**",
+		storetest.ObjectInMode(v1alpha1.PayloadUnsigned, storetest.ConnectionCut): "refused; **stored truncated**",
+		storetest.ObjectInMode(v1alpha1.PayloadUnsigned, storetest.BodyFails):     "IncompleteBody; **stored truncated**",
 	}),
 	devcluster.StoreMinIO: merge(common, storetest.Traits{
 		storetest.UploadListing:       "ExactKey",
@@ -81,25 +91,38 @@ var traits = map[devcluster.StoreKind]storetest.Traits{
 		storetest.LongSegment:         "PutPart: InvalidKey",
 		storetest.KeyBelowObject:      "OK",
 		storetest.KeyOfDirectory:      "OK",
-		storetest.InMode(v1alpha1.PayloadUnsigned, storetest.ConnectionCut): "refused; old part kept",
-		storetest.InMode(v1alpha1.PayloadUnsigned, storetest.BodyFails):     "IncompleteBody; old part kept",
+		storetest.ListingMetadata:     "true",
+		storetest.PutWhileRead:        "PutObject **waits for the reader**, reader gets the old object",
+		storetest.PutLongSegment:      "InvalidKey",
+		storetest.PutBelowObject:      "OK",
+		storetest.PutDirectory:        "OK",
+		storetest.ListBelowObject:     "**not listed**",
+		storetest.InMode(v1alpha1.PayloadUnsigned, storetest.ConnectionCut):       "refused; old part kept",
+		storetest.InMode(v1alpha1.PayloadUnsigned, storetest.BodyFails):           "IncompleteBody; old part kept",
+		storetest.ObjectInMode(v1alpha1.PayloadUnsigned, storetest.ConnectionCut): "refused; old object kept",
+		storetest.ObjectInMode(v1alpha1.PayloadUnsigned, storetest.BodyFails):     "IncompleteBody; old object kept",
 	}),
 }
 
 // common is what they have in common, and others may not.
 var common = storetest.Traits{
-	storetest.PayloadMode:                                            "TrailingCRC64NVME",
-	storetest.ConditionalComplete:                                    "true",
-	storetest.PartsAfterRestart:                                      "kept",
-	storetest.PartChecksum:                                           "CRC64NVME",
-	storetest.ObjectChecksum:                                         "CRC64NVME of all bytes",
-	storetest.EmptyPart:                                              "OK, OK",
-	storetest.SmallPartInTheMiddle:                                   "InvalidParts",
-	storetest.GapInNumbers:                                           "OK",
-	storetest.AbortAfterComplete:                                     "OK, object stays",
-	storetest.SameBytesSameETag:                                      "the same ETag: If-Match does not tell them apart",
-	storetest.InMode(v1alpha1.PayloadUnsigned, storetest.Whole):      "OK; stored",
-	storetest.InMode(v1alpha1.PayloadUnsigned, storetest.BitFlipped): "OK; **stored damaged**",
+	storetest.PayloadMode:      "TrailingCRC64NVME",
+	storetest.ConditionalPut:   "true",
+	storetest.PutChecksum:      "CRC64NVME of all bytes",
+	storetest.PutWhereKeysWere: "OK",
+	storetest.ObjectInMode(v1alpha1.PayloadUnsigned, storetest.Whole):      "OK; stored",
+	storetest.ObjectInMode(v1alpha1.PayloadUnsigned, storetest.BitFlipped): "OK; **stored damaged**",
+	storetest.ConditionalComplete:                                          "true",
+	storetest.PartsAfterRestart:                                            "kept",
+	storetest.PartChecksum:                                                 "CRC64NVME",
+	storetest.ObjectChecksum:                                               "CRC64NVME of all bytes",
+	storetest.EmptyPart:                                                    "OK, OK",
+	storetest.SmallPartInTheMiddle:                                         "InvalidParts",
+	storetest.GapInNumbers:                                                 "OK",
+	storetest.AbortAfterComplete:                                           "OK, object stays",
+	storetest.SameBytesSameETag:                                            "the same ETag: If-Match does not tell them apart",
+	storetest.InMode(v1alpha1.PayloadUnsigned, storetest.Whole):            "OK; stored",
+	storetest.InMode(v1alpha1.PayloadUnsigned, storetest.BitFlipped):       "OK; **stored damaged**",
 }
 
 // merge joins traits, and adds that the framed payload modes let nothing through.
@@ -110,6 +133,10 @@ func merge(all ...storetest.Traits) storetest.Traits {
 		merged[storetest.InMode(mode, storetest.BodyFails)] = "IncompleteBody; old part kept"
 		merged[storetest.InMode(mode, storetest.ConnectionCut)] = "refused; old part kept"
 		merged[storetest.InMode(mode, storetest.BitFlipped)] = "refused; old part kept"
+		merged[storetest.ObjectInMode(mode, storetest.Whole)] = "OK; stored"
+		merged[storetest.ObjectInMode(mode, storetest.BodyFails)] = "IncompleteBody; old object kept"
+		merged[storetest.ObjectInMode(mode, storetest.ConnectionCut)] = "refused; old object kept"
+		merged[storetest.ObjectInMode(mode, storetest.BitFlipped)] = "refused; old object kept"
 	}
 	for _, traits := range all {
 		maps.Copy(merged, traits)

@@ -77,6 +77,7 @@ var kinds = map[answer]error{
 	{"", "ObjectParentIsFile"}:            filestore.ErrInvalidKey, // versitygw: a segment of the key is an object
 	{"", "ExistingObjectIsDirectory"}:     filestore.ErrInvalidKey, // versitygw: the key is the directory of others
 	{"", "DirectoryObjectContainsData"}:   filestore.ErrInvalidKey,
+	{"", "ErrDirectoryNotEmpty"}:          filestore.ErrInvalidKey, // versitygw: the key ends with a slash, and others are below it
 	{"", "XMinioInvalidObjectName"}:       filestore.ErrInvalidKey,
 	{"", "XMinioObjectExistsAsDirectory"}: filestore.ErrInvalidKey,
 	{"", "XMinioParentIsObject"}:          filestore.ErrInvalidKey,

@@ -32,12 +32,10 @@ func (s *suite) probe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		conditional := "unknown"
-		if caps.ConditionalComplete != nil {
-			conditional = fmt.Sprint(*caps.ConditionalComplete)
-		}
 		s.observe(t, PayloadMode, string(caps.PayloadMode))
-		s.observe(t, ConditionalComplete, conditional)
+		s.observe(t, ConditionalComplete, known(caps.ConditionalComplete))
+		s.observe(t, ConditionalPut, known(caps.ConditionalPut))
+		s.observe(t, ListingMetadata, known(caps.ListingMetadata))
 		s.observe(t, UploadListing, string(caps.UploadListing))
 	}
 	if err := s.Store.ListUploads(t.Context(), "", func(u filestore.Upload) bool {
@@ -48,6 +46,13 @@ func (s *suite) probe(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
+}
+
+func known(capability *bool) string {
+	if capability == nil {
+		return "unknown"
+	}
+	return fmt.Sprint(*capability)
 }
 
 func (s *suite) listUploads(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 )
 
@@ -20,14 +21,20 @@ func MemoryLikeVersityGW(*testing.T) Backend {
 	traits[ConcurrentCompletes] = "all OK"
 	traits[PartDuringAbort] = "OK, **the upload is back with this part**"
 	traits[PartDuringComplete] = "OK, **the upload is back with this part**"
-	store := memory.New(memory.Options{LateParts: memory.LatePartsResurrect, RepeatedComplete: true})
+	traits[ListingMetadata] = "false"
+	store := memory.New(memory.Options{LateParts: memory.LatePartsResurrect, RepeatedComplete: true, Capabilities: v1alpha1.FileStoreCapabilities{
+		PayloadMode: v1alpha1.PayloadTrailingCRC64NVME, ConditionalComplete: new(true), ConditionalPut: new(true),
+		UploadListing: v1alpha1.UploadListingPrefix, ListingMetadata: new(false),
+	}})
 	return Backend{Name: "memory like versitygw", Store: store, Prefix: "memory/", Traits: traits}
 }
 
 var memoryTraits = Traits{
 	PayloadMode:          "TrailingCRC64NVME",
 	ConditionalComplete:  "true",
+	ConditionalPut:       "true",
 	UploadListing:        "Prefix",
+	ListingMetadata:      "true",
 	PartChecksum:         "CRC64NVME",
 	ObjectChecksum:       "CRC64NVME of all bytes",
 	EmptyPart:            "OK, OK",
@@ -44,4 +51,11 @@ var memoryTraits = Traits{
 	LongSegment:          "OK",
 	KeyBelowObject:       "OK",
 	KeyOfDirectory:       "OK",
+	PutChecksum:          "CRC64NVME of all bytes",
+	PutWhileRead:         "PutObject goes ahead, reader gets the old object",
+	PutLongSegment:       "OK",
+	PutBelowObject:       "OK",
+	PutDirectory:         "OK",
+	PutWhereKeysWere:     "OK",
+	ListBelowObject:      "listed",
 }

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"testing"
 	"time"
 
-	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
@@ -155,70 +153,9 @@ func callAll(ctx context.Context, store filestore.Store, ref filestore.UploadRef
 	result["ListUploads"] = store.ListUploads(ctx, ref.Key, func(filestore.Upload) bool { return true })
 	_, result["Stat"] = store.Stat(ctx, ref.Key)
 	_, result["Open"] = store.Open(ctx, ref.Key, "", filestore.ByteRange{Length: -1})
+	_, result["PutObject"] = store.PutObject(ctx, ref.Key, bytes.NewReader(make([]byte, 100_000)), 100_000, filestore.CreateUploadOptions{}, filestore.Condition{})
+	result["DeleteObject"] = store.DeleteObject(ctx, ref.Key)
+	result["ListObjects"] = store.ListObjects(ctx, ref.Key, "", func(filestore.Object) bool { return true })
 	_, result["Probe"] = store.Probe(ctx)
 	return result
-}
-
-// RunModes shows what becomes of a part in each payload mode. What a backend does in a mode that Probe does not choose is
-// no promise; it is observed, and declared, because it is why Probe chooses as it does.
-func RunModes(t *testing.T, table *Table, newBackend func(t *testing.T) Backend) {
-	s := newSuite(t, table, newBackend)
-	for _, mode := range modes {
-		for _, event := range events {
-			t.Run(fmt.Sprintf("%s/%s", mode, event), func(t *testing.T) {
-				s.observe(t, InMode(mode, event), s.inMode(t, mode, event))
-			})
-		}
-	}
-}
-
-// inMode sends a part over another one, and says what the answer is and which of the two is there then.
-func (s *suite) inMode(t *testing.T, mode v1alpha1.PayloadMode, event Event) string {
-	store := s.Reach(t, s.Address, mode)
-	key := s.key()
-	id, err := store.CreateUpload(t.Context(), key, filestore.CreateUploadOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ref := filestore.UploadRef{Key: key, UploadID: id}
-	t.Cleanup(func() { _ = store.AbortUpload(context.WithoutCancel(t.Context()), ref) })
-	before, after := random(30, 90_000), random(31, 300_000)
-	if _, err := store.PutPart(t.Context(), ref, 1, bytes.NewReader(before), int64(len(before))); err != nil {
-		return kindOf(err)
-	}
-	var body io.Reader = bytes.NewReader(after)
-	proxy := NewProxy(t, s.Address)
-	switch event {
-	case BodyFails:
-		body = io.MultiReader(bytes.NewReader(after[:200_000]), failing{errBody})
-	case ConnectionCut:
-		proxy.Set(Harm{CutSending: 200_000})
-	case BitFlipped:
-		proxy.Set(Harm{FlipBit: 200_000})
-	}
-	_, err = s.Reach(t, proxy.Addr(), mode).PutPart(t.Context(), ref, 1, body, int64(len(after)))
-	time.Sleep(quiet)
-	answer := kindOf(err)
-	if err != nil && (event == ConnectionCut || event == BitFlipped) {
-		answer = "refused" // with which error depends on how much was still on its way
-	}
-	parts, err := store.ListParts(t.Context(), ref)
-	if err != nil || len(parts) != 1 {
-		return fmt.Sprintf("%s; parts %v, %v", answer, parts, err)
-	}
-	if _, err := store.CompleteUpload(t.Context(), ref, parts, filestore.Condition{}); err != nil {
-		return fmt.Sprintf("%s; Complete: %s", answer, kindOf(err))
-	}
-	switch got := s.read(t, key); {
-	case bytes.Equal(got, before):
-		return answer + "; old part kept"
-	case bytes.Equal(got, after):
-		return answer + "; stored"
-	case len(got) == len(after) && bytes.Equal(got[250_000:], make([]byte, 50_000)):
-		return answer + "; **stored truncated, filled with zeros**"
-	case len(got) == len(after):
-		return answer + "; **stored damaged**"
-	default:
-		return fmt.Sprintf("%s; **%d of %d bytes stored**", answer, len(got), len(after))
-	}
 }

@@ -66,6 +66,9 @@ func Run(t *testing.T, table *Table, newBackend func(t *testing.T) Backend) {
 		{"Abort", (*suite).abort},
 		{"Objects", (*suite).objects},
 		{"Keys", (*suite).keys},
+		{"PutObject", (*suite).puts},
+		{"DeleteObject", (*suite).deletes},
+		{"ListObjects", (*suite).listObjects},
 		{"ListUploads", (*suite).listUploads},
 		{"Probe", (*suite).probe},
 		{"Restart", (*suite).restart}, // last: what follows would have to reconnect

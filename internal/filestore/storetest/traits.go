@@ -19,7 +19,9 @@ type Behaviour string
 const (
 	PayloadMode          Behaviour = "probe: payload mode"
 	ConditionalComplete  Behaviour = "probe: conditional complete"
+	ConditionalPut       Behaviour = "probe: conditional put"
 	UploadListing        Behaviour = "probe: upload listing"
+	ListingMetadata      Behaviour = "probe: metadata in listings"
 	ListingAfterRestart  Behaviour = "uploads listed by prefix after a restart"
 	PartsAfterRestart    Behaviour = "parts after a restart"
 	PartChecksum         Behaviour = "checksum in ListParts"
@@ -38,19 +40,32 @@ const (
 	LongSegment          Behaviour = "key with a segment of 256 bytes"
 	KeyBelowObject       Behaviour = "key below an object"
 	KeyOfDirectory       Behaviour = "key that other keys are below"
+	PutChecksum          Behaviour = "PutObject: checksum of the object"
+	PutWhileRead         Behaviour = "PutObject: object replaced while it is read"
+	PutLongSegment       Behaviour = "PutObject: key with a segment of 256 bytes"
+	PutBelowObject       Behaviour = "PutObject: key below an object"
+	PutDirectory         Behaviour = "PutObject: key that other keys are below"
+	PutWhereKeysWere     Behaviour = "PutObject: key that deleted keys were below"
+	ListBelowObject      Behaviour = "key below an object in listings"
 )
 
 // behaviours is the order of the table; the rows of the payload modes follow.
 var behaviours = []Behaviour{
-	PayloadMode, ConditionalComplete, UploadListing, ListingAfterRestart, PartsAfterRestart, PartChecksum, ObjectChecksum,
+	PayloadMode, ConditionalComplete, ConditionalPut, UploadListing, ListingMetadata, ListingAfterRestart, PartsAfterRestart, PartChecksum, ObjectChecksum,
 	EmptyPart, SmallPartInTheMiddle, GapInNumbers, RepeatedComplete, RepeatedConditional, ConcurrentCompletes,
 	PartDuringAbort, PartDuringComplete, AbortAfterComplete, SameBytesSameETag, ReplacedWhileRead,
 	LongSegment, KeyBelowObject, KeyOfDirectory,
+	PutChecksum, PutWhileRead, PutLongSegment, PutBelowObject, PutDirectory, PutWhereKeysWere, ListBelowObject,
 }
 
 // InMode is what becomes of a part in a payload mode; see RunModes.
 func InMode(mode v1alpha1.PayloadMode, event Event) Behaviour {
 	return Behaviour(fmt.Sprintf("%s, %s", mode, event))
+}
+
+// ObjectInMode is the same of an object that is sent at once.
+func ObjectInMode(mode v1alpha1.PayloadMode, event Event) Behaviour {
+	return "PutObject: " + InMode(mode, event)
 }
 
 // Event is what happens to a part on its way.
@@ -98,7 +113,7 @@ func (t *Table) String() string {
 	rows := slices.Clone(behaviours)
 	for _, mode := range modes {
 		for _, event := range events {
-			rows = append(rows, InMode(mode, event))
+			rows = append(rows, InMode(mode, event), ObjectInMode(mode, event))
 		}
 	}
 	for _, b := range slices.Sorted(maps.Keys(t.cells)) {
