@@ -30,6 +30,11 @@ type inbound struct {
 	controller *http.ResponseController
 	// idle is how long the client may send nothing.
 	idle time.Duration
+	// minRate is how many bytes per second the client must send on average once it was waited for longer than grace; none if not positive. Only the
+	// time counts for which the server was ready to read.
+	minRate int64
+	grace   time.Duration
+	waited  time.Duration
 	// length is the Content-Length, -1 if there is none and the body is chunked.
 	length int64
 	// expects: the client waits for "100 Continue" before it sends.
@@ -47,31 +52,38 @@ type inbound struct {
 	stopped bool
 }
 
-func newInbound(r *http.Request, controller *http.ResponseController, idle time.Duration) *inbound {
+func newInbound(r *http.Request, controller *http.ResponseController, opts *Options) *inbound {
 	return &inbound{
 		body:       r.Body,
 		controller: controller,
-		idle:       idle,
+		idle:       opts.IdleTimeout,
+		minRate:    opts.MinBodyRate,
+		grace:      opts.BodyGrace,
 		length:     r.ContentLength,
 		expects:    strings.EqualFold(r.Header.Get("Expect"), "100-continue"),
 	}
 }
 
-// Read implements io.Reader with a deadline that slides as long as bytes arrive. Errors are errBodyShort, errBodyIdle, or io.EOF after exactly
-// length bytes.
+// Read implements io.Reader with a deadline that slides as long as bytes arrive fast enough. Errors are errBodyShort, errBodyIdle, errBodySlow, or io.EOF
+// after exactly length bytes.
 func (b *inbound) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
 	b.began = true
 	b.slide()
+	begin := time.Now()
 	n, err := b.body.Read(p)
 	b.received.Add(int64(n))
+	b.waited += time.Since(begin)
 	switch {
 	case err == io.EOF || (err == nil && !b.unread()):
 		// The deadline would else end the request's context while the answer is prepared: net/http watches the connection by then.
 		_ = b.controller.SetReadDeadline(time.Time{})
 		return n, err
+	case err == nil && b.tooSlow():
+		b.err = errBodySlow
+		b.stop()
 	case err == nil:
 		return n, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -80,6 +92,11 @@ func (b *inbound) Read(p []byte) (int, error) {
 		b.err = errors.Join(errBodyShort, err)
 	}
 	return n, b.err
+}
+
+// tooSlow says whether the client sends too little to keep its place: a few bytes now and then would else hold it for ever.
+func (b *inbound) tooSlow() bool {
+	return b.minRate > 0 && b.waited > b.grace && float64(b.received.Load()) < float64(b.minRate)*b.waited.Seconds()
 }
 
 // unread says whether bytes may still be on their way.

@@ -77,6 +77,7 @@ func errUnavailable(message string, retryAfter time.Duration) *answer {
 var (
 	errBodyShort    = errors.New("the body ended before its Content-Length")
 	errBodyIdle     = errors.New("the client sent no byte for too long")
+	errBodySlow     = errors.New("the client sends too slowly")
 	errStoreStalled = errors.New("object storage took no byte for too long")
 	errClientGone   = errors.New("the client is gone")
 	errTimeout      = errors.New("the time to wait is over")
@@ -116,6 +117,7 @@ var fixed = []struct {
 	{errStoreStalled, answer{status: http.StatusGatewayTimeout, message: "object storage is too slow: send the request again", retryAfter: retryShort}},
 	{errBodyShort, answer{status: http.StatusBadRequest, message: "the body ended before its Content-Length: nothing was stored"}},
 	{errBodyIdle, answer{status: http.StatusRequestTimeout, message: "no byte of the body arrived for too long: nothing was stored"}},
+	{errBodySlow, answer{status: http.StatusRequestTimeout, message: "the body arrives too slowly to be waited for: nothing was stored"}},
 	{errClientGone, answer{status: statusClientGone, message: "the client closed the connection"}},
 	{filestore.ErrNoSuchUpload, answer{status: http.StatusConflict, message: "the upload is not open any more: start it again with upload=start"}},
 	{filestore.ErrNotFound, answer{status: http.StatusNotFound, message: "the file does not exist"}},

@@ -43,7 +43,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		id:     uuid.NewString(),
 		method: r.Method,
 		route:  route{op: opNone},
-		body:   newInbound(r, controller, s.opts.IdleTimeout),
+		body:   newInbound(r, controller, &s.opts),
 	}
 	c.response = &response{ResponseWriter: w, controller: controller, idle: s.opts.IdleTimeout, before: c.body.beforeAnswer}
 	c.log = s.log.WithValues("id", c.id)

@@ -42,6 +42,10 @@ type Options struct {
 	StartTimeout, CompleteTimeout, AbortTimeout time.Duration
 	// IdleTimeout is how long a client may neither send a byte of its body nor take a byte of an answer. Default 60 s.
 	IdleTimeout time.Duration
+	// MinBodyRate is how many bytes per second a client must send of a body, on average, once the server has waited for it longer than BodyGrace: a body that
+	// trickles would else hold its place for ever. Defaults 1 KiB/s, which a GPRS modem does, and 30 s; a negative rate demands nothing.
+	MinBodyRate int64
+	BodyGrace   time.Duration
 	// StoreIdleTimeout is how long object storage may take no byte of a part, or not answer after the last one. Default 60 s.
 	StoreIdleTimeout time.Duration
 	// ProgressDelay is how long after its first part an upload's progress is first recorded, ProgressInterval how often at most after that.
@@ -73,6 +77,9 @@ func (o *Options) setDefaults() {
 	if o.MaxSearches <= 0 {
 		o.MaxSearches = 16
 	}
+	if o.MinBodyRate == 0 {
+		o.MinBodyRate = 1 << 10
+	}
 	for _, d := range []struct {
 		value *time.Duration
 		or    time.Duration
@@ -82,6 +89,7 @@ func (o *Options) setDefaults() {
 		{&o.CompleteTimeout, 50 * time.Second},
 		{&o.AbortTimeout, 50 * time.Second},
 		{&o.IdleTimeout, time.Minute},
+		{&o.BodyGrace, 30 * time.Second},
 		{&o.StoreIdleTimeout, time.Minute},
 		{&o.ProgressDelay, time.Second},
 		{&o.ProgressInterval, 15 * time.Second},

@@ -197,7 +197,7 @@ func (s *Server) settle(ctx context.Context, c *call, w *write, cause error) err
 
 // untouched says whether err means for certain that the object is as it was, and that no copy of the request can have stored it.
 func untouched(err error) bool {
-	for _, certain := range []error{filestore.ErrIncompleteBody, filestore.ErrChecksum, errBodyShort, errBodyIdle} {
+	for _, certain := range []error{filestore.ErrIncompleteBody, filestore.ErrChecksum, errBodyShort, errBodyIdle, errBodySlow} {
 		if errors.Is(err, certain) {
 			return true
 		}

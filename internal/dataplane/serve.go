@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -42,8 +43,10 @@ func (s *Server) serve(c *call, r *http.Request) error {
 		return errBadRequest(err.Error())
 	}
 	c.location = r.URL.EscapedPath()
-	if c.ifMatch, err = upload.ParseIfMatch(r.Header.Get("If-Match")); err != nil && c.route.op != opDownload && c.route.op != opSearch {
-		return errBadRequest(err.Error())
+	if c.route.op != opDownload && c.route.op != opSearch { // reads have conditions of their own
+		if c.ifMatch, err = upload.ParseIfMatch(strings.Join(r.Header.Values("If-Match"), ",")); err != nil {
+			return errBadRequest(err.Error())
+		}
 	}
 	if err := s.authorize(r.Context(), c); err != nil {
 		return err
