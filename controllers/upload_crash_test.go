@@ -289,3 +289,15 @@ func TestRepeatedCompletion(t *testing.T) {
 		r.expectEvents("Normal Initiated", "Normal Completed")
 	}
 }
+
+// A completion whose answer is lost is looked after in the same pass: nobody is told of a failure that was none.
+func TestLostAnswerOfACompletion(t *testing.T) {
+	r := newRig(t)
+	r.part(r.open("up"), 1, "ab")
+	r.edit("up", completed)
+	r.backend.Inject(memory.Fault{Operation: memory.CompleteUpload, Times: 1, After: memory.Fail(errDown)})
+	_, err := r.step("up")
+	r.must(err)
+	r.expect("up", v1alpha1.ReasonCompleted)
+	r.expectEvents("Normal Initiated", "Normal Completed")
+}
