@@ -1,13 +1,9 @@
 package s3
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"unicode/utf8"
 
@@ -60,32 +56,4 @@ func (s *store) listed(o minio.ObjectInfo) filestore.Object {
 		}
 	}
 	return object
-}
-
-// rootBytes is how much of an answer is looked at for its root element: the XML declaration, and space for comments.
-const rootBytes = 1024
-
-// genuineLists refuses answers to a listing that are none: minio-go decodes any XML, so a page of an ingress would be an empty list.
-type genuineLists struct{ next http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (g genuineLists) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := g.next.RoundTrip(req)
-	if err != nil || resp.StatusCode != http.StatusOK || req.Method != http.MethodGet || req.URL.Query().Get("list-type") != "2" {
-		return resp, err
-	}
-	buffered := bufio.NewReaderSize(resp.Body, rootBytes)
-	head, err := buffered.Peek(rootBytes)
-	if !bytes.Contains(head, []byte("<ListBucketResult")) {
-		_ = resp.Body.Close()
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
-		}
-		return nil, errForeign
-	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{buffered, resp.Body}
-	return resp, nil
 }

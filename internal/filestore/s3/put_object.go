@@ -25,6 +25,9 @@ func (s *store) PutObject(ctx context.Context, key string, body io.Reader, size 
 	}
 	loan := lend(body, size)
 	framed, length, wire := mode.frame(loan, size)
+	// S3 knows the framing by X-Amz-Content-Sha256. Of an object, unlike of a part, some backends keep this header for good, and clients
+	// that do not know the encoding refuse to read it (versitygw#2398, noobaa-core#9138).
+	wire.CustomHeader.Del("Content-Encoding")
 	put := minio.PutObjectOptions{
 		ContentType:          opts.ContentType,
 		UserMetadata:         userMetadata(opts.Metadata),

@@ -67,7 +67,7 @@ func newStore(cfg filestore.Config) (*store, error) {
 	s := &store{cfg: cfg, transport: transport, uploadsPage: listPageSize, leftoverAge: probeLeftover}
 	secure := endpoint.Scheme == "https"
 	creds := newCredentials(cfg)
-	if s.core, err = newCore(cfg, creds, endpoint.Host, secure, genuineLists{wire{next: transport}}); err != nil {
+	if s.core, err = newCore(cfg, creds, endpoint.Host, secure, genuineAnswers{wire{next: transport}}); err != nil {
 		return nil, err
 	}
 	s.parts = s.core

@@ -1,0 +1,14 @@
+package s3_test
+
+import (
+	"testing"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore/storetest"
+)
+
+// TestRaces: of writers that race under a condition, exactly one wins, on every real server.
+func TestRaces(t *testing.T) {
+	for _, kind := range kinds {
+		t.Run(string(kind), func(t *testing.T) { storetest.RunRaces(t, realBackend(kind)) })
+	}
+}
