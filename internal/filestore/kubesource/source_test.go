@@ -34,7 +34,7 @@ func store(name, secretName string, generation, observed int64) *v1alpha1.FileSt
 		},
 		Status: v1alpha1.FileStoreStatus{
 			ObservedGeneration: observed,
-			Capabilities:       &v1alpha1.FileStoreCapabilities{PayloadMode: v1alpha1.PayloadTrailingCRC32C},
+			Capabilities:       &v1alpha1.FileStoreCapabilities{PayloadMode: v1alpha1.PayloadTrailingCRC32C, ListingMetadata: new(true)},
 		},
 	}
 	if secretName != "" {
@@ -64,9 +64,11 @@ func TestStoreConfig(t *testing.T) {
 	}
 	keys := &filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "s", SessionToken: "t"}
 	for name, want := range map[string]func(*filestore.Config){
-		"probed":  func(c *filestore.Config) { c.Credentials, c.PayloadMode = keys, v1alpha1.PayloadTrailingCRC32C },
+		"probed": func(c *filestore.Config) {
+			c.Credentials, c.PayloadMode, c.ListingMetadata = keys, v1alpha1.PayloadTrailingCRC32C, true
+		},
 		"changed": func(c *filestore.Config) { c.Credentials = keys }, // what was probed was another spec
-		"ambient": func(c *filestore.Config) { c.PayloadMode = v1alpha1.PayloadTrailingCRC32C },
+		"ambient": func(c *filestore.Config) { c.PayloadMode, c.ListingMetadata = v1alpha1.PayloadTrailingCRC32C, true },
 	} {
 		got, err := src.StoreConfig(t.Context(), name)
 		if err != nil {
