@@ -134,7 +134,7 @@ func (s *Server) store(ctx context.Context, c *call, w *write) error {
 	body, streamCtx := newStream(ctx, c.body, s.opts.StoreIdleTimeout)
 	defer body.stop()
 	g := &gate{body: body, left: c.body.length}
-	if w.ifMatch != nil || w.cond == (filestore.Condition{}) {
+	if w.cond == (filestore.Condition{}) {
 		g.check = func() error { return s.checkAgain(streamCtx, w, g) }
 	}
 	defer g.leave()
@@ -150,8 +150,8 @@ func (s *Server) store(ctx context.Context, c *call, w *write) error {
 	return s.settle(ctx, c, w, err)
 }
 
-// checkAgain looks at the file once more while no other request of this process can replace it. It keeps the last writer from winning over one that has
-// stored the very bytes that were there before, for their ETag in object storage is the same; and it is all that there is where the store has no conditions.
+// checkAgain looks at the file once more while no other request of this process can replace it. It is all that there is where the store has no conditions. Where it
+// has, it must not be done: MinIO locks the object for as long as the body of a conditional write takes, and the look would wait for its own write.
 func (s *Server) checkAgain(ctx context.Context, w *write, g *gate) error {
 	unlock, err := s.keys.lock(ctx, w.fs.Name+"/"+w.key)
 	if err != nil {
