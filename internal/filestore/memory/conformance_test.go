@@ -12,3 +12,5 @@ func TestConformance(t *testing.T) {
 	t.Run("LikeVersityGW", func(t *testing.T) { storetest.Run(t, table, storetest.MemoryLikeVersityGW) })
 	t.Log("\n" + table.String())
 }
+
+func TestRaces(t *testing.T) { storetest.RunRaces(t, storetest.Memory) }
