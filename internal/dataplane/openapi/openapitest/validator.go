@@ -81,7 +81,7 @@ func (v *Validator) checkResponse(m match, req *http.Request, res *http.Response
 	if documented == nil {
 		return errors.New("this status is not documented")
 	}
-	errs := []error{undeclared(documented, res.Header)}
+	errs := []error{undeclared(documented, res.Header), checkRange(res)}
 	hasBody := req.Method != http.MethodHead && res.StatusCode != http.StatusNoContent && res.StatusCode != http.StatusNotModified
 	switch {
 	case documented.Content == nil || documented.Content.Len() == 0:
@@ -99,6 +99,15 @@ func (v *Validator) checkResponse(m match, req *http.Request, res *http.Response
 		errs = append(errs, joined(found))
 	}
 	return errors.Join(errs...)
+}
+
+// checkRange holds what no document can say: a partial answer tells which part it is, unless the parts of its body do (RFC 9110, 15.3.7).
+func checkRange(res *http.Response) error {
+	several := strings.HasPrefix(res.Header.Get("Content-Type"), "multipart/byteranges")
+	if res.StatusCode == http.StatusPartialContent && several == (res.Header.Get("Content-Range") != "") {
+		return errors.New("Content-Range is missing, or stands beside multipart/byteranges")
+	}
+	return nil
 }
 
 // onlyHeaders judges status and headers, without a look at the body.
