@@ -18,8 +18,28 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/openapi"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/openapi/openapitest"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
+
+var (
+	// contract is the OpenAPI document.
+	contract = mustContract()
+	// httpClient takes an answer that the document does not allow for an error.
+	httpClient = &http.Client{
+		Transport:     contract.Transport(http.DefaultTransport),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("nothing is ever redirected") },
+	}
+)
+
+func mustContract() *openapitest.Validator {
+	v, err := openapitest.New(openapi.Document())
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
 
 // file is a file of a tenant, as a REST client sees it.
 type file struct {
@@ -61,7 +81,7 @@ func (f *file) do(ctx context.Context, method, url string, body []byte, header .
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := httpClient.Do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -162,11 +182,11 @@ func (f *file) waitNoParts(t *testing.T, u *v1alpha1.MultipartUpload) {
 	eventually(t, "the parts go", func() error {
 		parts, err := f.s3.ListObjectParts(t.Context(), bucket, u.Status.ObjectKey, u.Status.UploadID, 0, 1000)
 		if code := minio.ToErrorResponse(err).Code; code != "NoSuchUpload" {
-			return fmt.Errorf("the backend has the upload with %d parts (%v)", len(parts.ObjectParts), err)
+			return errors.Join(fmt.Errorf("the backend has the upload with %d parts", len(parts.ObjectParts)), err)
 		}
 		uploads, err := f.s3.ListMultipartUploads(t.Context(), bucket, u.Status.ObjectKey, "", "", "", 1000)
 		if err != nil || len(uploads.Uploads) > 0 {
-			return fmt.Errorf("the backend lists %d uploads of the key (%v)", len(uploads.Uploads), err)
+			return errors.Join(fmt.Errorf("the backend lists %d uploads of the key", len(uploads.Uploads)), err)
 		}
 		return nil
 	})
