@@ -14,9 +14,7 @@ type gate struct {
 	left int64
 	// check runs once, before the last bytes are given away; nil for none. An error ends the body.
 	check func() error
-	// unlock is what check leaves to be done when the write is over.
-	unlock func()
-	err    error
+	err   error
 }
 
 // Read implements io.Reader.
@@ -35,13 +33,6 @@ func (g *gate) Read(p []byte) (int, error) {
 		return 0, g.err
 	}
 	return n, err
-}
-
-// leave is called when the write is over.
-func (g *gate) leave() {
-	if g.unlock != nil {
-		g.unlock()
-	}
 }
 
 // keyLocks serialises what this process does with one object.

@@ -40,6 +40,13 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	// From here to the answer this process has no other request that replaces the file: the comparison of versions is exact then, also where the store's own is
+	// not atomic (versitygw), or sees no difference because the bytes are the same.
+	unlock, err := s.lockFile(r.Context(), at)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	mark := requestMark(c, spec.IdempotencyKey)
 	seen, file, exists, err := at.stat(r.Context())
 	switch {
@@ -135,9 +142,8 @@ func (s *Server) store(ctx context.Context, c *call, w *write) error {
 	defer body.stop()
 	g := &gate{body: body, left: c.body.length}
 	if w.cond == (filestore.Condition{}) {
-		g.check = func() error { return s.checkAgain(streamCtx, w, g) }
+		g.check = func() error { return s.checkAgain(streamCtx, w) }
 	}
-	defer g.leave()
 	_, err := w.target.store.PutObject(streamCtx, w.key, g, c.body.length, w.options, w.cond)
 	if err == nil {
 		return nil
@@ -150,14 +156,20 @@ func (s *Server) store(ctx context.Context, c *call, w *write) error {
 	return s.settle(ctx, c, w, err)
 }
 
-// checkAgain looks at the file once more while no other request of this process can replace it. It is all that there is where the store has no conditions. Where it
-// has, it must not be done: MinIO locks the object for as long as the body of a conditional write takes, and the look would wait for its own write.
-func (s *Server) checkAgain(ctx context.Context, w *write, g *gate) error {
-	unlock, err := s.keys.lock(ctx, w.fs.Name+"/"+w.key)
-	if err != nil {
-		return err
+// lockFile waits until no other request of this process is replacing the file. Nothing of the body has been asked for by then.
+func (s *Server) lockFile(ctx context.Context, at target) (unlock func(), err error) {
+	wait, cancel := context.WithTimeout(ctx, s.opts.StartTimeout)
+	defer cancel()
+	unlock, err = s.keys.lock(wait, at.fs.Name+"/"+at.key)
+	if err != nil && ctx.Err() == nil {
+		return nil, errUnavailable("another request is replacing this file: send yours again", retryShort).because(err)
 	}
-	g.unlock = unlock
+	return unlock, err
+}
+
+// checkAgain looks at the file once more. It is all that there is where the store has no conditions. Where it
+// has, it must not be done: MinIO locks the object for as long as the body of a conditional write takes, and the look would wait for its own write.
+func (s *Server) checkAgain(ctx context.Context, w *write) error {
 	now, file, exists, err := w.stat(ctx)
 	if err != nil {
 		return err
