@@ -179,6 +179,8 @@ func TestPartsMissingRule3(t *testing.T) {
 	if n := r.backend.Calls(memory.CompleteUpload); n != 0 {
 		t.Errorf("CompleteUpload was called %d times", n)
 	}
+	r.edit("up", testkit.TTL(3*time.Hour))
+	r.drive("up") // the same again, of another generation, is written, but not told twice
 	r.part(u, 2, "cd")
 	r.drive("up")
 	r.expect("up", v1alpha1.ReasonCompleted)
