@@ -17,7 +17,7 @@
 //	put.go         PUT of a whole file, with gate.go: the last look before its last byte
 //	delete.go      DELETE
 //	download.go    GET and HEAD, with conditions.go, ranges.go and byteranges.go
-//	search.go      GET of an entity, with search_query.go, filter.go and top.go
+//	search.go      GET of an entity, with search_query.go, filter.go, filter_tokens.go and top.go
 //	admission.go   the budget of parts in flight
 //	progress.go    status.progress
 //	body.go        inbound bodies: sliding deadlines, causes, bounded drains

@@ -136,82 +136,27 @@ func parseClause(name, op, val token) (clause, bool) {
 		return clause{}, false
 	}
 	c := clause{field: f, op: o, wildcard: o == opEqual && strings.Contains(val.text, "*")}
-	switch {
-	case c.wildcard:
+	if c.wildcard {
 		c.value = textValue(val.text)
-	case f == fieldSize || f == fieldETag:
-		n, err := strconv.ParseInt(val.text, 10, 64)
-		if err != nil {
-			return clause{}, false
-		}
-		c.value = numberValue(n)
-	case f == fieldTimestamp || f == fieldCreated || f == fieldUpdated:
-		t, ok := parseTimestamp(val.text)
-		if !ok {
-			return clause{}, false
-		}
-		c.value = timeValue(t)
-	case f == fieldPath:
-		c.value = textValue(strings.TrimSuffix(val.text, "/"))
+		return c, true
+	}
+	c.value, ok = parseValue(f, val.text)
+	return c, ok
+}
+
+// parseValue reads a value as one of the field's kind.
+func parseValue(f field, text string) (value, bool) {
+	switch f {
+	case fieldSize, fieldETag:
+		n, err := strconv.ParseInt(text, 10, 64)
+		return numberValue(n), err == nil
+	case fieldTimestamp, fieldCreated, fieldUpdated:
+		t, ok := parseTimestamp(text)
+		return timeValue(t), ok
+	case fieldPath:
+		return textValue(strings.TrimSuffix(text, "/")), true
 	default:
-		c.value = textValue(val.text)
-	}
-	return c, true
-}
-
-// token is a word, an operator or a value of a filter.
-type token struct {
-	text   string
-	quoted bool
-}
-
-// tokenize cuts a filter into words, operators and values. A quote within a quoted value is doubled.
-func tokenize(s string) ([]token, bool) {
-	var out []token
-	for {
-		s = strings.TrimLeft(s, " \t")
-		if s == "" {
-			return out, true
-		}
-		var t token
-		switch ch := s[0]; {
-		case ch == '\'' || ch == '"':
-			var ok bool
-			if t.text, s, ok = unquote(s); !ok {
-				return nil, false
-			}
-			t.quoted = true
-		case strings.IndexByte("=<>", ch) >= 0:
-			n := 1
-			if len(s) > 1 && ch != '=' && s[1] == '=' {
-				n = 2
-			}
-			t.text, s = s[:n], s[n:]
-		default:
-			n := strings.IndexAny(s, " \t='\"<>")
-			if n < 0 {
-				n = len(s)
-			}
-			t.text, s = s[:n], s[n:]
-		}
-		out = append(out, t)
-	}
-}
-
-// unquote reads the quoted value that s begins with.
-func unquote(s string) (text, rest string, ok bool) {
-	quote := s[:1]
-	var b strings.Builder
-	for s = s[1:]; ; s = s[1:] {
-		inner, after, found := strings.Cut(s, quote)
-		if !found {
-			return "", "", false
-		}
-		b.WriteString(inner)
-		if s = after; !strings.HasPrefix(s, quote) {
-			return b.String(), s, s == "" || s[0] == ' ' || s[0] == '\t'
-		}
-		b.WriteString(quote)
+		return textValue(text), true
 	}
 }
 

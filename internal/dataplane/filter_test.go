@@ -69,7 +69,7 @@ func TestFilter(t *testing.T) {
 		{"etag eq 7", true, true},
 		{"eTag gt 7", true, false},
 		{"name eq 'and' and size eq 100", true, false},
-		{"name eq and and size eq 100", true, false}, // the word is a value there
+		{"name eq and and size eq 100", true, false}, //nolint:dupword // the word is a value there
 
 		{"name", false, false},
 		{"name eq", false, false},
@@ -203,7 +203,7 @@ func TestTop(t *testing.T) {
 // narrowed to.
 func FuzzFilter(f *testing.F) {
 	for _, seed := range []string{
-		"name eq 'a*'", `path = "x/y" and size>=100`, "updated lt '2026-01-01'", "etag gt 1 and", "name eq ''''", "path eq 'a*/*b'", "and and and", "size<>1", "name eq a'b",
+		"name eq 'a*'", `path = "x/y" and size>=100`, "updated lt '2026-01-01'", "etag gt 1 and", "name eq ''''", "path eq 'a*/*b'", "and and and", "size<>1", "name eq a'b", //nolint:dupword // hostile on purpose
 	} {
 		f.Add(seed, "logs/2026/", "engine.bin", int64(100))
 	}

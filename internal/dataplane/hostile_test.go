@@ -160,7 +160,7 @@ func TestHostileHeads(t *testing.T) {
 			switch {
 			case err != nil:
 				t.Fatalf("no answer: %v", err)
-			case resp.StatusCode < 400 || resp.StatusCode >= 600 || resp.StatusCode == 500:
+			case resp.StatusCode < 400 || resp.StatusCode >= 600 || resp.StatusCode == http.StatusInternalServerError:
 				t.Errorf("answered with %s", resp.Status)
 			}
 			resp.Body.Close()

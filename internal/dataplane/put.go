@@ -144,7 +144,7 @@ func (s *Server) store(ctx context.Context, c *call, w *write) error {
 	if w.cond == (filestore.Condition{}) {
 		g.check = func() error { return s.checkAgain(streamCtx, w) }
 	}
-	_, err := w.target.store.PutObject(streamCtx, w.key, g, c.body.length, w.options, w.cond)
+	_, err := w.store.PutObject(streamCtx, w.key, g, c.body.length, w.options, w.cond)
 	if err == nil {
 		return nil
 	}

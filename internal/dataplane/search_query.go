@@ -48,10 +48,10 @@ func parseCount(values url.Values, name string, absent, least, most int) (int, e
 		return absent, nil
 	}
 	n, err := strconv.ParseUint(s, 10, 31)
-	if err != nil || int(n) < least || int(n) > most { //nolint:gosec // 31 bits
+	if err != nil || int(n) < least || int(n) > most {
 		return 0, errBadRequest(fmt.Sprintf("%s must be an integer from %d to %d: narrow the search with a filter to see more", name, least, most))
 	}
-	return int(n), nil //nolint:gosec // 31 bits
+	return int(n), nil
 }
 
 // parseOrder reads one property and a direction, such as "updated desc".

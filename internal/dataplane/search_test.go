@@ -232,7 +232,7 @@ func TestSearchMemory(t *testing.T) {
 			if len(hits) == 0 || total != fmt.Sprint(count) {
 				t.Errorf("%v of %d: %d files of %s", params, count, len(hits), total)
 			}
-			used := (int64(peak) - int64(base.HeapAlloc)) >> 20 //nolint:gosec // far below 2^63
+			used := (int64(peak) - int64(base.HeapAlloc)) >> 20
 			t.Logf("%v of %d: %v, heap grew by %d MiB", params, count, time.Since(begin).Round(time.Millisecond), used)
 			if used > 48 {
 				t.Errorf("%v of %d files: the heap grew by %d MiB", params, count, used)
