@@ -154,10 +154,10 @@ func (s *suite) canceledRead(t *testing.T) {
 // replacedWhileRead: a reader gets the object that it has opened, or an error, and never a mixture.
 func (s *suite) replacedWhileRead(t *testing.T) {
 	key := s.key()
-	content := random(72, 32<<20) // more than fits into buffers on the way
+	content := random(72, beyondBuffers)
 	s.store(t, key, content, filestore.Condition{})
 	ref := s.open(t, key)
-	s.put(t, ref, 1, random(73, 32<<20))
+	s.put(t, ref, 1, random(73, beyondBuffers))
 	r, err := s.Store.Open(t.Context(), key, "", filestore.ByteRange{Length: -1})
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +193,7 @@ func (s *suite) replacedWhileRead(t *testing.T) {
 		t.Errorf("the reader got %d bytes of %d and a clean end", got.Len(), len(content))
 	}
 	s.observe(t, ReplacedWhileRead, observed)
-	s.wantObject(t, key, random(73, 32<<20))
+	s.wantObject(t, key, random(73, beyondBuffers))
 }
 
 // oddNames are names of files that the contract allows, and that something on the way could take for something else.

@@ -93,7 +93,7 @@ func (s *suite) putWholeOrNothing(t *testing.T) {
 // putWhileRead: as replacedWhileRead.
 func (s *suite) putWhileRead(t *testing.T) {
 	key := s.key()
-	content := random(96, 32<<20) // more than fits into buffers on the way
+	content := random(96, beyondBuffers)
 	s.putObject(t, key, content, filestore.Condition{})
 	r, err := s.Store.Open(t.Context(), key, "", filestore.ByteRange{Length: -1})
 	if err != nil {

@@ -42,6 +42,8 @@ const (
 	minPart = 5 << 20
 	// quiet is how long a backend is watched for something that must not happen. Too short a time can hide a fault, not make one.
 	quiet = 300 * time.Millisecond
+	// beyondBuffers is more than the sockets between a backend and a reader hold: 32 MiB and some where tcp_rmem is generous.
+	beyondBuffers = 64 << 20
 	// patience bounds waiting for something that must happen.
 	patience = 30 * time.Second
 )
