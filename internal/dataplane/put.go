@@ -40,8 +40,8 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// From here to the answer this process has no other request that replaces the file: the comparison of versions is exact then, also where the store's own is
-	// not atomic (versitygw), or sees no difference because the bytes are the same.
+	// From here to the answer this process has no other request that replaces the file: the comparison of versions is exact then, also where the store
+	// sees no difference because the bytes are the same, or answers a HEAD half with the old object and half with the new one.
 	unlock, err := s.lockFile(r.Context(), at)
 	if err != nil {
 		return err
