@@ -44,7 +44,7 @@ func startManager(t *testing.T) *managed {
 	t.Helper()
 	api := apiServer(t)
 	ns := newNamespace(t)
-	m := &managed{&rig{t: t, ctx: t.Context(), ns: ns, store: ns, backend: memory.New(memory.Options{MinPartSize: -1}), direct: api}}
+	m := &managed{&rig{t: t, ctx: t.Context(), ns: ns, store: ns, backend: memory.New(memory.Options{MinPartSize: -1}), direct: api, faults: &apiFaults{}}}
 	mgr, err := ctrl.NewManager(plane.config, ctrl.Options{
 		Scheme:     scheme,
 		Metrics:    metricsserver.Options{BindAddress: "0"},

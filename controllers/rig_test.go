@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -62,7 +63,7 @@ func newRigWith(t *testing.T, backend memory.Options, options ...testkit.StoreOp
 	backend.Now = r.clock.Now
 	r.backend = memory.New(backend)
 	r.ns = newNamespace(t)
-	r.store = r.ns
+	r.store, r.faults.store = r.ns, r.ns
 	faulty := interceptor.NewClient(api, r.faults.funcs())
 	provider := filestore.NewProvider(kubesource.New(faulty, r.ns), r.backend.Factory())
 	t.Cleanup(provider.Close)
@@ -83,12 +84,10 @@ func newRigWith(t *testing.T, backend memory.Options, options ...testkit.StoreOp
 // removeRecords leaves no upload behind: all backends in memory give the same upload ids, and the sweep looks at all records.
 func (r *rig) removeRecords() {
 	ctx := context.Background()
-	var all v1alpha1.MultipartUploadList
-	r.must(r.direct.List(ctx, &all, client.InNamespace(r.ns)))
-	for i := range all.Items {
-		u := all.Items[i].DeepCopy()
-		u.Finalizers = nil
-		r.must(client.IgnoreNotFound(r.direct.Patch(ctx, u, client.MergeFrom(&all.Items[i]))))
+	for _, key := range r.faults.created {
+		u := &v1alpha1.MultipartUpload{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
+		unbind := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+		r.must(client.IgnoreNotFound(r.direct.Patch(ctx, u, unbind)))
 		r.must(client.IgnoreNotFound(r.direct.Delete(ctx, u)))
 	}
 }
@@ -146,6 +145,7 @@ func (r *rig) create(name string, options ...testkit.UploadOption) *v1alpha1.Mul
 	u := testkit.Upload(append([]testkit.UploadOption{testkit.Named(r.ns, name), testkit.InStore(r.store)}, options...)...)
 	u.UID, u.Generation, u.CreationTimestamp = "", 0, metav1.Time{}
 	r.must(r.direct.Create(r.ctx, u))
+	r.faults.created = append(r.faults.created, client.ObjectKeyFromObject(u))
 	return u
 }
 
@@ -338,6 +338,10 @@ type apiFaults struct {
 	// cached answers Get of an upload instead of the API server, and hidden leaves uploads out of lists.
 	cached func() *v1alpha1.MultipartUpload
 	hidden func(*v1alpha1.MultipartUpload) bool
+
+	// store is the rig's FileStore, created the uploads that it has made.
+	store   string
+	created []client.ObjectKey
 }
 
 func (f *apiFaults) funcs() interceptor.Funcs {
@@ -377,28 +381,45 @@ func (f *apiFaults) funcs() interceptor.Funcs {
 	}
 }
 
-// list answers by the index of files, as the manager's cache does, which the API server has not.
+// list stands for the manager's cache, and is always up to date: it reads the rig's own store and uploads one by one, which takes a millisecond each, where a
+// list that must be up to date takes the API server a tenth of a second. It knows the index of files, which the API server does not.
 func (f *apiFaults) list(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-	all, ok := list.(*v1alpha1.MultipartUploadList)
-	if !ok {
+	switch list := list.(type) {
+	case *v1alpha1.FileStoreList:
+		fs := v1alpha1.FileStore{}
+		err := c.Get(ctx, client.ObjectKey{Name: f.store}, &fs)
+		if err == nil {
+			list.Items = append(list.Items, fs)
+		}
+		return client.IgnoreNotFound(err)
+	case *v1alpha1.MultipartUploadList:
+		var asked client.ListOptions
+		asked.ApplyOptions(opts)
+		for _, key := range f.created {
+			u := v1alpha1.MultipartUpload{}
+			err := c.Get(ctx, key, &u)
+			if client.IgnoreNotFound(err) != nil {
+				return err
+			}
+			if err == nil && f.listed(&u, asked) {
+				list.Items = append(list.Items, u)
+			}
+		}
+		return nil
+	default:
 		return c.List(ctx, list, opts...)
 	}
-	var asked client.ListOptions
-	asked.ApplyOptions(opts)
-	if err := c.List(ctx, list, client.InNamespace(asked.Namespace)); err != nil {
-		return err
+}
+
+func (f *apiFaults) listed(u *v1alpha1.MultipartUpload, asked client.ListOptions) bool {
+	if f.hidden != nil && f.hidden(u) || asked.Namespace != "" && asked.Namespace != u.Namespace {
+		return false
 	}
-	all.Items = slices.DeleteFunc(all.Items, func(u v1alpha1.MultipartUpload) bool {
-		if f.hidden != nil && f.hidden(&u) {
-			return true
-		}
-		if asked.FieldSelector == nil {
-			return false
-		}
-		key, _ := asked.FieldSelector.RequiresExactMatch(upload.FileIndex)
-		return key != upload.FileIndexKey(&u)
-	})
-	return nil
+	if asked.FieldSelector == nil {
+		return true
+	}
+	key, _ := asked.FieldSelector.RequiresExactMatch(upload.FileIndex)
+	return key == upload.FileIndexKey(u)
 }
 
 // once makes a hook that fails a single time.
