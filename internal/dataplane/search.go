@@ -260,9 +260,10 @@ func (f *foundFile) value(of field) value {
 	return value{}
 }
 
-// created is when the file was first stored; of the files of others only the last time is known.
+// created is when the file was first stored; of the files of others only the last time is known. Our clock counts milliseconds, and object storage whole
+// seconds that it cuts off: no file shows an update before its creation.
 func (f *foundFile) created() time.Time {
-	if f.meta.Created.IsZero() {
+	if f.meta.Created.IsZero() || f.meta.Created.After(f.object.Modified) {
 		return f.object.Modified
 	}
 	return f.meta.Created
