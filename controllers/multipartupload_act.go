@@ -7,12 +7,12 @@ import (
 	"slices"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -45,7 +45,7 @@ func (r *MultipartUploadReconciler) act(ctx context.Context, o *observation, d u
 	case upload.StepWait:
 		return done, nil
 	case upload.StepAddFinalizer:
-		return outcome{}, r.patchFinalizer(ctx, o.Upload, controllerutil.AddFinalizer)
+		return outcome{}, r.patchFinalizer(ctx, o.Upload, controllerutil.AddFinalizer, failpoint.FinalizerAdded)
 	case upload.StepInitiate:
 		return r.initiate(ctx, o, done)
 	case upload.StepComplete:
@@ -60,22 +60,6 @@ func (r *MultipartUploadReconciler) act(ctx context.Context, o *observation, d u
 		return outcome{}, r.collect(ctx, o.Upload)
 	}
 	return outcome{}, fmt.Errorf("unknown step %q", d.Step)
-}
-
-func (r *MultipartUploadReconciler) patchFinalizer(ctx context.Context, u *v1alpha1.MultipartUpload, change func(client.Object, string) bool) error {
-	changed := u.DeepCopy()
-	if !change(changed, v1alpha1.FinalizerAbortUpload) {
-		return nil
-	}
-	if err := r.Client.Patch(ctx, changed, lockedPatch(u)); err != nil {
-		return fmt.Errorf("patch finalizer: %w", err)
-	}
-	return nil
-}
-
-// lockedPatch is a merge patch that fails with a conflict if the record is newer than base.
-func lockedPatch(base client.Object) client.Patch {
-	return client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})
 }
 
 // initiate opens the upload. Its id is recorded by report; if that fails, report aborts it again.
@@ -105,6 +89,7 @@ func (r *MultipartUploadReconciler) initiate(ctx context.Context, o *observation
 	case err != nil:
 		return r.unavailable(ctx, o, err)
 	}
+	failpoint.Hit(failpoint.UploadCreated)
 	done.opened = &opened{uploadID: id, key: o.key(), at: now}
 	// The event of the status that report writes brings the next look.
 	return done, nil
@@ -179,7 +164,10 @@ func (r *MultipartUploadReconciler) assemble(ctx context.Context, o *observation
 	ref, parts, cond := o.ref(), o.parts, condition(o.Store, d)
 	go func() {
 		defer close(done)
-		object, err = o.store.CompleteUpload(ctx, ref, parts, cond)
+		failpoint.Hit(failpoint.AssemblyDecided)
+		if object, err = o.store.CompleteUpload(ctx, ref, parts, cond); err == nil {
+			failpoint.Hit(failpoint.FileAssembled)
+		}
 	}()
 	select {
 	case <-done:
@@ -235,11 +223,13 @@ func (r *MultipartUploadReconciler) abort(ctx context.Context, o *observation, d
 	if again := upload.Decide(o.Observation, r.Clock.Now()); again.Step != upload.StepAbort {
 		return outcome{again: true}, nil
 	}
+	failpoint.Hit(failpoint.AbortConfirmed)
 	abortCtx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if err := o.store.AbortUpload(abortCtx, o.ref()); err != nil {
 		return r.unavailable(ctx, o, err)
 	}
+	failpoint.Hit(failpoint.PartsAborted)
 	if r.observeBackend(ctx, o); o.Problem != nil {
 		return r.act(ctx, o, upload.Decide(o.Observation, r.Clock.Now()))
 	}
@@ -266,27 +256,4 @@ func (r *MultipartUploadReconciler) finish(ctx context.Context, o *observation, 
 		done.object = &object
 	}
 	return done, nil
-}
-
-// release lets the record go.
-func (r *MultipartUploadReconciler) release(ctx context.Context, o *observation, d upload.Decision) error {
-	if err := r.patchFinalizer(ctx, o.Upload, controllerutil.RemoveFinalizer); err != nil {
-		return client.IgnoreNotFound(err)
-	}
-	if d.Step == upload.StepAbandon {
-		abandonedTotal.Inc()
-		log.FromContext(ctx).Info("gave up cleaning an upload whose object storage cannot be reached", "reason", d.State.Reason)
-		r.Events.Eventf(o.Upload, nil, "Warning", v1alpha1.ReasonCleanupAbandoned, "Abort",
-			"object storage could not be reached for %s, so the parts may still be there: %s", r.FinalizerTimeout, d.State.Message)
-	}
-	return nil
-}
-
-// collect deletes the record of an upload, if it is still the one that was looked at.
-func (r *MultipartUploadReconciler) collect(ctx context.Context, u *v1alpha1.MultipartUpload) error {
-	err := r.Client.Delete(ctx, u, client.Preconditions{UID: &u.UID, ResourceVersion: &u.ResourceVersion})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("delete the record: %w", err)
-	}
-	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -38,6 +39,12 @@ func (r *MultipartUploadReconciler) report(ctx context.Context, o *observation, 
 		return fmt.Errorf("patch status: %w", err)
 	}
 	o.Upload = updated
+	switch {
+	case done.opened != nil:
+		failpoint.Hit(failpoint.UploadRecorded)
+	case done.ended:
+		failpoint.Hit(failpoint.EndRecorded)
+	}
 	r.tell(old, updated, done)
 	return nil
 }

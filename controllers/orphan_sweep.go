@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
@@ -77,6 +78,7 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 	if err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.OrphansListed)
 	policy := fs.Spec.OrphanPolicy
 	if policy != v1alpha1.OrphanPolicyAbort {
 		policy = v1alpha1.OrphanPolicyReport
@@ -92,6 +94,7 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 		log.FromContext(ctx).Info("found an upload that no MultipartUpload owns", "key", orphan.Key, "initiated", orphan.Initiated, "policy", policy)
 		if policy == v1alpha1.OrphanPolicyAbort {
 			failures = append(failures, store.AbortUpload(ctx, orphan.UploadRef))
+			failpoint.Hit(failpoint.OrphanAborted)
 		}
 	}
 	if found > 0 {

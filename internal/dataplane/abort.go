@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -41,6 +42,7 @@ func (s *Server) abort(c *call, r *http.Request) error {
 			return err
 		}
 		if changed {
+			failpoint.Hit(failpoint.AbortSeen)
 			c.response.WriteHeader(http.StatusNoContent)
 			return nil
 		}
@@ -65,6 +67,7 @@ func (s *Server) abortOnce(ctx context.Context, u *v1alpha1.MultipartUpload) (ch
 	if err != nil || !changed {
 		return false, err
 	}
+	failpoint.Hit(failpoint.AbortIntended)
 	mustGo := viaREST || u.DeletionTimestamp != nil
 	return true, s.uploads.await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
 		switch {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 )
 
 const (
@@ -193,6 +195,7 @@ func newStream(ctx context.Context, b *inbound, storeIdle time.Duration) (*strea
 func (s *stream) Read(p []byte) (int, error) {
 	s.timer.Stop()
 	defer s.timer.Reset(s.idle)
+	failpoint.Hit(failpoint.BodyRead)
 	return s.inbound.Read(p)
 }
 

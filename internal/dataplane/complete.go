@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -85,6 +86,7 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 	if err != nil || !changed {
 		return err == nil, err
 	}
+	failpoint.Hit(failpoint.CompletionIntended)
 	return false, s.answerWhenCompleted(ctx, c, u)
 }
 
@@ -123,6 +125,7 @@ func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.Multipart
 		if err != nil || !changed {
 			return err == nil, err
 		}
+		failpoint.Hit(failpoint.FinalNumberRecorded)
 	}
 	_, err = s.stream(ctx, c, u, final)
 	if err != nil && !errors.Is(err, filestore.ErrNoSuchUpload) {
@@ -244,6 +247,7 @@ func (s *Server) answerAgain(ctx context.Context, c *call, u *v1alpha1.Multipart
 	h := c.response.Header()
 	h["ETag"] = []string{strconv.FormatInt(version, 10)}
 	h.Set("Location", c.location)
+	failpoint.Hit(failpoint.CompletionSeen)
 	c.response.WriteHeader(created(u))
 	return nil
 }

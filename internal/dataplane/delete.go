@@ -3,6 +3,7 @@ package dataplane
 import (
 	"net/http"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -30,6 +31,7 @@ func (s *Server) deleteFile(c *call, r *http.Request) error {
 	if err := at.store.DeleteObject(r.Context(), at.key); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.ObjectDeleted)
 	c.response.WriteHeader(http.StatusNoContent)
 	return nil
 }

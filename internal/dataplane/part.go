@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -94,7 +95,11 @@ func (s *Server) stream(ctx context.Context, c *call, u *v1alpha1.MultipartUploa
 	defer release()
 	body, ctx := newStream(ctx, c.body, s.opts.StoreIdleTimeout)
 	defer body.stop()
+	failpoint.Hit(failpoint.PartAdmitted)
 	stored, err := store.PutPart(ctx, refOf(u), number, body, c.body.length)
+	if err == nil {
+		failpoint.Hit(failpoint.PartStored)
+	}
 	return stored, body.verdict(ctx, err)
 }
 

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -186,8 +187,13 @@ func (p *progress) apply(ctx context.Context, u *v1alpha1.MultipartUpload) error
 	if err != nil {
 		return err
 	}
-	return p.server.opts.Client.Status().Apply(ctx,
+	failpoint.Hit(failpoint.ProgressListed)
+	err = p.server.opts.Client.Status().Apply(ctx,
 		client.ApplyConfigurationFromUnstructured(progressConfiguration(u, parts)), client.FieldOwner(FieldManager))
+	if err == nil {
+		failpoint.Hit(failpoint.ProgressRecorded)
+	}
+	return err
 }
 
 // progressConfiguration is what is applied. Not forced, and bound to the version that was read: the last progress, which the reconciler writes, is never

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -146,6 +147,7 @@ func (s *Server) store(ctx context.Context, c *call, w *write) error {
 	}
 	_, err := w.store.PutObject(streamCtx, w.key, g, c.body.length, w.options, w.cond)
 	if err == nil {
+		failpoint.Hit(failpoint.ObjectStored)
 		return nil
 	}
 	if g.err != nil {

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -44,6 +45,7 @@ func (s *Server) start(c *call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.StartOpened)
 	c.response.WriteHeader(created(u))
 	return nil
 }
@@ -91,6 +93,7 @@ func (s *Server) record(ctx context.Context, c *call, fs *v1alpha1.FileStore, sp
 		return nil, err
 	}
 	u := newUpload(c.file, spec)
+	failpoint.Hit(failpoint.StartAdmitted)
 	exists, err := s.uploads.create(ctx, u)
 	switch {
 	case err != nil:
@@ -98,6 +101,7 @@ func (s *Server) record(ctx context.Context, c *call, fs *v1alpha1.FileStore, sp
 	case exists:
 		return nil, s.clearName(ctx, u)
 	}
+	failpoint.Hit(failpoint.StartRecorded)
 	return s.awaitOwn(ctx, c, u)
 }
 
@@ -203,6 +207,7 @@ func (s *Server) clearName(ctx context.Context, u *v1alpha1.MultipartUpload) err
 		if deleted, err := s.uploads.remove(ctx, old, true); err != nil || !deleted {
 			return err
 		}
+		failpoint.Hit(failpoint.StartNameCleared)
 	}
 	return s.uploads.await(ctx, w, old, func(now *v1alpha1.MultipartUpload) (bool, error) { return now == nil, nil })
 }
