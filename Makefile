@@ -9,6 +9,10 @@ RUN_ARGS ?=
 TEST_ARGS ?=
 # Further flags of the benchmarks.
 BENCH_ARGS ?=
+# Of `make chaos`: how long to torment, the plan (0 for any), and which object store, versitygw or minio.
+DURATION ?= 5m
+SEED ?= 0
+STORE ?= versitygw
 
 # The same flags everywhere: what the operator, the tools and the tests have in common is then compiled once.
 export CGO_ENABLED = 0
@@ -23,7 +27,7 @@ TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl versitygw minio
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify verify-generated vet lint tidy-check manifests generate build bench clean-dev devcluster
+.PHONY: help run test verify verify-generated vet lint tidy-check manifests generate build bench chaos clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +75,11 @@ bench: devcluster ## Measure memory and CPU per byte of the operator beside its 
 bench-%: devcluster ## Run one benchmark.
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	go run -trimpath ./hack/bench $* $(BENCH_ARGS)
+
+chaos: devcluster ## Torment three operators and their servers under load, then recount everything. DURATION, SEED, STORE.
+	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
+	$(GO_BUILD) -o bin/chaos-run ./hack/chaos
+	@exec bin/chaos-run -duration=$(DURATION) -seed=$(SEED) -store=$(STORE)
 
 clean-dev: devcluster ## Delete the state of `make run`, unless it is running.
 	@bin/devcluster clean --dir='$(DEV_DIR)'

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -228,6 +229,8 @@ func describeCluster(err error) answer {
 		return answer{status: http.StatusConflict, message: "the namespace is being deleted"}
 	case apierrors.IsInvalid(err):
 		return answer{status: http.StatusBadRequest, message: "the cluster does not take an upload like this: check path, media type, description and Idempotency-Key"}
+	case unauthorized(err):
+		return answer{status: http.StatusServiceUnavailable, message: "the cluster does not let the operator do its work at this moment: send the request again", retryAfter: retryShort}
 	case apierrors.IsForbidden(err):
 		return answer{status: http.StatusForbidden, message: "the cluster does not allow this upload in this namespace, for example because of a quota"}
 	case errors.Is(err, context.Canceled):
@@ -235,6 +238,12 @@ func describeCluster(err error) answer {
 	default:
 		return answer{status: http.StatusServiceUnavailable, message: "the cluster cannot be reached: send the request again", retryAfter: retryShort}
 	}
+}
+
+// unauthorized says whether the API server has denied the operator a right of its own. That is no verdict on the request: an API server that has just started denies
+// everything until it has read its roles. It can be told from the verdicts of quotas and admission by its wording alone.
+func unauthorized(err error) bool {
+	return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) && strings.Contains(err.Error(), " is forbidden: User ")
 }
 
 // fail answers with an error. Nothing else writes an error to a response. The id stands in the log line with the whole cause.

@@ -84,6 +84,9 @@ func TestDescribe(t *testing.T) {
 		{cluster(apierrors.NewTooManyRequests(secret, 1)), 503, true},
 		{cluster(apierrors.NewTimeoutError(secret, 1)), 503, true},
 		{cluster(apierrors.NewForbidden(schema.GroupResource{}, secret, cause)), 403, false},
+		// As an API server words it that has not read its roles yet.
+		{cluster(apierrors.NewForbidden(schema.GroupResource{Resource: "x"}, "y", errors.New(`User "operator" cannot get resource "x" in API group "z"`))), 503, true},
+		{cluster(apierrors.NewUnauthorized(secret)), 503, true},
 		{cluster(apierrors.NewInvalid(schema.GroupKind{}, secret, nil)), 400, false},
 		{cluster(terminating), 409, false},
 		{cluster(cause), 503, true},

@@ -39,6 +39,7 @@ type ControlPlane struct {
 	Kubeconfig string
 
 	dir       string
+	program   string // of kube-apiserver
 	config    *rest.Config
 	lock      *fileLock
 	socketDir socketDir
@@ -90,9 +91,8 @@ func (c *ControlPlane) start(ctx context.Context, opts ControlPlaneOptions, prog
 		return err
 	}
 	c.processes = append(c.processes, etcd)
-	apiServer, ports, err := startAPIServer(ctx, apiServerSpec{
-		program: programs[1], dir: c.dir, pki: pki, etcd: c.socketDir.etcdURL(), port: opts.Port,
-	})
+	c.program = programs[1]
+	apiServer, ports, err := c.startAPIServer(ctx, opts.Port)
 	if err != nil {
 		return err
 	}
@@ -116,6 +116,35 @@ func (c *ControlPlane) start(ctx context.Context, opts ControlPlaneOptions, prog
 	}
 	group.Go(func() error { return InstallCRDs(groupCtx, c.config, opts.CRDDirs...) })
 	return group.Wait()
+}
+
+func (c *ControlPlane) startAPIServer(ctx context.Context, number int) (*process, []*port, error) {
+	return startAPIServer(ctx, apiServerSpec{
+		program: c.program, dir: c.dir, pki: filepath.Join(c.dir, "pki"), etcd: c.socketDir.etcdURL(), port: number,
+	})
+}
+
+// RestartAPIServer ends kube-apiserver as a crash does, with SIGKILL, and starts it again on the same port once down has passed. What is in etcd
+// stays. It returns when the server is ready, and with an error when it is not to be had again or ctx is done; Stop is to be called all the same.
+// It must not be called while another call of it or of Stop is under way.
+func (c *ControlPlane) RestartAPIServer(ctx context.Context, down time.Duration) error {
+	const place = 1 // behind etcd
+	if err := c.processes[place].kill(); err != nil {
+		return err
+	}
+	select {
+	case <-time.After(down):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	number := c.ports[0].number
+	releasePorts(c.ports)
+	server, ports, err := c.startAPIServer(ctx, number)
+	if err != nil {
+		return err
+	}
+	c.processes[place], c.ports = server, ports
+	return nil
 }
 
 // RESTConfig returns a new client configuration of the administrator, without a rate limit. Clients that are started as someone else

@@ -16,9 +16,13 @@ const operatorServiceAccount = "iotfile-operator"
 // operatorRoles is the file of roles that the operator runs under, generated from the markers in its code.
 var operatorRoles = filepath.Join("config", "rbac", "role.yaml")
 
-// operatorKubeconfig gives the operator its own identity: its service account, bound to the roles that it is deployed with and to
-// nothing else, so that a permission missing there is missing here too. It returns the path of the kubeconfig.
-func operatorKubeconfig(ctx context.Context, c *ControlPlane, root string) (string, error) {
+// OperatorKubeconfig gives the operator its own identity: its service account, bound to the roles that it is deployed with and to
+// nothing else, so that a permission missing there is missing here too. It returns the path of the kubeconfig and is idempotent.
+func (c *ControlPlane) OperatorKubeconfig(ctx context.Context) (string, error) {
+	root, err := ModuleRoot()
+	if err != nil {
+		return "", err
+	}
 	roles, err := readManifests(filepath.Join(root, operatorRoles))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%w; `make manifests` writes it", err)

@@ -88,7 +88,7 @@ func (s *System) start(ctx context.Context, opts Options) error {
 		{"object store", func() (string, error) { return s.startObjectStore(ctx, opts) }},
 		{"default store", func() (string, error) { return "FileStore default, bucket " + Bucket, s.createDefaultStore(ctx) }},
 		{"permissions", func() (string, error) {
-			kubeconfig, err = operatorKubeconfig(ctx, s.ControlPlane, root)
+			kubeconfig, err = s.ControlPlane.OperatorKubeconfig(ctx)
 			return "service account " + OperatorNamespace + "/" + operatorServiceAccount, err
 		}},
 		{"operator", func() (string, error) {

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Limits of a client's patience.
+const (
+	patience   = 80 * time.Second // with one request, all its tries together
+	longestTry = 65 * time.Second // longer than the operator lets a client wait for an assembly
+)
+
+// call is a request, as often as it takes.
+type call struct {
+	op, method, query string
+	// fileslist asks for the parts instead of the file.
+	fileslist bool
+	header    map[string]string
+	body      *content
+	// cut has the client hang up after so many bytes of the body, 0 for never.
+	cut int64
+}
+
+// reply is how a call came out.
+type reply struct {
+	status int // of the last answer, 0 for none
+	header http.Header
+	body   string
+	tries  int
+	// unsure says that a try before the last, or the last, had no answer that tells what became of it.
+	unsure bool
+	err    error
+}
+
+func (r reply) acked() bool   { return r.err == nil && r.status < 300 }
+func (r reply) refused() bool { return r.err == nil && r.status >= 400 && !again(r.status) }
+
+// outcome is what the client knows afterwards.
+func (r reply) outcome() outcome {
+	switch {
+	case r.acked():
+		return acked
+	case r.refused() && !r.unsure:
+		return refused
+	default:
+		return unknown
+	}
+}
+
+// again says whether a good client sends a request again that was answered so.
+func again(status int) bool {
+	return status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout
+}
+
+// caller is the HTTP side of one client.
+type caller struct {
+	name   string
+	rng    *rand.Rand
+	client *http.Client
+	world  *world
+}
+
+func newCaller(w *world, name string, rng *rand.Rand) *caller {
+	return &caller{name: name, rng: rng, world: w, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4, IdleConnTimeout: 20 * time.Second}}}
+}
+
+// dice is a number in [0, 1) of the client's own stream, and split a stream for something that it does beside others.
+func (c *caller) dice() float64 { return c.rng.Float64() }
+
+func (c *caller) split() *caller {
+	other := *c
+	other.rng = rand.New(rand.NewPCG(c.rng.Uint64(), c.rng.Uint64()))
+	return &other
+}
+
+// do sends the request through any replica until one answers for good, or patience is over.
+func (c *caller) do(ctx context.Context, f *file, what call) reply {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var out reply
+	for out.tries = 1; ; out.tries++ {
+		replica := c.rng.IntN(replicas)
+		c.try(ctx, f, replica, what, &out)
+		f.note("%s %s try %d at %d: %s", c.name, what.op, out.tries, replica, summary(out))
+		c.world.report.answered(what.op, out)
+		if what.cut > 0 || (out.err == nil && !again(out.status)) {
+			return out
+		}
+		if out.err != nil || out.status >= 500 {
+			out.unsure = true
+		}
+		pause := time.Duration((0.1 + c.dice()) * float64(time.Second))
+		if s, err := strconv.Atoi(out.header.Get("Retry-After")); err == nil {
+			pause = min(time.Duration(s)*time.Second, 3*time.Second)
+		}
+		if sleep(ctx, pause) != nil {
+			return out
+		}
+	}
+}
+
+// try sends it once.
+func (c *caller) try(ctx context.Context, f *file, replica int, what call, out *reply) {
+	// Some clients have less patience than others.
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second+time.Duration(c.dice()*float64(longestTry)))
+	defer cancel()
+	out.status, out.header, out.body, out.err = 0, nil, "", nil
+	res, err := c.send(ctx, f, replica, what)
+	if err != nil {
+		out.err = err
+		return
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	out.status, out.header, out.body, out.err = res.StatusCode, res.Header, string(text), err
+}
+
+func (c *caller) send(ctx context.Context, f *file, replica int, what call) (*http.Response, error) {
+	kind := "files"
+	if what.fileslist {
+		kind = "fileslist"
+	}
+	url := c.world.replicas.url(replica) + "/api/iotfile/v3/" + kind + "/" + f.entity + "/" + f.path + what.query
+	var body io.Reader
+	if what.body != nil {
+		body = what.body.reader()
+		if what.cut > 0 {
+			body = &cutBody{ReadCloser: io.NopCloser(body), left: what.cut}
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, what.method, url, body)
+	if err != nil {
+		return nil, err
+	}
+	if what.body != nil {
+		req.ContentLength = what.body.size
+	}
+	for key, value := range what.header {
+		req.Header.Set(key, value)
+	}
+	return c.client.Do(req)
+}
+
+// summary is an answer in few words.
+func summary(r reply) string {
+	if r.err != nil {
+		return class(r)
+	}
+	text := class(r)
+	if etag := r.header.Get("ETag"); etag != "" {
+		text += " ETag " + etag
+	}
+	if r.status >= 400 {
+		text += " " + r.body
+	}
+	return text
+}
+
+// class is what the report counts the answer as.
+func class(r reply) string {
+	switch {
+	case r.err == nil:
+		return strconv.Itoa(r.status)
+	case errors.Is(r.err, errCut):
+		return "hung up"
+	case errors.Is(r.err, context.DeadlineExceeded), errors.Is(r.err, context.Canceled):
+		return "no answer in time"
+	case errors.Is(r.err, syscall.ECONNREFUSED):
+		return "connection refused"
+	default:
+		return "connection lost"
+	}
+}

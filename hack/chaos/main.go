@@ -1,0 +1,164 @@
+// Command chaos runs three operators on a real control plane and a real object store, has many clients use them and a tormentor torment them, and
+// then recounts from outside whether all that was acknowledged is true.
+//
+//	go run ./hack/chaos -duration=5m -store=minio -seed=42
+//
+// The same seed gives the same plan of torments and the same intentions of the clients; how they fall together is the machine's doing. It exits
+// with 1 if anything is violated, and keeps the logs then.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+)
+
+// settings are the flags.
+type settings struct {
+	duration time.Duration
+	seed     uint64
+	store    string
+	clients  int
+	logs     string
+	printed  bool
+}
+
+func main() {
+	var s settings
+	flag.DurationVar(&s.duration, "duration", 5*time.Minute, "how long to torment; bringing up, healing and recounting come on top, and are bounded, too")
+	flag.Uint64Var(&s.seed, "seed", 0, "of the plan; 0 for any")
+	flag.StringVar(&s.store, "store", string(devcluster.StoreVersityGW), "object store: versitygw or minio")
+	flag.IntVar(&s.clients, "clients", 10, "how many clients")
+	flag.StringVar(&s.logs, "logs", filepath.Join("bin", "chaos"), "directory that keeps the logs when something is violated")
+	flag.BoolVar(&s.printed, "plan", false, "print the plan of the seed, and do nothing")
+	flag.Parse()
+	if s.seed == 0 {
+		s.seed = uint64(rand.Uint32())
+	}
+	if s.printed {
+		fmt.Print(newPlan(s.seed, s.duration))
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctrl.SetLogger(logr.Discard())
+	if err := run(ctx, s); err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(1)
+	}
+}
+
+// run makes a directory for everything, and leaves of it only the logs, and those only when something went wrong.
+func run(ctx context.Context, s settings) (err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.duration+20*time.Minute, errors.New("the run does not end by itself"))
+	defer cancel()
+	dir, err := os.MkdirTemp("", "iotfile-chaos-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.Mkdir(filepath.Join(dir, "logs"), 0o700); err != nil {
+		return err
+	}
+	log, err := os.Create(filepath.Join(dir, "logs", "chaos.log"))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, keepLogs(dir, s))
+		}
+	}()
+	defer func() { _ = log.Close() }()
+	w := &world{seed: s.seed, kind: devcluster.StoreKind(s.store), dir: dir, ledger: &ledger{}, report: newReport(log, os.Stdout)}
+	defer func() { err = errors.Join(err, w.stop()) }()
+	return w.run(ctx, s)
+}
+
+func (w *world) run(ctx context.Context, s settings) error {
+	p := newPlan(s.seed, s.duration)
+	w.report.say("seed %d, store %s: %d torments in %s, %d clients", s.seed, s.store, len(p), s.duration, s.clients)
+	fmt.Fprint(w.report.log, p)
+	if err := w.build(ctx); err != nil {
+		return err
+	}
+	if err := w.waitStore(ctx); err != nil {
+		return err
+	}
+	before, err := w.warmUp(ctx)
+	if err != nil {
+		return err
+	}
+	w.report.say("the torment begins")
+	w.live(ctx, s, p)
+	w.report.say("all is healed, and all clients are gone")
+	if err := w.recount(ctx, before); err != nil {
+		return err
+	}
+	title := fmt.Sprintf("%s, seed %d, %s", s.store, s.seed, s.duration)
+	fmt.Fprint(io.MultiWriter(w.report.out, w.report.log), w.report.table(title), "| at rest | ", w.atRest, " |\n\n")
+	if n := len(w.report.violations); n > 0 {
+		return fmt.Errorf("%d violations; `make chaos STORE=%s SEED=%d DURATION=%s` runs the same plan again", n, s.store, s.seed, s.duration)
+	}
+	return nil
+}
+
+// warmUp has a client use each replica, and gives what they hold then.
+func (w *world) warmUp(ctx context.Context) ([]holding, error) {
+	c := newUser(w, w.seed, 99, nil)
+	for range 4 {
+		c.own(ctx)
+	}
+	return w.holdings(ctx)
+}
+
+// live has the clients live and the tormentor torment, and returns when both are done.
+func (w *world) live(ctx context.Context, s settings, p plan) {
+	torment, over := context.WithTimeout(ctx, s.duration)
+	defer over()
+	hard, cancel := context.WithTimeout(ctx, s.duration+3*time.Minute)
+	defer cancel()
+	var shared []*file
+	for i := range 3 {
+		shared = append(shared, w.ledger.add(&file{entity: fmt.Sprintf("%032x", 1), path: fmt.Sprintf("shared/%d.bin", i), shared: true}))
+	}
+	var living sync.WaitGroup
+	for i := range s.clients {
+		var f *file
+		if i%2 == 0 {
+			f = shared[(i/2)%len(shared)]
+		}
+		living.Go(func() { newUser(w, s.seed, i, f).live(torment, hard) })
+	}
+	w.torment(torment, p)
+	_ = sleep(torment, s.duration)
+	w.report.say("the torment is over")
+	living.Wait()
+}
+
+// keepLogs moves the logs to where the user finds them.
+func keepLogs(dir string, s settings) error {
+	to := filepath.Join(s.logs, fmt.Sprintf("%s-%d", s.store, s.seed))
+	if err := os.RemoveAll(to); err != nil {
+		return err
+	}
+	if err := os.CopyFS(to, os.DirFS(filepath.Join(dir, "logs"))); err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "the logs are in", to)
+	return nil
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+)
+
+// replica keeps one operator running, as a kubelet does, except while it is being tormented.
+type replica struct {
+	number  int
+	options devcluster.OperatorOptions
+	world   *world
+
+	// torment is held by whoever has ended or paused the process.
+	torment sync.Mutex
+
+	mu      sync.Mutex
+	process *devcluster.Operator
+	url     string // of the process that runs, or ran last
+}
+
+// replicaSet is all of them.
+type replicaSet []*replica
+
+func (s replicaSet) url(i int) string {
+	s[i].mu.Lock()
+	defer s[i].mu.Unlock()
+	return s[i].url
+}
+
+func newReplica(w *world, number int, binary, kubeconfig string) *replica {
+	return &replica{number: number, world: w, options: devcluster.OperatorOptions{
+		Binary: binary, Dir: filepath.Join(w.dir, "logs"), Name: fmt.Sprintf("operator-%d", number), Kubeconfig: kubeconfig, LeaderElect: true,
+		Args: []string{"--sweep-interval=10s", "--orphan-grace=" + orphanGrace.String(), "--grace-period=10s", "--probe-interval=30s"},
+	}}
+}
+
+func (r *replica) current() *devcluster.Operator {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.process
+}
+
+// start starts the process, again and again until it is ready or ctx is done.
+func (r *replica) start(ctx context.Context) error {
+	for {
+		o, err := devcluster.StartOperator(ctx, r.options)
+		if err == nil {
+			r.mu.Lock()
+			r.process, r.url = o, o.URL
+			r.mu.Unlock()
+			return nil
+		}
+		r.world.report.event("start that failed")
+		fmt.Fprintf(r.world.report.log, "operator %d does not start: %v\n", r.number, err)
+		if sleep(ctx, time.Second) != nil {
+			return err
+		}
+	}
+}
+
+// keep starts the process again whenever it has ended by itself, until ctx is done.
+func (r *replica) keep(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.current().Done():
+		}
+		r.torment.Lock()
+		select {
+		case <-r.current().Done(): // and not started by a tormentor meanwhile
+			r.world.report.event("end by itself")
+			_ = r.start(ctx)
+		default:
+		}
+		r.torment.Unlock()
+		if sleep(ctx, 100*time.Millisecond) != nil {
+			return
+		}
+	}
+}
+
+// end kills or terminates the process, and starts another after a while.
+func (r *replica) end(ctx context.Context, down time.Duration, kill bool) error {
+	o := r.current()
+	if kill {
+		if err := o.Kill(); err != nil {
+			return err
+		}
+	} else if err := r.terminate(o); err != nil {
+		return err
+	}
+	_ = sleep(ctx, down)
+	return r.start(ctx)
+}
+
+// terminate sends SIGTERM and waits for the end, which the grace period bounds.
+func (r *replica) terminate(o *devcluster.Operator) error {
+	const limit = 30 * time.Second // drain of 10 s, and 10 s more for the rest
+	if err := o.Terminate(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	err := o.Wait(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		r.world.report.violation(fmt.Sprintf("operator %d has not ended %s after SIGTERM", r.number, limit))
+		return o.Kill()
+	}
+	return nil
+}
+
+// pause stops the process for a while, in the middle of whatever it is doing.
+func (r *replica) pause(ctx context.Context, lasts time.Duration) error {
+	o := r.current()
+	if err := syscall.Kill(o.PID(), syscall.SIGSTOP); err != nil {
+		return err
+	}
+	_ = sleep(ctx, lasts)
+	return syscall.Kill(o.PID(), syscall.SIGCONT)
+}

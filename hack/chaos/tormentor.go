@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// torment carries out the plan and returns when all of it is over and undone.
+func (w *world) torment(ctx context.Context, p plan) {
+	began := time.Now()
+	var events sync.WaitGroup
+	for i, e := range p {
+		if sleep(ctx, e.at-time.Since(began)) != nil {
+			break
+		}
+		events.Go(func() {
+			fmt.Fprintf(w.report.log, "%s event %d: %s\n", time.Now().Format("15:04:05.000"), i, e)
+			if err := w.inflict(ctx, e, i); err != nil && ctx.Err() == nil {
+				w.report.say("event %d (%s) failed: %v", i, e, err)
+			}
+		})
+	}
+	events.Wait()
+}
+
+// inflict carries out one event and undoes it.
+func (w *world) inflict(ctx context.Context, e event, number int) error {
+	switch e.kind {
+	case "kill", "terminate", "pause":
+		return w.inflictProcess(ctx, e)
+	case "restart store":
+		return w.restart(ctx, &w.storeLock, e, func() error {
+			if err := w.store.Stop(); err != nil {
+				return err
+			}
+			_ = sleep(ctx, e.lasts)
+			return w.store.Restart(context.WithoutCancel(ctx))
+		})
+	case "restart API server":
+		return w.restart(ctx, &w.planeLock, e, func() error { return w.plane.RestartAPIServer(context.WithoutCancel(ctx), e.lasts) })
+	}
+	w.report.event(e.kind)
+	if e.target == store {
+		return w.storeLink.suffer(ctx, e, number)
+	}
+	return w.planeLinks[e.target].suffer(ctx, e, number)
+}
+
+// inflictProcess deals with an operator. One that is being tormented already is spared.
+func (w *world) inflictProcess(ctx context.Context, e event) error {
+	target, kind := e.target, e.kind
+	if target == leader {
+		target, kind = w.leader(ctx), kind+" of the leader"
+	}
+	r := w.replicas[target]
+	if !r.torment.TryLock() {
+		w.report.event("spared")
+		return nil
+	}
+	defer r.torment.Unlock()
+	w.report.event(kind)
+	if e.kind == "pause" {
+		return r.pause(ctx, e.lasts)
+	}
+	return r.end(ctx, e.lasts, e.kind == "kill")
+}
+
+// leader is the replica whose metrics say that it holds the lease, and the first if none does.
+func (w *world) leader(ctx context.Context) int {
+	for i, r := range w.replicas {
+		if metrics, err := scrape(ctx, r.current()); err == nil && metrics["leader_election_master_status"] == 1 {
+			return i
+		}
+	}
+	return 0
+}
+
+// restart has a server restarted, unless it is being restarted.
+func (w *world) restart(ctx context.Context, lock *sync.Mutex, e event, do func() error) error {
+	if ctx.Err() != nil || !lock.TryLock() {
+		w.report.event("spared")
+		return nil
+	}
+	defer lock.Unlock()
+	w.report.event(e.kind)
+	return do()
+}

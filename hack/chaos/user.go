@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// user is one client of the REST API. It does one thing at a time, but sends parts in parallel.
+type user struct {
+	*caller
+	number, made int
+	// mine are its own files, of which it knows all; shared is a file that it shares with others.
+	mine   []*file
+	shared *file
+}
+
+func newUser(w *world, seed uint64, number int, shared *file) *user {
+	rng := rand.New(rand.NewPCG(seed, uint64(100+number))) //nolint:gosec // a small number; the seed is to be repeated
+	return &user{caller: newCaller(w, fmt.Sprintf("client %d", number), rng), number: number, mine: make([]*file, 3), shared: shared}
+}
+
+// live does one thing after the other until the torment ends; what has been begun may end until hard is done.
+func (c *user) live(torment, hard context.Context) {
+	for torment.Err() == nil {
+		if c.shared != nil && c.dice() < 0.5 {
+			c.share(hard)
+		} else {
+			c.own(hard)
+		}
+		_ = sleep(torment, time.Duration(c.dice()*float64(700*time.Millisecond)))
+	}
+}
+
+// attempt is a new one, with an id of its own.
+func (c *user) attempt(base int64) *attempt {
+	c.made++
+	return &attempt{id: fmt.Sprintf("c%d-%d", c.number, c.made), base: base}
+}
+
+// own does something to one of its files.
+func (c *user) own(ctx context.Context) {
+	i := c.rng.IntN(len(c.mine))
+	f := c.mine[i]
+	if f == nil {
+		c.made++
+		f = c.world.ledger.add(&file{entity: fmt.Sprintf("%032x", 1000+c.number), path: fmt.Sprintf("own/%d.bin", c.made)})
+		c.mine[i] = f
+	}
+	switch d := c.dice(); {
+	case d < 0.55:
+		c.upload(ctx, f, baseOf(f.last))
+	case d < 0.75:
+		c.put(ctx, f, baseOf(f.last))
+	case d < 0.88 && f.last != nil:
+		c.remove(ctx, f)
+	default:
+		c.read(ctx, f)
+	}
+	if f.blocked() || (f.haunted() && c.dice() < 0.7) {
+		// What may still come to it would make it hard to say what is wrong. What is known of it is checked at the end.
+		c.read(ctx, f)
+		c.mine[i] = nil
+	}
+}
+
+// blocked says whether an upload of the file may still be open.
+func (f *file) blocked() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.attempts {
+		if a.open {
+			return true
+		}
+	}
+	return false
+}
+
+func baseOf(a *attempt) int64 {
+	if a == nil {
+		return absent
+	}
+	return a.version()
+}
+
+// share updates the file that it shares with others.
+func (c *user) share(ctx context.Context) {
+	base, known := c.version(ctx, c.shared)
+	switch d := c.dice(); {
+	case !known:
+	case d < 0.3:
+		c.read(ctx, c.shared)
+	case d < 0.6:
+		c.upload(ctx, c.shared, base)
+	default:
+		c.put(ctx, c.shared, base)
+	}
+}
+
+// version asks for the ETag of a file, absent for none.
+func (c *user) version(ctx context.Context, f *file) (version int64, known bool) {
+	got := c.do(ctx, f, call{op: "head", method: http.MethodHead})
+	switch {
+	case got.err == nil && got.status == http.StatusNotFound:
+		return absent, true
+	case !got.acked():
+		return 0, false
+	}
+	version, err := strconv.ParseInt(got.header.Get("ETag"), 10, 64)
+	if err != nil {
+		c.world.violated(f, "HEAD gives the ETag %q", got.header.Get("ETag"))
+	}
+	return version, err == nil
+}
+
+// headers of a request that makes a version of a file.
+func headers(a *attempt) map[string]string {
+	h := map[string]string{"description": a.id, "Idempotency-Key": a.id}
+	if a.base != absent {
+		h["If-Match"] = strconv.FormatInt(a.base, 10)
+	}
+	return h
+}
+
+// put sends a file in one request.
+func (c *user) put(ctx context.Context, f *file, base int64) {
+	a := c.attempt(base)
+	body := content{name: fmt.Sprintf("%d/%s", c.world.seed, a.id), size: 1 + c.rng.Int64N(200<<10)}
+	a.pieces = []*piece{{number: 1, acked: &body}}
+	f.begin(a)
+	got := c.do(ctx, f, call{op: "put", method: http.MethodPut, header: headers(a), body: &body})
+	c.conclude(f, a, got)
+}
+
+// remove deletes a file.
+func (c *user) remove(ctx context.Context, f *file) {
+	a := f.begin(&attempt{id: "delete", deletion: true})
+	got := c.do(ctx, f, call{op: "delete", method: http.MethodDelete})
+	if got.status == http.StatusNotFound && got.unsure {
+		got.status = http.StatusNoContent // an earlier try was it
+	}
+	c.conclude(f, a, got)
+}
+
+// conclude settles an attempt by the answer to the request that decides it, and says whether that was success.
+func (c *user) conclude(f *file, a *attempt, got reply) bool {
+	haunted := f.haunted()
+	f.settle(a, got.outcome(), got.unsure)
+	a.open = a.open && !got.acked()
+	switch {
+	case got.acked():
+		c.world.report.acknowledged(a)
+		if etag := got.header.Get("ETag"); !a.deletion && etag != strconv.FormatInt(a.version(), 10) {
+			c.world.violated(f, "%s was answered with ETag %q", describe(a), etag)
+		}
+	case got.refused() && !haunted && !f.shared:
+		c.world.violated(f, "%s was refused although nothing speaks against it: %s", describe(a), summary(got))
+	}
+	return got.acked()
+}
+
+// read downloads a file and compares it with what the ledger says.
+func (c *user) read(ctx context.Context, f *file) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for tries := 0; tries < 8; tries++ {
+		a, seen, err := c.download(ctx, f)
+		switch {
+		case err == nil && !seen:
+			_ = sleep(ctx, time.Duration(c.dice()*float64(2*time.Second)))
+			continue
+		case err != nil:
+			c.world.violated(f, "read: %v", err)
+		case f.shared:
+		default:
+			if err := f.judge(a); err != nil {
+				c.world.violated(f, "read: %v", err)
+			}
+			f.saw(a)
+		}
+		return
+	}
+}
