@@ -261,7 +261,7 @@ func (r *rig) plant(version int64) {
 // content reads the file, and "" if there is none.
 func (r *rig) content() string {
 	r.t.Helper()
-	body, err := r.backend.Open(r.ctx, r.key(), "", filestore.ByteRange{Length: -1})
+	body, err := r.backend.Open(r.ctx, filestore.Object{Key: r.key()}, filestore.ByteRange{Length: -1})
 	if errors.Is(err, filestore.ErrNotFound) {
 		return ""
 	}

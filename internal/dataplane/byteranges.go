@@ -23,7 +23,7 @@ func (d *download) sendSeveral(ctx context.Context, rngs []filestore.ByteRange) 
 		heads[i] = fmt.Sprintf("\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n", boundary, mediaType(d.object), contentRange(rng, d.object.Size))
 		length += int64(len(heads[i])) + rng.Length
 	}
-	first, err := d.store.Open(ctx, d.object.Key, d.object.ETag, rngs[0])
+	first, err := d.store.Open(ctx, d.object, rngs[0])
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (d *download) sendSeveral(ctx context.Context, rngs []filestore.ByteRange) 
 	for i, rng := range rngs {
 		body := first
 		if i > 0 {
-			if body, err = d.store.Open(ctx, d.object.Key, d.object.ETag, rng); err != nil {
+			if body, err = d.store.Open(ctx, d.object, rng); err != nil {
 				d.call.cut(fmt.Errorf("cut before range %d of %d: %w", i+1, len(rngs), err))
 			}
 		}

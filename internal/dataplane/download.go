@@ -85,7 +85,7 @@ func (d *download) header(status int, length int64) {
 
 // sendOne sends one range, which may be all of the file.
 func (d *download) sendOne(ctx context.Context, rng filestore.ByteRange, status int) error {
-	body, err := d.store.Open(ctx, d.object.Key, d.object.ETag, rng)
+	body, err := d.store.Open(ctx, d.object, rng)
 	if err != nil {
 		return err
 	}

@@ -100,8 +100,8 @@ type stepping struct {
 const piece = 64 << 10
 
 // Open implements filestore.Reader.
-func (s stepping) Open(ctx context.Context, key, etag string, rng filestore.ByteRange) (io.ReadCloser, error) {
-	first, err := s.Store.Open(ctx, key, etag, filestore.ByteRange{Offset: rng.Offset, Length: min(piece, rng.Length)})
+func (s stepping) Open(ctx context.Context, seen filestore.Object, rng filestore.ByteRange) (io.ReadCloser, error) {
+	first, err := s.Store.Open(ctx, seen, filestore.ByteRange{Offset: rng.Offset, Length: min(piece, rng.Length)})
 	if err != nil || rng.Length <= piece {
 		return first, err
 	}
@@ -110,7 +110,7 @@ func (s stepping) Open(ctx context.Context, key, etag string, rng filestore.Byte
 		if rest == nil {
 			close(s.middle)
 			<-s.goOn
-			body, err := s.Store.Open(ctx, key, etag, filestore.ByteRange{Offset: rng.Offset + piece, Length: rng.Length - piece})
+			body, err := s.Store.Open(ctx, seen, filestore.ByteRange{Offset: rng.Offset + piece, Length: rng.Length - piece})
 			if err != nil {
 				return 0, fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
 			}

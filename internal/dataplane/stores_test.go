@@ -16,8 +16,8 @@ const cutAfter = 300 << 10
 // cutting ends every read of an object with an error.
 type cutting struct{ *memory.Store }
 
-func (c cutting) Open(ctx context.Context, key, etag string, rng filestore.ByteRange) (io.ReadCloser, error) {
-	body, err := c.Store.Open(ctx, key, etag, rng)
+func (c cutting) Open(ctx context.Context, seen filestore.Object, rng filestore.ByteRange) (io.ReadCloser, error) {
+	body, err := c.Store.Open(ctx, seen, rng)
 	if err != nil {
 		return nil, err
 	}

@@ -146,15 +146,19 @@ type ByteRange struct {
 
 // Reader reads stored objects.
 type Reader interface {
-	// Stat returns what is known of the object. Errors: ErrNotFound, and the others of this package.
+	// Stat returns what is known of the object. While the object is being replaced, a backend may answer with some of the old one and some of
+	// the new one (versitygw): who decides by it, or shows it, asks StatSettled. Errors: ErrNotFound, and the others of this package.
 	Stat(ctx context.Context, key string) (Object, error)
 
-	// Open reads the bytes of rng of the object, if it still has the given ETag (empty: whichever it has). A range that reaches over the end
+	// Open reads the bytes of rng of the object that Stat has shown, if it is still that one: Key, Size, ETag, Modified, ContentType and Metadata are
+	// all compared with what the backend says of the very bytes that it sends, because some compare the ETag with the old object and then send the
+	// new one (versitygw). With nothing but Key set, it is whichever is there. A range that reaches over the end
 	// gives what there is. The caller closes the reader, which also ends the transfer, as does the end of ctx. A body that the backend cuts
 	// short fails with an error that wraps io.ErrUnexpectedEOF and ErrUnavailable, never with a clean end.
 	//
-	// Errors: ErrNotFound; ErrPrecondition when the object has another ETag by now; ErrRange when rng begins outside of it.
-	Open(ctx context.Context, key, etag string, rng ByteRange) (io.ReadCloser, error)
+	// Errors: ErrNotFound; ErrPrecondition when it is another object by now, or none that ever was (a mixed answer of Stat): look again;
+	// ErrRange when rng begins outside of it.
+	Open(ctx context.Context, seen Object, rng ByteRange) (io.ReadCloser, error)
 }
 
 // Prober finds out what a backend can do.

@@ -148,9 +148,9 @@ func (i *instrumented) Stat(ctx context.Context, key string) (object Object, err
 }
 
 // Open implements Reader.
-func (i *instrumented) Open(ctx context.Context, key, etag string, rng ByteRange) (body io.ReadCloser, err error) {
+func (i *instrumented) Open(ctx context.Context, seen Object, rng ByteRange) (body io.ReadCloser, err error) {
 	defer i.begin("Open")(&err)
-	body, err = i.Store.Open(ctx, key, etag, rng)
+	body, err = i.Store.Open(ctx, seen, rng)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func TestInstrument(t *testing.T) {
 	if _, err := store.CompleteUpload(ctx, ref, []filestore.Part{part}, filestore.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	body, err := store.Open(ctx, "k", "", filestore.ByteRange{Offset: 900, Length: -1})
+	body, err := store.Open(ctx, filestore.Object{Key: "k"}, filestore.ByteRange{Offset: 900, Length: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,12 +37,12 @@ func (s *Store) object(op Operation, key string) (object, error) {
 }
 
 // Open implements filestore.Reader.
-func (s *Store) Open(ctx context.Context, key, etag string, rng filestore.ByteRange) (io.ReadCloser, error) {
-	leave, err := s.enter(ctx, Open, key)
+func (s *Store) Open(ctx context.Context, seen filestore.Object, rng filestore.ByteRange) (io.ReadCloser, error) {
+	leave, err := s.enter(ctx, Open, seen.Key)
 	if err != nil {
 		return nil, err
 	}
-	content, err := s.cut(key, etag, rng)
+	content, err := s.cut(seen, rng)
 	if err := leave(err); err != nil {
 		return nil, err
 	}
@@ -74,13 +74,13 @@ func (r *reader) Close() error {
 	return nil
 }
 
-func (s *Store) cut(key, etag string, rng filestore.ByteRange) ([]byte, error) {
-	o, err := s.object(Open, key)
+func (s *Store) cut(seen filestore.Object, rng filestore.ByteRange) ([]byte, error) {
+	o, err := s.object(Open, seen.Key)
 	if err != nil {
 		return nil, err
 	}
-	if etag != "" && etag != o.ETag {
-		return nil, fault(Open, filestore.ErrPrecondition, "the object has ETag %s", o.ETag)
+	if seen.ETag != "" && !filestore.Same(seen, o.Object) {
+		return nil, fault(Open, filestore.ErrPrecondition, "it is another object, with ETag %s", o.ETag)
 	}
 	whole := rng.Offset == 0 && rng.Length <= 0
 	if rng.Offset < 0 || rng.Offset > o.Size || rng.Offset == o.Size && rng.Length != 0 && !whole {

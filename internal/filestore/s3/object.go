@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/minio/minio-go/v7"
@@ -14,34 +15,31 @@ import (
 
 // Stat implements filestore.Reader.
 func (s *store) Stat(ctx context.Context, key string) (filestore.Object, error) {
-	return s.stat(ctx, key, "")
-}
-
-func (s *store) stat(ctx context.Context, key, etag string) (filestore.Object, error) {
 	if err := checkKey(opHead, key); err != nil {
 		return filestore.Object{}, err
 	}
-	opts := minio.StatObjectOptions{Checksum: true}
-	if etag != "" {
-		_ = opts.SetMatchETag(etag) // fails for an empty one only
-	}
-	info, err := s.core.StatObject(ctx, s.cfg.Bucket, key, opts)
+	info, err := s.core.StatObject(ctx, s.cfg.Bucket, key, minio.StatObjectOptions{Checksum: true})
 	if err != nil {
 		return filestore.Object{}, s.explain(ctx, key, translate(ctx, opHead, err))
 	}
+	return describe(key, info, info.Size), nil
+}
+
+// describe is what the header of an answer tells of an object.
+func describe(key string, info minio.ObjectInfo, size int64) filestore.Object {
 	metadata := make(map[string]string, len(info.UserMetadata))
 	for name, value := range info.UserMetadata {
 		metadata[strings.ToLower(name)] = value
 	}
 	return filestore.Object{
 		Key:         key,
-		Size:        info.Size,
+		Size:        size,
 		ETag:        info.ETag,
 		Modified:    info.LastModified,
 		ContentType: info.ContentType,
 		Metadata:    metadata,
 		Checksum:    checksumOf(info.ChecksumMode, info.ChecksumCRC64NVME, info.ChecksumCRC32C),
-	}, nil
+	}
 }
 
 // explain asks with GET what a HEAD has been refused for: the answer to a HEAD has no body, so no code to go by. A 404 can stand for a
@@ -51,7 +49,7 @@ func (s *store) explain(ctx context.Context, key string, err error) error {
 	if !errors.Is(err, filestore.ErrRejected) && !errors.Is(err, filestore.ErrNotFound) {
 		return err
 	}
-	body, why := s.Open(ctx, key, "", filestore.ByteRange{Length: 1})
+	body, why := s.Open(ctx, filestore.Object{Key: key}, filestore.ByteRange{Length: 1})
 	if why == nil { // it has come into being since
 		_ = body.Close()
 		return err
@@ -65,7 +63,7 @@ func (s *store) explainKey(ctx context.Context, key string, err error) error {
 	if !errors.Is(err, filestore.ErrUnavailable) || ctx.Err() != nil {
 		return err
 	}
-	body, why := s.Open(ctx, key, "", filestore.ByteRange{Length: 1})
+	body, why := s.Open(ctx, filestore.Object{Key: key}, filestore.ByteRange{Length: 1})
 	if why == nil {
 		_ = body.Close()
 	}
@@ -90,19 +88,19 @@ func checksumOf(mode, crc64nvme, crc32c string) string {
 }
 
 // Open implements filestore.Reader.
-func (s *store) Open(ctx context.Context, key, etag string, rng filestore.ByteRange) (io.ReadCloser, error) {
-	if err := checkKey(opGet, key); err != nil {
+func (s *store) Open(ctx context.Context, seen filestore.Object, rng filestore.ByteRange) (io.ReadCloser, error) {
+	if err := checkKey(opGet, seen.Key); err != nil {
 		return nil, err
 	}
 	if rng.Offset < 0 {
 		return nil, &filestore.Error{Op: opGet, Kind: filestore.ErrRange, Cause: fmt.Errorf("negative offset %d", rng.Offset)}
 	}
 	if rng.Length == 0 {
-		return s.openNothing(ctx, key, etag, rng.Offset)
+		return s.openNothing(ctx, seen, rng.Offset)
 	}
 	var opts minio.GetObjectOptions
-	if etag != "" {
-		_ = opts.SetMatchETag(etag)
+	if seen.ETag != "" {
+		_ = opts.SetMatchETag(seen.ETag)
 	}
 	ranged := rng.Offset > 0 || rng.Length > 0
 	switch {
@@ -111,25 +109,50 @@ func (s *store) Open(ctx context.Context, key, etag string, rng filestore.ByteRa
 	case rng.Offset > 0:
 		opts.Set("Range", fmt.Sprintf("bytes=%d-", rng.Offset))
 	}
-	body, info, header, err := s.core.GetObject(ctx, s.cfg.Bucket, key, opts)
+	body, info, header, err := s.core.GetObject(ctx, s.cfg.Bucket, seen.Key, opts)
 	if err != nil {
-		return nil, translate(ctx, opGet, err)
+		err = translate(ctx, opGet, err)
+		if errors.Is(err, filestore.ErrRange) && rng.Offset < seen.Size {
+			err = &filestore.Error{Op: opGet, Kind: filestore.ErrPrecondition, Cause: err} // of one that is shorter
+		}
+		return nil, err
 	}
-	if ranged && header.Get("Content-Range") == "" {
+	size := info.Size
+	if ranged {
+		size, err = sizeIn(header.Get("Content-Range"))
+	}
+	if err == nil && seen.ETag != "" && !filestore.Same(seen, describe(seen.Key, info, size)) {
+		err = &filestore.Error{Op: opGet, Kind: filestore.ErrPrecondition, Cause: errReplaced}
+	}
+	if err != nil {
 		_ = body.Close()
-		return nil, &filestore.Error{Op: opGet, Kind: filestore.ErrUnavailable, Cause: errors.New("the backend ignores Range")}
+		return nil, err
 	}
 	return &object{ctx: ctx, body: body, left: info.Size}, nil
 }
 
-// openNothing reads no byte, which HTTP has no range for. The conditions hold all the same.
-func (s *store) openNothing(ctx context.Context, key, etag string, offset int64) (io.ReadCloser, error) {
-	info, err := s.stat(ctx, key, etag)
+var errReplaced = errors.New("the bytes are of another object than was looked at")
+
+// sizeIn reads the size of the whole object in a Content-Range header, such as "bytes 0-9/100".
+func sizeIn(contentRange string) (int64, error) {
+	_, total, _ := strings.Cut(contentRange, "/")
+	size, err := strconv.ParseInt(total, 10, 64)
 	if err != nil {
-		return nil, err
+		return 0, &filestore.Error{Op: opGet, Kind: filestore.ErrUnavailable, Cause: fmt.Errorf("the backend ignores Range: its Content-Range is %q", contentRange)}
 	}
-	if offset > info.Size {
-		return nil, &filestore.Error{Op: opGet, Kind: filestore.ErrRange, Cause: fmt.Errorf("offset %d of %d bytes", offset, info.Size)}
+	return size, nil
+}
+
+// openNothing reads no byte, which HTTP has no range for. The conditions hold all the same.
+func (s *store) openNothing(ctx context.Context, seen filestore.Object, offset int64) (io.ReadCloser, error) {
+	now, err := s.Stat(ctx, seen.Key)
+	switch {
+	case err != nil:
+		return nil, err
+	case seen.ETag != "" && !filestore.Same(seen, now):
+		return nil, &filestore.Error{Op: opGet, Kind: filestore.ErrPrecondition, Cause: errReplaced}
+	case offset > now.Size:
+		return nil, &filestore.Error{Op: opGet, Kind: filestore.ErrRange, Cause: fmt.Errorf("offset %d of %d bytes", offset, now.Size)}
 	}
 	return io.NopCloser(strings.NewReader("")), nil
 }

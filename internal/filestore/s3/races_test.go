@@ -12,3 +12,10 @@ func TestRaces(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) { storetest.RunRaces(t, realBackend(kind)) })
 	}
 }
+
+// TestLooks: what is read of an object while it is replaced is of one version.
+func TestLooks(t *testing.T) {
+	for _, kind := range kinds {
+		t.Run(string(kind), func(t *testing.T) { storetest.RunLooks(t, realBackend(kind)) })
+	}
+}

@@ -60,7 +60,7 @@ func calls(t *testing.T, s filestore.Store) map[string]error {
 	_, result["CompleteUpload"] = s.CompleteUpload(t.Context(), ref, []filestore.Part{{Number: 1, ETag: "x"}}, filestore.Condition{})
 	result["ListUploads"] = s.ListUploads(t.Context(), "", func(filestore.Upload) bool { return true })
 	_, result["Stat"] = s.Stat(t.Context(), ref.Key)
-	_, result["Open"] = s.Open(t.Context(), ref.Key, "", filestore.ByteRange{Length: -1})
+	_, result["Open"] = s.Open(t.Context(), filestore.Object{Key: ref.Key}, filestore.ByteRange{Length: -1})
 	_, result["PutObject"] = s.PutObject(t.Context(), ref.Key, bytes.NewReader([]byte("x")), 1, filestore.CreateUploadOptions{}, filestore.Condition{})
 	result["DeleteObject"] = s.DeleteObject(t.Context(), ref.Key)
 	result["ListObjects"] = s.ListObjects(t.Context(), "", "", func(filestore.Object) bool { return true })
@@ -206,7 +206,7 @@ func roundTrip(t *testing.T, store filestore.Store) {
 		t.Fatal(err)
 	}
 	for _, key := range []string{key, key + "-put"} {
-		r, err := store.Open(t.Context(), key, "", filestore.ByteRange{Length: -1})
+		r, err := store.Open(t.Context(), filestore.Object{Key: key}, filestore.ByteRange{Length: -1})
 		if err != nil {
 			t.Fatal(err)
 		}

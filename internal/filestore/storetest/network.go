@@ -81,7 +81,7 @@ func (s *suite) cutReceiving(t *testing.T) {
 	s.store(t, key, content, filestore.Condition{})
 	for _, after := range []int64{2000, 1 << 20, 3 << 20} {
 		store, _ := s.through(t, Harm{CutReceiving: after})
-		r, err := store.Open(t.Context(), key, "", filestore.ByteRange{Length: -1})
+		r, err := store.Open(t.Context(), filestore.Object{Key: key}, filestore.ByteRange{Length: -1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +152,7 @@ func callAll(ctx context.Context, store filestore.Store, ref filestore.UploadRef
 	result["AbortUpload"] = store.AbortUpload(ctx, ref)
 	result["ListUploads"] = store.ListUploads(ctx, ref.Key, func(filestore.Upload) bool { return true })
 	_, result["Stat"] = store.Stat(ctx, ref.Key)
-	_, result["Open"] = store.Open(ctx, ref.Key, "", filestore.ByteRange{Length: -1})
+	_, result["Open"] = store.Open(ctx, filestore.Object{Key: ref.Key}, filestore.ByteRange{Length: -1})
 	_, result["PutObject"] = store.PutObject(ctx, ref.Key, bytes.NewReader(make([]byte, 100_000)), 100_000, filestore.CreateUploadOptions{}, filestore.Condition{})
 	result["DeleteObject"] = store.DeleteObject(ctx, ref.Key)
 	result["ListObjects"] = store.ListObjects(ctx, ref.Key, "", func(filestore.Object) bool { return true })

@@ -54,7 +54,7 @@ func (s *suite) notFound(t *testing.T) {
 	s.open(t, key) // an upload is no object
 	_, err := s.Store.Stat(t.Context(), key)
 	wantErr(t, err, filestore.ErrNotFound)
-	_, err = s.Store.Open(t.Context(), key, "", filestore.ByteRange{Length: -1})
+	_, err = s.Store.Open(t.Context(), filestore.Object{Key: key}, filestore.ByteRange{Length: -1})
 	wantErr(t, err, filestore.ErrNotFound)
 }
 
@@ -95,7 +95,7 @@ func (s *suite) ranges(t *testing.T) {
 		if tc.key == empty && emptyErr != nil {
 			continue
 		}
-		r, err := s.Store.Open(t.Context(), tc.key, "", tc.rng)
+		r, err := s.Store.Open(t.Context(), filestore.Object{Key: tc.key}, tc.rng)
 		if tc.failed {
 			if !errors.Is(err, filestore.ErrRange) {
 				t.Errorf("Open(%+v): %v", tc.rng, err)
@@ -118,18 +118,33 @@ func (s *suite) ranges(t *testing.T) {
 
 func (s *suite) pinned(t *testing.T) {
 	key := s.key()
-	old := s.store(t, key, []byte("old"), filestore.Condition{})
-	ranges := []filestore.ByteRange{{Length: -1}, {Offset: 1, Length: 1}, {Offset: 1}}
+	s.store(t, key, []byte("old"), filestore.Condition{})
+	old, err := s.Store.Stat(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ranges := []filestore.ByteRange{{Length: -1}, {Offset: 1, Length: 1}, {Offset: 1}, {Length: 3}}
 	for _, rng := range ranges {
-		r, err := s.Store.Open(t.Context(), key, old.ETag, rng)
+		r, err := s.Store.Open(t.Context(), old, rng)
 		if err != nil {
 			t.Fatalf("Open(%+v) of the ETag that it has: %v", rng, err)
 		}
 		_ = r.Close()
 	}
+	for _, change := range []func(*filestore.Object){
+		func(o *filestore.Object) { o.Metadata = map[string]string{"version": "1"} },
+		func(o *filestore.Object) { o.ContentType = "image/png" },
+		func(o *filestore.Object) { o.Modified = o.Modified.Add(-time.Second) },
+		func(o *filestore.Object) { o.Size++ },
+	} {
+		mixed := old
+		change(&mixed)
+		_, err := s.Store.Open(t.Context(), mixed, filestore.ByteRange{Length: 2})
+		wantErr(t, err, filestore.ErrPrecondition)
+	}
 	s.store(t, key, []byte("new"), filestore.Condition{})
 	for _, rng := range ranges {
-		_, err := s.Store.Open(t.Context(), key, old.ETag, rng)
+		_, err := s.Store.Open(t.Context(), old, rng)
 		wantErr(t, err, filestore.ErrPrecondition)
 	}
 }
@@ -138,7 +153,7 @@ func (s *suite) canceledRead(t *testing.T) {
 	key := s.key()
 	s.store(t, key, random(71, 16<<20), filestore.Condition{})
 	ctx, cancel := context.WithCancel(t.Context())
-	r, err := s.Store.Open(ctx, key, "", filestore.ByteRange{Length: -1})
+	r, err := s.Store.Open(ctx, filestore.Object{Key: key}, filestore.ByteRange{Length: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +173,7 @@ func (s *suite) replacedWhileRead(t *testing.T) {
 	s.store(t, key, content, filestore.Condition{})
 	ref := s.open(t, key)
 	s.put(t, ref, 1, random(73, beyondBuffers))
-	r, err := s.Store.Open(t.Context(), key, "", filestore.ByteRange{Length: -1})
+	r, err := s.Store.Open(t.Context(), filestore.Object{Key: key}, filestore.ByteRange{Length: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

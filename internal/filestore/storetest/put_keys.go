@@ -95,7 +95,7 @@ func (s *suite) putWhileRead(t *testing.T) {
 	key := s.key()
 	content := random(96, beyondBuffers)
 	s.putObject(t, key, content, filestore.Condition{})
-	r, err := s.Store.Open(t.Context(), key, "", filestore.ByteRange{Length: -1})
+	r, err := s.Store.Open(t.Context(), filestore.Object{Key: key}, filestore.ByteRange{Length: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,14 +45,7 @@ func (c RaceCount) String() string {
 // RunRaces lets writers race for one key under one condition, with CompleteUpload, with PutObject and with both. Of each race exactly one
 // must win, and the object must be its own. IOTFILE_RACES is how many races of each kind there are.
 func RunRaces(t *testing.T, newBackend func(t *testing.T) Backend) {
-	races := defaultRaces
-	if text := os.Getenv("IOTFILE_RACES"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			t.Fatalf("IOTFILE_RACES=%q is not a number of races", text)
-		}
-		races = n
-	}
+	races := raceCount(t)
 	s := newSuite(t, NewTable(), newBackend)
 	for _, kind := range []struct {
 		name string
@@ -70,6 +63,19 @@ func RunRaces(t *testing.T, newBackend func(t *testing.T) Backend) {
 			}
 		})
 	}
+}
+
+func raceCount(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("IOTFILE_RACES")
+	if text == "" {
+		return defaultRaces
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("IOTFILE_RACES=%q is not a number of races", text)
+	}
+	return n
 }
 
 // runRaces runs races for new keys and for updates in turn.

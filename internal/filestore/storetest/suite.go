@@ -163,7 +163,7 @@ func (s *suite) store(t *testing.T, key string, content []byte, cond filestore.C
 // read reads a whole object.
 func (s *suite) read(t *testing.T, key string) []byte {
 	t.Helper()
-	r, err := s.Store.Open(t.Context(), key, "", filestore.ByteRange{Length: -1})
+	r, err := s.Store.Open(t.Context(), filestore.Object{Key: key}, filestore.ByteRange{Length: -1})
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
