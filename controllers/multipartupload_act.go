@@ -122,9 +122,9 @@ func (r *MultipartUploadReconciler) complete(ctx context.Context, o *observation
 	}
 	statCtx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	object, err := o.store.Stat(statCtx, o.key())
+	object, ours, err := o.finished(statCtx)
 	switch {
-	case err == nil && upload.DecodeFileMetadata(object.Metadata).Owner == o.Upload.UID:
+	case ours:
 		return completed(o.Upload, object), nil
 	case failure == nil:
 		return completed(o.Upload, assembled), nil
@@ -249,11 +249,13 @@ func (r *MultipartUploadReconciler) finish(ctx context.Context, o *observation, 
 	if state.Reason == v1alpha1.ReasonCompleted {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
-		object, err := o.store.Stat(ctx, o.key())
-		if err != nil {
+		object, ours, err := o.finished(ctx)
+		switch {
+		case err != nil && !errors.Is(err, filestore.ErrNotFound):
 			return r.unavailable(ctx, o, err)
+		case ours: // else it has been replaced or deleted since it was observed, and what it was like is not known
+			done.object = &object
 		}
-		done.object = &object
 	}
 	return done, nil
 }

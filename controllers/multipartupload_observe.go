@@ -173,9 +173,13 @@ func (r *MultipartUploadReconciler) observeBackend(ctx context.Context, o *obser
 	}
 }
 
-// observeObject looks at what is stored at the file's key.
+// observeObject looks at what is stored at the file's key. Where it will be replaced, on the condition that it has the ETag that was seen, the ETag
+// has to be that of the version that was seen; so has what is recorded of a finished file.
 func (r *MultipartUploadReconciler) observeObject(ctx context.Context, o *observation) {
 	object, err := o.store.Stat(ctx, o.key())
+	if err == nil && upload.Desired(o.Upload) == v1alpha1.DesiredStateCompleted {
+		object, err = filestore.StatSettled(ctx, o.store.Stat, object)
+	}
 	switch {
 	case errors.Is(err, filestore.ErrInvalidKey) && o.Upload.Status.UploadID == "":
 		problem := upload.Problem(invalidKey)
@@ -187,6 +191,15 @@ func (r *MultipartUploadReconciler) observeObject(ctx context.Context, o *observ
 	default:
 		o.Object = &upload.Object{Exists: true, ETag: object.ETag, Metadata: upload.DecodeFileMetadata(object.Metadata)}
 	}
+}
+
+// finished looks whether the file is what the upload was assembled into. What is said of it is recorded, so it must not be half of another version.
+func (o *observation) finished(ctx context.Context) (object filestore.Object, ours bool, err error) {
+	object, err = o.store.Stat(ctx, o.key())
+	if err == nil {
+		object, err = filestore.StatSettled(ctx, o.store.Stat, object)
+	}
+	return object, err == nil && upload.DecodeFileMetadata(object.Metadata).Owner == o.Upload.UID, err
 }
 
 // blame notes that object storage failed.

@@ -97,6 +97,26 @@ func TestVersionConflictRule6(t *testing.T) {
 	r.expect("stale", v1alpha1.ReasonAborted)
 }
 
+// Rule 6: a look that gives version 0 with the ETag of version 1, which is just taking its place, must not let this upload make version 1 too.
+func TestTornLookAtCompletion(t *testing.T) {
+	r := newRig(t)
+	r.plant(0)
+	u := r.open("up", testkit.IfMatch(0))
+	r.part(u, 1, "ab")
+	r.edit("up", completed)
+	r.backend.TearStat(r.key(), func() {
+		r.backend.SetObject(r.key(), []byte("the winner's"), filestore.CreateUploadOptions{Metadata: upload.FileMetadata{Version: 1}.Encode()})
+	})
+	r.drive("up")
+	r.expect("up", v1alpha1.ReasonVersionConflict)
+	if r.content() != "the winner's" {
+		t.Errorf("the file is %q", r.content())
+	}
+	r.edit("up", aborted)
+	r.drive("up")
+	r.expect("up", v1alpha1.ReasonAborted)
+}
+
 // Rule 6: of two racing updates exactly one wins, and readers see the old file until then.
 func TestVersionConflictAtCompletion(t *testing.T) {
 	r := newRig(t)

@@ -49,7 +49,7 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 	}
 	defer unlock()
 	mark := requestMark(c, spec.IdempotencyKey)
-	seen, file, exists, err := at.stat(r.Context())
+	seen, file, exists, err := at.statFor(r.Context(), c.ifMatch, mark)
 	switch {
 	case err != nil:
 		return err
@@ -58,9 +58,6 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 			return err
 		}
 		return c.answerStored(file.Version)
-	}
-	if err := upload.CheckVersion(c.ifMatch, exists, file.Version); err != nil {
-		return err
 	}
 	release, err := s.budget.take()
 	if err != nil {
@@ -76,6 +73,20 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 		return err
 	}
 	return c.answerStored(w.version)
+}
+
+// statFor looks at the file for a write that replaces the version ifMatch, none if nil: what it gives is that version, if it is not the write's own result. A first
+// look is enough to refuse by. One that agrees is settled, so that the ETag, which the write will depend on, belongs to the version that was compared: with the ETag of the version
+// after it, both its writer and this one would win.
+func (t target) statFor(ctx context.Context, ifMatch *int64, mark string) (filestore.Object, upload.FileMetadata, bool, error) {
+	seen, file, exists, err := t.stat(ctx)
+	if err == nil && exists && file.Request != mark && upload.CheckVersion(ifMatch, true, file.Version) == nil {
+		seen, file, exists, err = found(filestore.StatSettled(ctx, t.store.Stat, seen))
+	}
+	if err == nil && !(exists && file.Request == mark) {
+		err = upload.CheckVersion(ifMatch, exists, file.Version)
+	}
+	return seen, file, exists, err
 }
 
 // admitFile refuses what can be refused without a look at the file.

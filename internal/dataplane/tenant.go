@@ -109,7 +109,11 @@ func (s *Server) targetOf(ctx context.Context, c *call) (target, error) {
 
 // stat looks at the file. It is no error that it does not exist.
 func (t target) stat(ctx context.Context) (object filestore.Object, file upload.FileMetadata, exists bool, err error) {
-	object, err = t.store.Stat(ctx, t.key)
+	return found(t.store.Stat(ctx, t.key))
+}
+
+// found is what a look has shown.
+func found(object filestore.Object, err error) (filestore.Object, upload.FileMetadata, bool, error) {
 	switch {
 	case errors.Is(err, filestore.ErrNotFound):
 		return filestore.Object{}, upload.FileMetadata{}, false, nil

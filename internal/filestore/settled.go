@@ -12,8 +12,8 @@ const looks = 8
 // errRestless is the cause of what StatSettled fails with.
 var errRestless = errors.New("it is replaced too fast to be looked at")
 
-// StatSettled looks at an object until two looks, one after the other, say the same, so that all that it gives is of one object. seen is the first of the looks, by Stat,
-// which the caller had to take anyway: where nothing is there, or it shows what is refused at once, no other is needed.
+// StatSettled looks at an object, with stat, the Stat of its Store, until two looks, one after the other, say the same, so that all that it gives is of one object. seen is the
+// first of the looks, which the caller had to take anyway: where nothing is there, or it shows what is refused at once, no other is needed.
 //
 // It is sound because ETags do not come back. A backend reads the properties of an object one by one; if one of them, read in the first look, is
 // read again in the second and is the same, the object was not replaced in between. What was read in the second look before the ETag
@@ -24,11 +24,11 @@ var errRestless = errors.New("it is replaced too fast to be looked at")
 // only in the rest, which is compared as well.
 //
 // Errors: those of Stat; ErrPrecondition when it is replaced as fast as it can be looked at.
-func StatSettled(ctx context.Context, r Reader, seen Object) (Object, error) {
+func StatSettled(ctx context.Context, stat func(ctx context.Context, key string) (Object, error), seen Object) (Object, error) {
 	for range looks {
-		now, err := r.Stat(ctx, seen.Key)
+		now, err := stat(ctx, seen.Key)
 		if err != nil {
-			return Object{}, err //nolint:wrapcheck // of this package
+			return Object{}, err
 		}
 		if Same(now, seen) && now.Checksum == seen.Checksum {
 			return now, nil

@@ -94,6 +94,22 @@ func (s *Store) Inject(f Fault) (remove func()) {
 	}
 }
 
+// TearStat makes the next Stat of the key answer as versitygw does of an object that is replaced at that moment: between runs in the middle of it, and the
+// answer has the ETag and the checksum of what is there after it, and the rest of what was there before.
+func (s *Store) TearStat(key string, between func()) {
+	s.faultsMu.Lock()
+	defer s.faultsMu.Unlock()
+	s.tears[key] = between
+}
+
+func (s *Store) tear(key string) func() {
+	s.faultsMu.Lock()
+	defer s.faultsMu.Unlock()
+	between := s.tears[key]
+	delete(s.tears, key)
+	return between
+}
+
 // Calls is how often an operation was called.
 func (s *Store) Calls(op Operation) int {
 	s.faultsMu.Lock()

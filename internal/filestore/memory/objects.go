@@ -16,6 +16,12 @@ func (s *Store) Stat(ctx context.Context, key string) (filestore.Object, error) 
 		return filestore.Object{}, err
 	}
 	o, err := s.object(Stat, key)
+	if between := s.tear(key); between != nil && err == nil {
+		between()
+		if now, gone := s.object(Stat, key); gone == nil {
+			o.ETag, o.Checksum = now.ETag, now.Checksum
+		}
+	}
 	if err := leave(err); err != nil {
 		return filestore.Object{}, err
 	}

@@ -54,6 +54,7 @@ type Store struct {
 	faultsMu sync.Mutex
 	faults   []*Fault
 	calls    map[Operation]int
+	tears    map[string]func()
 }
 
 type object struct {
@@ -98,6 +99,7 @@ func New(opts Options) *Store {
 		uploads:  map[filestore.UploadRef]*upload{},
 		finished: map[filestore.UploadRef]filestore.Object{},
 		calls:    map[Operation]int{},
+		tears:    map[string]func(){},
 	}
 }
 

@@ -140,7 +140,7 @@ func (l *looks) stat(ctx context.Context) error {
 		return err
 	}
 	l.later(func() { l.count.Stats++; l.count.TornStats += one(l.torn(first)) })
-	settled, err := filestore.StatSettled(ctx, l.Store, first)
+	settled, err := filestore.StatSettled(ctx, l.Store.Stat, first)
 	if err != nil {
 		l.later(func() { l.count.Replaced++ })
 		return err
