@@ -130,8 +130,11 @@ func (b *inbound) slide() {
 	}
 }
 
-// stop makes the Read that is going on, and all later ones, fail.
+// stop makes the Read that is going on, and all later ones, fail. When all was read there are none, and the deadline would end the connection.
 func (b *inbound) stop() {
+	if !b.unread() {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopped = true

@@ -1,11 +1,13 @@
 package dataplane
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -148,11 +150,21 @@ func conditionalPut(fs *v1alpha1.FileStore) bool {
 	return caps == nil || caps.ConditionalPut == nil || *caps.ConditionalPut
 }
 
-// store streams the body into the object. A nil error means that the file is there, whatever object storage said.
+// store streams the body into the object. A nil error means that the file is there, whatever object storage said. A body that one buffer holds is taken
+// before object storage is asked: MinIO keeps readers waiting from the request to its end, which a slow client would else draw out.
 func (s *Server) store(ctx context.Context, c *call, w *write) error {
 	body, streamCtx := newStream(ctx, c.body, s.opts.StoreIdleTimeout)
 	defer body.stop()
-	g := &gate{body: body, left: c.body.length}
+	var source io.Reader = body
+	if c.body.length <= copyBuffer {
+		buffer := copyBuffers.Get().(*[]byte)
+		defer copyBuffers.Put(buffer)
+		if _, err := io.ReadFull(body, (*buffer)[:c.body.length]); err != nil {
+			return body.verdict(streamCtx, errors.Join(filestore.ErrIncompleteBody, err))
+		}
+		source = bytes.NewReader((*buffer)[:c.body.length])
+	}
+	g := &gate{body: source, left: c.body.length}
 	if w.cond == (filestore.Condition{}) {
 		g.check = func() error { return s.checkAgain(streamCtx, w) }
 	}
