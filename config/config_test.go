@@ -62,11 +62,12 @@ func TestConfig(t *testing.T) {
 	c := &cluster{plane: plane, client: kubernetes.NewForConfigOrDie(plane.RESTConfig()), kubectl: kubectl}
 	// In this order: each builds on what the ones before have applied.
 	t.Run("DefaultApplies", c.testDefaultApplies)
-	t.Run("DefaultServesNobody", c.testDefaultServesNobody)
+	t.Run("ServesTheAuthenticated", c.testServesTheAuthenticated)
 	t.Run("OperatorRights", c.testOperatorRights)
 	t.Run("UserRights", c.testUserRights)
+	t.Run("AdminsGiveFilesAway", c.testAdminsGiveFilesAway)
 	t.Run("SamplesApply", c.testSamplesApply)
-	t.Run("InsecureDevApplies", c.testInsecureDevApplies)
+	t.Run("PlainHTTPApplies", c.testPlainHTTPApplies)
 	t.Run("PodsAreRestricted", c.testPodsAreRestricted)
 	t.Run("FlagsExist", c.testFlagsExist)
 	t.Run("ServicesFindTheirPods", c.testServicesFindTheirPods)
@@ -80,15 +81,21 @@ func (c *cluster) testSamplesApply(t *testing.T) {
 	c.apply(t, "samples")
 }
 
-func (c *cluster) testInsecureDevApplies(t *testing.T) {
-	c.apply(t, "overlays/insecure-dev")
+func (c *cluster) testPlainHTTPApplies(t *testing.T) {
+	c.apply(t, "overlays/plain-http")
 }
 
-// testDefaultServesNobody holds the promise that nothing is served without authentication unless somebody chose the overlay that says so.
-func (c *cluster) testDefaultServesNobody(t *testing.T) {
-	for _, arg := range args(t, "default", c) {
-		if strings.Contains(arg, "data-plane") || strings.Contains(arg, "insecure") || strings.Contains(arg, "auth=none") {
-			t.Errorf("the default Deployment has the flag %s", arg)
+// testServesTheAuthenticated holds the promise that neither Deployment serves anybody without authentication, and that only one of them serves without TLS.
+func (c *cluster) testServesTheAuthenticated(t *testing.T) {
+	for dir, plain := range map[string]bool{"default": false, "overlays/plain-http": true} {
+		flags := args(t, dir, c)
+		for _, flag := range flags {
+			if strings.Contains(flag, "-auth") {
+				t.Errorf("%s: the Deployment has the flag %s", dir, flag)
+			}
+		}
+		if slices.Contains(flags, "--plain-http") != plain || slices.Contains(flags, "--tls-cert-dir=/etc/iotfile/tls") == plain {
+			t.Errorf("%s: %q", dir, flags)
 		}
 	}
 }
@@ -114,6 +121,10 @@ func (c *cluster) testOperatorRights(t *testing.T) {
 		{"update", "iotfile.dev", "filestores", "", false},
 		{"delete", "iotfile.dev", "filestores", "", false},
 		{"get", "", "pods", namespace, false},
+		{"create", "authentication.k8s.io", "tokenreviews", "", true},
+		{"create", "authorization.k8s.io", "subjectaccessreviews", "", true},
+		{"impersonate", "", "users", "", false},
+		{"create", "", "serviceaccounts/token", namespace, false},
 	} {
 		if got := c.may(t, operator, right.verb, right.group, right.resource, right.namespace); got != right.allowed {
 			t.Errorf("%+v: the operator's right is %v", right, got)
@@ -146,6 +157,9 @@ func (c *cluster) testUserRights(t *testing.T) {
 		{"edit", "create", "filestores", false},
 		{"admin", "delete", "multipartuploads", true},
 		{"admin", "create", "filestores", false},
+		{"admin", "create", "files", true},
+		{"edit", "create", "files", false},
+		{"view", "get", "files", false},
 	} {
 		// Roles are aggregated by a controller, which may need a moment.
 		err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) {
@@ -157,9 +171,28 @@ func (c *cluster) testUserRights(t *testing.T) {
 	}
 }
 
+// testAdminsGiveFilesAway makes sure that it takes no platform team to let a workload in: the admin of a namespace can, with one RoleBinding.
+func (c *cluster) testAdminsGiveFilesAway(t *testing.T) {
+	for user, allowed := range map[string]bool{"admin": true, "edit": false} {
+		config := c.plane.RESTConfig()
+		config.Impersonate.UserName = user
+		_, err := kubernetes.NewForConfigOrDie(config).RbacV1().RoleBindings("default").Create(t.Context(), &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: "files-by-" + user},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "iotfile-editor"},
+			Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "default", Name: "app"}},
+		}, metav1.CreateOptions{})
+		if (err == nil) != allowed {
+			t.Errorf("%s: %v", user, err)
+		}
+	}
+	if app := "system:serviceaccount:default:app"; !c.may(t, app, "update", "iotfile.dev", "files", "default") || c.may(t, app, "get", "iotfile.dev", "files", namespace) {
+		t.Error("the workload may not use the files of its namespace, or may use those of another")
+	}
+}
+
 // testPodsAreRestricted creates the pod of each Deployment in its namespace, which enforces the Pod Security Standard "restricted".
 func (c *cluster) testPodsAreRestricted(t *testing.T) {
-	for _, dir := range []string{"default", "overlays/insecure-dev"} {
+	for _, dir := range []string{"default", "overlays/plain-http"} {
 		template := c.deployment(t, dir).Spec.Template
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-", Labels: template.Labels}, Spec: template.Spec}
 		dryRun := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
@@ -180,7 +213,7 @@ func (c *cluster) testFlagsExist(t *testing.T) {
 	if err := devcluster.BuildOperator(t.Context(), t.Output(), binary); err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{"default", "overlays/insecure-dev"} {
+	for _, dir := range []string{"default", "overlays/plain-http"} {
 		out, err := exec.CommandContext(t.Context(), binary, append(args(t, dir, c), "-h")...).CombinedOutput()
 		if err != nil {
 			t.Errorf("%s: %v: %s", dir, err, bytes.SplitN(out, []byte("\n"), 2)[0])
@@ -189,8 +222,8 @@ func (c *cluster) testFlagsExist(t *testing.T) {
 }
 
 func (c *cluster) testServicesFindTheirPods(t *testing.T) {
-	rendered := c.render(t, "overlays/insecure-dev")
-	pod := c.deployment(t, "overlays/insecure-dev").Spec.Template
+	rendered := c.render(t, "default")
+	pod := c.deployment(t, "default").Spec.Template
 	services := map[string]*corev1.Service{}
 	for _, object := range rendered {
 		if object.GetKind() == "Service" {

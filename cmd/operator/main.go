@@ -17,11 +17,11 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/controllers"
@@ -45,19 +45,28 @@ func main() {
 
 // run builds everything and serves until ctx ends.
 func run(ctx context.Context, o *options) error {
-	mgr, err := newManager(o)
+	certificate, err := o.security.certificate()
+	if err != nil {
+		return err
+	}
+	mgr, err := newManager(o, certificate)
 	if err != nil {
 		return err
 	}
 	if err := dataplane.SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("index uploads: %w", err)
 	}
+	if certificate != nil {
+		if err := mgr.Add(certificate); err != nil {
+			return fmt.Errorf("watch the certificate: %w", err)
+		}
+	}
 	stores := filestore.NewProvider(kubesource.New(mgr.GetClient(), o.namespace), instrumented(s3.New))
 	defer stores.Close()
 
 	ready := healthz.Ping
 	if o.has(roleDataPlane) {
-		server, err := addDataPlane(mgr, o, stores) //nolint:contextcheck // what it watches outlives any context of the start
+		server, err := addDataPlane(mgr, o, stores, certificate) //nolint:contextcheck // what it watches outlives any context of the start
 		if err != nil {
 			return err
 		}
@@ -77,7 +86,7 @@ func run(ctx context.Context, o *options) error {
 	return nil
 }
 
-func newManager(o *options) (ctrl.Manager, error) {
+func newManager(o *options, certificate *certwatcher.CertWatcher) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
@@ -94,7 +103,7 @@ func newManager(o *options) (ctrl.Manager, error) {
 		LeaderElectionNamespace:       o.namespace,
 		LeaderElectionReleaseOnCancel: true,
 		HealthProbeBindAddress:        o.healthAddress,
-		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
+		Metrics:                       metricsOptions(o.metricsAddress, certificate),
 		GracefulShutdownTimeout:       &shutdown,
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
@@ -121,23 +130,30 @@ func instrumented(factory filestore.Factory) filestore.Factory {
 	}
 }
 
-func addDataPlane(mgr ctrl.Manager, o *options, stores *filestore.Provider) (*dataplane.Server, error) {
-	server, err := dataplane.New(dataplane.Options{
-		BindAddress:       o.dataPlaneAddress,
-		AllowInsecureBind: o.allowInsecure,
-		Authenticator:     dataplane.NoAuthentication{},
-		Authorizer:        dataplane.NoAuthentication{},
-		Client:            mgr.GetClient(),
-		APIReader:         mgr.GetAPIReader(),
-		Cache:             mgr.GetCache(),
-		Stores:            narrowed[dataplane.Store]{stores},
-		MaxPartsInFlight:  o.maxPartsInFlight,
-		DrainDelay:        o.drainDelay,
-		GracePeriod:       o.gracePeriod,
-		Clock:             clock.RealClock{},
-		Log:               mgr.GetLogger().WithName("data-plane"),
-		Registerer:        metrics.Registry,
-	})
+func addDataPlane(mgr ctrl.Manager, o *options, stores *filestore.Provider, certificate *certwatcher.CertWatcher) (*dataplane.Server, error) {
+	opts := dataplane.Options{
+		BindAddress:      o.dataPlaneAddress,
+		Client:           mgr.GetClient(),
+		APIReader:        mgr.GetAPIReader(),
+		Cache:            mgr.GetCache(),
+		Stores:           narrowed[dataplane.Store]{stores},
+		MaxPartsInFlight: o.maxPartsInFlight,
+		DrainDelay:       o.drainDelay,
+		GracePeriod:      o.gracePeriod,
+		Clock:            clock.RealClock{},
+		Log:              mgr.GetLogger().WithName("data-plane"),
+		Registerer:       metrics.Registry,
+	}
+	reviewer, err := o.security.protect(&opts, mgr.GetConfig(), certificate)
+	if err != nil {
+		return nil, err
+	}
+	if reviewer != nil {
+		if err := mgr.Add(reviewer); err != nil {
+			return nil, fmt.Errorf("authentication: %w", err)
+		}
+	}
+	server, err := dataplane.New(opts)
 	if err != nil {
 		return nil, fmt.Errorf("data plane: %w", err)
 	}

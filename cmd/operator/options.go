@@ -15,8 +15,7 @@ import (
 type options struct {
 	namespace        string
 	roles            string
-	auth             string
-	allowInsecure    bool
+	security         security
 	dataPlaneAddress string
 	healthAddress    string
 	metricsAddress   string
@@ -48,10 +47,7 @@ func parseFlags() (*options, error) {
 		"The operator's own namespace: the Secrets of FileStores and the leader's lease are there. Default: $POD_NAMESPACE.")
 	flag.StringVar(&o.roles, "roles", roleDataPlane+","+roleController,
 		"What this process does: data-plane serves the REST API, controller reconciles (one replica at a time).")
-	flag.StringVar(&o.auth, "auth", "",
-		"How callers of the REST API prove who they are. Only \"none\" is there yet: everybody may do everything. It must be given, and only listens on loopback addresses.")
-	flag.BoolVar(&o.allowInsecure, "allow-insecure-bind", false,
-		"Let --auth=none listen on an address that is not a loopback one. Whoever reaches it can read and write all files.")
+	o.security.bindFlags()
 	flag.StringVar(&o.dataPlaneAddress, "data-plane-bind-address", "127.0.0.1:8080", "Where the REST API listens.")
 	flag.StringVar(&o.healthAddress, "health-probe-bind-address", "127.0.0.1:8081", "Where /healthz and /readyz listen; \"0\" turns them off.")
 	flag.StringVar(&o.metricsAddress, "metrics-bind-address", "127.0.0.1:8082", "Where /metrics listens; \"0\" turns it off.")
@@ -85,8 +81,8 @@ func (o *options) validate() error {
 			return fmt.Errorf("--roles: %q is not a role: choose from %s and %s", role, roleDataPlane, roleController)
 		}
 	}
-	if o.has(roleDataPlane) && o.auth != "none" {
-		return fmt.Errorf("--auth=%q: give --auth=none, the only way there is yet, and know that it lets everybody do everything", o.auth)
+	if err := o.security.validate(o.has(roleDataPlane)); err != nil {
+		return err
 	}
 	if o.workers < 1 || o.maxPartsInFlight < 1 {
 		return errors.New("--workers and --max-parts-in-flight must be at least 1")

@@ -34,6 +34,9 @@ func (s *Server) abort(c *call, r *http.Request) error {
 		case completing(u):
 			return errConflict("the upload is being completed and cannot be aborted any more")
 		}
+		if err := s.authorizeUpload(ctx, c, u); err != nil {
+			return err
+		}
 		changed, err := s.abortOnce(ctx, u)
 		if err != nil {
 			if errors.Is(err, errTimeout) {

@@ -26,8 +26,10 @@ var (
 type Identity struct {
 	// Name of the user or service account, as it is recorded in spec.createdBy.
 	Name string
-	// Groups that an Authorizer may want.
+	// UID, Groups and Extra are what else the cluster knows of them, for an Authorizer.
+	UID    string
 	Groups []string
+	Extra  map[string][]string
 	// Namespace is the tenant where the path names none; empty if the token does not tell.
 	Namespace string
 }

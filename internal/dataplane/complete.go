@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -43,6 +44,9 @@ func (s *Server) complete(c *call, r *http.Request) error {
 			return err
 		}
 		u := now.open()
+		if err := s.authorizeUpload(r.Context(), c, cmp.Or(u, now.completed())); err != nil {
+			return err
+		}
 		switch {
 		case u == nil && now.completed() != nil:
 			return s.answerAgain(r.Context(), c, now.completed())

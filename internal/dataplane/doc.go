@@ -1,11 +1,12 @@
-// Package dataplane serves the IoT File Service API over plain HTTP: it moves the bytes of parts and files between
+// Package dataplane serves the IoT File Service API over HTTP/1.1, with TLS or without: it moves the bytes of parts and files between
 // clients and object storage, deletes and finds files, and records what clients want of an upload in its MultipartUpload. It never opens, completes
 // or aborts an upload in object storage: its Store has no such methods.
 //
 //	server.go      listener and drain, with options.go
 //	serve.go       one request: who, what, may they, and on to its handler
 //	routes.go      paths and queries, parsed by hand: nothing is ever redirected
-//	auth.go        who asks, and may they
+//	auth.go        who asks, and may they: what internal/identity answers
+//	authorize.go   which right a request needs
 //	tenant.go      the namespace and its FileStore
 //	uploads.go     the window to Kubernetes: look-up, creation, intents
 //	waiters.go     waiting for the reconciler, by informer events

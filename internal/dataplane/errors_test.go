@@ -173,9 +173,6 @@ func TestBindAddress(t *testing.T) {
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", address, err)
 		}
-		if address != "nonsense" && checkBind(Options{BindAddress: address, Authenticator: NoAuthentication{}, AllowInsecureBind: true}) != nil {
-			t.Errorf("%s is refused although it is allowed", address)
-		}
 		if address != "nonsense" && checkBind(Options{BindAddress: address, Authenticator: somebody{}}) != nil {
 			t.Errorf("%s is refused with authentication", address)
 		}

@@ -21,7 +21,9 @@ type call struct {
 	method   string
 	route    route
 	identity Identity
-	file     upload.File
+	// granted is the verb that the caller was found to have, see authorize.
+	granted string
+	file    upload.File
 	// location is the path of the file's URL, as the client wrote it.
 	location string
 	// ifMatch is the parsed header, nil if it was not sent.

@@ -1,9 +1,12 @@
 package dataplane
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -17,9 +20,9 @@ import (
 type Options struct {
 	// BindAddress is host:port to listen on, such as "127.0.0.1:8080"; port 0 picks a free one, see Server.Addr.
 	BindAddress string
-	// AllowInsecureBind permits a BindAddress that is not a loopback address together with NoAuthentication.
-	AllowInsecureBind bool
-	// Authenticator and Authorizer decide who may do what. Default NoAuthentication, both.
+	// TLS has the certificate to serve with; nil for plain HTTP. The server adds its protocol.
+	TLS *tls.Config
+	// Authenticator and Authorizer decide who may do what. Default NoAuthentication, both, which demands a loopback BindAddress.
 	Authenticator Authenticator
 	Authorizer    Authorizer
 
@@ -110,11 +113,32 @@ func checkBind(opts Options) error {
 	if err != nil {
 		return fmt.Errorf("data plane: bind address %q: %w", opts.BindAddress, err)
 	}
-	if _, nobody := opts.Authenticator.(NoAuthentication); !nobody || opts.AllowInsecureBind {
-		return nil
+	if opts.anybody() && !loopback(host) {
+		return fmt.Errorf("data plane: without authentication, %q would let everybody who can reach it write: bind to a loopback address", opts.BindAddress)
 	}
-	if addr, err := netip.ParseAddr(host); (err == nil && addr.IsLoopback()) || host == "localhost" {
-		return nil
+	return nil
+}
+
+// anybody says whether nobody is authenticated.
+func (o *Options) anybody() bool {
+	_, anybody := o.Authenticator.(NoAuthentication)
+	return anybody
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || (err == nil && addr.IsLoopback())
+}
+
+// checkHost refuses, where nobody is authenticated, a request for another name than this machine's own: a web page that has its own name resolve to a loopback
+// address could else read and write files through its visitor's browser.
+func checkHost(opts *Options, requested string) error {
+	host, _, err := net.SplitHostPort(requested)
+	if err != nil {
+		host = strings.Trim(requested, "[]")
 	}
-	return fmt.Errorf("data plane: without authentication, %q would let everybody who can reach it write: bind to a loopback address, or allow it explicitly", opts.BindAddress)
+	if opts.anybody() && !loopback(host) {
+		return &answer{status: http.StatusMisdirectedRequest, message: "without authentication only this machine is served: address it as 127.0.0.1, [::1] or localhost"}
+	}
+	return nil
 }

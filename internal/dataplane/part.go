@@ -20,6 +20,9 @@ func (s *Server) part(c *call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.authorizeUpload(r.Context(), c, u); err != nil {
+		return err
+	}
 	stored, err := s.stream(r.Context(), c, u, number)
 	if errors.Is(err, filestore.ErrNoSuchUpload) {
 		return s.noSuchUpload(r.Context(), c, u, err)

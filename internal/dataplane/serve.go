@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -20,6 +19,9 @@ func (s *Server) serve(c *call, r *http.Request) error {
 	namespace, rest, ok := splitBase(r.URL.EscapedPath())
 	if !ok {
 		return errNoRoute()
+	}
+	if err := checkHost(&s.opts, r.Host); err != nil {
+		return err
 	}
 	identity, err := s.opts.Authenticator.Authenticate(r)
 	switch {
@@ -48,6 +50,7 @@ func (s *Server) serve(c *call, r *http.Request) error {
 			return errBadRequest(err.Error())
 		}
 	}
+	// Before anything is looked up: whoever may not see the file learns nothing, not even from the time that a refusal takes.
 	if err := s.authorize(r.Context(), c); err != nil {
 		return err
 	}
@@ -70,26 +73,6 @@ func validate(file upload.File, op operation) error {
 		file.Path = "any"
 	}
 	return file.Validate()
-}
-
-func (s *Server) authorize(ctx context.Context, c *call) error {
-	verb := VerbGet
-	switch c.route.op {
-	case opStart, opPart, opComplete, opAbort, opPut:
-		verb = VerbCreate
-		if c.ifMatch != nil {
-			verb = VerbUpdate
-		}
-	case opDelete:
-		verb = VerbDelete
-	case opSearch:
-		verb = VerbList
-	}
-	err := s.opts.Authorizer.Authorize(ctx, c.identity, verb, c.file.Namespace, c.file.EntityID)
-	if err != nil && !errors.Is(err, ErrForbidden) {
-		return errUnavailable("your rights cannot be checked now: send the request again", retryShort).because(err)
-	}
-	return err
 }
 
 func (s *Server) dispatch(c *call, r *http.Request) error {

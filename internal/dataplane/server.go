@@ -39,7 +39,7 @@ type Server struct {
 }
 
 // New makes a Server and starts to watch, through opts.Cache, the kinds that it reads. It does not listen yet. It refuses an address
-// that others can reach while nobody is authenticated, unless opts.AllowInsecureBind.
+// that others can reach while nobody is authenticated.
 func New(opts Options) (*Server, error) {
 	if opts.Client == nil || opts.APIReader == nil || opts.Cache == nil || opts.Stores == nil {
 		return nil, errors.New("data plane: Client, APIReader, Cache and Stores are required")
@@ -132,7 +132,13 @@ func (s *Server) Start(ctx context.Context) error {
 	}()
 
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() {
+		if server.TLSConfig != nil {
+			failed <- server.ServeTLS(listener, "", "")
+			return
+		}
+		failed <- server.Serve(listener)
+	}()
 	s.listener.Store(&listener)
 	s.log.Info("data plane listens", "address", listener.Addr().String())
 	select {
@@ -186,8 +192,11 @@ func (s *Server) httpServer(base context.Context) *http.Server {
 		ErrorLog:          log.New(logWriter{s.log}, "", 0),
 		Protocols:         new(http.Protocols),
 		BaseContext:       func(net.Listener) context.Context { return base },
+		TLSConfig:         s.opts.TLS,
 		// Bodies have deadlines that slide: a file may take as long as it needs while its bytes flow.
 	}
+	// HTTP/1.1 alone: a part is one long body, of which HTTP/2 would make frames of 16 KiB that share one connection's flow control. It has nothing to offer
+	// in return, and lets one client open hundreds of streams at the price of one connection.
 	server.Protocols.SetHTTP1(true)
 	return server
 }

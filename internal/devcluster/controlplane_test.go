@@ -84,7 +84,7 @@ func testAnonymous(t *testing.T, cluster *ControlPlane) {
 
 func testServiceAccounts(t *testing.T, cluster *ControlPlane) {
 	ctx := t.Context()
-	token, err := cluster.ServiceAccountToken(ctx, "team-a", "app")
+	token, err := cluster.ServiceAccountToken(ctx, "team-a", "app", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,10 @@ type OperatorOptions struct {
 	Port int
 	// Roles of the process, "data-plane,controller" by default.
 	Roles string
+	// NoAuthentication lets everybody on this machine do everything: for measurements of bytes alone. Else callers need a token, see ApplicationToken.
+	NoAuthentication bool
+	// TLSCertDir has tls.crt and tls.key, to serve the REST API and the metrics with; plain HTTP without. The certificate must be good for 127.0.0.1.
+	TLSCertDir string
 	// LeaderElect makes it wait for the lease before it reconciles. Needed when more than one has the role controller.
 	LeaderElect bool
 	// Args are put after the flags that the options above make, and win over them.
@@ -101,9 +105,13 @@ func StartOperator(ctx context.Context, opts OperatorOptions) (*Operator, error)
 	if o.process, o.ports, err = server.run(ctx); err != nil {
 		return nil, err
 	}
-	o.URL = "http://" + address(o.ports[0].number)
+	scheme := "http://"
+	if opts.TLSCertDir != "" {
+		scheme = "https://"
+	}
+	o.URL = scheme + address(o.ports[0].number)
 	o.HealthURL = "http://" + address(o.ports[1].number)
-	o.MetricsURL = "http://" + address(o.ports[2].number)
+	o.MetricsURL = scheme + address(o.ports[2].number)
 	return o, nil
 }
 
@@ -112,11 +120,18 @@ func (o OperatorOptions) args(ports []int) []string {
 		"--kubeconfig=" + o.Kubeconfig,
 		"--namespace=" + o.Namespace,
 		"--roles=" + o.Roles,
-		"--auth=none",
 		"--leader-elect=" + strconv.FormatBool(o.LeaderElect),
 		"--data-plane-bind-address=" + address(ports[0]),
 		"--health-probe-bind-address=" + address(ports[1]),
 		"--metrics-bind-address=" + address(ports[2]),
+	}
+	if o.NoAuthentication {
+		args = append(args, "--auth=none")
+	}
+	if o.TLSCertDir != "" {
+		args = append(args, "--tls-cert-dir="+o.TLSCertDir)
+	} else {
+		args = append(args, "--plain-http")
 	}
 	return append(args, o.Args...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -13,11 +14,15 @@ import (
 // operatorServiceAccount is who the operator is to the API server.
 const operatorServiceAccount = "iotfile-operator"
 
-// operatorRoles is the file of roles that the operator runs under, generated from the markers in its code.
-var operatorRoles = filepath.Join("config", "rbac", "role.yaml")
+// operatorRoles is the file of roles that the operator runs under, generated from the markers in its code; userRoles that of roles for everybody else.
+var (
+	operatorRoles = filepath.Join("config", "rbac", "role.yaml")
+	userRoles     = filepath.Join("config", "rbac", "user_roles.yaml")
+)
 
 // OperatorKubeconfig gives the operator its own identity: its service account, bound to the roles that it is deployed with and to
-// nothing else, so that a permission missing there is missing here too. It returns the path of the kubeconfig and is idempotent.
+// nothing else, so that a permission missing there is missing here too. It returns the path of the kubeconfig. It also
+// installs the roles that users are given. It is idempotent.
 func (c *ControlPlane) OperatorKubeconfig(ctx context.Context) (string, error) {
 	root, err := ModuleRoot()
 	if err != nil {
@@ -27,6 +32,10 @@ func (c *ControlPlane) OperatorKubeconfig(ctx context.Context) (string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%w; `make manifests` writes it", err)
 	}
+	if err != nil {
+		return "", err
+	}
+	others, err := readManifests(filepath.Join(root, userRoles))
 	if err != nil {
 		return "", err
 	}
@@ -40,26 +49,47 @@ func (c *ControlPlane) OperatorKubeconfig(ctx context.Context) (string, error) {
 		return "", err
 	}
 	for _, role := range roles {
-		if err := apply(ctx, client, role, bindingTo(role)); err != nil {
+		if err := apply(ctx, client, role, bindingTo(role, role.GetNamespace(), OperatorNamespace, operatorServiceAccount)); err != nil {
 			return "", err
 		}
 	}
-	return path, nil
+	return path, apply(ctx, client, others...)
 }
 
-// bindingTo binds a Role or ClusterRole to the operator's service account.
-func bindingTo(role *unstructured.Unstructured) *unstructured.Unstructured {
-	metadata := map[string]any{"name": role.GetName()}
-	if role.GetNamespace() != "" {
-		metadata["namespace"] = role.GetNamespace()
+// Audience is what tokens of applications are for: the operator takes no others.
+const Audience = "iotfile.dev"
+
+// editorRole is the ClusterRole that lets an application read and write files.
+const editorRole = "iotfile-editor"
+
+// ApplicationToken gives a service account, which is created with its namespace when it is not there, the right to read and write all files of its namespace, and
+// returns a token for the operator that lasts for lifetime. OperatorKubeconfig has installed the role.
+func (c *ControlPlane) ApplicationToken(ctx context.Context, namespace, name string, lifetime time.Duration) (string, error) {
+	token, err := c.ServiceAccountToken(ctx, namespace, name, lifetime, Audience)
+	if err != nil {
+		return "", err
+	}
+	client, err := newClient(c.config)
+	if err != nil {
+		return "", err
+	}
+	role := &unstructured.Unstructured{Object: map[string]any{"kind": "ClusterRole", "metadata": map[string]any{"name": editorRole}}}
+	return token, apply(ctx, client, bindingTo(role, namespace, namespace, name))
+}
+
+// bindingTo binds a Role or ClusterRole to a service account, in a namespace or, where that is empty, in all.
+func bindingTo(role *unstructured.Unstructured, namespace, accountNamespace, account string) *unstructured.Unstructured {
+	kind, metadata := "ClusterRoleBinding", map[string]any{"name": role.GetName()}
+	if namespace != "" {
+		kind, metadata = "RoleBinding", map[string]any{"name": account + "-" + role.GetName(), "namespace": namespace}
 	}
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "rbac.authorization.k8s.io/v1",
-		"kind":       role.GetKind() + "Binding",
+		"kind":       kind,
 		"metadata":   metadata,
 		"roleRef":    map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": role.GetKind(), "name": role.GetName()},
 		"subjects": []any{
-			map[string]any{"kind": "ServiceAccount", "namespace": OperatorNamespace, "name": operatorServiceAccount},
+			map[string]any{"kind": "ServiceAccount", "namespace": accountNamespace, "name": account},
 		},
 	}}
 }

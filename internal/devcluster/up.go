@@ -35,6 +35,8 @@ type System struct {
 	Operator     *Operator
 	// URL is where the REST API is served, without a path.
 	URL string
+	// Token is one of a service account in the namespace SampleNamespace that may read and write its files. It lasts for a day.
+	Token string
 	// EnvFile is a file of shell variables that say where everything is. It exists while the system is ready.
 	EnvFile string
 
@@ -88,8 +90,11 @@ func (s *System) start(ctx context.Context, opts Options) error {
 		{"object store", func() (string, error) { return s.startObjectStore(ctx, opts) }},
 		{"default store", func() (string, error) { return "FileStore default, bucket " + Bucket, s.createDefaultStore(ctx) }},
 		{"permissions", func() (string, error) {
-			kubeconfig, err = s.ControlPlane.OperatorKubeconfig(ctx)
-			return "service account " + OperatorNamespace + "/" + operatorServiceAccount, err
+			if kubeconfig, err = s.ControlPlane.OperatorKubeconfig(ctx); err != nil {
+				return "", err
+			}
+			s.Token, err = s.ControlPlane.ApplicationToken(ctx, SampleNamespace, sampleAccount, sampleLifetime)
+			return "service account " + SampleNamespace + "/" + sampleAccount + " may use files", err
 		}},
 		{"operator", func() (string, error) {
 			s.Operator, err = StartOperator(ctx, OperatorOptions{

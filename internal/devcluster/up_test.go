@@ -3,6 +3,7 @@ package devcluster
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,19 +22,38 @@ func TestUp(t *testing.T) {
 	t.Cleanup(func() { _ = system.Stop() })
 
 	commands := pasteable(system.Welcome())
-	if len(commands) != 6 {
-		t.Fatalf("%d commands, want one to make the pieces and five more:\n%s", len(commands), system.Welcome())
+	if len(commands) != 7 {
+		t.Fatalf("%d commands, want one to read the variables, one to make the pieces and five more:\n%s", len(commands), system.Welcome())
 	}
 	for i, want := range []string{"", "201", "201", "201", "identical", "Completed"} {
-		output, err := exec.Command("sh", "-c", commands[i]).CombinedOutput()
+		output, err := exec.Command("sh", "-c", commands[0]+"\n"+commands[i+1]).CombinedOutput()
 		if err != nil || !strings.Contains(string(output), want) {
-			t.Errorf("%s\n%s%v; want %q", commands[i], output, err, want)
+			t.Errorf("%s\n%s%v; want %q", commands[i+1], output, err, want)
 		}
 	}
 	output, err := exec.Command("sh", "-c", ". "+quote(system.EnvFile)+" && echo $IOTFILE_URL $IOTFILE_NAMESPACE $S3_BUCKET $S3_ENDPOINT && test -r \"$KUBECONFIG\"").Output()
 	want := system.URL + " default iotfile " + system.ObjectStore.Endpoint + "\n"
 	if err != nil || string(output) != want {
 		t.Errorf("variables: %q, %v; want %q", output, err, want)
+	}
+
+	if info, err := os.Stat(system.EnvFile); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file of variables, which holds keys, is not its owner's alone: %v, %v", info, err)
+	}
+	for header, want := range map[string]int{"": 401, "Bearer nonsense": 401, "Bearer " + system.Token: 404} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, system.URL+"/api/iotfile/v3/files/"+sampleEntity+"/absent", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", header)
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("a file that is not there, read with %.10q: %d, want %d", header, answer.StatusCode, want)
+		}
 	}
 
 	var inUse *AlreadyRunningError

@@ -14,12 +14,20 @@ import (
 // sampleEntity is the entity that the printed commands upload a file of.
 const sampleEntity = "0123456789abcdef0123456789abcdef"
 
-// Welcome is what a person needs to know of a running system: where it is, and five commands that work as they are printed. Each stands
-// alone, needs no variable, and uses a file name of this start, so that it works again after a restart.
+// Who the printed commands are run as: a service account as a team would make it for its application.
+const (
+	SampleNamespace = "default"
+	sampleAccount   = "sample-app"
+	sampleLifetime  = 24 * time.Hour
+)
+
+// Welcome is what a person needs to know of a running system: where it is, and five commands that work as they are printed. They
+// need nothing but the file of variables, and use a file name of this start, so that they work again after a restart.
 func (s *System) Welcome() string {
 	sample := func(file string) string { return shellQuote(filepath.Join(s.sampleDir(), file)) }
 	file := fmt.Sprintf("%s/api/iotfile/v3/files/%s/sample-%s.bin", s.URL, sampleEntity, time.Now().Format("20060102-150405"))
-	curl := "curl --fail-with-body -sS -w '%{http_code}\\n'"
+	token := `-H "Authorization: Bearer $IOTFILE_TOKEN"`
+	curl := "curl " + token + " --fail-with-body -sS -w '%{http_code}\\n'"
 	lines := []string{
 		"",
 		"Ready. Ctrl-C ends it; what is in it stays in " + s.dir,
@@ -27,11 +35,13 @@ func (s *System) Welcome() string {
 		"  URL          " + s.URL,
 		"  KUBECONFIG   " + s.ControlPlane.Kubeconfig,
 		"  Variables    . " + shellQuote(s.EnvFile),
+		"  Caller       service account " + SampleNamespace + "/" + sampleAccount + ", by its token in $IOTFILE_TOKEN: it lasts for a day",
 		"  Log          " + s.Operator.LogPath,
 		"",
 		"Paste these into another terminal:",
 		"",
-		"  # two pieces of a file to send: 8 MiB and 1 MB",
+		"  # who you are, and two pieces of a file to send: 8 MiB and 1 MB",
+		"  . " + shellQuote(s.EnvFile),
 		fmt.Sprintf("  head -c 8388608 /dev/urandom > %s; head -c 1000000 /dev/urandom > %s", sample("part1"), sample("part2")),
 		"",
 		"  # 1 start an upload",
@@ -41,8 +51,8 @@ func (s *System) Welcome() string {
 		"  # 3 complete it, with the last part as the body",
 		fmt.Sprintf("  %s -T %s '%s?upload=complete'", curl, sample("part2"), file),
 		"  # 4 download it and compare",
-		fmt.Sprintf("  curl -fsS -o %s '%s' && cat %s %s | cmp - %s && echo identical",
-			sample("file"), file, sample("part1"), sample("part2"), sample("file")),
+		fmt.Sprintf("  curl %s -fsS -o %s '%s' && cat %s %s | cmp - %s && echo identical",
+			token, sample("file"), file, sample("part1"), sample("part2"), sample("file")),
 		"  # 5 see the upload in Kubernetes",
 		fmt.Sprintf("  KUBECONFIG=%s %s get mpu", shellQuote(s.ControlPlane.Kubeconfig), s.kubectlCommand()),
 		"",
@@ -67,7 +77,8 @@ func (s *System) writeEnv() error {
 	variables := [][2]string{
 		{"IOTFILE_URL", s.URL},
 		{"KUBECONFIG", s.ControlPlane.Kubeconfig},
-		{"IOTFILE_NAMESPACE", "default"},
+		{"IOTFILE_NAMESPACE", SampleNamespace},
+		{"IOTFILE_TOKEN", s.Token},
 		{"S3_ENDPOINT", s.ObjectStore.Endpoint},
 		{"S3_BUCKET", Bucket},
 		{"S3_ACCESS_KEY", s.ObjectStore.AccessKey},

@@ -78,6 +78,7 @@ func (f *file) do(ctx context.Context, method, url string, body []byte, header .
 	if err != nil {
 		return nil, err
 	}
+	req.Header.Set("Authorization", "Bearer "+f.token)
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
@@ -121,7 +122,7 @@ func (f *file) checkError(t *testing.T, a *answer) {
 	if kind := a.header.Get("Content-Type"); kind != "application/json" {
 		t.Errorf("the error has Content-Type %q", kind)
 	}
-	for _, secret := range []string{bucket + "/", f.store.AccessKey, f.store.SecretKey, "goroutine", f.store.Endpoint} {
+	for _, secret := range []string{bucket + "/", f.store.AccessKey, f.store.SecretKey, f.token, "goroutine", f.store.Endpoint} {
 		if strings.Contains(string(a.body), secret) {
 			t.Errorf("the error gives %q away: %s", secret, a.body)
 		}

@@ -129,7 +129,7 @@ func foreignSmall(t *testing.T, tn *tenant, c *foreignClient) {
 	}), content)
 	sent := c.said(t, f.put("", 201))[0]
 	for header, want := range map[string]string{
-		"Authorization": "Bearer " + token, "Content-Type": "application/octet-stream", "Type": "text/x-notes",
+		"Authorization": "Bearer " + tn.token, "Content-Type": "application/octet-stream", "Type": "text/x-notes",
 		"Description": "a small file", "Timestamp": "2026-01-02T03:04:05.678Z", "Content-Length": "1000",
 	} {
 		if got := sent.request.Header.Get(header); got != want {

@@ -103,9 +103,6 @@ type foreignClient struct {
 // options are the optional parameters of the client's methods.
 type options map[string]any
 
-// token is what the client is given. The operator of these tests takes any.
-const token = "a-token-that-never-changes"
-
 func startForeign(t *testing.T, installed string, tn *tenant) *foreignClient {
 	t.Helper()
 	c := &foreignClient{wiretap: tap(t), stderr: &bytes.Buffer{}}
@@ -113,7 +110,7 @@ func startForeign(t *testing.T, installed string, tn *tenant) *foreignClient {
 	if tn.namespace != "default" {
 		gateway += "/namespaces/" + tn.namespace
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "node", filepath.Join(foreignPackage, "client.mjs"), installed, gateway, token)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "node", filepath.Join(foreignPackage, "client.mjs"), installed, gateway, tn.token)
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(strings.ToLower(e), "http_proxy=") })
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -46,6 +46,8 @@ type tenant struct {
 	namespace string
 	store     *devcluster.ObjectStore
 	s3        *minio.Core
+	// token is one of a service account that may read and write the files of the namespace.
+	token string
 }
 
 func TestMain(m *testing.M) {
@@ -110,7 +112,8 @@ func start(ctx context.Context, dir string) (stop func(), err error) {
 	if system.kubectl, err = devcluster.FindTool(ctx, os.Stderr, devcluster.Kubectl); err != nil {
 		return stop, err
 	}
-	if err := createNamespace(ctx, devcluster.OperatorNamespace, nil); err != nil {
+	kubeconfig, err := system.plane.OperatorKubeconfig(ctx)
+	if err != nil {
 		return stop, err
 	}
 	for namespace, kind := range map[string]devcluster.StoreKind{"default": devcluster.StoreVersityGW, "on-minio": devcluster.StoreMinIO} {
@@ -128,7 +131,7 @@ func start(ctx context.Context, dir string) (stop func(), err error) {
 		return stop, err
 	}
 	system.options = devcluster.OperatorOptions{
-		Binary: binary, Dir: filepath.Join(dir, "operator"), Kubeconfig: system.plane.Kubeconfig, LeaderElect: true,
+		Binary: binary, Dir: filepath.Join(dir, "operator"), Kubeconfig: kubeconfig, LeaderElect: true,
 	}
 	if system.operator, err = devcluster.StartOperator(ctx, system.options); err != nil {
 		return stop, err
@@ -177,8 +180,9 @@ func addTenant(ctx context.Context, namespace string, store *devcluster.ObjectSt
 	if err != nil {
 		return err
 	}
-	system.tenants = append(system.tenants, &tenant{namespace: namespace, store: store, s3: core})
-	return nil
+	token, err := system.plane.ApplicationToken(ctx, namespace, "app", 24*time.Hour)
+	system.tenants = append(system.tenants, &tenant{namespace: namespace, store: store, s3: core, token: token})
+	return err
 }
 
 // onEachStore runs a test for the tenant of every object store.

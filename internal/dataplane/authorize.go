@@ -1,0 +1,67 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+)
+
+// verbs are what a request may need, any one of which lets it in. Two only where it depends on the upload whether the request creates a file or updates one, and the
+// request does not say: authorizeUpload has the last word then.
+func verbs(op operation, ifMatch *int64) []string {
+	switch op {
+	case opStart, opPut:
+		if ifMatch == nil {
+			return []string{VerbCreate}
+		}
+		return []string{VerbUpdate}
+	case opPart, opComplete, opAbort:
+		if ifMatch == nil {
+			return []string{VerbCreate, VerbUpdate}
+		}
+		return []string{VerbUpdate}
+	case opDelete:
+		return []string{VerbDelete}
+	case opSearch:
+		return []string{VerbList}
+	default:
+		return []string{VerbGet}
+	}
+}
+
+// authorize asks for the caller's right to do what the request says, before anything is looked up.
+func (s *Server) authorize(ctx context.Context, c *call) error {
+	var err error
+	for _, verb := range verbs(c.route.op, c.ifMatch) {
+		if err = s.may(ctx, c, verb); !errors.Is(err, ErrForbidden) {
+			c.granted = verb
+			return err
+		}
+	}
+	return err
+}
+
+// authorizeUpload asks for the right to do what the upload does, if the request has not shown it yet: whoever may only create files neither feeds nor ends the update of one.
+// That there is an upload is no secret from them: they learn as much when they try to create the file. No upload, no question.
+func (s *Server) authorizeUpload(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
+	if u == nil {
+		return nil
+	}
+	verb := VerbCreate
+	if u.Spec.IfMatch != nil {
+		verb = VerbUpdate
+	}
+	if verb == c.granted {
+		return nil
+	}
+	return s.may(ctx, c, verb)
+}
+
+func (s *Server) may(ctx context.Context, c *call, verb string) error {
+	err := s.opts.Authorizer.Authorize(ctx, c.identity, verb, c.file.Namespace, c.file.EntityID)
+	if err != nil && !errors.Is(err, ErrForbidden) {
+		return errUnavailable("your rights cannot be checked now: send the request again", retryShort).because(err)
+	}
+	return err
+}

@@ -1,0 +1,197 @@
+package identity
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authentication/group"
+	"k8s.io/apiserver/pkg/authentication/request/bearertoken"
+	"k8s.io/apiserver/pkg/authentication/request/union"
+	"k8s.io/apiserver/pkg/authentication/request/x509"
+	"k8s.io/apiserver/pkg/authentication/serviceaccount"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
+	authenticationv1 "k8s.io/client-go/kubernetes/typed/authentication/v1"
+	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
+)
+
+// What a SubjectAccessReview asks for: a resource that no API serves, and that RBAC grants like any other.
+const (
+	Group    = "iotfile.dev"
+	Resource = "files"
+)
+
+// DefaultAudience is what tokens are for unless Options say otherwise.
+const DefaultAudience = "iotfile.dev"
+
+// Options configure a Reviewer.
+type Options struct {
+	// Config reaches the API server, as somebody who may create tokenreviews and subjectaccessreviews; required.
+	Config *rest.Config
+	// Audiences are what a token may be for; one is enough. Default DefaultAudience.
+	Audiences []string
+	// ClientCAFile is a file of PEM certificates. Who presents a client certificate that one of them has signed is the user of its common name, in the groups of its
+	// organizations. The file is read again when it changes, while Start runs. Default none: certificates are ignored.
+	ClientCAFile string
+	// GrantTTL is for how long a good token and a right are remembered, and so for how long both go on when they are taken back or the
+	// API server is down; RefusalTTL for how long a bad token and a missing right are. Defaults 2 min, 10 s.
+	GrantTTL, RefusalTTL time.Duration
+	// CacheSize is how many tokens, and how many rights, are remembered of each: good and bad. The least recently used go first. Default 16384.
+	CacheSize int
+	// MaxReviews is how many tokens, and how many rights, the API server is asked about at once; more wait. Default 32.
+	MaxReviews int
+	// Timeout is how long a request waits for the API server's answer. Default 10 s.
+	Timeout time.Duration
+	// Registerer gets the metrics. Default none.
+	Registerer prometheus.Registerer
+}
+
+func (o *Options) setDefaults() {
+	if len(o.Audiences) == 0 {
+		o.Audiences = []string{DefaultAudience}
+	}
+	for _, d := range []struct {
+		value *time.Duration
+		or    time.Duration
+	}{{&o.GrantTTL, 2 * time.Minute}, {&o.RefusalTTL, 10 * time.Second}, {&o.Timeout, 10 * time.Second}} {
+		if *d.value <= 0 {
+			*d.value = d.or
+		}
+	}
+	if o.CacheSize <= 0 {
+		o.CacheSize = 16384
+	}
+	if o.MaxReviews <= 0 {
+		o.MaxReviews = 32
+	}
+}
+
+// backoff is how a review is repeated that the API server has no time for.
+func (o *Options) backoff() wait.Backoff {
+	return wait.Backoff{Duration: 200 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 3}
+}
+
+// Reviewer is the data plane's Authenticator and Authorizer. It is a manager.Runnable. Safe for concurrent use.
+type Reviewer struct {
+	requests authenticator.Request
+	rights   authorizer.Authorizer
+	memory   *memory[struct{}]
+	clientCA *dynamiccertificates.DynamicFileCAContent // nil without
+}
+
+var (
+	_ dataplane.Authenticator = (*Reviewer)(nil)
+	_ dataplane.Authorizer    = (*Reviewer)(nil)
+)
+
+// New makes a Reviewer. It asks nothing of the API server yet. Errors: ClientCAFile cannot be read, or Config is not usable.
+func New(opts Options) (*Reviewer, error) {
+	opts.setDefaults()
+	reviews := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "iotfile_auth_reviews_total",
+		Help: "Questions to the API server: about tokens, and about access rights. Answers from memory are not counted.",
+	}, []string{"review", "result"})
+	if opts.Registerer != nil {
+		if err := opts.Registerer.Register(reviews); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	authentication, err := authenticationv1.NewForConfig(opts.Config)
+	if err != nil {
+		return nil, fmt.Errorf("token reviews: %w", err)
+	}
+	authorization, err := authorizationv1.NewForConfig(opts.Config)
+	if err != nil {
+		return nil, fmt.Errorf("access reviews: %w", err)
+	}
+	byToken, err := newTokens(&opts, authentication, newMemory[*authenticator.Response](&opts, reviews.MustCurryWith(prometheus.Labels{"review": "token"})))
+	if err != nil {
+		return nil, err
+	}
+	r := &Reviewer{memory: newMemory[struct{}](&opts, reviews.MustCurryWith(prometheus.Labels{"review": "access"}))}
+	backoff := opts.backoff()
+	r.rights, err = authorizerfactory.DelegatingAuthorizerConfig{
+		SubjectAccessReviewClient: authorization, WebhookRetryBackoff: &backoff,
+		AllowCacheTTL: -1, DenyCacheTTL: -1, // never from its own cache: see the package's comment
+	}.New()
+	if err != nil {
+		return nil, fmt.Errorf("access reviews: %w", err)
+	}
+	methods := []authenticator.Request{bearertoken.New(byToken)}
+	if opts.ClientCAFile != "" {
+		if r.clientCA, err = dynamiccertificates.NewDynamicCAContentFromFile("client-ca", opts.ClientCAFile); err != nil {
+			return nil, fmt.Errorf("client certificates: %w", err)
+		}
+		methods = append([]authenticator.Request{x509.NewDynamic(r.clientCA.VerifyOptions, x509.CommonNameUserConversion)}, methods...)
+	}
+	r.requests = group.NewAuthenticatedGroupAdder(union.New(methods...))
+	return r, nil
+}
+
+// Start implements manager.Runnable: it reads the file of client CAs again whenever it changes, until ctx is done.
+func (r *Reviewer) Start(ctx context.Context) error {
+	if r.clientCA != nil {
+		r.clientCA.Run(ctx, 1)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable: every replica serves.
+func (r *Reviewer) NeedLeaderElection() bool { return false }
+
+// Authenticate implements dataplane.Authenticator: by a client certificate, where that is configured, else by a bearer token.
+func (r *Reviewer) Authenticate(req *http.Request) (dataplane.Identity, error) {
+	response, ok, err := r.requests.AuthenticateRequest(req)
+	switch {
+	case errors.Is(err, errNoReview):
+		return dataplane.Identity{}, err
+	case err != nil:
+		return dataplane.Identity{}, fmt.Errorf("%w: %w", dataplane.ErrUnauthenticated, err)
+	case !ok:
+		return dataplane.Identity{}, dataplane.ErrUnauthenticated
+	}
+	who := response.User
+	id := dataplane.Identity{Name: who.GetName(), UID: who.GetUID(), Groups: who.GetGroups(), Extra: who.GetExtra()}
+	if namespace, _, err := serviceaccount.SplitUsername(id.Name); err == nil {
+		id.Namespace = namespace
+	}
+	return id, nil
+}
+
+// Authorize implements dataplane.Authorizer.
+func (r *Reviewer) Authorize(ctx context.Context, id dataplane.Identity, verb, namespace, entityID string) error {
+	question := authorizer.AttributesRecord{
+		User: &user.DefaultInfo{Name: id.Name, UID: id.UID, Groups: id.Groups, Extra: id.Extra},
+		Verb: verb, Namespace: namespace, APIGroup: Group, APIVersion: "*", Resource: Resource, Name: entityID, ResourceRequest: true,
+	}
+	key, err := json.Marshal([]any{id, verb, namespace, entityID}) // all that the answer depends on
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNoReview, err)
+	}
+	v, err := r.memory.ask(ctx, string(key), func(ctx context.Context) (verdict[struct{}], error) {
+		decision, reason, err := r.rights.Authorize(ctx, question)
+		return verdict[struct{}]{granted: decision == authorizer.DecisionAllow, reason: reason}, err
+	})
+	switch {
+	case err != nil:
+		return err
+	case v.granted:
+		return nil
+	case v.reason != "":
+		return fmt.Errorf("%w: %s", dataplane.ErrForbidden, v.reason)
+	}
+	return dataplane.ErrForbidden
+}
