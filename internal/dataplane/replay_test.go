@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +49,44 @@ func TestStartReplay(t *testing.T) {
 	if got := s.want(s.put(start, nil, "Idempotency-Key", "k3"), 400); !strings.Contains(string(got.body), "another If-Match") {
 		t.Errorf("same key, other request: %v", got)
 	}
+}
+
+// TestStartCutOff: a start whose replica cannot see that the upload is open does not take it from the copy of the request that could.
+func TestStartCutOff(t *testing.T) {
+	s := newSystem(t, setup{})
+	cut := &cutOff{}
+	other := s.replica(func(o *dataplane.Options) {
+		cut.Client = o.Client
+		o.Client, o.APIReader, o.StartTimeout = cut, cut, 3*time.Second
+	})
+	start := s.path("x?upload=start")
+	first := make(chan reply)
+	go func() { first <- other.put(start, nil, "Idempotency-Key", "k") }()
+	s.eventually("opened", func() error {
+		if records := s.records(); len(records) == 0 || records[0].Status.UploadID == "" {
+			return errors.New("not open")
+		}
+		return nil
+	})
+	s.want(s.put(start, nil, "Idempotency-Key", "k"), 201)
+	s.want(<-first, 201)
+	s.want(s.put(s.path("x?part=1"), randomBytes(3000)), 201)
+	s.want(s.put(s.path("x?upload=complete"), nil), 201)
+}
+
+// cutOff gets no answer about an upload before the first request for one has been given up.
+type cutOff struct {
+	client.Client
+	healed atomic.Bool
+}
+
+func (c *cutOff) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	if _, ok := obj.(*v1alpha1.MultipartUpload); ok && !c.healed.Load() {
+		<-ctx.Done()
+		c.healed.Store(true)
+		return ctx.Err()
+	}
+	return c.Client.Get(ctx, key, obj, opts...)
 }
 
 // TestStartRace: of many that start one file at once, one gets it.

@@ -257,10 +257,35 @@ func (s *Server) awaitOwn(ctx context.Context, c *call, u *v1alpha1.MultipartUpl
 	case errors.Is(err, context.Canceled) && u.Spec.IdempotencyKey != "":
 		return nil, err // the client is gone, and gets this upload when it sends the request again
 	}
-	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if _, removeErr := s.uploads.remove(cleanup, u, true); removeErr != nil {
-		c.log.Error(removeErr, "take back the record of an upload that was not opened")
+	if opened := s.takeBack(ctx, c, u); opened != nil && !errors.Is(err, context.Canceled) {
+		return opened, nil
 	}
 	return nil, err
+}
+
+// takeBack removes the record of an upload that this request has not seen opened. An open one is given instead, and stays if a copy of the request may have
+// been told of it: this replica may have been cut off from the API server while another was not. What cannot be removed now the reconciler collects.
+func (s *Server) takeBack(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) (opened *v1alpha1.MultipartUpload) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	for range attempts {
+		now, err := s.uploads.get(ctx, client.ObjectKeyFromObject(u))
+		if err == nil && (now == nil || now.UID != u.UID) {
+			return nil
+		}
+		if err == nil && now.Status.UploadID != "" && u.Spec.IdempotencyKey != "" {
+			return now
+		}
+		removed := false
+		if err == nil {
+			removed, err = s.uploads.remove(ctx, now, false)
+		}
+		if err != nil {
+			c.log.Error(err, "take back the record of an upload that was not opened")
+		}
+		if err != nil || removed {
+			return nil
+		}
+	}
+	return nil
 }
