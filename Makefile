@@ -7,12 +7,14 @@ DEV_DIR ?= .dev
 RUN_ARGS ?=
 # Further flags of `go test` in `make test`, such as -run=TestName.
 TEST_ARGS ?=
-# Further flags of the benchmarks.
+# Further flags of the benchmarks; `make bench-peers BENCH_ARGS=-help` lists them.
 BENCH_ARGS ?=
 # Of `make chaos`: how long to torment, the plan (0 for any), and which object store, versitygw or minio.
 DURATION ?= 5m
 SEED ?= 0
 STORE ?= versitygw
+# The commit that `make bench-compare` compares with.
+BASE ?= HEAD^
 
 # The same flags everywhere: what the operator, the tools and the tests have in common is then compiled once.
 export CGO_ENABLED = 0
@@ -27,10 +29,10 @@ TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl versitygw minio
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify verify-generated vet lint tidy-check manifests generate build bench chaos clean-dev devcluster
+.PHONY: help run test verify verify-generated vet lint tidy-check manifests generate build bench bench-compare chaos clean-dev devcluster
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: devcluster ## Run a whole system here until Ctrl-C: control plane, object store, operator. State: DEV_DIR.
 	@exec bin/devcluster --dir='$(DEV_DIR)' $(RUN_ARGS)
@@ -72,7 +74,10 @@ bench: devcluster ## Measure memory and CPU per byte of the operator beside its 
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	go run -trimpath ./hack/bench $(BENCH_ARGS)
 
-bench-%: devcluster ## Run one benchmark.
+bench-compare: devcluster ## Compare the hot functions with commit BASE on this machine; fails if one has become slower.
+	go run -trimpath ./hack/benchcompare -base='$(BASE)' $(BENCH_ARGS)
+
+bench-%: devcluster ## Run one benchmark: bench-cpu, bench-memory, or bench-peers (beside other servers and the straight way).
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	go run -trimpath ./hack/bench $* $(BENCH_ARGS)
 

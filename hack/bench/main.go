@@ -1,9 +1,10 @@
-// Command bench measures the operator beside the same bytes sent straight to the same object store, in one run on one machine: CPU-seconds per
-// GiB in the process that sends or forwards them, throughput, and memory. It prints ratios; absolute values say more about the machine.
+// Command bench measures the operator beside the same bytes sent by other ways to the same object store, in one run on one machine: throughput,
+// CPU-seconds per GiB in the process that sends or forwards them, memory and disk. It prints ratios; absolute values say more about the machine.
 //
-//	go run ./hack/bench cpu      CPU and throughput: minio-go straight to the store, and HTTP through the operator
+//	go run ./hack/bench peers    the operator, its peers, the straight way and the floor; docs/benchmarks.md is made by it
+//	go run ./hack/bench cpu      the operator and the straight way alone
 //	go run ./hack/bench memory   the operator's memory while many large parts stream at once
-//	go run ./hack/bench          both
+//	go run ./hack/bench          cpu and memory
 package main
 
 import (
@@ -13,88 +14,127 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
-
-	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
 // settings are the flags.
 type settings struct {
-	store    devcluster.StoreKind
-	mebibyte int // of the whole transfer
+	stores   []string
+	ways     []string
+	mebibyte int // of each measurement
 	part     int // MiB of a part
-	parallel int
+	parallel []int
 	rounds   int
+	out      string
+	operator string
 }
 
+// commands make this program another one: what it measures with runs in processes of its own.
+var commands = map[string]func(args []string) error{senderCommand: runSender, nullCommand: runNull, spliceCommand: runSplice}
+
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == senderCommand {
-		if err := runSender(os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, "sender:", err)
+	if len(os.Args) > 1 && commands[os.Args[1]] != nil {
+		if err := commands[os.Args[1]](os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, os.Args[1]+":", err)
 			os.Exit(1)
 		}
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
+	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
-	benchmarks := map[string]func(context.Context, *devcluster.System, settings) error{"cpu": measureCPU, "memory": measureMemory}
+// benchmarks by name, with the flags that each has by default.
+var benchmarks = map[string]struct {
+	measure  func(context.Context, *bed, settings) error
+	defaults string
+}{
+	"peers":  {measurePeers, "-stores=versitygw,minio,null -ways=all -parallel=1,4,16,64 -mib=800 -part=8 -rounds=3"},
+	"cpu":    {measurePeers, "-stores=versitygw,minio -ways=signed,unsigned,ours -parallel=4 -mib=1024 -part=16 -rounds=3"},
+	"memory": {measureMemory, "-stores=versitygw,minio -ways=ours -parallel=32 -mib=2048 -part=64 -rounds=1"},
+}
+
+func run(ctx context.Context, args []string) error {
 	names := []string{"cpu", "memory"}
-	args := os.Args[1:]
-	if len(args) > 0 && benchmarks[args[0]] != nil {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		if benchmarks[args[0]].measure == nil {
+			return fmt.Errorf("unknown benchmark %q: choose cpu, memory or peers", args[0])
+		}
 		names, args = args[:1], args[1:]
 	}
-	var s settings
-	store := ""
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.StringVar(&store, "store", "both", "versitygw, minio or both")
-	flags.IntVar(&s.mebibyte, "mib", 1024, "MiB to send in each measurement of CPU")
-	flags.IntVar(&s.part, "part", 16, "MiB of a part")
-	flags.IntVar(&s.parallel, "parallel", 4, "parts sent at once")
-	flags.IntVar(&s.rounds, "rounds", 3, "measurements of each kind, in turn; the median counts")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unknown benchmark %q: choose cpu or memory", flags.Arg(0))
-	}
-	kinds := []devcluster.StoreKind{devcluster.StoreVersityGW, devcluster.StoreMinIO}
-	if store != "both" {
-		kinds = []devcluster.StoreKind{devcluster.StoreKind(store)}
-	}
-	dir, err := os.MkdirTemp("", "iotfile-bench-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	for _, s.store = range kinds {
-		if err := onSystem(ctx, filepath.Join(dir, string(s.store)), s, names, benchmarks); err != nil {
+	for _, name := range names {
+		s, err := parseSettings(append(strings.Fields(benchmarks[name].defaults), args...))
+		if err != nil {
 			return err
+		}
+		if err := onBed(ctx, s, benchmarks[name].measure); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func onSystem(ctx context.Context, dir string, s settings, names []string, benchmarks map[string]func(context.Context, *devcluster.System, settings) error) (err error) {
-	system, err := devcluster.Up(ctx, devcluster.Options{
-		Dir: dir, Store: s.store, Log: os.Stderr,
-		OperatorArgs: []string{"--auth=none"}, // the bytes alone
-	})
+func onBed(ctx context.Context, s settings, measure func(context.Context, *bed, settings) error) (err error) {
+	b, err := makeBed(ctx, s)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, system.Stop()) }()
-	for _, name := range names {
-		if err := benchmarks[name](ctx, system, s); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+	defer func() { err = errors.Join(err, b.stop()) }()
+	return measure(ctx, b, s)
+}
+
+func parseSettings(args []string) (settings, error) {
+	var s settings
+	var stores, names, parallel string
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.StringVar(&stores, "stores", "", "object stores behind all ways: versitygw, minio, null (takes bytes and forgets them)")
+	flags.StringVar(&names, "ways", "", "ways to the store, or all: "+strings.Join(wayNames(), ", "))
+	flags.IntVar(&s.mebibyte, "mib", 0, "MiB to send in each measurement")
+	flags.IntVar(&s.part, "part", 0, "MiB of a part, at least 5")
+	flags.StringVar(&parallel, "parallel", "", "parts sent at once, each to an upload of its own; a list")
+	flags.IntVar(&s.rounds, "rounds", 0, "measurements of each kind, in turn; the median counts")
+	flags.StringVar(&s.out, "out", "", "directory whose benchmarks.md and benchmarks.svg are brought up to date")
+	flags.StringVar(&s.operator, "operator-args", "", "further flags of the operator")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	if flags.NArg() > 0 {
+		return s, fmt.Errorf("what is %q? Flags only", flags.Arg(0))
+	}
+	s.stores = strings.Split(stores, ",")
+	if s.ways = strings.Split(names, ","); names == "all" {
+		s.ways = wayNames()
+	}
+	for _, text := range strings.Split(parallel, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return s, fmt.Errorf("-parallel=%s: a list of positive numbers", parallel)
 		}
+		s.parallel = append(s.parallel, n)
+	}
+	return s, s.check()
+}
+
+func (s settings) check() error {
+	for _, name := range s.ways {
+		if !slices.Contains(wayNames(), name) {
+			return fmt.Errorf("-ways: unknown %q; there are %v", name, wayNames())
+		}
+	}
+	for _, name := range s.stores {
+		if !slices.Contains([]string{"versitygw", "minio", "null"}, name) {
+			return fmt.Errorf("-stores: unknown %q; there are versitygw, minio and null", name)
+		}
+	}
+	if s.part < 5 || s.mebibyte < s.part || s.rounds < 1 {
+		return errors.New("-part is at least 5 MiB, -mib at least one part, -rounds at least 1")
 	}
 	return nil
 }

@@ -6,12 +6,13 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,36 +24,49 @@ import (
 // senderCommand makes this program send the bytes in a process of its own, whose CPU time is measured.
 const senderCommand = "send"
 
-// sent is what a sender prints as JSON.
+// How parts are sent.
+const (
+	modeSigned   = "signed"   // minio-go as it is: on plain HTTP every chunk is signed
+	modeUnsigned = "unsigned" // minio-go without hashes
+	modeREST     = "rest"
+	modeTus      = "tus"
+)
+
+// job is what a sender reads from its standard input.
+type job struct {
+	Mode                           string
+	Endpoint, AccessKey, SecretKey string // of S3
+	Token                          string // of REST
+	// Uploads get parts at once, each of them one part after the other, as tus wants it.
+	Uploads []target
+	Parts   int // of all uploads together
+	Size    int // bytes of a part
+}
+
+// target is an open upload.
+type target struct {
+	URL string // of REST and tus
+	Key string // of S3
+	ID  string
+}
+
+// sent is what it prints.
 type sent struct {
-	Seconds    float64 `json:"seconds"`
-	CPUSeconds float64 `json:"cpuSeconds"`
+	Seconds    float64
+	CPUSeconds float64
+	PeakMiB    float64   // of the sender's resident memory
+	Parts      []float64 // seconds that each part has taken, in no order
 }
 
-// sender sends parts to one upload.
-type sender struct {
-	mode, url               string
-	bucket, key, id, secret string
-	access                  string
-	parts, size, parallel   int
-}
+// put sends one part to the upload.
+type put func(ctx context.Context, to target, number int) error
 
-func runSender(args []string) error {
-	var s sender
-	flags := flag.NewFlagSet(senderCommand, flag.ContinueOnError)
-	flags.StringVar(&s.mode, "mode", "", "http, signed or unsigned")
-	flags.StringVar(&s.url, "url", "", "of the file, or of the store")
-	flags.StringVar(&s.bucket, "bucket", "", "")
-	flags.StringVar(&s.key, "key", "", "")
-	flags.StringVar(&s.id, "upload-id", "", "")
-	flags.IntVar(&s.parts, "parts", 0, "")
-	flags.IntVar(&s.size, "size", 0, "bytes of a part")
-	flags.IntVar(&s.parallel, "parallel", 1, "")
-	if err := flags.Parse(args); err != nil {
+func runSender([]string) error {
+	var j job
+	if err := json.NewDecoder(os.Stdin).Decode(&j); err != nil {
 		return err
 	}
-	s.access, s.secret = os.Getenv("BENCH_ACCESS_KEY"), os.Getenv("BENCH_SECRET_KEY")
-	put, err := s.putter()
+	send, err := j.putter()
 	if err != nil {
 		return err
 	}
@@ -61,70 +75,117 @@ func runSender(args []string) error {
 		return err
 	}
 	began := time.Now()
-	group, ctx := errgroup.WithContext(context.Background())
-	group.SetLimit(s.parallel)
-	for n := 1; n <= s.parts; n++ {
-		group.Go(func() error { return put(ctx, n, newBody(s.size)) })
-	}
-	if err := group.Wait(); err != nil {
+	result, err := j.sendAll(send)
+	if err != nil {
 		return err
 	}
-	elapsed := time.Since(began)
+	result.Seconds = time.Since(began).Seconds()
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &after); err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(sent{Seconds: elapsed.Seconds(), CPUSeconds: cpuOf(after) - cpuOf(before)})
+	result.CPUSeconds = cpuOf(after) - cpuOf(before)
+	if result.PeakMiB, err = memoryOf(os.Getpid(), "VmHWM"); err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(result)
 }
 
 func cpuOf(r syscall.Rusage) float64 {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano()).Seconds()
 }
 
+// sendAll deals the parts out to the uploads: who is done with one takes the next.
+func (j *job) sendAll(send put) (sent, error) {
+	var result sent
+	var mu sync.Mutex
+	var taken atomic.Int64
+	group, ctx := errgroup.WithContext(context.Background())
+	for _, to := range j.Uploads {
+		group.Go(func() error {
+			for number := 1; taken.Add(1) <= int64(j.Parts); number++ {
+				began := time.Now()
+				if err := send(ctx, to, number); err != nil {
+					return err
+				}
+				mu.Lock()
+				result.Parts = append(result.Parts, time.Since(began).Seconds())
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	return result, group.Wait()
+}
+
 // putter is how one part is sent.
-func (s *sender) putter() (func(ctx context.Context, number int, body io.Reader) error, error) {
-	if s.mode == "http" {
-		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: s.parallel, WriteBufferSize: 256 << 10}}
-		return func(ctx context.Context, number int, body io.Reader) error {
-			return putPart(ctx, client, fmt.Sprintf("%s?part=%d", s.url, number), body, int64(s.size))
+func (j *job) putter() (put, error) {
+	client := &http.Client{Transport: newTransport(len(j.Uploads))}
+	switch j.Mode {
+	case modeREST:
+		return func(ctx context.Context, to target, number int) error {
+			_, err := request(ctx, client, http.MethodPut, fmt.Sprintf("%s?part=%d", to.URL, number), newBody(j.Size), int64(j.Size), j.restHeader())
+			return err
+		}, nil
+	case modeTus:
+		return func(ctx context.Context, to target, number int) error {
+			_, err := request(ctx, client, http.MethodPatch, to.URL, newBody(j.Size), int64(j.Size), map[string]string{
+				"Content-Type": "application/offset+octet-stream", "Upload-Offset": fmt.Sprint((number - 1) * j.Size),
+			})
+			return err
 		}, nil
 	}
-	core, err := newCore(s.url, s.access, s.secret)
+	core, err := newCore(j.Endpoint, j.AccessKey, j.SecretKey, client.Transport)
 	if err != nil {
 		return nil, err
 	}
-	opts := minio.PutObjectPartOptions{DisableContentSha256: s.mode == "unsigned"}
-	return func(ctx context.Context, number int, body io.Reader) error {
-		_, err := core.PutObjectPart(ctx, s.bucket, s.key, s.id, number, body, int64(s.size), opts)
+	opts := minio.PutObjectPartOptions{DisableContentSha256: j.Mode == modeUnsigned}
+	return func(ctx context.Context, to target, number int) error {
+		_, err := core.PutObjectPart(ctx, bucket, to.Key, to.ID, number, newBody(j.Size), int64(j.Size), opts)
 		return err
 	}, nil
 }
 
-func newCore(endpoint, access, secret string) (*minio.Core, error) {
+func (j *job) restHeader() map[string]string {
+	return map[string]string{"Authorization": "Bearer " + j.Token}
+}
+
+// newTransport is the same for all senders, so that they differ by what they send alone.
+func newTransport(connections int) *http.Transport {
+	return &http.Transport{MaxIdleConnsPerHost: connections, WriteBufferSize: 256 << 10, DisableCompression: true}
+}
+
+func newCore(endpoint, access, secret string, transport http.RoundTripper) (*minio.Core, error) {
 	return minio.NewCore(strings.TrimPrefix(endpoint, "http://"), &minio.Options{
-		Creds: credentials.NewStaticV4(access, secret, ""), Region: "us-east-1", BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
+		Creds: credentials.NewStaticV4(access, secret, ""), Region: region, BucketLookup: minio.BucketLookupPath, MaxRetries: 1, Transport: transport,
 	})
 }
 
-// putPart sends a part over the REST API.
-func putPart(ctx context.Context, client *http.Client, url string, body io.Reader, size int64) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, body)
+// request sends one request and returns the header of its answer, which has to be a success.
+func request(ctx context.Context, client *http.Client, method, url string, body io.Reader, size int64, header map[string]string) (http.Header, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.ContentLength = size
+	if method == http.MethodPatch || method == http.MethodPost || method == http.MethodDelete {
+		req.Header.Set("Tus-Resumable", "1.0.0")
+	}
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
 	res, err := client.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if res.StatusCode/100 != 2 {
-		return errors.New(res.Status + ": " + string(text))
+		return nil, errors.New(res.Status + ": " + string(text))
 	}
-	return nil
+	return res.Header, nil
 }
 
 // noise is random, so that nothing on the way can make it small.

@@ -158,6 +158,9 @@ func (s *ObjectStore) spawn(port int) (*process, error) {
 	return startProcess(spec)
 }
 
+// PID is the id of the server's process.
+func (s *ObjectStore) PID() int { return s.process.pid() }
+
 // CreateBucket makes a bucket. It is idempotent.
 func (s *ObjectStore) CreateBucket(ctx context.Context, name string) error {
 	client, err := s.client(s.Endpoint)

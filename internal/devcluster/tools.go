@@ -28,6 +28,8 @@ const (
 	Kustomize             Tool = "kustomize"
 	GolangCILint          Tool = "golangci-lint"
 	SetupEnvtest          Tool = "setup-envtest"
+	Tusd                  Tool = "tusd"
+	Benchstat             Tool = "benchstat"
 )
 
 // toolSource says how a tool is built.
@@ -79,6 +81,12 @@ var toolSources = map[Tool]toolSource{
 	SetupEnvtest: {
 		module: "envtest", pkg: "sigs.k8s.io/controller-runtime/tools/setup-envtest",
 		versionFrom: "sigs.k8s.io/controller-runtime/tools/setup-envtest", cost: "1 minute",
+	},
+	Tusd: {
+		module: "tusd", pkg: "github.com/tus/tusd/v2/cmd/tusd", versionFrom: "github.com/tus/tusd/v2", cost: "3 minutes",
+	},
+	Benchstat: {
+		module: "benchstat", pkg: "golang.org/x/perf/cmd/benchstat", versionFrom: "golang.org/x/perf", cost: "1 minute",
 	},
 }
 

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+)
+
+// What all ways share.
+const (
+	bucket = "bench"
+	region = "us-east-1"
+)
+
+// bed is what the benchmarks run on: one control plane, one operator, and the object stores, each with a FileStore and a namespace of its name.
+type bed struct {
+	dir    string
+	system *devcluster.System
+	stores []*store
+	stops  []func() error // in the order of the starts
+	// partBytes is the size of the parts to come.
+	partBytes int
+}
+
+// store is an object store behind the ways.
+type store struct {
+	name, endpoint       string
+	accessKey, secretKey string
+	pid                  int
+}
+
+// makeBed starts everything. The caller calls stop.
+func makeBed(ctx context.Context, s settings) (*bed, error) {
+	dir, err := os.MkdirTemp("", "iotfile-bench-")
+	if err != nil {
+		return nil, err
+	}
+	b := &bed{dir: dir, partBytes: s.part << 20, stops: []func() error{func() error { return os.RemoveAll(dir) }}}
+	if err := b.start(ctx, s); err != nil {
+		return nil, errors.Join(err, b.stop())
+	}
+	return b, nil
+}
+
+func (b *bed) start(ctx context.Context, s settings) error {
+	var err error
+	b.system, err = devcluster.Up(ctx, devcluster.Options{
+		Dir: filepath.Join(b.dir, "system"), Store: devcluster.StoreVersityGW, OperatorArgs: strings.Fields(s.operator), Log: os.Stderr,
+	})
+	if err != nil {
+		return err
+	}
+	b.stops = append(b.stops, b.system.Stop)
+	if slices.Contains(s.stores, "versitygw") {
+		if err := b.system.ObjectStore.CreateBucket(ctx, bucket); err != nil {
+			return err
+		}
+		b.stores = append(b.stores, storeOf(b.system.ObjectStore))
+	}
+	if slices.Contains(s.stores, "minio") {
+		minIO, err := devcluster.StartMinIO(ctx, devcluster.ObjectStoreOptions{Dir: filepath.Join(b.dir, "minio"), Log: os.Stderr})
+		if err != nil {
+			return err
+		}
+		b.stops = append(b.stops, minIO.Stop)
+		if err := minIO.CreateBucket(ctx, bucket); err != nil {
+			return err
+		}
+		b.stores = append(b.stores, storeOf(minIO))
+	}
+	if slices.Contains(s.stores, "null") {
+		null, err := startSelf(ctx, b.dir, nullCommand)
+		if err != nil {
+			return err
+		}
+		b.stops = append(b.stops, null.stop)
+		b.stores = append(b.stores, &store{name: "null", endpoint: null.url, accessKey: "null", secretKey: "null-null", pid: null.pid})
+	}
+	return b.offer(ctx)
+}
+
+func storeOf(s *devcluster.ObjectStore) *store {
+	return &store{name: string(s.Kind), endpoint: s.Endpoint, accessKey: s.AccessKey, secretKey: s.SecretKey, pid: s.PID()}
+}
+
+func (b *bed) stop() error {
+	var errs []error
+	for _, stop := range slices.Backward(b.stops) {
+		errs = append(errs, stop())
+	}
+	b.stops = nil
+	return errors.Join(errs...)
+}
+
+// offer makes the FileStores and namespaces, and waits until the operator has found the stores good.
+func (b *bed) offer(ctx context.Context) error {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return err
+	}
+	c, err := client.New(b.system.ControlPlane.RESTConfig(), client.Options{Scheme: scheme})
+	if err != nil {
+		return err
+	}
+	for _, s := range b.stores {
+		for _, o := range s.objects() {
+			if err := c.Create(ctx, o); err != nil {
+				return fmt.Errorf("create %s: %w", o.GetName(), err)
+			}
+		}
+	}
+	for _, s := range b.stores {
+		var fs v1alpha1.FileStore
+		err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+			err := c.Get(ctx, client.ObjectKey{Name: s.name}, &fs)
+			return meta.IsStatusConditionTrue(fs.Status.Conditions, v1alpha1.ConditionReady), err
+		})
+		if err != nil {
+			return fmt.Errorf("FileStore %s does not get ready: %w\n%v", s.name, err, fs.Status.Conditions)
+		}
+	}
+	return nil
+}
+
+// objects are what a platform team would create for the store.
+func (s *store) objects() []client.Object {
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: devcluster.OperatorNamespace, Name: s.name},
+		Data:       map[string][]byte{"accessKeyID": []byte(s.accessKey), "secretAccessKey": []byte(s.secretKey)},
+	}
+	fs := &v1alpha1.FileStore{ObjectMeta: metav1.ObjectMeta{Name: s.name}}
+	fs.Spec.Endpoint, fs.Spec.Region, fs.Spec.Bucket = s.endpoint, region, bucket
+	fs.Spec.Credentials = &v1alpha1.FileStoreCredentials{SecretRef: &v1alpha1.SecretReference{Name: s.name}}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.name, Annotations: map[string]string{v1alpha1.AnnotationNamespaceStore: s.name}}}
+	return []client.Object{secret, fs, namespace}
+}

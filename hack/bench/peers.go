@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+)
+
+// row is what was measured of one way to one store with so many parts at once, by rounds.
+type row struct {
+	store    string
+	parallel int
+	way      way
+	// MB/s; CPU-seconds per GiB in the process that sends (straight to the store) or forwards, and in the store; MiB of resident memory at
+	// the peak in the former; MiB that it wrote to files per GiB.
+	rate, cpu, storeCPU, peak, disk []float64
+	parts                           []float64 // seconds of every part
+}
+
+// runner is a way with what stands in front of its store.
+type runner struct {
+	way
+	front *forwarder // nil for nothing
+}
+
+// measurePeers sends the same bytes by all ways, in turn, to one store after the other.
+func measurePeers(ctx context.Context, b *bed, s settings) error {
+	report := newReport(s)
+	for _, st := range b.stores {
+		if err := measureStore(ctx, b, s, st, report); err != nil {
+			return fmt.Errorf("%s: %w", st.name, err)
+		}
+	}
+	return report.write(os.Stdout)
+}
+
+func measureStore(ctx context.Context, b *bed, s settings, st *store, report *report) (err error) {
+	var runners []runner
+	defer func() {
+		for _, r := range runners {
+			if r.front != nil {
+				err = errors.Join(err, r.front.stop())
+			}
+		}
+	}()
+	for _, w := range ways {
+		if !slices.Contains(s.ways, w.name) {
+			continue
+		}
+		r := runner{way: w}
+		if w.start != nil {
+			if r.front, err = w.start(ctx, b, st); err != nil {
+				return fmt.Errorf("%s: %w", w.name, err)
+			}
+		}
+		runners = append(runners, r)
+	}
+	for _, r := range runners { // warms it up
+		if err := r.measure(ctx, st, s.part<<20, 8, &row{parallel: 4}); err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+	}
+	for _, parallel := range s.parallel {
+		rows := make([]*row, len(runners))
+		for i, r := range runners {
+			rows[i] = &row{store: st.name, parallel: parallel, way: r.way}
+		}
+		for round := range s.rounds {
+			for i := range runners {
+				i = (i + round) % len(runners) // so that none always comes after the same
+				if err := runners[i].measure(ctx, st, s.part<<20, s.mebibyte/s.part, rows[i]); err != nil {
+					return fmt.Errorf("%s: %w", runners[i].name, err)
+				}
+			}
+			fmt.Fprintf(os.Stderr, "%s, %d at once: round %d of %d\n", st.name, parallel, round+1, s.rounds)
+		}
+		report.rows = append(report.rows, rows...)
+	}
+	return nil
+}
+
+// measure sends parts and adds what it took to the row.
+func (r runner) measure(ctx context.Context, st *store, size, parts int, to *row) error {
+	uploads, err := r.open(ctx, st, r.front, to.parallel, size*parts)
+	if err != nil {
+		return fmt.Errorf("open an upload: %w", err)
+	}
+	defer uploads.abort(ctx)
+	uploads.Parts, uploads.Size = parts, size
+	storeBefore, err := cpuOfProcess(st.pid)
+	if err != nil {
+		return err
+	}
+	var before usage
+	if r.front != nil {
+		if before, err = usageOf(r.front.pid); err == nil {
+			err = resetPeak(r.front.pid)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	result, err := uploads.run(ctx)
+	if err != nil {
+		return err
+	}
+	storeAfter, err := cpuOfProcess(st.pid)
+	if err != nil {
+		return err
+	}
+	cpu, peak, disk := result.CPUSeconds, result.PeakMiB, 0.0
+	if r.front != nil {
+		after, err := usageOf(r.front.pid)
+		if err == nil {
+			peak, err = memoryOf(r.front.pid, "VmHWM")
+		}
+		if err != nil {
+			return err
+		}
+		cpu, disk = after.cpu-before.cpu, after.written-before.written
+	}
+	gib := float64(size) * float64(parts) / (1 << 30)
+	to.rate = append(to.rate, gib*1073.741824/result.Seconds)
+	to.cpu, to.storeCPU = append(to.cpu, cpu/gib), append(to.storeCPU, (storeAfter-storeBefore)/gib)
+	to.peak, to.disk = append(to.peak, peak), append(to.disk, disk/gib)
+	to.parts = append(to.parts, result.Parts...)
+	return nil
+}
+
+// run has a process of its own send the parts.
+func (j *job) run(ctx context.Context) (sent, error) {
+	var result sent
+	self, err := os.Executable()
+	if err != nil {
+		return result, err
+	}
+	in, err := json.Marshal(j)
+	if err != nil {
+		return result, err
+	}
+	cmd := exec.CommandContext(ctx, self, senderCommand)
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(in), os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return result, err
+	}
+	return result, json.Unmarshal(out, &result)
+}
+
+func median(values []float64) float64 { return percentile(values, 50) }
+
+// percentile of values, of which there is at least one.
+func percentile(values []float64, p int) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(len(sorted)*p/100, len(sorted)-1)]
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+)
+
+const entity = "0123456789abcdef0123456789abcdef"
+
+// way is one way of the bytes to a store.
+type way struct {
+	name, label string
+	mode        string // of the sender
+	// start starts what stands in front of the store; nil for nothing.
+	start func(ctx context.Context, b *bed, s *store) (*forwarder, error)
+}
+
+// base is the way whose throughput is 1. It hashes nothing: what minio-go does over TLS, too.
+const base = "unsigned"
+
+// ways in the order in which they are shown.
+var ways = []way{
+	{"unsigned", "straight to the store, minio-go unsigned", modeUnsigned, nil},
+	{"signed", "straight to the store, minio-go default (signed chunks)", modeSigned, nil},
+	{"splice", "floor: HTTP/1.1 forwarder on splice(2), sees no byte", modeUnsigned, startSplice},
+	{"ours", "iotfile-operator, REST with a token, trailing CRC64NVME", modeREST, startOurs},
+	{"versitygw", "versitygw as S3 proxy, no checksum, client unsigned", modeUnsigned, startVersityGW},
+	{"tusd", "tusd, S3 store, default", modeTus, startTusd()},
+	{"tusd-fast", "tusd, S3 store, content hashes off", modeTus, startTusd("-s3-disable-content-hashes")},
+}
+
+func wayNames() []string {
+	names := make([]string, 0, len(ways))
+	for _, w := range ways {
+		names = append(names, w.name)
+	}
+	return names
+}
+
+func startSplice(ctx context.Context, b *bed, s *store) (*forwarder, error) {
+	return startSelf(ctx, b.dir, spliceCommand, s.endpoint[len("http://"):])
+}
+
+// startOurs starts nothing: the operator runs, and the namespace chooses the store. The sender is a service account of that namespace.
+func startOurs(ctx context.Context, b *bed, s *store) (*forwarder, error) {
+	token, err := b.system.ControlPlane.ApplicationToken(ctx, s.name, "bench", 24*time.Hour)
+	return &forwarder{
+		url: b.system.URL + "/namespaces/" + s.name + "/api/iotfile/v3/files/" + entity, token: token, pid: b.system.Operator.PID(),
+		stop: func() error { return nil },
+	}, err
+}
+
+// startVersityGW starts a gateway that can only send unsigned bodies on: over plain HTTP its SDK would have to read each twice otherwise.
+func startVersityGW(ctx context.Context, b *bed, s *store) (*forwarder, error) {
+	path, err := devcluster.FindTool(ctx, os.Stderr, devcluster.VersityGW)
+	if err != nil {
+		return nil, err
+	}
+	return startForeign(ctx, b.dir, path, func(port string) []string {
+		return []string{
+			"--port=127.0.0.1:" + port, "--region=" + region, "--keep-alive", "--quiet",
+			"s3", "--endpoint=" + s.endpoint, "--region=" + region, "--use-path-style", "--disable-checksum", "--disable-data-integrity-check",
+		}
+	}, "ROOT_ACCESS_KEY="+s.accessKey, "ROOT_SECRET_KEY="+s.secretKey, "VGW_S3_ACCESS_KEY="+s.accessKey, "VGW_S3_SECRET_KEY="+s.secretKey)
+}
+
+// startTusd starts a tusd that sends each request on as one part, and as many at once as come. Its temporary files lie in the bed's directory.
+func startTusd(flags ...string) func(ctx context.Context, b *bed, s *store) (*forwarder, error) {
+	return func(ctx context.Context, b *bed, s *store) (*forwarder, error) {
+		path, err := devcluster.FindTool(ctx, os.Stderr, devcluster.Tusd)
+		if err != nil {
+			return nil, err
+		}
+		f, err := startForeign(ctx, b.dir, path, func(port string) []string {
+			return append([]string{
+				"-host=127.0.0.1", "-port=" + port, "-base-path=/files/", "-verbose=false", "-show-startup-logs=false", "-s3-bucket=" + bucket, "-s3-endpoint=" + s.endpoint,
+				"-s3-part-size=" + strconv.Itoa(b.partBytes), "-s3-concurrent-part-uploads=64",
+			}, flags...)
+		}, "AWS_ACCESS_KEY_ID="+s.accessKey, "AWS_SECRET_ACCESS_KEY="+s.secretKey, "AWS_REGION="+region)
+		if f != nil {
+			f.url += "/files/"
+		}
+		return f, err
+	}
+}
+
+// opened are uploads that a sender can send to, and the way to give them up. They are never completed: their parts are what is measured.
+type opened struct {
+	job
+	abort func(context.Context)
+}
+
+// open opens count uploads in front of f, or of the store if that is nil.
+func (w way) open(ctx context.Context, s *store, f *forwarder, count, bytes int) (*opened, error) {
+	if f == nil {
+		f = &forwarder{url: s.endpoint}
+	}
+	url := f.url
+	o := &opened{job: job{Mode: w.mode, Endpoint: url, AccessKey: s.accessKey, SecretKey: s.secretKey, Token: f.token}}
+	openOne := map[string]func(context.Context, string, int, int) error{modeREST: o.openREST, modeTus: o.openTus}[w.mode]
+	if openOne == nil {
+		openOne = o.openS3
+	}
+	for i := range count {
+		if err := openOne(ctx, url, i, bytes); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+func (o *opened) openS3(ctx context.Context, url string, i, _ int) error {
+	core, err := newCore(url, o.AccessKey, o.SecretKey, http.DefaultTransport)
+	if err != nil {
+		return err
+	}
+	key := fmt.Sprintf("direct/%d", i)
+	id, err := core.NewMultipartUpload(ctx, bucket, key, minio.PutObjectOptions{})
+	o.add(target{Key: key, ID: id}, func(ctx context.Context) { _ = core.AbortMultipartUpload(ctx, bucket, key, id) })
+	return err
+}
+
+func (o *opened) openREST(ctx context.Context, url string, i, _ int) error {
+	url = fmt.Sprintf("%s/%d", url, i)
+	_, err := request(ctx, http.DefaultClient, http.MethodPut, url+"?upload=start", http.NoBody, 0, o.restHeader())
+	o.add(target{URL: url}, func(ctx context.Context) {
+		_, _ = request(ctx, http.DefaultClient, http.MethodPut, url+"?upload=abort", http.NoBody, 0, o.restHeader())
+	})
+	return err
+}
+
+// openTus announces one byte more than will be sent, so that the upload stays open.
+func (o *opened) openTus(ctx context.Context, url string, _, bytes int) error {
+	header, err := request(ctx, http.DefaultClient, http.MethodPost, url, io.Reader(http.NoBody), 0, map[string]string{"Upload-Length": strconv.Itoa(bytes + 1)})
+	if err != nil {
+		return err
+	}
+	location := header.Get("Location")
+	o.add(target{URL: location}, func(ctx context.Context) {
+		_, _ = request(ctx, http.DefaultClient, http.MethodDelete, location, http.NoBody, 0, nil)
+	})
+	return nil
+}
+
+func (o *opened) add(to target, abort func(context.Context)) {
+	o.Uploads = append(o.Uploads, to)
+	before := o.abort
+	o.abort = func(ctx context.Context) {
+		if before != nil {
+			before(ctx)
+		}
+		abort(ctx) // best effort: all of it goes with the bed
+	}
+}
