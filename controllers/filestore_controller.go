@@ -67,7 +67,7 @@ func (r *FileStoreReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.storesOfSecret)).
 		Watches(&v1alpha1.MultipartUpload{}, countOpen()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: probesAtOnce}).
-		Complete(r)
+		Complete(finishing(r))
 }
 
 // Reconcile probes the store if that is due, and counts what is open in it.

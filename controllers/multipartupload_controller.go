@@ -55,7 +55,7 @@ func (r *MultipartUploadReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MultipartUpload{}, handler.EnqueueRequestsFromMapFunc(r.waitingForFile), builder.WithPredicates(endedOrDeleted())).
 		Watches(&v1alpha1.FileStore{}, handler.EnqueueRequestsFromMapFunc(r.waitingForStore), builder.WithPredicates(storeChanged())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
-		Complete(r)
+		Complete(finishing(r))
 }
 
 // Reconcile takes one step: gather, decide, act, report.

@@ -46,7 +46,7 @@ func (s *OrphanSweep) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("orphan-sweep").
 		For(&v1alpha1.FileStore{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Complete(s)
+		Complete(finishing(s))
 }
 
 // Reconcile sweeps one store, and comes back after Interval.

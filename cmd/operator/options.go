@@ -8,7 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/leader"
 )
 
 // options are the flags of the operator.
@@ -20,6 +24,9 @@ type options struct {
 	healthAddress    string
 	metricsAddress   string
 	leaderElect      bool
+	leaseDuration    time.Duration
+	renewDeadline    time.Duration
+	retryPeriod      time.Duration
 
 	maxPartsInFlight int
 	drainDelay       time.Duration
@@ -52,6 +59,11 @@ func parseFlags() (*options, error) {
 	flag.StringVar(&o.healthAddress, "health-probe-bind-address", "127.0.0.1:8081", "Where /healthz and /readyz listen; \"0\" turns them off.")
 	flag.StringVar(&o.metricsAddress, "metrics-bind-address", "127.0.0.1:8082", "Where /metrics listens; \"0\" turns it off.")
 	flag.BoolVar(&o.leaderElect, "leader-elect", true, "Reconcile only while holding the lease. Needed with more than one replica.")
+	flag.DurationVar(&o.leaseDuration, "lease-duration", 15*time.Second,
+		"How long after the last sign of a leader that has crashed another replica takes over. Whole seconds.")
+	flag.DurationVar(&o.renewDeadline, "renew-deadline", 10*time.Second,
+		"How long a leader that cannot reach the API server goes on before it stops to reconcile. Parts in flight do not notice.")
+	flag.DurationVar(&o.retryPeriod, "retry-period", 2*time.Second, "How often the leader renews its lease.")
 	flag.IntVar(&o.maxPartsInFlight, "max-parts-in-flight", 256,
 		"How many parts this replica streams at once; beyond it clients get 503 with Retry-After before they send a byte.")
 	flag.DurationVar(&o.drainDelay, "drain-delay", 0,
@@ -87,6 +99,9 @@ func (o *options) validate() error {
 	if o.workers < 1 || o.maxPartsInFlight < 1 {
 		return errors.New("--workers and --max-parts-in-flight must be at least 1")
 	}
+	if err := o.lease(nil, logr.Discard()).Validate(); err != nil && o.leaderElect {
+		return fmt.Errorf("--lease-duration, --renew-deadline and --retry-period: %w", err)
+	}
 	for name, d := range map[string]time.Duration{
 		"finalizer-timeout": o.finalizerTimeout, "probe-interval": o.probeInterval, "sweep-interval": o.sweepInterval,
 	} {
@@ -95,6 +110,14 @@ func (o *options) validate() error {
 		}
 	}
 	return nil
+}
+
+// lease is how the reconcilers of several replicas take turns.
+func (o *options) lease(config *rest.Config, log logr.Logger) leader.Options {
+	return leader.Options{
+		Config: config, Namespace: o.namespace, Name: leaseName, Log: log, StopWithin: stopWithin,
+		LeaseDuration: o.leaseDuration, RenewDeadline: o.renewDeadline, RetryPeriod: o.retryPeriod,
+	}
 }
 
 func (o *options) has(role string) bool {

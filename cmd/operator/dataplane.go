@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+)
+
+// newDataPlane makes the server; what has to run beside it, also while it drains, is given to keep.
+func newDataPlane(base cluster.Cluster, o *options, stores *filestore.Provider, certificate *certwatcher.CertWatcher, keep func(manager.Runnable)) (*dataplane.Server, error) {
+	opts := dataplane.Options{
+		BindAddress:      o.dataPlaneAddress,
+		Client:           base.GetClient(),
+		APIReader:        base.GetAPIReader(),
+		Cache:            base.GetCache(),
+		Stores:           narrowed[dataplane.Store]{stores},
+		MaxPartsInFlight: o.maxPartsInFlight,
+		DrainDelay:       o.drainDelay,
+		GracePeriod:      o.gracePeriod,
+		Clock:            clock.RealClock{},
+		Log:              ctrl.Log.WithName("data-plane"),
+		Registerer:       metrics.Registry,
+	}
+	reviewer, err := o.security.protect(&opts, base.GetConfig(), certificate)
+	if err != nil {
+		return nil, err
+	}
+	if reviewer != nil {
+		keep(reviewer)
+	}
+	server, err := dataplane.New(opts)
+	if err != nil {
+		return nil, fmt.Errorf("data plane: %w", err)
+	}
+	return server, nil
+}
+
+// instrumented has every Store that the factory makes measured.
+func instrumented(factory filestore.Factory) filestore.Factory {
+	observe := filestore.NewMetrics(metrics.Registry)
+	return func(c filestore.Config) (filestore.Store, error) {
+		store, err := factory(c)
+		if err != nil {
+			return nil, err
+		}
+		return observe.Instrument(c.Name, store), nil
+	}
+}
+
+// narrowed gives a consumer the part of a Store that it may use: S is an interface that filestore.Store includes.
+type narrowed[S any] struct{ provider *filestore.Provider }
+
+// Get finds the Store of a FileStore.
+func (n narrowed[S]) Get(ctx context.Context, name string) (S, error) {
+	var none S
+	store, err := n.provider.Get(ctx, name)
+	if err != nil {
+		return none, fmt.Errorf("store %s: %w", name, err)
+	}
+	part, ok := store.(S)
+	if !ok {
+		return none, fmt.Errorf("store %s is no %T", name, part)
+	}
+	return part, nil
+}
