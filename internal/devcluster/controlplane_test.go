@@ -62,6 +62,7 @@ func TestControlPlane(t *testing.T) {
 			t.Errorf("second start on the same directory: %v", err)
 		}
 	})
+	t.Run("APIServerRestarts", func(t *testing.T) { testAPIServerRestart(t, cluster) })
 	t.Run("StateSurvivesARestart", func(t *testing.T) { testControlPlaneRestart(t, cluster, opts) })
 }
 
@@ -137,6 +138,25 @@ func testCRDs(t *testing.T, cluster *ControlPlane) {
 		"spec":     map[string]any{"endpoint": "http://127.0.0.1:1", "bucket": "iotfile"},
 	}}
 	if err := apply(t.Context(), c, store); err != nil {
+		t.Error(err)
+	}
+}
+
+// testAPIServerRestart: another process on the same port has the same objects, and Stop knows of it.
+func testAPIServerRestart(t *testing.T, cluster *ControlPlane) {
+	client := kubernetes.NewForConfigOrDie(cluster.RESTConfig())
+	object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "outlives-the-server"}}
+	if _, err := client.CoreV1().ConfigMaps("default").Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	before := cluster.processes[1].pid()
+	if err := cluster.RestartAPIServer(t.Context(), 100*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	if after := cluster.processes[1].pid(); after == before || processExists(before) {
+		t.Errorf("process %d was to be ended and replaced; it is %d now", before, after)
+	}
+	if _, err := kubernetes.NewForConfigOrDie(cluster.RESTConfig()).CoreV1().ConfigMaps("default").Get(t.Context(), object.Name, metav1.GetOptions{}); err != nil {
 		t.Error(err)
 	}
 }
