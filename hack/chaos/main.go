@@ -42,7 +42,7 @@ func main() {
 	flag.DurationVar(&s.duration, "duration", 5*time.Minute, "how long to torment; bringing up, healing and recounting come on top, and are bounded, too")
 	flag.Uint64Var(&s.seed, "seed", 0, "of the plan; 0 for any")
 	flag.StringVar(&s.store, "store", string(devcluster.StoreVersityGW), "object store: versitygw or minio")
-	flag.IntVar(&s.clients, "clients", 10, "how many clients")
+	flag.IntVar(&s.clients, "clients", 12, "how many clients")
 	flag.StringVar(&s.logs, "logs", filepath.Join("bin", "chaos"), "directory that keeps the logs when something is violated")
 	flag.BoolVar(&s.printed, "plan", false, "print the plan of the seed, and do nothing")
 	flag.Parse()

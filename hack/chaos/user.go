@@ -31,7 +31,7 @@ func (c *user) live(torment, hard context.Context) {
 		} else {
 			c.own(hard)
 		}
-		_ = sleep(torment, time.Duration(c.dice()*float64(700*time.Millisecond)))
+		_ = sleep(torment, time.Duration(c.dice()*float64(400*time.Millisecond)))
 	}
 }
 
