@@ -42,7 +42,7 @@ func BenchmarkPartOverhead(b *testing.B) {
 		for b.Loop() {
 			i = (i + 7919) % uploads // a prime: all over the cache
 			body.Reset("x")
-			r := httptest.NewRequest(http.MethodPut, "/namespaces/bench/api/iotfile/v3/files/"+benchEntity+"/"+benchPath(i)+"?part=1", body)
+			r := httptest.NewRequest(http.MethodPut, "http://127.0.0.1/namespaces/bench/api/iotfile/v3/files/"+benchEntity+"/"+benchPath(i)+"?part=1", body)
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, r)
 			if w.Code != http.StatusCreated {
