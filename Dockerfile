@@ -14,6 +14,7 @@ COPY api api
 COPY cmd/operator cmd/operator
 COPY controllers controllers
 COPY internal internal
+COPY webhook webhook
 
 ARG TARGETOS
 ARG TARGETARCH

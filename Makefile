@@ -45,7 +45,7 @@ verify: verify-generated vet lint tidy-check ## Check what CI checks besides the
 
 verify-generated: devcluster # Generates into a copy, so that it neither needs nor leaves a clean checkout.
 	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
-	cp -r Makefile go.mod go.sum api config controllers internal "$$copy" && \
+	cp -r Makefile go.mod go.sum api config controllers internal webhook "$$copy" && \
 	$(MAKE) --no-print-directory -C "$$copy" generate manifests CONTROLLER_GEN='$(CONTROLLER_GEN)' && \
 	if diff -ru api "$$copy/api" && diff -ru config "$$copy/config"; then echo 'Generated files are up to date.'; \
 	else echo 'Generated files are stale: run make generate manifests.' >&2; exit 1; fi
@@ -60,9 +60,9 @@ tidy-check:
 	@for module in . $(TOOL_MODULES); do echo "go mod tidy -diff in $$module"; go mod tidy -C "$$module" -diff || exit 1; done
 
 # The prerequisites of these two are inside the recipe's $(CONTROLLER_GEN): a copy of the checkout has no tools.
-manifests: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write the CRDs and the operator's role from the markers in the code.
-	$(CONTROLLER_GEN) crd rbac:roleName=iotfile-operator paths='./api/v1alpha1;./controllers/...;./internal/...' \
-		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac
+manifests: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write the CRDs, the operator's role and the webhooks from the markers in the code.
+	$(CONTROLLER_GEN) crd rbac:roleName=iotfile-operator webhook paths='./api/v1alpha1;./controllers/...;./internal/...;./webhook/...' \
+		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac output:webhook:artifacts:config=config/webhook
 
 generate: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write deep-copy functions and apply configurations from the API types.
 	$(CONTROLLER_GEN) object applyconfiguration paths=./api/v1alpha1

@@ -70,6 +70,8 @@ func TestConfig(t *testing.T) {
 	t.Run("PlainHTTPApplies", c.testPlainHTTPApplies)
 	t.Run("PodsAreRestricted", c.testPodsAreRestricted)
 	t.Run("FlagsExist", c.testFlagsExist)
+	t.Run("WebhooksFindTheirServer", c.testWebhooksFindTheirServer)
+	t.Run("CertManagerFits", c.testCertManagerFits)
 	t.Run("ServicesFindTheirPods", c.testServicesFindTheirPods)
 }
 
@@ -78,6 +80,9 @@ func (c *cluster) testDefaultApplies(t *testing.T) {
 }
 
 func (c *cluster) testSamplesApply(t *testing.T) {
+	if err := c.plane.PrepareWebhooks(t.Context()); err != nil { // takes the webhooks away, which no pod serves here
+		t.Fatal(err)
+	}
 	c.apply(t, "samples")
 }
 
@@ -110,6 +115,8 @@ func (c *cluster) testOperatorRights(t *testing.T) {
 		{"get", "", "secrets", "default", false},
 		{"list", "", "secrets", "", false},
 		{"update", "", "secrets", namespace, false},
+		{"create", "", "secrets", namespace, false},
+		{"patch", "admissionregistration.k8s.io", "mutatingwebhookconfigurations", "", false}, // only its own: see testWebhooksFindTheirServer
 		{"get", "", "namespaces", "", true},
 		{"update", "coordination.k8s.io", "leases", namespace, true},
 		{"update", "coordination.k8s.io", "leases", "default", false},
@@ -213,7 +220,7 @@ func (c *cluster) testFlagsExist(t *testing.T) {
 	if err := devcluster.BuildOperator(t.Context(), t.Output(), binary); err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{"default", "overlays/plain-http"} {
+	for _, dir := range []string{"default", "overlays/plain-http", "overlays/cert-manager"} {
 		out, err := exec.CommandContext(t.Context(), binary, append(args(t, dir, c), "-h")...).CombinedOutput()
 		if err != nil {
 			t.Errorf("%s: %v: %s", dir, err, bytes.SplitN(out, []byte("\n"), 2)[0])
@@ -232,8 +239,8 @@ func (c *cluster) testServicesFindTheirPods(t *testing.T) {
 			services[service.Name] = service
 		}
 	}
-	if len(services) != 2 {
-		t.Fatalf("%d services, want one for data and one for metrics", len(services))
+	if len(services) != 3 {
+		t.Fatalf("%d services, want one for data, one for metrics, and one for admission", len(services))
 	}
 	for name, service := range services {
 		if !labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(pod.Labels)) {

@@ -87,5 +87,5 @@ func addControllers(mgr ctrl.Manager, base cluster.Cluster, o *options, provider
 	if err := errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr)); err != nil {
 		return fmt.Errorf("controllers: %w", err)
 	}
-	return nil
+	return addIssuer(mgr, o)
 }

@@ -71,6 +71,11 @@ func run(ctx context.Context, o *options) error {
 	if o.has(roleController) {
 		work.Go(func() error { return control(working, base, o, stores) })
 	}
+	hooks, err := newWebhooks(base, o, keep) //nolint:contextcheck // what it watches outlives any context of the start
+	if err != nil {
+		return err
+	}
+	ready = allReady(ready, hooks)
 	if err := serveProbes(life, base, o, certificate, ready, keep); err != nil {
 		return err
 	}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,6 +29,12 @@ type options struct {
 	leaseDuration    time.Duration
 	renewDeadline    time.Duration
 	retryPeriod      time.Duration
+
+	webhookAddress     string
+	webhookHost        string
+	webhookPort        int
+	webhookNames       string
+	manageCertificates bool
 
 	maxPartsInFlight int
 	drainDelay       time.Duration
@@ -58,6 +66,12 @@ func parseFlags() (*options, error) {
 	flag.StringVar(&o.dataPlaneAddress, "data-plane-bind-address", "127.0.0.1:8080", "Where the REST API listens.")
 	flag.StringVar(&o.healthAddress, "health-probe-bind-address", "127.0.0.1:8081", "Where /healthz and /readyz listen; \"0\" turns them off.")
 	flag.StringVar(&o.metricsAddress, "metrics-bind-address", "127.0.0.1:8082", "Where /metrics listens; \"0\" turns it off.")
+	flag.StringVar(&o.webhookAddress, "webhook-bind-address", "0",
+		"Where the admission webhooks listen, on TLS; \"0\" turns them off. The certificate is that of the Secret "+webhookSecret+" in the operator's namespace.")
+	flag.StringVar(&o.webhookNames, "webhook-names", "",
+		"The names and addresses, separated by commas, that the API server calls the webhooks by. Default: iotfile-operator-webhook.NAMESPACE.svc.")
+	flag.BoolVar(&o.manageCertificates, "manage-certificates", true,
+		"Issue and renew the certificate of the webhooks, and have the webhook configurations trust it. False where somebody else does, such as cert-manager.")
 	flag.BoolVar(&o.leaderElect, "leader-elect", true, "Reconcile only while holding the lease. Needed with more than one replica.")
 	flag.DurationVar(&o.leaseDuration, "lease-duration", 15*time.Second,
 		"How long after the last sign of a leader that has crashed another replica takes over. Whole seconds.")
@@ -96,6 +110,12 @@ func (o *options) validate() error {
 	if err := o.security.validate(o.has(roleDataPlane)); err != nil {
 		return err
 	}
+	if err := o.splitWebhookAddress(); err != nil {
+		return err
+	}
+	if o.webhookNames == "" {
+		o.webhookNames = "iotfile-operator-webhook." + o.namespace + ".svc"
+	}
 	if o.workers < 1 || o.maxPartsInFlight < 1 {
 		return errors.New("--workers and --max-parts-in-flight must be at least 1")
 	}
@@ -119,6 +139,24 @@ func (o *options) lease(config *rest.Config, log logr.Logger) leader.Options {
 		LeaseDuration: o.leaseDuration, RenewDeadline: o.renewDeadline, RetryPeriod: o.retryPeriod,
 	}
 }
+
+func (o *options) splitWebhookAddress() error {
+	if !o.webhooks() {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(o.webhookAddress)
+	if err != nil {
+		return fmt.Errorf("--webhook-bind-address: %w", err)
+	}
+	if o.webhookPort, err = strconv.Atoi(port); err != nil || o.webhookPort < 1 {
+		return fmt.Errorf("--webhook-bind-address: port %q is not a positive number", port)
+	}
+	o.webhookHost = host
+	return nil
+}
+
+// webhooks says whether this process serves the admission webhooks.
+func (o *options) webhooks() bool { return o.webhookAddress != "0" }
 
 func (o *options) has(role string) bool {
 	for r := range strings.SplitSeq(o.roles, ",") {

@@ -122,14 +122,7 @@ func (k *uploads) openIn(ctx context.Context, namespace, store string) (int32, e
 	if err := k.cached.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return 0, &clusterError{"list uploads in the cache", err}
 	}
-	count := int32(0)
-	for i := range list.Items {
-		u := &list.Items[i]
-		if upload.Open(u) && (u.Status.StoreName == store || (u.Status.StoreName == "" && u.Spec.StoreName == store)) {
-			count++
-		}
-	}
-	return count, nil
+	return int32(upload.OpenIn(list.Items, store)), nil //nolint:gosec // as many as fit into memory
 }
 
 // create records a new upload. exists is true, and err nil, if there is one of that name.

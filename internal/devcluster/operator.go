@@ -53,6 +53,8 @@ type OperatorOptions struct {
 	NoAuthentication bool
 	// TLSCertDir has tls.crt and tls.key, to serve the REST API and the metrics with; plain HTTP without. The certificate must be good for 127.0.0.1.
 	TLSCertDir string
+	// Webhooks makes it serve the admission webhooks on 127.0.0.1. Nobody calls them before the webhook configurations are installed.
+	Webhooks bool
 	// LeaderElect makes it wait for the lease before it reconciles. Needed when more than one has the role controller.
 	LeaderElect bool
 	// Args are put after the flags that the options above make, and win over them.
@@ -67,6 +69,8 @@ type Operator struct {
 	URL string
 	// HealthURL has /healthz and /readyz, MetricsURL /metrics; both are without a path.
 	HealthURL, MetricsURL string
+	// WebhookURL has the admission webhooks, without a path; empty if there are none.
+	WebhookURL string
 	// LogPath is its log; a later process of the same name appends to it.
 	LogPath string
 
@@ -89,7 +93,7 @@ func StartOperator(ctx context.Context, opts OperatorOptions) (*Operator, error)
 	}
 	o := &Operator{LogPath: filepath.Join(dir, opts.Name+".log")}
 	server := server{
-		wanted: []int{opts.Port, 0, 0},
+		wanted: []int{opts.Port, 0, 0, 0},
 		memory: filepath.Join(dir, opts.Name+".ports.json"),
 		limit:  2 * time.Minute,
 		start: func(ports []int) (*process, error) {
@@ -112,6 +116,9 @@ func StartOperator(ctx context.Context, opts OperatorOptions) (*Operator, error)
 	o.URL = scheme + address(o.ports[0].number)
 	o.HealthURL = "http://" + address(o.ports[1].number)
 	o.MetricsURL = scheme + address(o.ports[2].number)
+	if opts.Webhooks {
+		o.WebhookURL = "https://" + address(o.ports[3].number)
+	}
 	return o, nil
 }
 
@@ -132,6 +139,9 @@ func (o OperatorOptions) args(ports []int) []string {
 		args = append(args, "--tls-cert-dir="+o.TLSCertDir)
 	} else {
 		args = append(args, "--plain-http")
+	}
+	if o.Webhooks {
+		args = append(args, "--webhook-bind-address="+address(ports[3]), "--webhook-names=127.0.0.1")
 	}
 	return append(args, o.Args...)
 }

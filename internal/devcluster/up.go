@@ -88,7 +88,9 @@ func (s *System) start(ctx context.Context, opts Options) error {
 		{"build", func() (string, error) { return "operator", BuildOperator(ctx, opts.Log, binary) }},
 		{"control plane", func() (string, error) { return s.startControlPlane(ctx, opts, root) }},
 		{"object store", func() (string, error) { return s.startObjectStore(ctx, opts) }},
-		{"default store", func() (string, error) { return "FileStore default, bucket " + Bucket, s.createDefaultStore(ctx) }},
+		{"default store", func() (string, error) {
+			return "FileStore default, bucket " + Bucket, errors.Join(s.ControlPlane.PrepareWebhooks(ctx), s.createDefaultStore(ctx))
+		}},
 		{"permissions", func() (string, error) {
 			if kubeconfig, err = s.ControlPlane.OperatorKubeconfig(ctx); err != nil {
 				return "", err
@@ -99,12 +101,16 @@ func (s *System) start(ctx context.Context, opts Options) error {
 		{"operator", func() (string, error) {
 			s.Operator, err = StartOperator(ctx, OperatorOptions{
 				Binary: binary, Dir: filepath.Join(s.dir, "operator"), Kubeconfig: kubeconfig, Port: opts.Port, Args: opts.OperatorArgs,
+				Webhooks: true,
 			})
 			if err != nil {
 				return "", err
 			}
 			s.URL = s.Operator.URL
 			return s.URL, s.waitDefaultStore(ctx)
+		}},
+		{"webhooks", func() (string, error) {
+			return "admission of uploads and stores", s.ControlPlane.InstallWebhooks(ctx, s.Operator.WebhookURL)
 		}},
 	}
 	for _, step := range steps {

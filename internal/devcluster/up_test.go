@@ -3,12 +3,15 @@ package devcluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // TestUp is `make run`: the printed commands work as printed, a second start is refused, and a process that dies is told of.
@@ -55,6 +58,13 @@ func TestUp(t *testing.T) {
 			t.Errorf("a file that is not there, read with %.10q: %d, want %d", header, answer.StatusCode, want)
 		}
 	}
+	// Admission is on: the first upload of a file is admitted, the second is not.
+	if err := system.admits(t.Context(), "first"); err != nil {
+		t.Error(err)
+	}
+	if err := system.admits(t.Context(), "second"); err == nil || !strings.Contains(err.Error(), "the upload \"first\" of the same file is open") {
+		t.Errorf("a second upload of one file is answered with %v", err)
+	}
 
 	var inUse *AlreadyRunningError
 	if _, err := Up(t.Context(), opts); !errors.As(err, &inUse) || inUse.URL != system.URL {
@@ -89,6 +99,26 @@ func TestUp(t *testing.T) {
 	if _, err := os.Stat(system.EnvFile); !os.IsNotExist(err) {
 		t.Errorf("the variables outlive the system: %v", err)
 	}
+}
+
+// admits creates an upload, always of the same file, and says why it could not, or who the API server says has created it if that is somebody else.
+func (s *System) admits(ctx context.Context, name string) error {
+	c, err := newClient(s.ControlPlane.config)
+	if err != nil {
+		return err
+	}
+	object := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": apiVersion, "kind": "MultipartUpload", "metadata": map[string]any{"namespace": "default", "name": name},
+		"spec": map[string]any{"entityID": sampleEntity, "path": "admission.bin", "createdBy": "mallory"},
+	}}
+	if err := c.Create(ctx, object); err != nil {
+		return err
+	}
+	spec := object.Object["spec"].(map[string]any)
+	if spec["createdBy"] != "devcluster-admin" || spec["storeName"] != defaultStoreName {
+		return fmt.Errorf("createdBy and storeName of the upload: %v", spec)
+	}
+	return nil
 }
 
 // pasteable picks the commands out of the welcome.

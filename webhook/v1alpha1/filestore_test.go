@@ -1,0 +1,150 @@
+package v1alpha1_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+)
+
+// testStoreStaysWhereUploadsAre changes each field that says where a store is.
+func testStoreStaysWhereUploadsAre(t *testing.T) {
+	namespace, fs := tenant(t, nil), store(t, nil)
+	move := map[string]func(*v1alpha1.FileStoreSpec){
+		"endpoint": func(s *v1alpha1.FileStoreSpec) { s.Endpoint = "https://elsewhere.example.com" },
+		"bucket":   func(s *v1alpha1.FileStoreSpec) { s.Bucket += "-2" },
+		"prefix":   func(s *v1alpha1.FileStoreSpec) { s.Prefix = "elsewhere/" },
+	}
+	try := func(change func(*v1alpha1.FileStoreSpec)) error {
+		changed := fs.DeepCopy()
+		change(&changed.Spec)
+		return world.admin.Patch(t.Context(), changed, client.MergeFrom(fs), client.DryRunAll)
+	}
+	for field, change := range move {
+		if err := try(change); err != nil {
+			t.Errorf("%s of a store without uploads: %v", field, err)
+		}
+	}
+	var opened []*v1alpha1.MultipartUpload
+	for _, path := range []string{"1.bin", "2.bin"} {
+		u := newUpload(namespace, path)
+		u.Spec.StoreName = fs.Name
+		create(t, u)
+		opened = append(opened, u)
+	}
+	for field, change := range move {
+		refused(t, try(change), "UploadsOpen", fmt.Sprintf("spec.%s cannot change while uploads are open in the FileStore, and there are 2: complete or abort them", field))
+	}
+	both := try(func(s *v1alpha1.FileStoreSpec) { s.Bucket, s.Prefix = "another", "elsewhere/" })
+	refused(t, both, "UploadsOpen", "spec.bucket and spec.prefix cannot change")
+	if err := try(func(s *v1alpha1.FileStoreSpec) { s.Region = "eu-central-1" }); err != nil {
+		t.Errorf("what is no move: %v", err)
+	}
+	for _, u := range opened {
+		if err := world.admin.Delete(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := try(move["bucket"]); err != nil {
+		t.Errorf("when all are gone: %v", err)
+	}
+}
+
+func testSelectorIsValid(t *testing.T) {
+	for operator, values := range map[metav1.LabelSelectorOperator][]string{"Is": {"a"}, "In": nil, "Exists": {"a"}} {
+		fs := newStore()
+		fs.Spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "stage", Operator: operator, Values: values}}}
+		refused(t, world.admin.Create(t.Context(), fs), v1alpha1.ReasonInvalidConfiguration, "spec.namespaceSelector is not valid: ")
+	}
+	fs := store(t, nil)
+	fs.Spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "stage", Operator: "Is"}}}
+	refused(t, world.admin.Update(t.Context(), fs), v1alpha1.ReasonInvalidConfiguration, `"Is" is not a valid label selector operator`)
+}
+
+func testWarnings(t *testing.T) {
+	c, heard := listening(t)
+	warned := func(change func(*v1alpha1.FileStore), want string) {
+		t.Helper()
+		eventually(t, func() error {
+			fs := newStore()
+			change(fs)
+			if err := c.Create(t.Context(), fs, client.DryRunAll); err != nil {
+				return err
+			}
+			if got := heard.take(); !strings.Contains(got, want) || (want == "" && got != "") {
+				return fmt.Errorf("the warnings are %q, want %q", got, want)
+			}
+			return nil
+		})
+	}
+	warned(func(*v1alpha1.FileStore) {}, "")
+	first := store(t, func(fs *v1alpha1.FileStore) { fs.Spec.Bucket, fs.Spec.Prefix = "shared-bucket", "iot/" })
+	shared := fmt.Sprintf("the FileStore %q uses the same bucket with the prefix \"iot/\"", first.Name)
+	for _, prefix := range []string{"iot/", "", "iot/deeper/"} {
+		warned(func(fs *v1alpha1.FileStore) { fs.Spec.Bucket, fs.Spec.Prefix = "shared-bucket", prefix }, shared)
+	}
+	warned(func(fs *v1alpha1.FileStore) { fs.Spec.Bucket, fs.Spec.Prefix = "shared-bucket", "other/" }, "")
+}
+
+// testTwoDefaults runs alone: a default store would change what the others see.
+func testTwoDefaults(t *testing.T) {
+	mark := func(fs *v1alpha1.FileStore) {
+		metav1.SetMetaDataAnnotation(&fs.ObjectMeta, v1alpha1.AnnotationDefaultStore, "true")
+	}
+	c, heard := listening(t)
+	first := store(t, mark)
+	eventually(t, func() error {
+		second := newStore()
+		mark(second)
+		if err := c.Create(t.Context(), second, client.DryRunAll); err != nil {
+			return err
+		}
+		want := fmt.Sprintf("the FileStore %q is a default one, too: of several, the one that was created last is used", first.Name)
+		if got := heard.take(); got != want {
+			return fmt.Errorf("the warnings are %q, want %q", got, want)
+		}
+		return nil
+	})
+	u := newUpload(tenant(t, nil), "a.bin")
+	if err := c.Create(t.Context(), u, client.DryRunAll); err != nil || u.Spec.StoreName != first.Name {
+		t.Errorf("without a name, the store is %q, %v", u.Spec.StoreName, err)
+	}
+}
+
+// listening is a client, and the warnings that it gets.
+func listening(t *testing.T) (client.Client, *warnings) {
+	t.Helper()
+	heard := &warnings{}
+	config := world.plane.RESTConfig()
+	config.WarningHandlerWithContext = heard
+	c, err := client.New(config, client.Options{Scheme: world.scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, heard
+}
+
+type warnings struct {
+	mu   sync.Mutex
+	text []string
+}
+
+func (w *warnings) HandleWarningHeaderWithContext(_ context.Context, _ int, _ string, text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.text = append(w.text, text)
+}
+
+func (w *warnings) take() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := strings.Join(w.text, "\n")
+	w.text = nil
+	return text
+}

@@ -1,0 +1,64 @@
+package v1alpha1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// uploadValidator refuses an upload that could not be opened.
+type uploadValidator struct{ world *world }
+
+// ValidateCreate implements admission.Validator.
+func (v *uploadValidator) ValidateCreate(ctx context.Context, u *v1alpha1.MultipartUpload) (admission.Warnings, error) {
+	store, err := v.world.storeFor(ctx, u.Namespace, u.Spec.StoreName)
+	var refused *upload.StoreError
+	switch {
+	case errors.As(err, &refused):
+		return nil, refuse(refused.Reason, refused.Message)
+	case err != nil:
+		return nil, err
+	}
+	if _, err := upload.FileOf(u).ObjectKey(store.Spec.Prefix); err != nil {
+		return nil, refuse(v1alpha1.ReasonInvalidKey, err.Error())
+	}
+	holder, err := v.world.holderOf(ctx, u)
+	switch {
+	case err != nil:
+		return nil, err
+	case holder != nil:
+		return nil, refuse(v1alpha1.ReasonFileBusy, fmt.Sprintf("the upload %q of the same file is open: complete, abort or delete it first", holder.Name))
+	}
+	return nil, v.checkCap(ctx, u, store)
+}
+
+// checkCap counts by the cache, as the reconciler does, which counts again.
+func (v *uploadValidator) checkCap(ctx context.Context, u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) error {
+	limit := int(upload.LimitsOf(store).MaxOpenUploads)
+	if limit == 0 {
+		return nil
+	}
+	n, err := v.world.openIn(ctx, u.Namespace, store.Name)
+	switch {
+	case err != nil:
+		return err
+	case n >= limit:
+		return refuse(v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("the namespace has %d uploads open in the FileStore %q, which allows %d (limits.maxOpenUploadsPerNamespace): complete or abort one first", n, store.Name, limit))
+	}
+	return nil
+}
+
+// ValidateUpdate implements admission.Validator. The schema says all that there is to say about changes.
+func (v *uploadValidator) ValidateUpdate(context.Context, *v1alpha1.MultipartUpload, *v1alpha1.MultipartUpload) (admission.Warnings, error) {
+	return nil, nil
+}
+
+// ValidateDelete implements admission.Validator. A deletion is an abort, and always allowed.
+func (v *uploadValidator) ValidateDelete(context.Context, *v1alpha1.MultipartUpload) (admission.Warnings, error) {
+	return nil, nil
+}

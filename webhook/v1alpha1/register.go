@@ -1,0 +1,35 @@
+package v1alpha1
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// Options are what the webhooks need. All are required.
+type Options struct {
+	// Cached reads from an informer cache that has the index upload.FileIndex.
+	Cached client.Reader
+	// Live reads from the API server. It is asked before a refusal that the cache may be wrong about, and before a FileStore moves.
+	Live client.Reader
+	// Trusted says whether a user may name in createdBy whom it likes, because it creates uploads for callers that it has authenticated.
+	Trusted func(ctx context.Context, user string) bool
+}
+
+// Paths that the manifests name, too.
+const (
+	pathDefaultUpload  = "/mutate-iotfile-dev-v1alpha1-multipartupload"
+	pathValidateUpload = "/validate-iotfile-dev-v1alpha1-multipartupload"
+	pathValidateStore  = "/validate-iotfile-dev-v1alpha1-filestore"
+)
+
+// Register has server, which must not have been given the paths before, answer for the webhooks. scheme knows the kinds.
+func Register(server webhook.Server, scheme *runtime.Scheme, opts Options) {
+	world := &world{cached: opts.Cached, live: opts.Live}
+	server.Register(pathDefaultUpload, admission.WithDefaulter(scheme, &uploadDefaulter{world: world, trusted: opts.Trusted}))
+	server.Register(pathValidateUpload, admission.WithValidator(scheme, &uploadValidator{world: world}))
+	server.Register(pathValidateStore, admission.WithValidator(scheme, &storeValidator{world: world}))
+}

@@ -1,0 +1,68 @@
+package v1alpha1
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// world reads what an object is judged against.
+type world struct{ cached, live client.Reader }
+
+// storeFor finds the FileStore that serves an upload, by the cache, and once more by the API server before there is none: what was applied a moment ago counts.
+// It returns a *upload.StoreError where there is none.
+func (w *world) storeFor(ctx context.Context, namespace, name string) (*v1alpha1.FileStore, error) {
+	store, err := resolve(ctx, w.cached, namespace, name)
+	if err != nil {
+		return resolve(ctx, w.live, namespace, name)
+	}
+	return store, nil
+}
+
+func resolve(ctx context.Context, reader client.Reader, namespace, name string) (*v1alpha1.FileStore, error) {
+	var stores v1alpha1.FileStoreList
+	if err := reader.List(ctx, &stores); err != nil {
+		return nil, fmt.Errorf("list FileStores: %w", err)
+	}
+	var ns corev1.Namespace
+	if err := reader.Get(ctx, client.ObjectKey{Name: namespace}, &ns); err != nil {
+		return nil, fmt.Errorf("get namespace: %w", err)
+	}
+	return upload.ResolveStore(name, upload.Namespace{Labels: ns.Labels, Annotations: ns.Annotations}, stores.Items)
+}
+
+// holderOf returns the upload that has the file of u, nil if none has. The API server is asked before one is believed to.
+func (w *world) holderOf(ctx context.Context, u *v1alpha1.MultipartUpload) (*v1alpha1.MultipartUpload, error) {
+	var same v1alpha1.MultipartUploadList
+	err := w.cached.List(ctx, &same, client.InNamespace(u.Namespace), client.MatchingFields{upload.FileIndex: upload.FileIndexKey(u)})
+	if err != nil {
+		return nil, fmt.Errorf("list uploads of the file: %w", err)
+	}
+	for i := range same.Items {
+		if !upload.Holds(&same.Items[i]) {
+			continue
+		}
+		now := &v1alpha1.MultipartUpload{}
+		switch err := w.live.Get(ctx, client.ObjectKeyFromObject(&same.Items[i]), now); {
+		case client.IgnoreNotFound(err) != nil:
+			return nil, fmt.Errorf("get upload: %w", err)
+		case err == nil && upload.Holds(now) && upload.FileOf(now) == upload.FileOf(u):
+			return now, nil
+		}
+	}
+	return nil, nil
+}
+
+// openIn counts what the namespace has open in a store.
+func (w *world) openIn(ctx context.Context, namespace, store string) (int, error) {
+	var all v1alpha1.MultipartUploadList
+	if err := w.cached.List(ctx, &all, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return 0, fmt.Errorf("list uploads of the namespace: %w", err)
+	}
+	return upload.OpenIn(all.Items, store), nil
+}
