@@ -63,7 +63,7 @@ func (p plan) String() string {
 const (
 	meanGap  = 2200 * time.Millisecond
 	quiet    = 3 * time.Second
-	leaseFor = 15 * time.Second // the operator's default
+	leaseFor = 8 * time.Second
 )
 
 // newPlan deals the events from a deck that holds each kind at least once, and is shuffled anew when it is empty: so a short run has all of them, too.
@@ -91,8 +91,8 @@ type card struct{ deal func(*rand.Rand) event }
 
 var cards = slices.Concat(
 	// Without a leader no upload is opened or completed: too many of these, and there is little left to torment.
-	process("kill", 2, 0, 3*time.Second), process("terminate", 2, 0, 3*time.Second), process("pause", 1, leaseFor+2*time.Second, 24*time.Second),
-	process("kill leader", 1, 0, 3*time.Second), process("pause leader", 1, leaseFor+2*time.Second, 24*time.Second),
+	process("kill", 2, 0, 3*time.Second), process("terminate", 2, 0, 3*time.Second), process("pause", 1, leaseFor+2*time.Second, 16*time.Second),
+	process("kill leader", 1, 0, 3*time.Second), process("pause leader", 1, leaseFor+2*time.Second, 16*time.Second),
 	server("restart store", 1), server("restart API server", 1),
 	connections(),
 	requests(store, httpFaults), requests(0, httpFaults),
