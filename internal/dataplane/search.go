@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
@@ -125,7 +126,7 @@ func (p *pass) run(ctx context.Context) ([]*foundFile, int, error) {
 		f, ok := p.found(o)
 		switch {
 		case !ok || !p.query.filter.matches(f.value, true):
-		case f.meta != nil || !p.query.needsMetadata():
+		case !garbled(o.Key) && (f.meta != nil || !p.query.needsMetadata()):
 			p.consider(f)
 		default:
 			group.Go(func() error { return p.ask(passCtx, f) })
@@ -146,6 +147,9 @@ func (p *pass) run(ctx context.Context) ([]*foundFile, int, error) {
 	here := slices.DeleteFunc(page, func(f *foundFile) bool { return f.gone })
 	return here, p.total - (len(page) - len(here)), nil
 }
+
+// garbled says whether the key may not be the object's: listings are XML, and some stores put U+FFFD for what XML cannot hold.
+func garbled(key string) bool { return strings.ContainsRune(key, utf8.RuneError) }
 
 // found makes a file of an object. ok is false for one whose key is no address of this API, such as the directory marks of other tools.
 func (p *pass) found(o filestore.Object) (f *foundFile, ok bool) {
