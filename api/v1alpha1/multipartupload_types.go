@@ -92,13 +92,14 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}\\\\x{fffe}\\\\x{ffff}]')",message="path must not hold control characters, U+FFFE or U+FFFF"
 	Path string `json:"path,omitempty"`
 
-	// contentType is the media type that the file is served with, as in "application/zip". Immutable.
+	// contentType is the media type that the file is served with, as in "application/zip", but for multipart/form-data. Immutable.
 	//
 	// +optional
 	// +kubebuilder:default="application/octet-stream"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[^\\\\x20-\\\\x7e]')",message="contentType must be printable ASCII"
+	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().startsWith('multipart/form-data')",message="contentType must not be multipart/form-data, which object stores take for a form of their own"
 	ContentType string `json:"contentType,omitempty"`
 
 	// description is free text that is kept with the file, 100 characters at most. Immutable.

@@ -59,6 +59,8 @@ func testUploadCreation(t *testing.T) {
 		{"ContentTypeLong", fields{"spec.contentType": text(256)}, "spec.contentType: Too long"},
 		{"ContentTypeLongest", fields{"spec.contentType": text(255)}, ""},
 		{"ContentTypeHeaderInjection", fields{"spec.contentType": "a/b\r\nx: y"}, "contentType must be printable ASCII"},
+		{"ContentTypeForm", fields{"spec.contentType": "Multipart/Form-Data; boundary=x"}, "contentType must not be multipart/form-data"},
+		{"ContentTypeOtherMultipart", fields{"spec.contentType": "multipart/mixed; boundary=x"}, ""},
 		{"ContentTypeNotASCII", fields{"spec.contentType": "a/ü"}, "contentType must be printable ASCII"},
 		{"DescriptionEmpty", fields{"spec.description": ""}, "spec.description in body should be at least 1 chars long"},
 		{"DescriptionLongest", fields{"spec.description": text(100)}, ""},

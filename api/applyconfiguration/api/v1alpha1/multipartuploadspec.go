@@ -26,7 +26,7 @@ type MultipartUploadSpecApplyConfiguration struct {
 	// A segment may hold any UTF-8 text but control characters, U+FFFE and U+FFFF, and is neither empty nor "." nor "..". Prefix, namespace,
 	// entity and path together are at most 1024 bytes long, the limit of an S3 object key.
 	Path *string `json:"path,omitempty"`
-	// contentType is the media type that the file is served with, as in "application/zip". Immutable.
+	// contentType is the media type that the file is served with, as in "application/zip", but for multipart/form-data. Immutable.
 	ContentType *string `json:"contentType,omitempty"`
 	// description is free text that is kept with the file, 100 characters at most. Immutable.
 	Description *string `json:"description,omitempty"`
