@@ -119,7 +119,7 @@ var fixed = []struct {
 	{errBodyShort, answer{status: http.StatusBadRequest, message: "the body ended before its Content-Length: nothing was stored"}},
 	{errBodyIdle, answer{status: http.StatusRequestTimeout, message: "no byte of the body arrived for too long: nothing was stored"}},
 	{errBodySlow, answer{status: http.StatusRequestTimeout, message: "the body arrives too slowly to be waited for: nothing was stored"}},
-	{errClientGone, answer{status: statusClientGone, message: "the client closed the connection"}},
+	{errClientGone, clientGone},
 	{filestore.ErrNoSuchUpload, answer{status: http.StatusConflict, message: "the upload is not open any more: start it again with upload=start"}},
 	{filestore.ErrNotFound, answer{status: http.StatusNotFound, message: "the file does not exist"}},
 	{filestore.ErrPrecondition, answer{status: http.StatusConflict, message: "the file has changed meanwhile: read it again and decide anew"}},
@@ -141,14 +141,21 @@ var fixed = []struct {
 	{filestore.ErrSecretNotFound, storeBroken},
 	{filestore.ErrSecretKey, storeBroken},
 	{errTimeout, answer{status: http.StatusServiceUnavailable, message: "it takes longer than usual: send the request again", retryAfter: retryShort}},
-	{context.Canceled, answer{status: statusClientGone, message: "the client closed the connection"}},
+	{context.Canceled, clientGone},
 }
 
 // storeBroken answers what only the platform team can mend.
 var storeBroken = answer{status: http.StatusBadGateway, message: "the file store cannot be used as it is set up: the platform team has to look at its FileStore", retryAfter: retryLong}
 
-// statusClientGone stands in logs and metrics for requests whose client left; nobody reads the answer.
+// statusClientGone stands in logs and metrics for requests whose client left. The answer, 400, is read only by a client that has closed its side of the
+// connection alone: a server cannot tell the two apart.
 const statusClientGone = 499
+
+// clientGone is what such a client is told. Where the request was when it was given up is not known.
+var clientGone = answer{
+	status:  statusClientGone,
+	message: "the client closed the connection before the answer, and the request was given up: keep both sides open, and send it again to learn what has become of it",
+}
 
 // describe is the one table from errors to answers.
 func describe(err error) answer {
@@ -234,7 +241,7 @@ func describeCluster(err error) answer {
 	case apierrors.IsForbidden(err):
 		return answer{status: http.StatusForbidden, message: "the cluster does not allow this upload in this namespace, for example because of a quota"}
 	case errors.Is(err, context.Canceled):
-		return answer{status: statusClientGone, message: "the client closed the connection"}
+		return clientGone
 	default:
 		return answer{status: http.StatusServiceUnavailable, message: "the cluster cannot be reached: send the request again", retryAfter: retryShort}
 	}
@@ -266,6 +273,9 @@ func (c *call) fail(err error) {
 	}{c.id, a.message}) // two strings: it cannot fail
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if a.status == statusClientGone {
+		a.status = http.StatusBadRequest
+	}
 	c.response.WriteHeader(a.status)
 	if c.method != http.MethodHead {
 		_, _ = c.response.Write(body) // the client may be gone; the log line has it

@@ -12,6 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
@@ -286,4 +290,51 @@ func TestRepeatedEnds(t *testing.T) {
 	s.want(s.do(http.MethodDelete, s.path("x"), nil), 502)
 	s.want(s.do(http.MethodDelete, s.path("x"), nil), 404)
 	s.nothingLeft()
+}
+
+// TestHalfClosed: a client that closes its side after the request cannot be told from one that has left. It gets an answer that HTTP knows, nothing of a request that
+// was given up is left, and one that can be recognised gets its result when it is sent again.
+func TestHalfClosed(t *testing.T) {
+	store := memory.New(memory.Options{MinPartSize: -1})
+	s := newSystem(t, setup{store: store})
+	send := func(fault memory.Fault, path, body string) {
+		t.Helper()
+		remove := store.Inject(fault)
+		defer remove()
+		c := s.dial()
+		c.head(s, "PUT", s.path(path), fmt.Sprintf("Content-Length: %d", len(body)), "Idempotency-Key: k")
+		_, _ = io.WriteString(c, body)
+		must(t, c.CloseWrite())
+		got := c.reply()
+		if got.status != 400 || !strings.Contains(string(got.body), "closed the connection") {
+			t.Errorf("%s: %v", path, got)
+		}
+		checkErrorBody(t, got)
+	}
+	hold := make(chan struct{})
+	send(memory.Fault{Operation: memory.CreateUpload, Before: memory.WaitFor(hold)}, "x?upload=start", "")
+	close(hold)
+	s.want(s.put(s.path("x?upload=start"), nil, "Idempotency-Key", "k"), 201)
+	s.want(s.put(s.path("x?upload=abort"), nil), 204)
+
+	send(memory.Fault{Operation: memory.PutObject, After: memory.Hang}, "y", "stored")
+	s.want(s.put(s.path("y"), []byte("stored"), "Idempotency-Key", "k"), 201)
+	s.want(s.do(http.MethodDelete, s.path("y"), nil), 204)
+	s.nothingLeft()
+	if n := len(s.log.with(`"status"=499`)); n != 2 {
+		t.Errorf("%d log lines tell that the client left, want 2", n)
+	}
+}
+
+// TestPartNumberLimit: the highest part number is the FileStore's to say, and the body of the completion may be one higher.
+func TestPartNumberLimit(t *testing.T) {
+	s := newSystem(t, setup{limits: &v1alpha1.FileStoreLimits{MinPartSize: ptr.To(resource.MustParse("1")), MaxPartNumber: ptr.To(int32(9999))}})
+	s.want(s.put(s.path("x?upload=start"), nil), 201)
+	s.want(s.put(s.path("x?part=1001"), []byte("x")), 201)
+	s.want(s.put(s.path("x?part=9999"), []byte("x")), 201)
+	got := s.want(s.put(s.path("x?part=10000"), []byte("x")), 400)
+	if !strings.Contains(string(got.body), "1 to 9999") {
+		t.Errorf("beyond the limit: %v", got)
+	}
+	s.want(s.put(s.path("x?upload=abort"), nil), 204)
 }

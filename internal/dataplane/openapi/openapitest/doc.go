@@ -8,6 +8,6 @@
 // on purpose.
 //
 // Three extensions of the document say what OpenAPI cannot. A path parameter with x-spans-segments holds slashes. An entry of
-// components.pathItems with x-path and x-query stands for the requests to that path that have this query; they are told apart by
+// components.pathItems with x-path and x-of-query stands for the requests to that path that have this query; they are told apart by
 // one or more of such entries. The entry named anythingElse stands for what no other matches.
 package openapitest

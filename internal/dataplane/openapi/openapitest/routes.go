@@ -57,7 +57,7 @@ func readRoutes(doc *v3.Document) ([]route, error) {
 			if extension(other.Extensions.GetOrZero("x-path")) != template {
 				continue
 			}
-			key, value, _ := strings.Cut(extension(other.Extensions.GetOrZero("x-query")), "=")
+			key, value, _ := strings.Cut(extension(other.Extensions.GetOrZero("x-of-query")), "=")
 			r.variants = append(r.variants, variant{name: name, item: other, key: key, value: value})
 		}
 		routes = append(routes, r)
