@@ -30,6 +30,7 @@ func newDataPlane(base cluster.Cluster, o *options, stores *filestore.Provider, 
 		Log:              ctrl.Log.WithName("data-plane"),
 		Registerer:       metrics.Registry,
 	}
+	o.limits.apply(&opts)
 	reviewer, err := o.security.protect(&opts, base.GetConfig(), certificate)
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ type options struct {
 	namespace        string
 	roles            string
 	security         security
+	limits           limits
 	dataPlaneAddress string
 	healthAddress    string
 	metricsAddress   string
@@ -63,6 +64,7 @@ func parseFlags() (*options, error) {
 	flag.StringVar(&o.roles, "roles", roleDataPlane+","+roleController,
 		"What this process does: data-plane serves the REST API, controller reconciles (one replica at a time).")
 	o.security.bindFlags()
+	o.limits.bindFlags()
 	flag.StringVar(&o.dataPlaneAddress, "data-plane-bind-address", "127.0.0.1:8080", "Where the REST API listens.")
 	flag.StringVar(&o.healthAddress, "health-probe-bind-address", "127.0.0.1:8081", "Where /healthz and /readyz listen; \"0\" turns them off.")
 	flag.StringVar(&o.metricsAddress, "metrics-bind-address", "127.0.0.1:8082", "Where /metrics listens; \"0\" turns it off.")
@@ -107,7 +109,7 @@ func (o *options) validate() error {
 			return fmt.Errorf("--roles: %q is not a role: choose from %s and %s", role, roleDataPlane, roleController)
 		}
 	}
-	if err := o.security.validate(o.has(roleDataPlane)); err != nil {
+	if err := errors.Join(o.security.validate(o.has(roleDataPlane)), o.limits.validate()); err != nil {
 		return err
 	}
 	if err := o.splitWebhookAddress(); err != nil {

@@ -125,37 +125,37 @@ func TestHostileHeads(t *testing.T) {
 	put := "PUT /namespaces/" + s.namespace + s.path("x")
 	body := strings.Repeat("x", 2000)
 	for name, request := range map[string]string{
-		"two lengths":            put + " HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n" + body,
-		"length and chunks":      put + " HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-		"chunks and length":      put + " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-		"odd coding":             put + " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: xchunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-		"coding with a tab":      put + " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding:\tchunked\r\nTransfer-Encoding: identity\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-		"space before the colon": put + " HTTP/1.1\r\nHost: t\r\nContent-Length : 5\r\n\r\nhello",
-		"folded header":          put + " HTTP/1.1\r\nHost: t\r\nX: a\r\n Content-Length: 5\r\n\r\nhello",
-		"negative length":        put + " HTTP/1.1\r\nHost: t\r\nContent-Length: -5\r\n\r\nhello",
-		"signed length":          put + " HTTP/1.1\r\nHost: t\r\nContent-Length: +5\r\n\r\nhello",
-		"hexadecimal length":     put + " HTTP/1.1\r\nHost: t\r\nContent-Length: 0x5\r\n\r\nhello",
-		"endless length":         put + " HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999999999999\r\n\r\nhello",
-		"huge length":            put + " HTTP/1.1\r\nHost: t\r\nContent-Length: 9223372036854775807\r\n\r\nhello",
+		"two lengths":            put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n" + body,
+		"length and chunks":      put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+		"chunks and length":      put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+		"odd coding":             put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: xchunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+		"coding with a tab":      put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding:\tchunked\r\nTransfer-Encoding: identity\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+		"space before the colon": put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length : 5\r\n\r\nhello",
+		"folded header":          put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\r\n Content-Length: 5\r\n\r\nhello",
+		"negative length":        put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -5\r\n\r\nhello",
+		"signed length":          put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: +5\r\n\r\nhello",
+		"hexadecimal length":     put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0x5\r\n\r\nhello",
+		"endless length":         put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999999999999999\r\n\r\nhello",
+		"huge length":            put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9223372036854775807\r\n\r\nhello",
 		"no host":                put + " HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
-		"two hosts":              put + " HTTP/1.1\r\nHost: t\r\nHost: u\r\nContent-Length: 5\r\n\r\nhello",
-		"NUL in a header":        put + " HTTP/1.1\r\nHost: t\r\nX: a\x00b\r\nContent-Length: 5\r\n\r\nhello",
-		"bare CR":                put + " HTTP/1.1\r\nHost: t\r\nX: a\rContent-Length: 5\r\n\r\n",
-		"unknown expectation":    put + " HTTP/1.1\r\nHost: t\r\nExpect: 200-ok\r\nContent-Length: 5\r\n\r\nhello",
-		"a header of 64 KiB":     put + " HTTP/1.1\r\nHost: t\r\nX: " + strings.Repeat("a", 64<<10) + "\r\nContent-Length: 5\r\n\r\nhello",
-		"10000 headers":          put + " HTTP/1.1\r\nHost: t\r\n" + strings.Repeat("X: a\r\n", 10_000) + "Content-Length: 5\r\n\r\nhello",
-		"HTTP/3":                 put + " HTTP/3.0\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello",
+		"two hosts":              put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: u\r\nContent-Length: 5\r\n\r\nhello",
+		"NUL in a header":        put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\x00b\r\nContent-Length: 5\r\n\r\nhello",
+		"bare CR":                put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\rContent-Length: 5\r\n\r\n",
+		"unknown expectation":    put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 200-ok\r\nContent-Length: 5\r\n\r\nhello",
+		"a header of 64 KiB":     put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + strings.Repeat("a", 64<<10) + "\r\nContent-Length: 5\r\n\r\nhello",
+		"10000 headers":          put + " HTTP/1.1\r\nHost: 127.0.0.1\r\n" + strings.Repeat("X: a\r\n", 10_000) + "Content-Length: 5\r\n\r\nhello",
+		"HTTP/3":                 put + " HTTP/3.0\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\nhello",
 		"HTTP/2 preface":         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 		"TLS":                    "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + body,
-		"upgrade":                put + " HTTP/1.1\r\nHost: t\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nContent-Length: 0\r\n\r\n",
-		"an absolute address":    "PUT http://u" + s.path("//x") + " HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello",
-		"connect":                "CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: t\r\n\r\n",
-		"no path":                "PUT * HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello",
-		"If-Match twice":         put + " HTTP/1.1\r\nHost: t\r\nIf-Match: 0\r\nIf-Match: 1\r\nContent-Length: 5\r\n\r\nhello",
-		"If-Match of any":        put + " HTTP/1.1\r\nHost: t\r\nIf-Match: *\r\nContent-Length: 5\r\n\r\nhello",
-		"If-Match beyond":        put + " HTTP/1.1\r\nHost: t\r\nIf-Match: 9223372036854775808\r\nContent-Length: 5\r\n\r\nhello",
-		"media type of 300":      put + " HTTP/1.1\r\nHost: t\r\ntype: " + strings.Repeat("a", 300) + "\r\nContent-Length: 5\r\n\r\nhello",
-		"media type with a tab":  put + " HTTP/1.1\r\nHost: t\r\ntype: a\tb\r\nContent-Length: 5\r\n\r\nhello",
+		"upgrade":                put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nContent-Length: 0\r\n\r\n",
+		"an absolute address":    "PUT http://u" + s.path("//x") + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\nhello",
+		"connect":                "CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+		"no path":                "PUT * HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\nhello",
+		"If-Match twice":         put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nIf-Match: 0\r\nIf-Match: 1\r\nContent-Length: 5\r\n\r\nhello",
+		"If-Match of any":        put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nIf-Match: *\r\nContent-Length: 5\r\n\r\nhello",
+		"If-Match beyond":        put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nIf-Match: 9223372036854775808\r\nContent-Length: 5\r\n\r\nhello",
+		"media type of 300":      put + " HTTP/1.1\r\nHost: 127.0.0.1\r\ntype: " + strings.Repeat("a", 300) + "\r\nContent-Length: 5\r\n\r\nhello",
+		"media type with a tab":  put + " HTTP/1.1\r\nHost: 127.0.0.1\r\ntype: a\tb\r\nContent-Length: 5\r\n\r\nhello",
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := s.dial()
@@ -201,7 +201,7 @@ func TestSlowLoris(t *testing.T) {
 	s.want(s.do(http.MethodDelete, s.path("y"), nil), 204)
 
 	head := s.dial()
-	_, err := io.WriteString(head, "GET /openapi.yaml HTTP/1.1\r\nHost: t\r\nX: ")
+	_, err := io.WriteString(head, "GET /openapi.yaml HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
 	must(t, err)
 	go trickle(head)
 	if _, err := io.Copy(io.Discard, head.reader); isTimeout(err) {
@@ -244,7 +244,7 @@ func TestIdleConnections(t *testing.T) {
 				conn, err := net.Dial("tcp", s.addr)
 				if err == nil {
 					conns[i] = conn
-					_, err = io.WriteString(conn, "HEAD /openapi.yaml HTTP/1.1\r\nHost: t\r\n\r\n")
+					_, err = io.WriteString(conn, "HEAD /openapi.yaml HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 				}
 				if err == nil {
 					_, err = conn.Read(buffer)

@@ -37,7 +37,7 @@ func (s *system) dial() *raw {
 // head sends a request line and headers.
 func (c *raw) head(s *system, method, path string, headers ...string) {
 	c.t.Helper()
-	lines := append([]string{method + " /namespaces/" + s.namespace + path + " HTTP/1.1", "Host: test"}, headers...)
+	lines := append([]string{method + " /namespaces/" + s.namespace + path + " HTTP/1.1", "Host: 127.0.0.1"}, headers...)
 	_, err := io.WriteString(c, strings.Join(lines, "\r\n")+"\r\n\r\n")
 	must(c.t, err)
 }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
+)
+
+// limits bound what clients and object storage may take of the data plane's time.
+type limits struct {
+	maxSearches      int
+	minBodyRate      int64
+	bodyGrace        time.Duration
+	storeIdleTimeout time.Duration
+	waitTimeout      time.Duration
+}
+
+func (l *limits) bindFlags() {
+	flag.IntVar(&l.maxSearches, "max-searches", 16, "How many searches this replica runs at once; beyond it clients get 503 with Retry-After.")
+	flag.Int64Var(&l.minBodyRate, "min-body-rate", 1<<10,
+		"How many bytes per second a client must send of a body on average, or get 408: one that trickles would hold its place for ever. 0 demands nothing.")
+	flag.DurationVar(&l.bodyGrace, "min-body-rate-grace", 30*time.Second,
+		"How long a client may be waited for before --min-body-rate counts.")
+	flag.DurationVar(&l.storeIdleTimeout, "store-idle-timeout", time.Minute,
+		"How long object storage may take no byte of a body, or not answer after the last one, before the client gets 504.")
+	flag.DurationVar(&l.waitTimeout, "wait-timeout", 50*time.Second,
+		"How long a start (half a minute at most), completion, abort or search may keep its client waiting before it gets 503, to send the same request again. "+
+			"Must be shorter than the time-outs of proxies between.")
+}
+
+func (l *limits) validate() error {
+	if l.maxSearches < 1 {
+		return errors.New("--max-searches must be at least 1")
+	}
+	if l.minBodyRate < 0 {
+		return errors.New("--min-body-rate must not be negative: 0 demands nothing")
+	}
+	for name, d := range map[string]time.Duration{
+		"min-body-rate-grace": l.bodyGrace, "store-idle-timeout": l.storeIdleTimeout, "wait-timeout": l.waitTimeout,
+	} {
+		if d <= 0 {
+			return fmt.Errorf("--%s must be positive", name)
+		}
+	}
+	return nil
+}
+
+// apply sets what the limits say. In dataplane.Options a rate of 0 stands for the default, and a negative one demands nothing.
+func (l *limits) apply(opts *dataplane.Options) {
+	opts.MaxSearches, opts.MinBodyRate, opts.BodyGrace, opts.StoreIdleTimeout = l.maxSearches, l.minBodyRate, l.bodyGrace, l.storeIdleTimeout
+	if l.minBodyRate == 0 {
+		opts.MinBodyRate = -1
+	}
+	opts.StartTimeout = min(l.waitTimeout, 30*time.Second)
+	opts.CompleteTimeout, opts.AbortTimeout, opts.SearchTimeout = l.waitTimeout, l.waitTimeout, l.waitTimeout
+}
