@@ -38,13 +38,12 @@ func (s *Server) abort(c *call, r *http.Request) error {
 			return err
 		}
 		changed, err := s.abortOnce(ctx, u)
-		if err != nil {
-			if errors.Is(err, errTimeout) {
-				return errUnavailable("the parts are still being deleted: send the request again to learn when they are gone", retryShort).because(err)
-			}
+		switch {
+		case errors.Is(err, errTimeout):
+			return errUnavailable("the parts are still being deleted: send the request again to learn when they are gone", retryShort).because(err)
+		case err != nil:
 			return err
-		}
-		if changed {
+		case changed:
 			failpoint.Hit(failpoint.AbortSeen)
 			c.response.WriteHeader(http.StatusNoContent)
 			return nil

@@ -85,7 +85,7 @@ func (t target) statFor(ctx context.Context, ifMatch *int64, mark string) (files
 	if err == nil && exists && file.Request != mark && upload.CheckVersion(ifMatch, true, file.Version) == nil {
 		seen, file, exists, err = found(filestore.StatSettled(ctx, t.store.Stat, seen))
 	}
-	if err == nil && !(exists && file.Request == mark) {
+	if err == nil && (!exists || file.Request != mark) {
 		err = upload.CheckVersion(ifMatch, exists, file.Version)
 	}
 	return seen, file, exists, err

@@ -98,18 +98,7 @@ func (s *store) Open(ctx context.Context, seen filestore.Object, rng filestore.B
 	if rng.Length == 0 {
 		return s.openNothing(ctx, seen, rng.Offset)
 	}
-	var opts minio.GetObjectOptions
-	if seen.ETag != "" {
-		_ = opts.SetMatchETag(seen.ETag)
-	}
-	ranged := rng.Offset > 0 || rng.Length > 0
-	switch {
-	case rng.Length > 0:
-		opts.Set("Range", fmt.Sprintf("bytes=%d-%d", rng.Offset, rng.Offset+rng.Length-1))
-	case rng.Offset > 0:
-		opts.Set("Range", fmt.Sprintf("bytes=%d-", rng.Offset))
-	}
-	body, info, header, err := s.core.GetObject(ctx, s.cfg.Bucket, seen.Key, opts)
+	body, info, header, err := s.core.GetObject(ctx, s.cfg.Bucket, seen.Key, openOptions(seen, rng))
 	if err != nil {
 		err = translate(ctx, opGet, err)
 		if errors.Is(err, filestore.ErrRange) && rng.Offset < seen.Size {
@@ -118,7 +107,7 @@ func (s *store) Open(ctx context.Context, seen filestore.Object, rng filestore.B
 		return nil, err
 	}
 	size := info.Size
-	if ranged {
+	if rng.Offset > 0 || rng.Length > 0 {
 		size, err = sizeIn(header.Get("Content-Range"))
 	}
 	if err == nil && seen.ETag != "" && !filestore.Same(seen, describe(seen.Key, info, size)) {
@@ -129,6 +118,19 @@ func (s *store) Open(ctx context.Context, seen filestore.Object, rng filestore.B
 		return nil, err
 	}
 	return &object{ctx: ctx, body: body, left: info.Size}, nil
+}
+
+func openOptions(seen filestore.Object, rng filestore.ByteRange) (opts minio.GetObjectOptions) {
+	if seen.ETag != "" {
+		_ = opts.SetMatchETag(seen.ETag)
+	}
+	switch {
+	case rng.Length > 0:
+		opts.Set("Range", fmt.Sprintf("bytes=%d-%d", rng.Offset, rng.Offset+rng.Length-1))
+	case rng.Offset > 0:
+		opts.Set("Range", fmt.Sprintf("bytes=%d-", rng.Offset))
+	}
+	return opts
 }
 
 var errReplaced = errors.New("the bytes are of another object than was looked at")
