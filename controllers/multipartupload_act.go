@@ -55,6 +55,9 @@ func (r *MultipartUploadReconciler) act(ctx context.Context, o *observation, d u
 	case upload.StepFinish:
 		return r.finish(ctx, o, d.State)
 	case upload.StepReleaseFinalizer, upload.StepAbandon:
+		if d.Step == upload.StepReleaseFinalizer && r.clearStrays(ctx, o) {
+			return outcome{retry: true}, nil
+		}
 		return outcome{}, r.release(ctx, o, d)
 	case upload.StepCollect:
 		return outcome{}, r.collect(ctx, o.Upload)

@@ -79,10 +79,7 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 		return err
 	}
 	failpoint.Hit(failpoint.OrphansListed)
-	policy := fs.Spec.OrphanPolicy
-	if policy != v1alpha1.OrphanPolicyAbort {
-		policy = v1alpha1.OrphanPolicyReport
-	}
+	policy := orphanPolicy(fs)
 	var found int
 	var failures []error
 	for _, orphan := range suspects {
@@ -102,6 +99,14 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 			"%d uploads in object storage belonged to no MultipartUpload (orphanPolicy %s); the operator's log names them", found, policy)
 	}
 	return errors.Join(failures...)
+}
+
+// orphanPolicy is the store's, with its default.
+func orphanPolicy(fs *v1alpha1.FileStore) v1alpha1.OrphanPolicy {
+	if fs.Spec.OrphanPolicy == v1alpha1.OrphanPolicyAbort {
+		return v1alpha1.OrphanPolicyAbort
+	}
+	return v1alpha1.OrphanPolicyReport
 }
 
 // ourKey is the shape of the keys that the operator makes, behind the store's prefix. The uploads of others in the same bucket are none of our business.
