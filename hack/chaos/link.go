@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 )
@@ -26,7 +25,7 @@ func join(name string, p *proxy, err error) (*link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proxy to %s: %w", name, err)
 	}
-	w, err := newWire(name, p.address())
+	w, err := newWire(p.address(), p.seed)
 	if err != nil {
 		p.stop()
 		return nil, err
@@ -35,19 +34,16 @@ func join(name string, p *proxy, err error) (*link, error) {
 }
 
 // suffer has the link show a fault for as long as the event lasts, or until ctx is done.
-func (l *link) suffer(ctx context.Context, e event, number int) error {
+func (l *link) suffer(ctx context.Context, e event, number int) {
 	name := fmt.Sprintf("event-%d", number)
-	if e.toxic == "" {
+	if e.fault == "" {
 		l.proxy.harm(name, e)
 		defer l.proxy.heal(name)
-		_ = sleep(ctx, e.lasts)
-		return nil
-	}
-	if err := l.wire.harm(name, e); err != nil {
-		return err
+	} else {
+		l.wire.harm(name, e)
+		defer l.wire.heal(name)
 	}
 	_ = sleep(ctx, e.lasts)
-	return errors.Join(l.wire.heal(context.WithoutCancel(ctx), name))
 }
 
 // storeTransport is how the proxy reaches the object store.

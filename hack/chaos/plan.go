@@ -20,8 +20,8 @@ type event struct {
 	kind      string        // what is counted in the report
 	// target is the replica, or leader. Of a network event it is the replica whose way to the API server is meant, or store.
 	target int
-	// toxic and value are toxiproxy's name of a fault of connections, its direction and its one attribute.
-	toxic, stream string
+	// fault is one of connections, in one direction; value is explained with it.
+	fault, stream string
 	value         int64
 	// share is how many of the connections or requests are hit.
 	share float64
@@ -42,8 +42,8 @@ func (e event) String() string {
 	if e.share > 0 {
 		text += fmt.Sprintf(" share %.2f", e.share)
 	}
-	if e.toxic != "" {
-		text += fmt.Sprintf(" %s %s %d", e.toxic, e.stream, e.value)
+	if e.fault != "" {
+		text += fmt.Sprintf(" %s %d", e.stream, e.value)
 	}
 	return text
 }
@@ -121,19 +121,17 @@ func server(kind string, copies int) []card {
 // connections are the faults below HTTP.
 func connections() []card {
 	var out []card
-	for _, toxic := range []struct {
-		kind, name string
-		low, high  int64
-	}{
-		{"latency", "latency", 50, 1500}, {"reset", "reset_peer", 0, 500}, {"half closed", "timeout", 0, 0}, {"cut after bytes", "limit_data", 100, 6 << 20},
-	} {
+	for _, of := range []struct {
+		fault     string
+		low, high int64
+	}{{faultLatency, 50, 1500}, {faultReset, 0, 0}, {faultSilence, 0, 0}, {faultCut, 100, 6 << 20}} {
 		for _, towards := range []int{store, 0} {
 			out = append(out, card{func(rng *rand.Rand) event {
 				e := event{
-					kind: toxic.kind, target: aim(rng, towards), lasts: between(rng, 1500*time.Millisecond, 9*time.Second),
-					toxic: toxic.name, stream: []string{"upstream", "downstream"}[rng.IntN(2)], share: 0.3 + 0.7*rng.Float64(),
+					kind: of.fault, target: aim(rng, towards), lasts: between(rng, 1500*time.Millisecond, 9*time.Second),
+					fault: of.fault, stream: []string{"upstream", "downstream"}[rng.IntN(2)], share: 0.3 + 0.7*rng.Float64(),
 				}
-				e.value = toxic.low + int64(float64(toxic.high-toxic.low)*rng.Float64()*rng.Float64())
+				e.value = of.low + int64(float64(of.high-of.low)*rng.Float64()*rng.Float64())
 				return e
 			}})
 		}

@@ -22,6 +22,7 @@ import (
 // proxy is an HTTP proxy on loopback before one server, which harms requests. Behind it comes nothing but the server; before it, a wire.
 type proxy struct {
 	*faults
+	seed     uint64
 	server   *http.Server
 	listener net.Listener
 }
@@ -36,7 +37,7 @@ func newProxy(base string, transport http.RoundTripper, cert *tls.Certificate, s
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{faults: newFaults(transport, seed, count), listener: listener}
+	p := &proxy{faults: newFaults(transport, seed, count), seed: seed, listener: listener}
 	silent := log.New(io.Discard, "", 0)
 	p.server = &http.Server{ReadHeaderTimeout: time.Minute, ErrorLog: silent, Handler: &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {

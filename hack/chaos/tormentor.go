@@ -43,9 +43,11 @@ func (w *world) inflict(ctx context.Context, e event, number int) error {
 	}
 	w.report.event(e.kind)
 	if e.target == store {
-		return w.storeLink.suffer(ctx, e, number)
+		w.storeLink.suffer(ctx, e, number)
+	} else {
+		w.planeLinks[e.target].suffer(ctx, e, number)
 	}
-	return w.planeLinks[e.target].suffer(ctx, e, number)
+	return nil
 }
 
 // inflictProcess deals with an operator. One that is being tormented already is spared.
