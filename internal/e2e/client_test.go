@@ -70,6 +70,11 @@ type answer struct {
 }
 
 func (f *file) do(ctx context.Context, method, url string, body []byte, header ...string) (*answer, error) {
+	return f.doWith(ctx, httpClient, method, url, body, header...)
+}
+
+// doWith sends a request as the tenant's service account, unless header says otherwise.
+func (f *file) doWith(ctx context.Context, httpClient *http.Client, method, url string, body []byte, header ...string) (*answer, error) {
 	var reader io.Reader
 	if body != nil {
 		reader = bytes.NewReader(body)
@@ -78,7 +83,9 @@ func (f *file) do(ctx context.Context, method, url string, body []byte, header .
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+f.token)
+	if f.token != "" {
+		req.Header.Set("Authorization", "Bearer "+f.token)
+	}
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}

@@ -73,6 +73,11 @@ func runAll(m *testing.M) (int, error) {
 		return 0, err
 	}
 	code := m.Run()
+	report, err := scanForSecrets(ctx)
+	fmt.Fprintln(os.Stderr, "searched for", report)
+	if err != nil {
+		return 1, err
+	}
 	if code != 0 {
 		showLog(system.operator.LogPath)
 	}

@@ -37,7 +37,7 @@ type memory[T any] struct {
 
 func newMemory[T any](o *Options, reviews *prometheus.CounterVec) *memory[T] {
 	return &memory[T]{
-		granted: cache.NewLRUExpireCache(o.CacheSize), refused: cache.NewLRUExpireCache(o.CacheSize),
+		granted: cache.NewLRUExpireCacheWithClock(o.CacheSize, o.Clock), refused: cache.NewLRUExpireCacheWithClock(o.CacheSize, o.Clock),
 		grantedTTL: o.GrantTTL, refusedTTL: o.RefusalTTL,
 		asking: semaphore.NewWeighted(int64(o.MaxReviews)), timeout: o.Timeout, reviews: reviews,
 	}

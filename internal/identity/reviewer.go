@@ -23,6 +23,7 @@ import (
 	authenticationv1 "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 )
@@ -56,6 +57,8 @@ type Options struct {
 	Timeout time.Duration
 	// Registerer gets the metrics. Default none.
 	Registerer prometheus.Registerer
+	// Clock tells how old an answer is. Default the real one.
+	Clock clock.PassiveClock
 }
 
 func (o *Options) setDefaults() {
@@ -75,6 +78,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.MaxReviews <= 0 {
 		o.MaxReviews = 32
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
 	}
 }
 
