@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -51,7 +52,7 @@ type MultipartUploadReconciler struct {
 func (r *MultipartUploadReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("multipartupload").
-		For(&v1alpha1.MultipartUpload{}).
+		Watches(&v1alpha1.MultipartUpload{}, byPriority()).
 		Watches(&v1alpha1.MultipartUpload{}, handler.EnqueueRequestsFromMapFunc(r.waitingForFile), builder.WithPredicates(endedOrDeleted())).
 		Watches(&v1alpha1.FileStore{}, handler.EnqueueRequestsFromMapFunc(r.waitingForStore), builder.WithPredicates(storeChanged())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
@@ -81,7 +82,9 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	return r.next(done), nil
+	result := r.next(done)
+	result.Priority = ptr.To(priorityOf(seen.Upload))
+	return result, nil
 }
 
 // next is when to look again.

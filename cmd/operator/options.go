@@ -38,6 +38,7 @@ type options struct {
 	manageCertificates bool
 
 	maxPartsInFlight int
+	maxBufferedBytes int64
 	drainDelay       time.Duration
 	gracePeriod      time.Duration
 
@@ -81,7 +82,11 @@ func parseFlags() (*options, error) {
 		"How long a leader that cannot reach the API server goes on before it stops to reconcile. Parts in flight do not notice.")
 	flag.DurationVar(&o.retryPeriod, "retry-period", 2*time.Second, "How often the leader renews its lease.")
 	flag.IntVar(&o.maxPartsInFlight, "max-parts-in-flight", 256,
-		"How many parts this replica streams at once; beyond it clients get 503 with Retry-After before they send a byte.")
+		"How many parts this replica streams at once; beyond it clients get 503 with Retry-After before they send a byte. "+
+			"A namespace is refused earlier, as soon as it has three times as many as are free.")
+	flag.Int64Var(&o.maxBufferedBytes, "max-buffered-bytes", 0,
+		"How many bytes of memory the buffers of parts (1.125 MiB each) and downloads (384 KiB each) take together on this replica; shared in the same way. "+
+			"Default: enough for as many of both as --max-parts-in-flight says.")
 	flag.DurationVar(&o.drainDelay, "drain-delay", 0,
 		"How long to go on serving, not ready, after SIGTERM: until the load balancer has noticed.")
 	flag.DurationVar(&o.gracePeriod, "grace-period", 5*time.Minute,

@@ -23,6 +23,11 @@ func (d *download) sendSeveral(ctx context.Context, rngs []filestore.ByteRange) 
 		heads[i] = fmt.Sprintf("\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n", boundary, mediaType(d.object), contentRange(rng, d.object.Size))
 		length += int64(len(heads[i])) + rng.Length
 	}
+	release, err := d.take()
+	if err != nil {
+		return err
+	}
+	defer release()
 	first, err := d.store.Open(ctx, d.object, rngs[0])
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ func (s *Server) send(ctx context.Context, c *call, r *http.Request, store Store
 	if err != nil {
 		return err
 	}
-	d := &download{call: c, store: store, object: object, file: upload.DecodeFileMetadata(object.Metadata)}
+	d := &download{call: c, store: store, take: func() (func(), error) { return s.budget.takeRead(c.file.Namespace) }, object: object, file: upload.DecodeFileMetadata(object.Metadata)}
 	switch evaluate(r.Header, d.file.Version, object.Modified) {
 	case preconditionFailed:
 		return &answer{status: http.StatusPreconditionFailed, message: fmt.Sprintf("the file has ETag %d, which is not what the request demands", d.file.Version)}
@@ -73,8 +73,10 @@ func (s *Server) send(ctx context.Context, c *call, r *http.Request, store Store
 
 // download is one version of a file on its way to a client.
 type download struct {
-	call   *call
-	store  Store
+	call  *call
+	store Store
+	// take takes the download's share of the server's memory.
+	take   func() (release func(), err error)
 	object filestore.Object
 	file   upload.FileMetadata
 }
@@ -89,6 +91,11 @@ func (d *download) header(status int, length int64) {
 
 // sendOne sends one range, which may be all of the file.
 func (d *download) sendOne(ctx context.Context, rng filestore.ByteRange, status int) error {
+	release, err := d.take()
+	if err != nil {
+		return err
+	}
+	defer release()
 	body, err := d.store.Open(ctx, d.object, rng)
 	if err != nil {
 		return err

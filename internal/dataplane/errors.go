@@ -79,7 +79,7 @@ var (
 	errBodyShort    = errors.New("the body ended before its Content-Length")
 	errBodyIdle     = errors.New("the client sent no byte for too long")
 	errBodySlow     = errors.New("the client sends too slowly")
-	errStoreStalled = errors.New("object storage took no byte for too long")
+	errStoreStalled = errors.New("object storage neither took nor gave a byte for too long")
 	errClientGone   = errors.New("the client is gone")
 	errTimeout      = errors.New("the time to wait is over")
 )

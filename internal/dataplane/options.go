@@ -34,8 +34,12 @@ type Options struct {
 	// Stores finds object storage.
 	Stores Stores
 
-	// MaxPartsInFlight is how many parts are streamed at once; more are answered with 503. Default 128.
+	// MaxPartsInFlight is how many parts are streamed at once; more are answered with 503, and those of a namespace that has three times as many as are free
+	// also before that, so that none can take all places. Default 128.
 	MaxPartsInFlight int
+	// MaxBufferedBytes is how much memory parts and downloads take together, at 1.125 MiB and 384 KiB each; it is shared in the same way. Default: room for MaxPartsInFlight
+	// parts and as many downloads.
+	MaxBufferedBytes int64
 	// MaxSearches is how many searches run at once; more are answered with 503. Default 16.
 	MaxSearches int
 	// SearchTimeout is how long a search may take. Default 50 s.
@@ -49,7 +53,7 @@ type Options struct {
 	// trickles would else hold its place for ever. Defaults 1 KiB/s, which a GPRS modem does, and 30 s; a negative rate demands nothing.
 	MinBodyRate int64
 	BodyGrace   time.Duration
-	// StoreIdleTimeout is how long object storage may take no byte of a part, or not answer after the last one. Default 60 s.
+	// StoreIdleTimeout is how long object storage may take no byte of a part, give none of a file, or not answer. Default 60 s.
 	StoreIdleTimeout time.Duration
 	// ProgressDelay is how long after its first part an upload's progress is first recorded, ProgressInterval how often at most after that.
 	// Defaults 1 s, 15 s.
@@ -76,6 +80,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.MaxPartsInFlight <= 0 {
 		o.MaxPartsInFlight = 128
+	}
+	if o.MaxBufferedBytes <= 0 {
+		o.MaxBufferedBytes = int64(o.MaxPartsInFlight) * (partMemory + readMemory)
 	}
 	if o.MaxSearches <= 0 {
 		o.MaxSearches = 16

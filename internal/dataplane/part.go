@@ -78,6 +78,10 @@ func (s *Server) admitPart(ctx context.Context, c *call) (*v1alpha1.MultipartUpl
 	case len(known) == 0:
 		return nil, 0, storeErr
 	}
+	if err := s.looks.take(c.file.Namespace, s.opts.Clock.Now()); err != nil {
+		s.metrics.rejected.WithLabelValues("second_looks").Inc()
+		return nil, 0, err
+	}
 	now, err := s.uploads.read(ctx, c.file, name)
 	if err != nil {
 		return nil, 0, err
@@ -91,7 +95,7 @@ func (s *Server) stream(ctx context.Context, c *call, u *v1alpha1.MultipartUploa
 	if err != nil {
 		return filestore.Part{}, err
 	}
-	release, err := s.budget.take()
+	release, err := s.budget.takePart(c.file.Namespace)
 	if err != nil {
 		return filestore.Part{}, err
 	}

@@ -34,6 +34,9 @@ func (s *Server) listParts(c *call, r *http.Request) error {
 		if storeErr != nil {
 			return storeErr
 		}
+		if err := s.looks.take(c.file.Namespace, s.opts.Clock.Now()); err != nil {
+			return err
+		}
 		now, err := s.uploads.read(ctx, c.file, fs.Name)
 		if err != nil {
 			return err

@@ -61,7 +61,7 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 		}
 		return c.answerStored(file.Version)
 	}
-	release, err := s.budget.take()
+	release, err := s.budget.takePart(c.file.Namespace)
 	if err != nil {
 		return err
 	}
@@ -248,7 +248,7 @@ func (s *Server) dropBody(c *call) error {
 	if !c.body.unread() {
 		return nil
 	}
-	release, err := s.budget.take()
+	release, err := s.budget.takePart(c.file.Namespace)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type Server struct {
 	uploads   *uploads
 	budget    *budget
 	keys      keyLocks
+	looks     secondLooks
 	searches  *semaphore.Weighted
 	progress  *progress
 	metrics   *metrics
@@ -56,7 +57,7 @@ func New(opts Options) (*Server, error) {
 		opts:     opts,
 		log:      opts.Log,
 		metrics:  m,
-		budget:   newBudget(opts.MaxPartsInFlight, m),
+		budget:   newBudget(opts.MaxPartsInFlight, opts.MaxBufferedBytes, m),
 		searches: semaphore.NewWeighted(int64(opts.MaxSearches)),
 		uploads:  &uploads{cached: opts.Client, live: opts.APIReader, writer: opts.Client, waiters: &waiters{}},
 	}

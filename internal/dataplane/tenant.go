@@ -47,6 +47,10 @@ func (s *Server) namespace(ctx context.Context, name string) (*corev1.Namespace,
 	ns := &corev1.Namespace{}
 	err := s.uploads.cached.Get(ctx, client.ObjectKey{Name: name}, ns)
 	if apierrors.IsNotFound(err) {
+		// All unknown names have one allowance: anybody can think of another one.
+		if err := s.looks.take("", s.opts.Clock.Now()); err != nil {
+			return nil, err
+		}
 		err = s.uploads.live.Get(ctx, client.ObjectKey{Name: name}, ns)
 	}
 	switch {
@@ -138,5 +142,8 @@ func (s *Server) storeNamed(ctx context.Context, name string) (Store, error) {
 	if err != nil && describe(err).status == http.StatusInternalServerError {
 		return nil, errUnavailable("the file store cannot be looked up now: send the request again", retryShort).because(err)
 	}
-	return store, err
+	if err != nil {
+		return nil, err
+	}
+	return patient{store, s.opts.StoreIdleTimeout}, nil
 }

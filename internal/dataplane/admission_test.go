@@ -1,0 +1,103 @@
+package dataplane
+
+import (
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+func testBudget(t *testing.T, parts int, memory int64) *budget {
+	t.Helper()
+	m, err := newMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newBudget(parts, memory, m)
+}
+
+// takeAll takes parts for the namespace until it is refused.
+func takeAll(b *budget, namespace string) (releases []func()) {
+	for {
+		release, err := b.takePart(namespace)
+		if err != nil {
+			return releases
+		}
+		releases = append(releases, release)
+	}
+}
+
+// TestFairBudget: a namespace that floods leaves room, each that comes later gets some, and what is given back is there for those that have less.
+func TestFairBudget(t *testing.T) {
+	const places = 256
+	b := testBudget(t, places, places*partMemory)
+	flood := takeAll(b, "flood")
+	if n := len(flood); n != places*3/4 {
+		t.Fatalf("a namespace alone got %d of %d places, want three quarters", n, places)
+	}
+	for _, namespace := range []string{"a", "b", "c"} {
+		if n := len(takeAll(b, namespace)); n == 0 {
+			t.Errorf("%s got nothing while another one floods", namespace)
+		}
+	}
+	for _, release := range flood[:places/2] {
+		release()
+	}
+	if _, err := b.takePart("flood"); err == nil && b.parts.held["flood"] > b.parts.held["a"]*2 {
+		t.Error("the flooding namespace takes back what the others want")
+	}
+	if n := len(takeAll(b, "a")); n == 0 {
+		t.Error("what the flooding namespace gave back is not for those that have less")
+	}
+	if b.parts.used > places || b.memory.used > places*partMemory {
+		t.Errorf("%d places and %d bytes are taken, more than there are", b.parts.used, b.memory.used)
+	}
+}
+
+// TestBudgetForgets: a namespace that holds nothing is not remembered, and a budget of one is usable.
+func TestBudgetForgets(t *testing.T) {
+	b := testBudget(t, 1, partMemory)
+	for range 3 {
+		release, err := b.takePart("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.takePart("b"); err == nil {
+			t.Fatal("two parts in one place")
+		}
+		if _, err := b.takeRead("b"); err == nil {
+			t.Fatal("a download beyond the memory")
+		}
+		release()
+	}
+	if len(b.parts.held) != 0 || len(b.memory.held) != 0 || b.parts.used != 0 || b.memory.used != 0 {
+		t.Errorf("after all was given back: %+v, %+v", b.parts, b.memory)
+	}
+}
+
+// TestSecondLooks: a flood in one namespace is limited and others are not; quiet ones are forgotten.
+func TestSecondLooks(t *testing.T) {
+	var l secondLooks
+	now := time.Unix(1_000_000, 0)
+	allowed := 0
+	for range 10_000 {
+		if l.take("flood", now) == nil {
+			allowed++
+		}
+	}
+	if allowed != looksBurst {
+		t.Errorf("%d looks at once, want %d", allowed, looksBurst)
+	}
+	if err := l.take("other", now); err != nil {
+		t.Errorf("another namespace pays for the flood: %v", err)
+	}
+	if l.take("flood", now.Add(time.Second)) != nil {
+		t.Error("the flood is never forgiven")
+	}
+	for i := range 3 * looksRemembered {
+		_ = l.take(string(rune('a'+i%26))+time.Duration(i).String(), now.Add(time.Duration(i)*time.Second))
+	}
+	if n := len(l.byNamespace); n > looksRemembered+1 {
+		t.Errorf("%d namespaces are remembered", n)
+	}
+}
