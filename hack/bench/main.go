@@ -4,6 +4,7 @@
 //	go run ./hack/bench peers    the operator, its peers, the straight way and the floor; docs/benchmarks.md is made by it
 //	go run ./hack/bench cpu      the operator and the straight way alone
 //	go run ./hack/bench memory   the operator's memory while many large parts stream at once
+//	go run ./hack/bench failover how long starts stand still when the leader of two operators is killed, and when it is terminated
 //	go run ./hack/bench          cpu and memory
 package main
 
@@ -56,16 +57,17 @@ var benchmarks = map[string]struct {
 	measure  func(context.Context, *bed, settings) error
 	defaults string
 }{
-	"peers":  {measurePeers, "-stores=versitygw,minio,null -ways=all -parallel=1,4,16,64 -mib=800 -part=8 -rounds=3"},
-	"cpu":    {measurePeers, "-stores=versitygw,minio -ways=signed,unsigned,ours -parallel=4 -mib=1024 -part=16 -rounds=3"},
-	"memory": {measureMemory, "-stores=versitygw,minio -ways=ours -parallel=32 -mib=2048 -part=64 -rounds=1"},
+	"peers":    {measurePeers, "-stores=versitygw,minio,null -ways=all -parallel=1,4,16,64 -mib=800 -part=8 -rounds=3"},
+	"cpu":      {measurePeers, "-stores=versitygw,minio -ways=signed,unsigned,ours -parallel=4 -mib=1024 -part=16 -rounds=3"},
+	"failover": {measureFailover, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=20"},
+	"memory":   {measureMemory, "-stores=versitygw,minio -ways=ours -parallel=32 -mib=2048 -part=64 -rounds=1"},
 }
 
 func run(ctx context.Context, args []string) error {
 	names := []string{"cpu", "memory"}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		if benchmarks[args[0]].measure == nil {
-			return fmt.Errorf("unknown benchmark %q: choose cpu, memory or peers", args[0])
+			return fmt.Errorf("unknown benchmark %q: choose cpu, memory, failover or peers", args[0])
 		}
 		names, args = args[:1], args[1:]
 	}
