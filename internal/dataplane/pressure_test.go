@@ -92,7 +92,7 @@ func TestStoreStallsDownload(t *testing.T) {
 func TestNothingOutlivesItsRequest(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: holding{store}, options: func(o *dataplane.Options) {
-		o.IdleTimeout, o.StoreIdleTimeout, o.StartTimeout = 500*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond
+		o.IdleTimeout, o.StoreIdleTimeout, o.StartTimeout = 5*time.Second, time.Second, 5*time.Second
 	}})
 	s.started("x")
 	s.want(s.put(s.path("file"), randomBytes(8<<20)), 201)
@@ -109,7 +109,7 @@ func TestNothingOutlivesItsRequest(t *testing.T) {
 		}
 		return nil
 	})
-	s.want(s.put(s.path("x?upload=complete"), nil), 201)
+	s.want(s.put(s.path("x?upload=abort"), nil), 204)
 }
 
 // hostility is one of each: clients that stop sending, stop reading, half close, leave; stores that hang.
