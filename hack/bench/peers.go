@@ -40,25 +40,14 @@ func measurePeers(ctx context.Context, b *bed, s settings) error {
 }
 
 func measureStore(ctx context.Context, b *bed, s settings, st *store, report *report) (err error) {
-	var runners []runner
+	runners, err := startRunners(ctx, b, s, st)
 	defer func() {
 		for _, r := range runners {
-			if r.front != nil {
-				err = errors.Join(err, r.front.stop())
-			}
+			err = errors.Join(err, r.stop())
 		}
 	}()
-	for _, w := range ways {
-		if !slices.Contains(s.ways, w.name) {
-			continue
-		}
-		r := runner{way: w}
-		if w.start != nil {
-			if r.front, err = w.start(ctx, b, st); err != nil {
-				return fmt.Errorf("%s: %w", w.name, err)
-			}
-		}
-		runners = append(runners, r)
+	if err != nil {
+		return err
 	}
 	for _, r := range runners { // warms it up
 		if err := r.measure(ctx, st, s.part<<20, 8, &row{parallel: 4}); err != nil {
@@ -66,22 +55,57 @@ func measureStore(ctx context.Context, b *bed, s settings, st *store, report *re
 		}
 	}
 	for _, parallel := range s.parallel {
-		rows := make([]*row, len(runners))
-		for i, r := range runners {
-			rows[i] = &row{store: st.name, parallel: parallel, way: r.way}
-		}
-		for round := range s.rounds {
-			for i := range runners {
-				i = (i + round) % len(runners) // so that none always comes after the same
-				if err := runners[i].measure(ctx, st, s.part<<20, s.mebibyte/s.part, rows[i]); err != nil {
-					return fmt.Errorf("%s: %w", runners[i].name, err)
-				}
-			}
-			fmt.Fprintf(os.Stderr, "%s, %d at once: round %d of %d\n", st.name, parallel, round+1, s.rounds)
+		rows, err := measureRounds(ctx, s, st, runners, parallel)
+		if err != nil {
+			return err
 		}
 		report.rows = append(report.rows, rows...)
 	}
 	return nil
+}
+
+// startRunners starts what stands in front of the store. What it returns is to be stopped, also with an error.
+func startRunners(ctx context.Context, b *bed, s settings, st *store) ([]runner, error) {
+	var runners []runner
+	for _, w := range ways {
+		if !slices.Contains(s.ways, w.name) {
+			continue
+		}
+		r := runner{way: w}
+		if w.start != nil {
+			var err error
+			if r.front, err = w.start(ctx, b, st); err != nil {
+				return runners, fmt.Errorf("%s: %w", w.name, err)
+			}
+		}
+		runners = append(runners, r)
+	}
+	return runners, nil
+}
+
+func (r runner) stop() error {
+	if r.front == nil {
+		return nil
+	}
+	return r.front.stop()
+}
+
+// measureRounds measures all ways with so many parts at once.
+func measureRounds(ctx context.Context, s settings, st *store, runners []runner, parallel int) ([]*row, error) {
+	rows := make([]*row, len(runners))
+	for i, r := range runners {
+		rows[i] = &row{store: st.name, parallel: parallel, way: r.way}
+	}
+	for round := range s.rounds {
+		for i := range runners {
+			i = (i + round) % len(runners) // so that none always comes after the same
+			if err := runners[i].measure(ctx, st, s.part<<20, s.mebibyte/s.part, rows[i]); err != nil {
+				return nil, fmt.Errorf("%s: %w", runners[i].name, err)
+			}
+		}
+		fmt.Fprintf(os.Stderr, "%s, %d at once: round %d of %d\n", st.name, parallel, round+1, s.rounds)
+	}
+	return rows, nil
 }
 
 // measure sends parts and adds what it took to the row.

@@ -35,7 +35,7 @@ func (r *report) write(w io.Writer) error {
 	if err := replaceBetweenMarkers(filepath.Join(r.settings.out, "benchmarks.md"), text.Bytes()); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(r.settings.out, "benchmarks.svg"), r.chart(), 0o644)
+	return os.WriteFile(filepath.Join(r.settings.out, "benchmarks.svg"), r.chart(), 0o600)
 }
 
 func (r *report) tables(w io.Writer) {
@@ -133,5 +133,5 @@ func replaceBetweenMarkers(path string, text []byte) error {
 	if !ok || !closed {
 		return fmt.Errorf("%s lacks the lines %q and %q", path, begin, end)
 	}
-	return os.WriteFile(path, bytes.Join([][]byte{head, []byte(begin), text, []byte(end), tail}, nil), 0o644)
+	return os.WriteFile(path, bytes.Join([][]byte{head, []byte(begin), text, []byte(end), tail}, nil), 0o600)
 }

@@ -203,5 +203,5 @@ func rise(change string) float64 {
 }
 
 func lowerIsBetter(unit string) bool {
-	return unit == "sec/op" || unit == "allocs/op" || unit == "B/op" || unit == "cpu-s/GiB"
+	return slices.Contains([]string{"sec/op", "allocs/op", "B/op", "cpu-s/GiB", "cpu-sec/op"}, unit)
 }

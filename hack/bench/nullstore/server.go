@@ -8,6 +8,7 @@ package nullstore
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -69,9 +70,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := serve(); err != nil {
 		f := &failure{Status: http.StatusInternalServerError, Code: "InternalError", Message: err.Error()}
-		if known, ok := err.(*failure); ok { //nolint:errorlint // none is ever wrapped
-			f = known
-		}
+		_ = errors.As(err, &f) // else it stays as it is
 		w.Header().Set("Content-Type", "application/xml")
 		w.WriteHeader(f.Status)
 		_ = xml.NewEncoder(w).Encode(f) // fails if the client is gone
