@@ -133,7 +133,7 @@ func (w *world) live(ctx context.Context, s settings, p plan) {
 	hard, cancel := context.WithTimeout(ctx, s.duration+3*time.Minute)
 	defer cancel()
 	var shared []*file
-	for i := range 3 {
+	for i := range 2 {
 		shared = append(shared, w.ledger.add(&file{entity: fmt.Sprintf("%032x", 1), path: fmt.Sprintf("shared/%d.bin", i), shared: true}))
 	}
 	var living sync.WaitGroup

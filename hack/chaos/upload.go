@@ -30,6 +30,9 @@ func (c *user) upload(ctx context.Context, f *file, base int64) {
 	}
 	switch d := c.dice(); {
 	case d < 0.7:
+		if f.shared {
+			c.together(ctx)
+		}
 		c.complete(ctx, f, a)
 	case d < 0.82 || f.shared:
 		c.abort(ctx, f, a)

@@ -26,7 +26,7 @@ func newUser(w *world, seed uint64, number int, shared *file) *user {
 // live does one thing after the other until the torment ends; what has been begun may end until hard is done.
 func (c *user) live(torment, hard context.Context) {
 	for torment.Err() == nil {
-		if c.shared != nil && c.dice() < 0.5 {
+		if c.shared != nil && c.dice() < 0.6 {
 			c.share(hard)
 		} else {
 			c.own(hard)
@@ -96,8 +96,14 @@ func (c *user) share(ctx context.Context) {
 	case d < 0.6:
 		c.upload(ctx, c.shared, base)
 	default:
+		c.together(ctx)
 		c.put(ctx, c.shared, base)
 	}
+}
+
+// together waits for the next full half second, so that clients that race do it at the same moment.
+func (c *user) together(ctx context.Context) {
+	_ = sleep(ctx, time.Until(time.Now().Truncate(500*time.Millisecond).Add(500*time.Millisecond)))
 }
 
 // version asks for the ETag of a file, absent for none.
