@@ -18,15 +18,18 @@
 //	internal/upload/decide.go      decide: pure
 //	multipartupload_act.go         act: the only calls that change object storage
 //	multipartupload_status.go      report: the status, recomputed whole
+//	multipartupload_record.go      the record's finalizer, and its end
 //	filestore_controller.go        probes FileStores, and counts what is open in them
+//	filestore_hold.go              keeps a FileStore while uploads are open in it
+//	filestore_reaped.go            warns of uploads that object storage has deleted on its own
 //	orphan_sweep.go                finds uploads in object storage that nobody owns
-//	events.go metrics.go           what people and Prometheus are told
+//	events.go metrics*.go          what people and Prometheus are told
 //
 // Rights that the package uses:
 //
 // +kubebuilder:rbac:groups=iotfile.dev,resources=multipartuploads,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups=iotfile.dev,resources=multipartuploads/status,verbs=patch
-// +kubebuilder:rbac:groups=iotfile.dev,resources=filestores,verbs=get;list;watch
+// +kubebuilder:rbac:groups=iotfile.dev,resources=filestores,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=iotfile.dev,resources=filestores/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=secrets,verbs=get;list;watch

@@ -25,6 +25,9 @@ var actions = map[string]string{
 func (r *MultipartUploadReconciler) tell(old, updated *v1alpha1.MultipartUpload, done outcome) {
 	if done.ended {
 		endedTotal.WithLabelValues(updated.Status.StoreName, done.state.Reason).Inc()
+		if done.state.Reason == v1alpha1.ReasonUploadLost {
+			reapedTotal.WithLabelValues(updated.Status.StoreName).Inc()
+		}
 		if updated.Status.StartTime != nil {
 			lifetimeSeconds.WithLabelValues(done.state.Reason).Observe(r.Clock.Since(updated.Status.StartTime.Time).Seconds())
 		}

@@ -47,6 +47,8 @@ type FileStoreReconciler struct {
 	Client client.Client
 	// Stores finds object storage.
 	Stores Stores
+	// Live reads from the API server: before a store is let go, what is open is counted again.
+	Live client.Reader
 	// Clock tells the time.
 	Clock clock.PassiveClock
 	// Events tells the users of the cluster.
@@ -74,8 +76,11 @@ func (r *FileStoreReconciler) SetupWithManager(mgr ctrl.Manager) error {
 func (r *FileStoreReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	fs := &v1alpha1.FileStore{}
 	if err := r.Client.Get(ctx, req.NamespacedName, fs); err != nil {
-		r.forget(req.Name)
+		r.probed.Delete(req.Name)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if err := r.hold(ctx, fs); err != nil {
+		return reconcile.Result{}, err
 	}
 	updated := fs.DeepCopy()
 	if due, version := r.probeDue(ctx, fs); due {
@@ -87,21 +92,23 @@ func (r *FileStoreReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 		return reconcile.Result{}, fmt.Errorf("list uploads: %w", err)
 	}
 	open := openIn(all.Items, fs.Name)
-	openUploads.WithLabelValues(fs.Name).Set(float64(open))
+	if fs.DeletionTimestamp != nil && open == 0 {
+		var err error
+		if open, err = r.release(ctx, fs.DeepCopy()); err != nil || open == 0 {
+			return reconcile.Result{}, err
+		}
+	}
 	updated.Status.OpenUploads = ptr.To(open)
+	r.setInUse(updated, open)
+	r.setReaped(updated, all.Items)
 	if !equality.Semantic.DeepEqual(fs.Status, updated.Status) {
 		if err := r.Client.Status().Patch(ctx, updated, client.MergeFrom(fs)); err != nil {
 			return reconcile.Result{}, client.IgnoreNotFound(err)
 		}
 		r.tell(fs, updated)
+		r.tellInUse(fs, updated)
 	}
 	return reconcile.Result{RequeueAfter: r.interval(updated)}, nil
-}
-
-func (r *FileStoreReconciler) forget(name string) {
-	r.probed.Delete(name)
-	openUploads.DeleteLabelValues(name)
-	storeReady.DeleteLabelValues(name)
 }
 
 // interval is how long until the store is probed again.
@@ -152,10 +159,8 @@ func (r *FileStoreReconciler) probe(ctx context.Context, fs *v1alpha1.FileStore)
 	}
 	if err == nil {
 		fs.Status.Capabilities = &found
-		storeReady.WithLabelValues(fs.Name).Set(1)
 	} else {
 		log.FromContext(ctx).Info("the FileStore is not ready", "store", fs.Name, "cause", err.Error())
-		storeReady.WithLabelValues(fs.Name).Set(0)
 		ready.Status = metav1.ConditionFalse
 		ready.Reason, ready.Message = unreadyReason(fs, err)
 	}

@@ -147,7 +147,7 @@ func TestFileStoreCountsOpenUploads(t *testing.T) {
 
 func TestFileStoreGone(t *testing.T) {
 	r := newRig(t)
-	r.must(r.direct.Delete(r.ctx, r.fileStore()))
+	r.removeByForce(r.ctx, r.fileStore())
 	if result := r.probeFor(); result != (reconcile.Result{}) {
 		t.Errorf("result is %+v", result)
 	}

@@ -80,7 +80,7 @@ func TestFinalizerGivesUpOnABackendThatLies(t *testing.T) {
 func TestFinalizerGivesUpWithoutItsStore(t *testing.T) {
 	r := newRig(t)
 	r.open("up")
-	r.must(r.direct.Delete(r.ctx, r.fileStore()))
+	r.removeByForce(r.ctx, r.fileStore())
 	r.delete("up")
 	r.drive("up")
 	r.expect("up", v1alpha1.ReasonStoreNotFound)
@@ -114,7 +114,7 @@ func TestEndedUploadGoesWithoutItsStore(t *testing.T) {
 	_, err := r.step("up")
 	r.must(err)
 	r.expect("up", v1alpha1.ReasonAborted)
-	r.must(r.direct.Delete(r.ctx, r.fileStore()))
+	r.removeByForce(r.ctx, r.fileStore())
 	r.drive("up")
 	if u := r.get("up"); len(u.Finalizers) != 0 {
 		t.Errorf("finalizers are %v", u.Finalizers)

@@ -68,7 +68,7 @@ func startManager(t *testing.T) *managed {
 	uploads := &controllers.MultipartUploadReconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, FinalizerTimeout: time.Hour, Workers: 4,
 	}
-	filestores := &controllers.FileStoreReconciler{Client: mgr.GetClient(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour}
+	filestores := &controllers.FileStoreReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour}
 	sweep := &controllers.OrphanSweep{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, Interval: time.Second, Grace: -time.Hour,
 	}
@@ -310,4 +310,24 @@ func TestManyOfOneFile(t *testing.T) {
 		waiting = slices.DeleteFunc(waiting, func(name string) bool { return name == holder })
 	}
 	m.waitForOpen(0)
+}
+
+// A record that is kept for longer than the store says by now goes at once.
+func TestFinishedTTLMayBeChanged(t *testing.T) {
+	m := startManager(t)
+	m.createStore(testkit.FinishedTTL(time.Hour))
+	m.create("up", testkit.OverREST())
+	m.waitFor("up", v1alpha1.ReasonUploading)
+	m.edit("up", aborted)
+	m.waitFor("up", v1alpha1.ReasonAborted)
+	fs := m.fileStore()
+	changed := fs.DeepCopy()
+	changed.Spec.FinishedTTL = &metav1.Duration{}
+	m.must(m.direct.Patch(m.ctx, changed, client.MergeFrom(fs)))
+	testkit.Eventually(t, func() error {
+		if u := m.get("up"); u != nil {
+			return errors.New("the record stays")
+		}
+		return nil
+	})
 }

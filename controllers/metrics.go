@@ -19,18 +19,14 @@ var (
 		Help:    "Time from the start of an upload to its end, by outcome.",
 		Buckets: []float64{1, 5, 30, 120, 600, 3600, 6 * 3600, 24 * 3600, 48 * 3600, 96 * 3600},
 	}, []string{"outcome"})
-	openUploads = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "iotfile_open_uploads",
-		Help: "Uploads that are open, by store.",
-	}, []string{"store"})
-	storeReady = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "iotfile_store_ready",
-		Help: "1 if the FileStore's bucket was reached with its credentials when it was last probed, else 0.",
-	}, []string{"store"})
 	abandonedTotal = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "iotfile_cleanups_abandoned_total",
 		Help: "Deleted uploads whose parts may still be in object storage, since it could not be reached for too long.",
 	})
+	reapedTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "iotfile_backend_reaped_total",
+		Help: "Open uploads that object storage no longer knew although nobody had ended them here, by store.",
+	}, []string{"store"})
 	orphansTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "iotfile_orphans_total",
 		Help: "Uploads in object storage that no MultipartUpload owned, by store and what was done (Abort, Report).",
@@ -38,5 +34,5 @@ var (
 )
 
 func init() { //nolint:gochecknoinits // the registry of controller-runtime is a global, too
-	metrics.Registry.MustRegister(stepsTotal, endedTotal, lifetimeSeconds, openUploads, storeReady, abandonedTotal, orphansTotal)
+	metrics.Registry.MustRegister(stepsTotal, endedTotal, lifetimeSeconds, abandonedTotal, reapedTotal, orphansTotal)
 }

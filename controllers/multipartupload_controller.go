@@ -127,7 +127,8 @@ func (r *MultipartUploadReconciler) waitingForStore(ctx context.Context, obj cli
 		return nil // the waiting ones look again by themselves
 	}
 	return requests(all.Items, func(u *v1alpha1.MultipartUpload) bool {
-		return !upload.Ended(u) && (u.Status.StoreName == "" || u.Status.StoreName == obj.GetName())
+		_, collected := upload.CollectionTime(u, nil) // when, the store's finishedTTL may have changed
+		return (collected || !upload.Ended(u)) && (u.Status.StoreName == "" || u.Status.StoreName == obj.GetName())
 	})
 }
 

@@ -108,6 +108,9 @@ func unready(u *v1alpha1.MultipartUpload, fs *v1alpha1.FileStore) *upload.Proble
 	}
 	ready := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady)
 	switch {
+	case fs.DeletionTimestamp != nil:
+		problem.Message = fmt.Sprintf("the FileStore %q is being deleted and takes no new uploads: name another one", fs.Name)
+		return problem
 	case ready != nil && ready.Status != metav1.ConditionTrue:
 		problem.Message = fmt.Sprintf("the FileStore %q is not ready: %s", fs.Name, ready.Message)
 		return problem

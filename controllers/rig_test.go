@@ -71,7 +71,7 @@ func newRigWith(t *testing.T, backend memory.Options, options ...testkit.StoreOp
 	r.uploads = &controllers.MultipartUploadReconciler{
 		Client: faulty, Live: api, Stores: stores, Clock: r.clock, Events: r.events, FinalizerTimeout: finalizerTimeout, Workers: 1,
 	}
-	r.stores = &controllers.FileStoreReconciler{Client: faulty, Stores: stores, Clock: r.clock, Events: r.events, ProbeInterval: 5 * time.Minute}
+	r.stores = &controllers.FileStoreReconciler{Client: faulty, Live: api, Stores: stores, Clock: r.clock, Events: r.events, ProbeInterval: 5 * time.Minute}
 	r.sweep = &controllers.OrphanSweep{
 		Client: faulty, Live: api, Stores: stores, Clock: r.clock, Events: r.events, Interval: time.Hour, Grace: time.Hour,
 	}
@@ -86,10 +86,15 @@ func (r *rig) removeRecords() {
 	ctx := context.Background()
 	for _, key := range r.faults.created {
 		u := &v1alpha1.MultipartUpload{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
-		unbind := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
-		r.must(client.IgnoreNotFound(r.direct.Patch(ctx, u, unbind)))
-		r.must(client.IgnoreNotFound(r.direct.Delete(ctx, u)))
+		r.removeByForce(ctx, u)
 	}
+}
+
+// removeByForce deletes an object that finalizers keep.
+func (r *rig) removeByForce(ctx context.Context, obj client.Object) {
+	unbind := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+	r.must(client.IgnoreNotFound(r.direct.Patch(ctx, obj, unbind)))
+	r.must(client.IgnoreNotFound(r.direct.Delete(ctx, obj)))
 }
 
 func newNamespace(t *testing.T) string {
@@ -113,7 +118,7 @@ func (r *rig) createStore(options ...testkit.StoreOption) {
 	fs := testkit.Store(r.store, options...)
 	fs.Generation, fs.CreationTimestamp = 0, metav1.Time{}
 	r.must(r.direct.Create(r.ctx, fs))
-	r.t.Cleanup(func() { _ = r.direct.Delete(context.Background(), fs) })
+	r.t.Cleanup(func() { r.removeByForce(context.Background(), fs) })
 }
 
 // probe runs the FileStore reconciler once.

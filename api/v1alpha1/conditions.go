@@ -8,6 +8,10 @@ const (
 	ConditionCompleted = "Completed"
 	// ConditionReady is True once the file can be read. Of a FileStore: once its bucket was reached with its credentials.
 	ConditionReady = "Ready"
+	// ConditionInUse of a FileStore is True while it is being deleted and uploads are open in it; otherwise it is absent.
+	ConditionInUse = "InUse"
+	// ConditionUploadsLost of a FileStore is True while there are records of uploads that object storage has deleted on its own; otherwise it is absent.
+	ConditionUploadsLost = "UploadsLost"
 	// ConditionStalled is True when nothing will change by itself any more: the upload was aborted, expired or lost, or
 	// someone has to act on it. It is removed when that has passed.
 	ConditionStalled = "Stalled"
@@ -80,6 +84,10 @@ const (
 	// ReasonIntegrityUnsupported (Ready False, Stalled True): the backend has no payload mode in which a body that is cut
 	// short leaves nothing behind.
 	ReasonIntegrityUnsupported = "IntegrityUnsupported"
+	// ReasonUploadsOpen (InUse True): the FileStore is being deleted and goes when the uploads that are open in it have ended.
+	ReasonUploadsOpen = "UploadsOpen"
+	// ReasonReapedByBackend (UploadsLost True): object storage no longer knew uploads that nobody had ended. Ends when their records go.
+	ReasonReapedByBackend = "ReapedByBackend"
 	// ReasonOrphanFound (event only): the sweep found an upload in object storage that no MultipartUpload owns.
 	ReasonOrphanFound = "OrphanFound"
 )
@@ -88,6 +96,8 @@ const (
 const (
 	// FinalizerAbortUpload keeps a MultipartUpload until its parts are gone from object storage, or the reconciler has given up.
 	FinalizerAbortUpload = "iotfile.dev/abort-upload"
+	// FinalizerHoldStore keeps a FileStore until no upload is open in it.
+	FinalizerHoldStore = "iotfile.dev/hold-store"
 	// AnnotationDefaultStore marks the FileStore, with the value "true", that is used where no other is named.
 	AnnotationDefaultStore = "iotfile.dev/is-default-store"
 	// AnnotationNamespaceStore, on a Namespace, names the FileStore that its uploads use by default.

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/iotfile-operator/iotfile-operator/controllers"
@@ -37,6 +38,9 @@ func control(ctx context.Context, base cluster.Cluster, o *options, stores *file
 	term := func(ctx context.Context) error { return reconcileFor(ctx, base, o, stores) }
 	if !base.GetCache().WaitForCacheSync(ctx) {
 		return nil
+	}
+	if err := metrics.Registry.Register(controllers.NewStateCollector(base.GetClient(), clock.RealClock{})); err != nil {
+		return fmt.Errorf("metrics: %w", err)
 	}
 	if !o.leaderElect {
 		return term(ctx)
@@ -78,7 +82,7 @@ func addControllers(mgr ctrl.Manager, base cluster.Cluster, o *options, provider
 		FinalizerTimeout: o.finalizerTimeout, Workers: o.workers,
 	}
 	filestores := &controllers.FileStoreReconciler{
-		Client: mgr.GetClient(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: o.probeInterval,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: o.probeInterval,
 	}
 	sweep := &controllers.OrphanSweep{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events,

@@ -81,6 +81,8 @@ func (s *Server) limitsOf(ctx context.Context, u *v1alpha1.MultipartUpload, fall
 func ready(fs *v1alpha1.FileStore) error {
 	c := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady)
 	switch {
+	case fs.DeletionTimestamp != nil:
+		return errUnavailable("the file store is being removed: ask the platform team for another one", retryLong)
 	case c == nil:
 		return errUnavailable("the file store is not ready yet: send the request again", retryShort)
 	case c.Status != "True":

@@ -65,6 +65,10 @@ const (
 	FinalizerRemoved Name = "finalizer-removed"
 	// RecordCollected: the record of a finished upload was deleted.
 	RecordCollected Name = "record-collected"
+	// StoreHeld: a new FileStore has its finalizer; nothing was probed.
+	StoreHeld Name = "store-held"
+	// StoreReleased: nothing keeps a deleted FileStore any more.
+	StoreReleased Name = "store-released"
 	// OrphansListed: the sweep knows its suspects; nothing was aborted.
 	OrphansListed Name = "orphans-listed"
 	// OrphanAborted: the sweep has aborted an orphan; no event tells of it.
@@ -77,7 +81,7 @@ func All() []Name {
 		StartAdmitted, StartNameCleared, StartRecorded, StartOpened, PartAdmitted, BodyRead, PartStored, ProgressListed, ProgressRecorded,
 		FinalNumberRecorded, CompletionIntended, CompletionSeen, AbortIntended, AbortSeen, ObjectStored, ObjectDeleted,
 		FinalizerAdded, UploadCreated, UploadRecorded, AssemblyDecided, FileAssembled, AbortConfirmed, PartsAborted, EndRecorded,
-		FinalizerRemoved, RecordCollected, OrphansListed, OrphanAborted,
+		FinalizerRemoved, RecordCollected, StoreHeld, StoreReleased, OrphansListed, OrphanAborted,
 	}
 }
 

@@ -1,0 +1,89 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// scrapeTimeout bounds the look into the cache at a scrape.
+const scrapeTimeout = 5 * time.Second
+
+var (
+	storeReadyDesc = prometheus.NewDesc("iotfile_store_ready",
+		"1 if the FileStore's bucket was reached with its credentials when it was last probed, else 0. Every replica that can hold the lease tells all: take the maximum.",
+		[]string{"store"}, nil)
+	openUploadsDesc = prometheus.NewDesc("iotfile_open_uploads",
+		"Uploads that are open, by store. Every replica that can hold the lease tells all: take the maximum.", []string{"store"}, nil)
+	incompleteBytesDesc = prometheus.NewDesc("iotfile_incomplete_bytes",
+		"Bytes of the parts of open uploads, by store, as their progress tells. Every replica that can hold the lease tells all: take the maximum.", []string{"store"}, nil)
+	oldestOpenDesc = prometheus.NewDesc("iotfile_oldest_open_upload_age_seconds",
+		"Time since the oldest open upload was started, by store; 0 if none is open. Every replica that can hold the lease tells all: take the maximum.", []string{"store"}, nil)
+)
+
+// stateCollector tells of stores and of what is open in them at the moment of the scrape.
+type stateCollector struct {
+	cache client.Reader
+	clock clock.PassiveClock
+}
+
+// NewStateCollector returns the metrics of what there is: iotfile_store_ready, iotfile_open_uploads, iotfile_incomplete_bytes and
+// iotfile_oldest_open_upload_age_seconds. They are counted at each scrape in the informer cache that cache reads from, which every replica has: none is stale because another one holds the lease.
+func NewStateCollector(cache client.Reader, clock clock.PassiveClock) prometheus.Collector {
+	return &stateCollector{cache: cache, clock: clock}
+}
+
+// Describe implements prometheus.Collector.
+func (*stateCollector) Describe(out chan<- *prometheus.Desc) {
+	out <- storeReadyDesc
+	out <- openUploadsDesc
+	out <- incompleteBytesDesc
+	out <- oldestOpenDesc
+}
+
+// Collect implements prometheus.Collector. While the cache cannot be read there are no such metrics, rather than wrong ones.
+func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	var stores v1alpha1.FileStoreList
+	var uploads v1alpha1.MultipartUploadList
+	if c.cache.List(ctx, &stores, client.UnsafeDisableDeepCopy) != nil || c.cache.List(ctx, &uploads, client.UnsafeDisableDeepCopy) != nil {
+		return
+	}
+	type sum struct{ ready, open, bytes, oldest float64 }
+	sums := map[string]*sum{}
+	for i := range stores.Items {
+		s := &sum{}
+		if meta.IsStatusConditionTrue(stores.Items[i].Status.Conditions, v1alpha1.ConditionReady) {
+			s.ready = 1
+		}
+		sums[stores.Items[i].Name] = s
+	}
+	now := c.clock.Now()
+	for i := range uploads.Items {
+		u := &uploads.Items[i]
+		s := sums[u.Status.StoreName]
+		if s == nil || upload.Ended(u) {
+			continue // that of a store which is gone has no label that would ever go
+		}
+		s.open++
+		if p := u.Status.Progress; p != nil && p.Bytes != nil {
+			s.bytes += float64(*p.Bytes)
+		}
+		if started := u.Status.StartTime; started != nil {
+			s.oldest = max(s.oldest, now.Sub(started.Time).Seconds())
+		}
+	}
+	for store, s := range sums {
+		for desc, value := range map[*prometheus.Desc]float64{storeReadyDesc: s.ready, openUploadsDesc: s.open, incompleteBytesDesc: s.bytes, oldestOpenDesc: s.oldest} {
+			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, store)
+		}
+	}
+}
