@@ -24,6 +24,9 @@ func (s *Server) part(c *call, r *http.Request) error {
 		return err
 	}
 	stored, err := s.stream(r.Context(), c, u, number)
+	if err == nil && s.overtaken(r.Context(), u) {
+		err = filestore.ErrNoSuchUpload
+	}
 	if errors.Is(err, filestore.ErrNoSuchUpload) {
 		return s.noSuchUpload(r.Context(), c, u, err)
 	}
@@ -36,6 +39,16 @@ func (s *Server) part(c *call, r *http.Request) error {
 	}
 	c.response.WriteHeader(created(u))
 	return nil
+}
+
+// overtaken says whether u was ended without a file while a part of it was on its way. Object storage may have taken the part all the same, and nobody is to believe
+// that it is kept. Where the cache has the record, that is believed.
+func (s *Server) overtaken(ctx context.Context, u *v1alpha1.MultipartUpload) bool {
+	now, known := s.uploads.look(ctx, u, false)
+	if !known {
+		now, known = s.uploads.look(ctx, u, true)
+	}
+	return known && (now == nil || s.ending(now) || (upload.Ended(now) && !upload.Completed(now)))
 }
 
 // created is 201, or 204 for what updates a file.
