@@ -1,0 +1,35 @@
+package e2e
+
+import (
+	"context"
+	"testing"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+)
+
+// useOperator replaces the system's operator by one that is started with other options, until the test ends.
+func useOperator(t *testing.T, change func(*devcluster.OperatorOptions)) {
+	t.Helper()
+	before := system.options
+	become := func(options devcluster.OperatorOptions) {
+		if err := system.operator.Stop(); err != nil {
+			t.Error(err)
+		}
+		httpClient.CloseIdleConnections()
+		operator, err := devcluster.StartOperator(context.WithoutCancel(t.Context()), options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		system.operator, system.options = operator, options
+	}
+	options := before
+	options.Name = "other"
+	change(&options)
+	become(options)
+	t.Cleanup(func() {
+		if t.Failed() {
+			showLog(system.operator.LogPath)
+		}
+		become(before)
+	})
+}
