@@ -45,7 +45,11 @@ func (r *MultipartUploadReconciler) act(ctx context.Context, o *observation, d u
 	case upload.StepWait:
 		return done, nil
 	case upload.StepAddFinalizer:
-		return outcome{}, r.patchFinalizer(ctx, o.Upload, controllerutil.AddFinalizer, failpoint.FinalizerAdded)
+		err := r.patchFinalizer(ctx, o.Upload, controllerutil.AddFinalizer)
+		if err == nil {
+			failpoint.Hit(failpoint.FinalizerAdded)
+		}
+		return outcome{}, err
 	case upload.StepInitiate:
 		return r.initiate(ctx, o, done)
 	case upload.StepComplete:

@@ -14,7 +14,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-func (r *MultipartUploadReconciler) patchFinalizer(ctx context.Context, u *v1alpha1.MultipartUpload, change func(client.Object, string) bool, done failpoint.Name) error {
+func (r *MultipartUploadReconciler) patchFinalizer(ctx context.Context, u *v1alpha1.MultipartUpload, change func(client.Object, string) bool) error {
 	changed := u.DeepCopy()
 	if !change(changed, v1alpha1.FinalizerAbortUpload) {
 		return nil
@@ -22,7 +22,6 @@ func (r *MultipartUploadReconciler) patchFinalizer(ctx context.Context, u *v1alp
 	if err := r.Client.Patch(ctx, changed, lockedPatch(u)); err != nil {
 		return fmt.Errorf("patch finalizer: %w", err)
 	}
-	failpoint.Hit(done)
 	return nil
 }
 
@@ -33,9 +32,10 @@ func lockedPatch(base client.Object) client.Patch {
 
 // release lets the record go.
 func (r *MultipartUploadReconciler) release(ctx context.Context, o *observation, d upload.Decision) error {
-	if err := r.patchFinalizer(ctx, o.Upload, controllerutil.RemoveFinalizer, failpoint.FinalizerRemoved); err != nil {
+	if err := r.patchFinalizer(ctx, o.Upload, controllerutil.RemoveFinalizer); err != nil {
 		return client.IgnoreNotFound(err)
 	}
+	failpoint.Hit(failpoint.FinalizerRemoved)
 	if d.Step == upload.StepAbandon {
 		abandonedTotal.Inc()
 		log.FromContext(ctx).Info("gave up cleaning an upload whose object storage cannot be reached", "reason", d.State.Reason)
