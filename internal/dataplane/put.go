@@ -218,7 +218,8 @@ func (s *Server) settle(ctx context.Context, c *call, w *write, cause error) err
 	_, file, exists, err := w.stat(ctx)
 	switch {
 	case err != nil:
-		return errors.Join(cause, err)
+		// Not known. The cause may be a refusal that the write's own result has brought about, so it is told to the log alone.
+		return fmt.Errorf("look for the file after %q: %w", cause.Error(), err)
 	case exists && file.Request == w.mark:
 		c.log.Info("the file was stored, although object storage reported an error", "cause", cause.Error())
 		w.version = file.Version

@@ -138,6 +138,11 @@ func TestPutLostAnswer(t *testing.T) {
 	store.Inject(memory.Fault{Operation: memory.Stat, Times: 2, Before: counted(2, lost)})
 	s.want(s.put(s.path("y"), []byte("fourth"), "Idempotency-Key", "k"), 502)
 	s.want(s.put(s.path("y"), []byte("fourth"), "Idempotency-Key", "k"), 201)
+	// The same when the answer is that of a second delivery, to which the first one's file is in the way.
+	store.Inject(memory.Fault{Operation: memory.PutObject, Times: 1, After: memory.Fail(filestore.ErrPrecondition)})
+	store.Inject(memory.Fault{Operation: memory.Stat, Times: 2, Before: counted(2, lost)})
+	s.want(s.put(s.path("twice"), []byte("fourth"), "Idempotency-Key", "k"), 502)
+	s.want(s.put(s.path("twice"), []byte("fourth"), "Idempotency-Key", "k"), 201)
 	// The store rejects it for good: no second guess.
 	store.Inject(memory.Fault{Operation: memory.PutObject, Times: 1, Before: memory.Fail(filestore.ErrInvalidKey)})
 	before := store.Calls(memory.Stat)
