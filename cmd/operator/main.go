@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -24,6 +25,7 @@ func main() {
 	o, err := parseFlags()
 	if err == nil {
 		ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.log)))
+		klog.SetLogger(ctrl.Log.WithName("kubernetes")) // what its libraries have to say, in the same form
 		err = run(ctrl.SetupSignalHandler(), o)
 	}
 	if err != nil {
