@@ -55,13 +55,15 @@ func startManager(t *testing.T) *managed {
 		},
 	})
 	m.must(err)
-	m.must(mgr.GetFieldIndexer().IndexField(t.Context(), &v1alpha1.MultipartUpload{}, upload.FileIndex, func(obj client.Object) []string {
-		u, ok := obj.(*v1alpha1.MultipartUpload)
-		if !ok {
-			return nil
-		}
-		return []string{upload.FileIndexKey(u)}
-	}))
+	for name, values := range upload.Indexes() {
+		m.must(mgr.GetFieldIndexer().IndexField(t.Context(), &v1alpha1.MultipartUpload{}, name, func(obj client.Object) []string {
+			u, ok := obj.(*v1alpha1.MultipartUpload)
+			if !ok {
+				return nil
+			}
+			return values(u)
+		}))
+	}
 	provider := filestore.NewProvider(kubesource.New(mgr.GetClient(), ns), m.backend.Factory())
 	t.Cleanup(provider.Close)
 	stores, events := storesOf{provider}, mgr.GetEventRecorder("iotfile-operator")

@@ -31,7 +31,7 @@ const (
 
 // MultipartUploadReconciler drives each MultipartUpload to what its owner wants of it. All fields are required.
 type MultipartUploadReconciler struct {
-	// Client reads from the informer cache, which must have the index upload.FileIndex, and writes.
+	// Client reads from the informer cache, which must have upload.Indexes, and writes.
 	Client client.Client
 	// Live reads from the API server: before anything is destroyed, the record is read again.
 	Live client.Reader

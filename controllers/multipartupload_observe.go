@@ -146,16 +146,13 @@ func (r *MultipartUploadReconciler) observeOthers(ctx context.Context, o *observ
 	if o.Store == nil || upload.LimitsOf(o.Store).MaxOpenUploads == 0 {
 		return nil
 	}
-	var all v1alpha1.MultipartUploadList
-	if err := r.Client.List(ctx, &all, client.InNamespace(u.Namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("list uploads of the namespace: %w", err)
+	var opened v1alpha1.MultipartUploadList // this one is not among them
+	err := r.Client.List(ctx, &opened, client.InNamespace(u.Namespace), client.MatchingFields{upload.OpenedIndex: o.Store.Name},
+		client.Limit(int64(upload.LimitsOf(o.Store).MaxOpenUploads)), client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return fmt.Errorf("list open uploads of the namespace: %w", err)
 	}
-	for i := range all.Items {
-		other := &all.Items[i]
-		if other.UID != u.UID && other.Status.StoreName == o.Store.Name && !upload.Ended(other) {
-			o.OtherOpen++
-		}
-	}
+	o.OtherOpen = len(opened.Items)
 	return nil
 }
 

@@ -387,7 +387,7 @@ func (f *apiFaults) funcs() interceptor.Funcs {
 }
 
 // list stands for the manager's cache, and is always up to date: it reads the rig's own store and uploads one by one, which takes a millisecond each, where a
-// list that must be up to date takes the API server a tenth of a second. It knows the index of files, which the API server does not.
+// list that must be up to date takes the API server a tenth of a second. It knows the indexes of uploads, which the API server does not.
 func (f *apiFaults) list(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 	switch list := list.(type) {
 	case *v1alpha1.FileStoreList:
@@ -423,8 +423,12 @@ func (f *apiFaults) listed(u *v1alpha1.MultipartUpload, asked client.ListOptions
 	if asked.FieldSelector == nil {
 		return true
 	}
-	key, _ := asked.FieldSelector.RequiresExactMatch(upload.FileIndex)
-	return key == upload.FileIndexKey(u)
+	for name, values := range upload.Indexes() {
+		if value, ok := asked.FieldSelector.RequiresExactMatch(name); ok && !slices.Contains(values(u), value) {
+			return false
+		}
+	}
+	return true
 }
 
 // once makes a hook that fails a single time.

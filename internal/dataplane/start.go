@@ -155,12 +155,12 @@ func refuseStart(holder *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUpload
 // checkStart refuses early what the reconciler would refuse later: it has the last word on both.
 func (s *Server) checkStart(ctx context.Context, file upload.File, fs *v1alpha1.FileStore, ifMatch *int64) error {
 	if limit := upload.LimitsOf(fs).MaxOpenUploads; limit > 0 {
-		n, err := s.uploads.openIn(ctx, file.Namespace, fs.Name)
+		n, err := s.uploads.openIn(ctx, file.Namespace, fs.Name, limit)
 		if err != nil {
 			return err
 		}
 		if n >= limit {
-			return &stalledError{v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("%d of %d", n, limit)}
+			return &stalledError{v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("%d are open", n)}
 		}
 	}
 	store, err := s.storeNamed(ctx, fs.Name)

@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,16 +18,21 @@ const attempts = 8
 // liveCheck is how often a waiting request looks at the API server itself, in case an event got lost.
 const liveCheck = 5 * time.Second
 
-// SetupIndexes registers the index by which the uploads of a file are found. It is called once per cache, before the cache starts; the reconciler
-// uses the same index.
+// SetupIndexes registers upload.Indexes. It is called once per cache, before the cache starts; the reconciler and the webhooks use the same indexes.
 func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	return indexer.IndexField(ctx, &v1alpha1.MultipartUpload{}, upload.FileIndex, func(obj client.Object) []string {
-		u, ok := obj.(*v1alpha1.MultipartUpload)
-		if !ok {
-			return nil
+	for name, values := range upload.Indexes() {
+		err := indexer.IndexField(ctx, &v1alpha1.MultipartUpload{}, name, func(obj client.Object) []string {
+			u, ok := obj.(*v1alpha1.MultipartUpload)
+			if !ok {
+				return nil
+			}
+			return values(u)
+		})
+		if err != nil {
+			return fmt.Errorf("index %s: %w", name, err)
 		}
-		return []string{upload.FileIndexKey(u)}
-	})
+	}
+	return nil
 }
 
 // records are the MultipartUploads of one file, in no order.
@@ -116,13 +122,14 @@ func (k *uploads) get(ctx context.Context, key client.ObjectKey) (*v1alpha1.Mult
 	return u, nil
 }
 
-// openIn counts the namespace's open uploads in a store, by the cache: the reconciler, which counts again, has the last word.
-func (k *uploads) openIn(ctx context.Context, namespace, store string) (int32, error) {
+// openIn counts the namespace's open uploads in a store, up to limit, by the cache: the reconciler, which counts again, has the last word.
+func (k *uploads) openIn(ctx context.Context, namespace, store string, limit int32) (int32, error) {
 	var list v1alpha1.MultipartUploadList
-	if err := k.cached.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+	err := k.cached.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{upload.OpenIndex: store}, client.Limit(int64(limit)), client.UnsafeDisableDeepCopy)
+	if err != nil {
 		return 0, &clusterError{"list uploads in the cache", err}
 	}
-	return int32(upload.OpenIn(list.Items, store)), nil //nolint:gosec // as many as fit into memory
+	return int32(len(list.Items)), nil //nolint:gosec // at most limit
 }
 
 // create records a new upload. exists is true, and err nil, if there is one of that name.

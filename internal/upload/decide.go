@@ -146,7 +146,7 @@ func obstacle(o Observation) *Problem {
 		return stalled(v1alpha1.ReasonFileBusy, fmt.Sprintf("the upload %q of the same file is open: complete, abort or delete it first", o.Holder.Name))
 	}
 	if limit := LimitsOf(o.Store).MaxOpenUploads; limit > 0 && o.OtherOpen >= int(limit) {
-		return stalled(v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("the namespace has %d uploads open in this store, which allows %d", o.OtherOpen, limit))
+		return stalled(v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("the namespace has as many uploads open in this store as it allows, %d: complete or abort one", limit))
 	}
 	if err := CheckVersion(u.Spec.IfMatch, o.Object.Exists, o.Object.Metadata.Version); err != nil {
 		return stalled(v1alpha1.ReasonVersionConflict, err.Error())

@@ -2,8 +2,44 @@ package upload
 
 import "github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 
-// FileIndex is the name of the informer index by which the uploads of one file are found, whatever their names.
-const FileIndex = "file"
+// Names of the informer indexes. A list by one of them, in a namespace, looks at what it returns alone: of ten thousand records that have ended, none.
+const (
+	// FileIndex finds the uploads of one file, whatever their names. Its value is FileIndexKey.
+	FileIndex = "file"
+	// OpenIndex finds the uploads that are Open in a store, or about to be. Its value is the store's name.
+	OpenIndex = "open"
+	// OpenedIndex finds those of them that object storage has opened. Its value is the store's name.
+	OpenedIndex = "opened"
+)
+
+// Indexes are the informer indexes of uploads: by name, what an upload is found by.
+func Indexes() map[string]func(*v1alpha1.MultipartUpload) []string {
+	return map[string]func(*v1alpha1.MultipartUpload) []string{
+		FileIndex: func(u *v1alpha1.MultipartUpload) []string { return []string{FileIndexKey(u)} },
+		OpenIndex: func(u *v1alpha1.MultipartUpload) []string {
+			if !Open(u) {
+				return nil
+			}
+			if u.Status.StoreName == "" {
+				return named(u.Spec.StoreName)
+			}
+			return named(u.Status.StoreName)
+		},
+		OpenedIndex: func(u *v1alpha1.MultipartUpload) []string {
+			if Ended(u) {
+				return nil
+			}
+			return named(u.Status.StoreName)
+		},
+	}
+}
+
+func named(store string) []string {
+	if store == "" {
+		return nil
+	}
+	return []string{store}
+}
 
 // FileIndexKey is the value of FileIndex for an upload. The store is not part of it: an upload by manifest may leave it open.
 func FileIndexKey(u *v1alpha1.MultipartUpload) string { return FileOf(u).TenantKey() }

@@ -51,7 +51,7 @@ type Observation struct {
 	Problem *Problem
 	// Holder is another upload of the same file that Holds it, nil if there is none.
 	Holder *v1alpha1.MultipartUpload
-	// OtherOpen is how many other uploads the namespace has open in the store.
+	// OtherOpen is how many other uploads the namespace has open in the store, counted up to what the store allows.
 	OtherOpen int
 	// Object and Ledger are what was seen in object storage; nil where Needs did not ask for it.
 	Object *Object

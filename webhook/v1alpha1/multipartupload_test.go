@@ -116,7 +116,7 @@ func testRefusals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	full := fmt.Sprintf("the namespace has 2 uploads open in the FileStore %q, which allows 2 (limits.maxOpenUploadsPerNamespace): complete or abort one first", capped.Name)
+	full := fmt.Sprintf("the namespace has as many uploads open in the FileStore %q as it allows, 2 (limits.maxOpenUploadsPerNamespace): complete or abort one first", capped.Name)
 	eventually(t, func() error {
 		u := newUpload(namespace, "3.bin")
 		u.Spec.StoreName = capped.Name

@@ -43,12 +43,12 @@ func (v *uploadValidator) checkCap(ctx context.Context, u *v1alpha1.MultipartUpl
 	if limit == 0 {
 		return nil
 	}
-	n, err := v.world.openIn(ctx, u.Namespace, store.Name)
+	n, err := v.world.openIn(ctx, u.Namespace, store.Name, limit)
 	switch {
 	case err != nil:
 		return err
 	case n >= limit:
-		return refuse(v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("the namespace has %d uploads open in the FileStore %q, which allows %d (limits.maxOpenUploadsPerNamespace): complete or abort one first", n, store.Name, limit))
+		return refuse(v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("the namespace has as many uploads open in the FileStore %q as it allows, %d (limits.maxOpenUploadsPerNamespace): complete or abort one first", store.Name, limit))
 	}
 	return nil
 }

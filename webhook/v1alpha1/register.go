@@ -11,7 +11,7 @@ import (
 
 // Options are what the webhooks need. All are required.
 type Options struct {
-	// Cached reads from an informer cache that has the index upload.FileIndex.
+	// Cached reads from an informer cache that has upload.Indexes.
 	Cached client.Reader
 	// Live reads from the API server. It is asked before a refusal that the cache may be wrong about, and before a FileStore moves.
 	Live client.Reader

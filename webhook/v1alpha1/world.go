@@ -58,11 +58,12 @@ func (w *world) holderOf(ctx context.Context, u *v1alpha1.MultipartUpload) (*v1a
 	return nil, nil
 }
 
-// openIn counts what the namespace has open in a store.
-func (w *world) openIn(ctx context.Context, namespace, store string) (int, error) {
-	var all v1alpha1.MultipartUploadList
-	if err := w.cached.List(ctx, &all, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+// openIn counts what the namespace has open in a store, up to limit.
+func (w *world) openIn(ctx context.Context, namespace, store string, limit int) (int, error) {
+	var open v1alpha1.MultipartUploadList
+	err := w.cached.List(ctx, &open, client.InNamespace(namespace), client.MatchingFields{upload.OpenIndex: store}, client.Limit(int64(limit)), client.UnsafeDisableDeepCopy)
+	if err != nil {
 		return 0, fmt.Errorf("list uploads of the namespace: %w", err)
 	}
-	return upload.OpenIn(all.Items, store), nil
+	return len(open.Items), nil
 }
