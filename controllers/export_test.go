@@ -5,3 +5,6 @@ var (
 	EndedOrDeleted = endedOrDeleted
 	StoreChanged   = storeChanged
 )
+
+// Finishing is what every reconciler is wrapped in.
+var Finishing = finishing

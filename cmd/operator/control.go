@@ -69,7 +69,11 @@ func reconcileFor(ctx context.Context, base cluster.Cluster, o *options, stores 
 		return err
 	}
 	if err := mgr.Start(ctx); err != nil {
-		return fmt.Errorf("reconcilers: %w", err)
+		if ctx.Err() == nil {
+			return fmt.Errorf("reconcilers: %w", err)
+		}
+		// The term is over all the same: what does not stop in time is no reason to end the process, and to cut the parts that it streams.
+		ctrl.Log.Error(err, "the reconcilers did not stop in an orderly way")
 	}
 	return nil
 }
