@@ -31,9 +31,10 @@ func (c *user) upload(ctx context.Context, f *file, base int64) {
 	switch d := c.dice(); {
 	case d < 0.7:
 		if f.shared {
-			c.together(ctx)
+			c.duel(ctx, f, base, func() { c.complete(ctx, f, a) })
+		} else {
+			c.complete(ctx, f, a)
 		}
-		c.complete(ctx, f, a)
 	case d < 0.82 || f.shared:
 		c.abort(ctx, f, a)
 	case d < 0.91:

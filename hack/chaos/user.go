@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -54,7 +55,7 @@ func (c *user) own(ctx context.Context) {
 	case d < 0.55:
 		c.upload(ctx, f, baseOf(f.last))
 	case d < 0.75:
-		c.put(ctx, f, baseOf(f.last))
+		c.put(ctx, f, c.attempt(baseOf(f.last)))
 	case d < 0.88 && f.last != nil:
 		c.remove(ctx, f)
 	default:
@@ -97,8 +98,20 @@ func (c *user) share(ctx context.Context) {
 		c.upload(ctx, c.shared, base)
 	default:
 		c.together(ctx)
-		c.put(ctx, c.shared, base)
+		c.duel(ctx, c.shared, base, func() { c.put(ctx, c.shared, c.attempt(base)) })
 	}
+}
+
+// duel updates a version of a shared file in two ways at about the same time, of which one at most may win: as do says, and in one request.
+func (c *user) duel(ctx context.Context, f *file, base int64, do func()) {
+	rival, a := &user{caller: c.split(), number: c.number}, c.attempt(base)
+	var other sync.WaitGroup
+	other.Go(func() {
+		_ = sleep(ctx, time.Duration(rival.dice()*float64(250*time.Millisecond)))
+		rival.put(ctx, f, a)
+	})
+	do()
+	other.Wait()
 }
 
 // together waits for the next full half second, so that clients that race do it at the same moment.
@@ -132,8 +145,7 @@ func headers(a *attempt) map[string]string {
 }
 
 // put sends a file in one request.
-func (c *user) put(ctx context.Context, f *file, base int64) {
-	a := c.attempt(base)
+func (c *user) put(ctx context.Context, f *file, a *attempt) {
 	body := content{name: fmt.Sprintf("%d/%s", c.world.seed, a.id), size: 1 + c.rng.Int64N(200<<10)}
 	a.pieces = []*piece{{number: 1, acked: &body}}
 	f.begin(a)
