@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -30,11 +31,13 @@ func (p *probe) complete(ctx context.Context, cond filestore.Condition) (filesto
 	return p.CompleteUpload(ctx, p.open, []filestore.Part{p.part}, cond)
 }
 
-// findMode finds the first mode that works and is safe, and leaves an upload with one part open in it.
+// findMode finds the first mode that works and is safe, and leaves an upload with one part open in it. The mode that the last probe has found comes first, and is
+// given up only when the backend refuses it: uploads that are open can be completed in the mode alone that they were opened in.
 func (p *probe) findMode(ctx context.Context) (v1alpha1.PayloadMode, error) {
 	var unavailable error
+	known := p.cfg.PayloadMode
 	refusals := make([]error, 0, len(preferred))
-	for _, mode := range preferred {
+	for _, mode := range modesToTry(known) {
 		inMode := *p.store
 		inMode.cfg.PayloadMode = mode
 		p.store = &inMode
@@ -47,6 +50,8 @@ func (p *probe) findMode(ctx context.Context) (v1alpha1.PayloadMode, error) {
 			return mode, nil
 		case ctx.Err() != nil, p.open.UploadID == "":
 			return "", err // the upload could not even be opened: nothing that another mode would change
+		case !filestore.Terminal(err) && mode == known:
+			return "", err // it has worked before
 		case !filestore.Terminal(err):
 			unavailable = err // some backends break on what they do not know: only if all modes fail, it is down
 		}
@@ -60,6 +65,15 @@ func (p *probe) findMode(ctx context.Context) (v1alpha1.PayloadMode, error) {
 		return "", unavailable
 	}
 	return "", &filestore.Error{Op: opPut, Kind: filestore.ErrIntegrityUnsupported, Cause: errors.Join(refusals...)}
+}
+
+// modesToTry are all modes: the known one, if there is one, and the others as they are preferred.
+func modesToTry(known v1alpha1.PayloadMode) []v1alpha1.PayloadMode {
+	if known == "" {
+		return preferred
+	}
+	others := slices.DeleteFunc(slices.Clone(preferred), func(mode v1alpha1.PayloadMode) bool { return mode == known })
+	return append([]v1alpha1.PayloadMode{known}, others...)
 }
 
 // tryMode succeeds when a whole part is stored, and a part that was cut or damaged on the way is not; and the same of a whole object.

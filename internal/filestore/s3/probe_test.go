@@ -162,6 +162,35 @@ func TestProbeRidesOutAFault(t *testing.T) {
 	}
 }
 
+// TestProbeKeepsTheMode: uploads are open in the mode that was found before, so it is given up only when the backend refuses it.
+func TestProbeKeepsTheMode(t *testing.T) {
+	s := server(t, devcluster.StoreVersityGW)
+	const crc64, crc32c = v1alpha1.PayloadTrailingCRC64NVME, v1alpha1.PayloadTrailingCRC32C
+	for name, tc := range map[string]struct {
+		known, want v1alpha1.PayloadMode
+		status      int // of parts in CRC64NVME
+		err         error
+	}{
+		"a better one works":     {crc32c, crc32c, 0, nil},
+		"it breaks":              {crc64, "", http.StatusInternalServerError, filestore.ErrUnavailable},
+		"it is refused":          {crc64, crc32c, http.StatusNotImplemented, nil},
+		"it works":               {crc64, crc64, 0, nil},
+		"another one is refused": {crc32c, crc32c, http.StatusNotImplemented, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := meddle(t, s, func(w http.ResponseWriter, r *http.Request) bool {
+				return tc.status != 0 && isPart(r) && r.Header.Get("X-Amz-Trailer") == "x-amz-checksum-crc64nvme" && answer(w, r, tc.status, "")
+			})
+			c.PayloadMode = tc.known
+			caps, err := connect(t, c).Probe(t.Context())
+			if !errors.Is(err, tc.err) || caps.PayloadMode != tc.want {
+				t.Errorf("Probe = %q, %v; want %q, %v", caps.PayloadMode, err, tc.want, tc.err)
+			}
+			wantNothingLeft(t, s)
+		})
+	}
+}
+
 // TestProbeFindsConditions: a backend that ignores a condition, or does not know it, has none.
 func TestProbeFindsConditions(t *testing.T) {
 	s := server(t, devcluster.StoreMinIO)
