@@ -109,15 +109,7 @@ func (o *options) validate() error {
 	if o.namespace == "" {
 		return errors.New("--namespace is missing, and POD_NAMESPACE is not set: name the namespace that holds the FileStores' Secrets")
 	}
-	for role := range strings.SplitSeq(o.roles, ",") {
-		if role != roleDataPlane && role != roleController {
-			return fmt.Errorf("--roles: %q is not a role: choose from %s and %s", role, roleDataPlane, roleController)
-		}
-	}
-	if err := errors.Join(o.security.validate(o.has(roleDataPlane)), o.limits.validate()); err != nil {
-		return err
-	}
-	if err := o.splitWebhookAddress(); err != nil {
+	if err := errors.Join(o.validateRoles(), o.security.validate(o.has(roleDataPlane)), o.limits.validate(), o.splitWebhookAddress()); err != nil {
 		return err
 	}
 	if o.webhookNames == "" {
@@ -134,6 +126,15 @@ func (o *options) validate() error {
 	} {
 		if d <= 0 {
 			return fmt.Errorf("--%s must be positive", name)
+		}
+	}
+	return nil
+}
+
+func (o *options) validateRoles() error {
+	for role := range strings.SplitSeq(o.roles, ",") {
+		if role != roleDataPlane && role != roleController {
+			return fmt.Errorf("--roles: %q is not a role: choose from %s and %s", role, roleDataPlane, roleController)
 		}
 	}
 	return nil

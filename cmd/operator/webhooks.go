@@ -28,7 +28,7 @@ import (
 
 // Names that the manifests use, too.
 const (
-	webhookSecret        = "iotfile-operator-webhook-certificate" //nolint:gosec // the name of a Secret
+	webhookSecret        = "iotfile-operator-webhook-certificate"
 	webhookConfiguration = "iotfile-operator"
 )
 

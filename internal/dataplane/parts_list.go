@@ -1,12 +1,14 @@
 package dataplane
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -24,24 +26,9 @@ type listedPart struct {
 // listParts lists what has arrived of the open upload (contract, "GET /fileslist").
 func (s *Server) listParts(c *call, r *http.Request) error {
 	ctx := r.Context()
-	known, err := s.uploads.known(ctx, c.file)
+	u, err := s.openUpload(ctx, c.file)
 	if err != nil {
 		return err
-	}
-	u := known.open()
-	if u == nil || u.Status.UploadID == "" {
-		fs, storeErr := s.fileStore(ctx, c.file.Namespace)
-		if storeErr != nil {
-			return storeErr
-		}
-		if err := s.looks.take(c.file.Namespace, s.opts.Clock.Now()); err != nil {
-			return err
-		}
-		now, err := s.uploads.read(ctx, c.file, fs.Name)
-		if err != nil {
-			return err
-		}
-		u = now.open()
 	}
 	none := errNotFound("no upload of this file is open")
 	if u == nil || u.Status.UploadID == "" {
@@ -74,4 +61,24 @@ func (s *Server) listParts(c *call, r *http.Request) error {
 		_, _ = c.response.Write(body) // the client may be gone
 	}
 	return nil
+}
+
+// openUpload gives the open upload of the file, nil if there is none: from the cache, else, as it may be new, from the API server.
+func (s *Server) openUpload(ctx context.Context, file upload.File) (*v1alpha1.MultipartUpload, error) {
+	known, err := s.uploads.known(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	if u := known.open(); u != nil && u.Status.UploadID != "" {
+		return u, nil
+	}
+	fs, err := s.fileStore(ctx, file.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.looks.take(file.Namespace, s.opts.Clock.Now()); err != nil {
+		return nil, err
+	}
+	now, err := s.uploads.read(ctx, file, fs.Name)
+	return now.open(), err
 }

@@ -72,7 +72,7 @@ func (w *storeWatch) end() {
 }
 
 func (w *storeWatch) verdict(err error) error {
-	if err != nil && err != io.EOF && errors.Is(w.cause(), errStoreStalled) {
+	if err != nil && !errors.Is(err, io.EOF) && errors.Is(w.cause(), errStoreStalled) {
 		return errors.Join(errStoreStalled, err)
 	}
 	return err

@@ -131,7 +131,13 @@ func TestStartWhileAborting(t *testing.T) {
 	if got.header.Get("Retry-After") == "" {
 		t.Error("503 without Retry-After")
 	}
-	s.want(s.put(s.path("x?part=2"), randomBytes(3000)), 409)
+	// The intent may not have been recorded in that time, or not be in the cache yet.
+	s.eventually("fenced", func() error {
+		if part := s.put(s.path("x?part=2"), randomBytes(3000)); part.status != http.StatusConflict {
+			return fmt.Errorf("part %v, abort %v", part, s.put(s.path("x?upload=abort"), nil))
+		}
+		return nil
+	})
 	done := make(chan reply)
 	go func() { done <- s.put(s.path("x?upload=start"), nil) }()
 	select {

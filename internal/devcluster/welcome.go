@@ -26,8 +26,8 @@ const (
 func (s *System) Welcome() string {
 	sample := func(file string) string { return shellQuote(filepath.Join(s.sampleDir(), file)) }
 	file := fmt.Sprintf("%s/api/iotfile/v3/files/%s/sample-%s.bin", s.URL, sampleEntity, time.Now().Format("20060102-150405"))
-	token := `-H "Authorization: Bearer $IOTFILE_TOKEN"`
-	curl := "curl " + token + " --fail-with-body -sS -w '%{http_code}\\n'"
+	authorization := `-H "Authorization: Bearer $IOTFILE_TOKEN"`
+	curl := "curl " + authorization + " --fail-with-body -sS -w '%{http_code}\\n'"
 	lines := []string{
 		"",
 		"Ready. Ctrl-C ends it; what is in it stays in " + s.dir,
@@ -52,7 +52,7 @@ func (s *System) Welcome() string {
 		fmt.Sprintf("  %s -T %s '%s?upload=complete'", curl, sample("part2"), file),
 		"  # 4 download it and compare",
 		fmt.Sprintf("  curl %s -fsS -o %s '%s' && cat %s %s | cmp - %s && echo identical",
-			token, sample("file"), file, sample("part1"), sample("part2"), sample("file")),
+			authorization, sample("file"), file, sample("part1"), sample("part2"), sample("file")),
 		"  # 5 see the upload in Kubernetes",
 		fmt.Sprintf("  KUBECONFIG=%s %s get mpu", shellQuote(s.ControlPlane.Kubeconfig), s.kubectlCommand()),
 		"",

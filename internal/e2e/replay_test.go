@@ -63,7 +63,7 @@ func (f *file) killed(t *testing.T, want []int, method, query string, body []byt
 		}
 		first <- a
 	}()
-	time.Sleep(rand.N(80 * time.Millisecond)) //nolint:gosec // chance, not secrecy
+	time.Sleep(rand.N(80 * time.Millisecond)) // chance, not secrecy
 	restartOperator(t)
 	state := "unanswered"
 	if a := <-first; a != nil {

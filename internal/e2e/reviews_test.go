@@ -3,7 +3,6 @@ package e2e
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -126,7 +125,7 @@ func TestTimeTellsNothing(t *testing.T) {
 		reference := at(round+", file absent", 50)
 		for _, what := range []string{", file there", ", file absent", ", namespace of others", ", namespace absent"} {
 			p50, p99 := at(round+what, 50), at(round+what, 99)
-			t.Log(fmt.Sprintf("| %s%s | %d | %s | %s |", round, what, n, p50.Round(time.Microsecond), p99.Round(time.Microsecond)))
+			t.Logf("| %s%s | %d | %s | %s |", round, what, n, p50.Round(time.Microsecond), p99.Round(time.Microsecond))
 			if p50 > 2*reference || reference > 2*p50 {
 				t.Errorf("%s%s: the median is %s, and that of an absent file %s", round, what, p50, reference)
 			}

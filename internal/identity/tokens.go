@@ -54,14 +54,20 @@ func (t *tokens) ask(ctx context.Context, token string) (verdict[*authenticator.
 	switch {
 	case ok && err == nil:
 		return verdict[*authenticator.Response]{value: response, granted: true}, nil
-	case answered && err != nil: // its reason to refuse the token
-		return verdict[*authenticator.Response]{reason: err.Error()}, nil
 	case answered:
-		return verdict[*authenticator.Response]{reason: fmt.Sprintf("it is not for the audience %s", strings.Join(t.audiences, " or "))}, nil
+		return verdict[*authenticator.Response]{reason: t.reason(err)}, nil
 	case err == nil:
 		err = errors.New("no error is told")
 	}
 	return verdict[*authenticator.Response]{}, err
+}
+
+// reason is why a token was refused.
+func (t *tokens) reason(told error) string {
+	if told != nil {
+		return told.Error()
+	}
+	return "it is not for the audience " + strings.Join(t.audiences, " or ")
 }
 
 // answerKey is the key of a context's *string for the HTTP status that a review was answered with. The authenticator returns one and the same kind of error for "this token is not

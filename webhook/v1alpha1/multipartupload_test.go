@@ -146,7 +146,7 @@ func refusal(err error, reason, message string) error {
 	case err == nil:
 		return fmt.Errorf("admitted, want the refusal %s", reason)
 	case !apierrors.IsForbidden(err) || !apierrors.HasStatusCause(err, metav1.CauseType(reason)) || !strings.Contains(err.Error(), message):
-		return fmt.Errorf("refused with %#v %w\nwant %s: %s", err, err, reason, message)
+		return fmt.Errorf("refused with %w\nwant %s: %s", err, reason, message)
 	}
 	return nil
 }

@@ -38,7 +38,10 @@ func forward(client *net.TCPConn, target *net.TCPAddr) {
 		_ = client.Close()
 	}()
 	in := bufio.NewReaderSize(client, headBytes)
-	for requests(in, client, store) == nil {
+	for {
+		if err := requests(in, client, store); err != nil {
+			return
+		}
 	}
 }
 
