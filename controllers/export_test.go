@@ -1,9 +1,11 @@
 package controllers
 
-// What decides which events wake an upload; that it does is tested with a running manager.
+// What decides which events wake an upload, and which goes first; that it does is tested with a running manager.
 var (
 	EndedOrDeleted = endedOrDeleted
 	StoreChanged   = storeChanged
+	ByPriority     = byPriority
+	Itself         = itself
 )
 
 // Finishing is what every reconciler is wrapped in.

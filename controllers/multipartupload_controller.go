@@ -2,11 +2,11 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -52,9 +51,9 @@ type MultipartUploadReconciler struct {
 func (r *MultipartUploadReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("multipartupload").
-		Watches(&v1alpha1.MultipartUpload{}, byPriority()).
-		Watches(&v1alpha1.MultipartUpload{}, handler.EnqueueRequestsFromMapFunc(r.waitingForFile), builder.WithPredicates(endedOrDeleted())).
-		Watches(&v1alpha1.FileStore{}, handler.EnqueueRequestsFromMapFunc(r.waitingForStore), builder.WithPredicates(storeChanged())).
+		Watches(&v1alpha1.MultipartUpload{}, byPriority(itself)).
+		Watches(&v1alpha1.MultipartUpload{}, byPriority(r.waitingForFile), builder.WithPredicates(endedOrDeleted())).
+		Watches(&v1alpha1.FileStore{}, byPriority(r.waitingForStore), builder.WithPredicates(storeChanged())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
 		Complete(finishing(r))
 }
@@ -105,8 +104,8 @@ func (r *MultipartUploadReconciler) next(done outcome) reconcile.Result {
 	}
 }
 
-// waitingForFile names the uploads of the same file that wait for this one to end.
-func (r *MultipartUploadReconciler) waitingForFile(ctx context.Context, obj client.Object) []reconcile.Request {
+// waitingForFile are the uploads of the same file that wait for this one to end.
+func (r *MultipartUploadReconciler) waitingForFile(ctx context.Context, obj client.Object) []v1alpha1.MultipartUpload {
 	u, ok := obj.(*v1alpha1.MultipartUpload)
 	if !ok {
 		return nil
@@ -115,31 +114,21 @@ func (r *MultipartUploadReconciler) waitingForFile(ctx context.Context, obj clie
 	if err := r.Client.List(ctx, &same, client.InNamespace(u.Namespace), client.MatchingFields{upload.FileIndex: upload.FileIndexKey(u)}); err != nil {
 		return nil // the waiting ones look again by themselves
 	}
-	return requests(same.Items, func(other *v1alpha1.MultipartUpload) bool {
-		return other.UID != u.UID && other.Status.UploadID == "" && !upload.Ended(other)
+	return slices.DeleteFunc(same.Items, func(other v1alpha1.MultipartUpload) bool {
+		return other.UID == u.UID || other.Status.UploadID != "" || upload.Ended(&other)
 	})
 }
 
-// waitingForStore names the uploads that a change of a FileStore can concern.
-func (r *MultipartUploadReconciler) waitingForStore(ctx context.Context, obj client.Object) []reconcile.Request {
+// waitingForStore are the uploads that a change of a FileStore can concern. They are shared with the cache.
+func (r *MultipartUploadReconciler) waitingForStore(ctx context.Context, obj client.Object) []v1alpha1.MultipartUpload {
 	var all v1alpha1.MultipartUploadList
 	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
 		return nil // the waiting ones look again by themselves
 	}
-	return requests(all.Items, func(u *v1alpha1.MultipartUpload) bool {
-		_, collected := upload.CollectionTime(u, nil) // when, the store's finishedTTL may have changed
-		return (collected || !upload.Ended(u)) && (u.Status.StoreName == "" || u.Status.StoreName == obj.GetName())
+	return slices.DeleteFunc(all.Items, func(u v1alpha1.MultipartUpload) bool {
+		_, collected := upload.CollectionTime(&u, nil) // when, the store's finishedTTL may have changed
+		return (upload.Ended(&u) && !collected) || (u.Status.StoreName != "" && u.Status.StoreName != obj.GetName())
 	})
-}
-
-func requests(uploads []v1alpha1.MultipartUpload, take func(*v1alpha1.MultipartUpload) bool) []reconcile.Request {
-	var out []reconcile.Request
-	for i := range uploads {
-		if u := &uploads[i]; take(u) {
-			out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: u.Namespace, Name: u.Name}})
-		}
-	}
-	return out
 }
 
 // endedOrDeleted passes the events after which a file is free again.

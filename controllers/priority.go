@@ -5,6 +5,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -16,7 +17,8 @@ import (
 )
 
 // Priorities in the queue of uploads. They follow from what an upload needs and not, as is usual, from whether its event is news: after a
-// change of leaders all uploads come as a list, and those that clients wait for must not stand in line behind thousands that are merely there. Within one priority it is first come,
+// change of leaders all uploads come as a list, and after a change of a FileStore all
+// of its uploads are looked at; those that clients wait for must not stand in line behind thousands that are merely there. Within one priority it is first come,
 // first served.
 const (
 	// priorityUrgent: somebody waits, see upload.Urgent.
@@ -38,27 +40,38 @@ func priorityOf(u *v1alpha1.MultipartUpload) int {
 	}
 }
 
-// byPriority enqueues uploads by their priority.
-func byPriority() handler.EventHandler {
-	add := func(obj client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-		u, ok := obj.(*v1alpha1.MultipartUpload)
-		if !ok {
-			return
+// byPriority enqueues, by their priority, the uploads that an event concerns.
+func byPriority(concerned func(context.Context, client.Object) []v1alpha1.MultipartUpload) handler.EventHandler {
+	add := func(ctx context.Context, obj client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		uploads := concerned(ctx, obj)
+		for i := range uploads {
+			u := &uploads[i]
+			req := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: u.Namespace, Name: u.Name}}
+			if pq, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+				pq.AddWithOpts(priorityqueue.AddOpts{Priority: ptr.To(priorityOf(u))}, req)
+				continue
+			}
+			q.Add(req)
 		}
-		req := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: u.Namespace, Name: u.Name}}
-		priority := priorityOf(u)
-		if pq, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-			pq.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, req)
-			return
-		}
-		q.Add(req)
 	}
 	return handler.Funcs{
-		CreateFunc: func(_ context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			add(e.Object, q)
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			add(ctx, e.Object, q)
 		},
-		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			add(e.ObjectNew, q)
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			add(ctx, e.ObjectNew, q)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			add(ctx, e.Object, q)
 		},
 	}
+}
+
+// itself is the upload that an event is about.
+func itself(_ context.Context, obj client.Object) []v1alpha1.MultipartUpload {
+	u, ok := obj.(*v1alpha1.MultipartUpload)
+	if !ok {
+		return nil
+	}
+	return []v1alpha1.MultipartUpload{*u}
 }
