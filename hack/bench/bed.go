@@ -34,6 +34,7 @@ const (
 type bed struct {
 	dir    string
 	system *devcluster.System
+	scheme *runtime.Scheme // of the client
 	stores []*store
 	stops  []func() error // in the order of the starts
 	// partBytes is the size of the parts to come.
@@ -113,11 +114,11 @@ func (b *bed) stop() error {
 // offer makes the FileStores and namespaces, and waits until the operator has found the stores good.
 func (b *bed) offer(ctx context.Context) error {
 	ctrllog.SetLogger(logr.Discard()) // else controller-runtime complains that nobody did
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+	b.scheme = runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(b.scheme), v1alpha1.AddToScheme(b.scheme)); err != nil {
 		return err
 	}
-	c, err := client.New(b.system.ControlPlane.RESTConfig(), client.Options{Scheme: scheme})
+	c, err := client.New(b.system.ControlPlane.RESTConfig(), client.Options{Scheme: b.scheme})
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -155,15 +154,6 @@ func (p *pair) leader(ctx context.Context) (int, error) {
 }
 
 func leads(ctx context.Context, o *devcluster.Operator) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.MetricsURL+"/metrics", nil)
-	if err != nil {
-		return false
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
+	text, err := get(ctx, http.DefaultClient, o.MetricsURL+"/metrics")
 	return err == nil && strings.Contains(string(text), `leader_election_master_status{name="iotfile-operator"} 1`)
 }

@@ -5,6 +5,7 @@
 //	go run ./hack/bench cpu      the operator and the straight way alone
 //	go run ./hack/bench memory   the operator's memory while many large parts stream at once
 //	go run ./hack/bench failover how long starts stand still when the leader of two operators is killed, and when it is terminated
+//	go run ./hack/bench expiry   how late uploads end of which thousands expire in one minute, and how long starts take meanwhile
 //	go run ./hack/bench          cpu and memory
 package main
 
@@ -19,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // settings are the flags.
@@ -31,6 +33,8 @@ type settings struct {
 	rounds   int
 	out      string
 	operator string
+	uploads  int // that expire
+	within   time.Duration
 }
 
 // commands make this program another one: what it measures with runs in processes of its own.
@@ -59,6 +63,7 @@ var benchmarks = map[string]struct {
 }{
 	"peers":    {measurePeers, "-stores=versitygw,minio,null -ways=all -parallel=1,4,16,64 -mib=800 -part=8 -rounds=3"},
 	"cpu":      {measurePeers, "-stores=versitygw,minio -ways=signed,unsigned,ours -parallel=4 -mib=1024 -part=16 -rounds=3"},
+	"expiry":   {measureExpiry, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1"},
 	"failover": {measureFailover, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=20"},
 	"memory":   {measureMemory, "-stores=versitygw,minio -ways=ours -parallel=32 -mib=2048 -part=64 -rounds=1"},
 }
@@ -67,7 +72,7 @@ func run(ctx context.Context, args []string) error {
 	names := []string{"cpu", "memory"}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		if benchmarks[args[0]].measure == nil {
-			return fmt.Errorf("unknown benchmark %q: choose cpu, memory, failover or peers", args[0])
+			return fmt.Errorf("unknown benchmark %q: choose cpu, memory, failover, expiry or peers", args[0])
 		}
 		names, args = args[:1], args[1:]
 	}
@@ -104,6 +109,8 @@ func parseSettings(args []string) (settings, error) {
 	flags.IntVar(&s.rounds, "rounds", 0, "measurements of each kind, in turn; the median counts")
 	flags.StringVar(&s.out, "out", "", "directory whose benchmarks.md and benchmarks.svg are brought up to date")
 	flags.StringVar(&s.operator, "operator-args", "", "further flags of the operator")
+	flags.IntVar(&s.uploads, "uploads", 10000, "uploads that expire in one minute")
+	flags.DurationVar(&s.within, "within", 8*time.Minute, "how long uploads are made, at most; the first expires shortly after")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
@@ -137,6 +144,9 @@ func (s settings) check() error {
 	}
 	if s.part < 5 || s.mebibyte < s.part || s.rounds < 1 {
 		return errors.New("-part is at least 5 MiB, -mib at least one part, -rounds at least 1")
+	}
+	if s.uploads < 1 || s.within <= 0 {
+		return errors.New("-uploads and -within must be positive")
 	}
 	return nil
 }

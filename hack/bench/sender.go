@@ -188,6 +188,24 @@ func request(ctx context.Context, client *http.Client, method, url string, body 
 	return res.Header, nil
 }
 
+// get reads a page, which has to be a success.
+func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = errors.New(res.Status + ": " + string(text))
+	}
+	return text, err
+}
+
 // noise is random, so that nothing on the way can make it small.
 var noise = func() []byte {
 	b := make([]byte, 1<<20)
