@@ -143,16 +143,30 @@ func (r *MultipartUploadReconciler) observeOthers(ctx context.Context, o *observ
 			o.Holder = other
 		}
 	}
-	if o.Store == nil || upload.LimitsOf(o.Store).MaxOpenUploads == 0 {
+	if o.Store == nil {
 		return nil
 	}
+	return r.observeHeld(ctx, o)
+}
+
+// observeHeld finds out what the namespace's other uploads hold in the store, as far as that is limited.
+func (r *MultipartUploadReconciler) observeHeld(ctx context.Context, o *observation) error {
+	limits := upload.LimitsOf(o.Store)
+	bytes := limits.MaxIncompleteBytes > 0 && o.Upload.Spec.Size != nil
+	if !bytes && limits.MaxOpenUploads == 0 {
+		return nil
+	}
+	list := []client.ListOption{
+		client.InNamespace(o.Upload.Namespace), client.MatchingFields{upload.OpenedIndex: o.Store.Name}, client.UnsafeDisableDeepCopy,
+	}
+	if !bytes {
+		list = append(list, client.Limit(int64(limits.MaxOpenUploads)))
+	}
 	var opened v1alpha1.MultipartUploadList // this one is not among them
-	err := r.Client.List(ctx, &opened, client.InNamespace(u.Namespace), client.MatchingFields{upload.OpenedIndex: o.Store.Name},
-		client.Limit(int64(upload.LimitsOf(o.Store).MaxOpenUploads)), client.UnsafeDisableDeepCopy)
-	if err != nil {
+	if err := r.Client.List(ctx, &opened, list...); err != nil {
 		return fmt.Errorf("list open uploads of the namespace: %w", err)
 	}
-	o.OtherOpen = len(opened.Items)
+	o.OtherOpen, o.OtherBytes = len(opened.Items), upload.IncompleteBytesOf(opened.Items, o.Upload.Name)
 	return nil
 }
 

@@ -122,7 +122,7 @@ func newStatus(o *observation, done outcome, now time.Time) v1alpha1.MultipartUp
 func finalProgress(o *observation, done outcome, kept *v1alpha1.UploadProgress) *v1alpha1.UploadProgress {
 	if upload.TakesParts(o.Upload) || o.Ledger == nil || o.Ledger.Lost {
 		if done.ended && done.object == nil && kept != nil {
-			return &v1alpha1.UploadProgress{Parts: ptr.To[int32](0), Bytes: ptr.To[int64](0), DisplayBytes: upload.DisplayBytes(0), LastPartTime: kept.LastPartTime}
+			return &v1alpha1.UploadProgress{Parts: ptr.To[int32](0), Bytes: ptr.To[int64](0), DisplayBytes: upload.DisplayBytes(0), Percent: upload.Percent(o.Upload, 0), LastPartTime: kept.LastPartTime}
 		}
 		return kept
 	}
@@ -134,7 +134,7 @@ func finalProgress(o *observation, done outcome, kept *v1alpha1.UploadProgress) 
 			last = p.Modified
 		}
 	}
-	out := &v1alpha1.UploadProgress{Bytes: ptr.To(bytes), DisplayBytes: upload.DisplayBytes(bytes)}
+	out := &v1alpha1.UploadProgress{Bytes: ptr.To(bytes), DisplayBytes: upload.DisplayBytes(bytes), Percent: upload.Percent(o.Upload, bytes)}
 	out.Parts = ptr.To(int32(len(o.parts))) //nolint:gosec // S3 numbers parts 1..10000
 	if !last.IsZero() {
 		out.LastPartTime = ptr.To(metav1.NewTime(last.Truncate(time.Second)))

@@ -51,6 +51,11 @@ const (
 	// ReasonPartsInvalid (Completed, Ready False, Stalled True): object storage refuses to assemble these parts, such as one that is too small in the middle. Final
 	// but for an abort.
 	ReasonPartsInvalid = "PartsInvalid"
+	// ReasonSizeMismatch (Completed, Ready False, Stalled True): the parts do not have the size together that spec.size declares. Final but for an abort.
+	ReasonSizeMismatch = "SizeMismatch"
+	// ReasonTooManyBytes (Ready False, Stalled True): with the declared size the namespace would hold more incomplete bytes than the store allows. Ends
+	// when other uploads do.
+	ReasonTooManyBytes = "TooManyBytes"
 	// ReasonInvalidKey (Initiated, Ready False, Stalled True): object storage cannot store a file of this path. Final.
 	ReasonInvalidKey = "InvalidKey"
 	// ReasonStoreNotFound (Ready False, Stalled True): the FileStore does not exist, or there is no default. Ends when there is one.

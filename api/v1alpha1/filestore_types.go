@@ -131,6 +131,31 @@ type FileStoreLimits struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	MaxOpenUploadsPerNamespace *int32 `json:"maxOpenUploadsPerNamespace,omitempty"`
+
+	// maxIncompleteBytesPerNamespace is how many bytes the open uploads of one namespace may hold together, as in 500Gi. An upload whose size was declared
+	// counts with that from its start, the others with what has arrived, as far as their progress tells. Unlimited when left out.
+	//
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",message="maxIncompleteBytesPerNamespace must be a positive quantity such as 500Gi"
+	MaxIncompleteBytesPerNamespace *resource.Quantity `json:"maxIncompleteBytesPerNamespace,omitempty"`
+
+	// partsPerSecondPerNamespace is how many parts, and files in one request, each replica of the operator takes of one namespace per second, on average; as many may
+	// come at once. Unlimited when left out.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	PartsPerSecondPerNamespace *int32 `json:"partsPerSecondPerNamespace,omitempty"`
+
+	// bytesPerSecondPerNamespace is how many bytes of them each replica of the operator takes of one namespace per second, on average, as in 50Mi.
+	// Unlimited when left out.
+	//
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Ki')) >= 0",message="bytesPerSecondPerNamespace must be a quantity of at least 1Ki, such as 50Mi"
+	BytesPerSecondPerNamespace *resource.Quantity `json:"bytesPerSecondPerNamespace,omitempty"`
 }
 
 // FileStoreSpec is where the bucket is, who may use it and how.

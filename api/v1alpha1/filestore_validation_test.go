@@ -90,6 +90,13 @@ func testStoreCreation(t *testing.T) {
 		{"MaxPartNumberZero", fields{"spec.limits.maxPartNumber": int64(0)}, "spec.limits.maxPartNumber in body should be greater than or equal to 1"},
 		{"MaxPartNumberLarge", fields{"spec.limits.maxPartNumber": int64(10000)}, "spec.limits.maxPartNumber in body should be less than or equal to 9999"},
 		{"MaxOpenUploadsZero", fields{"spec.limits.maxOpenUploadsPerNamespace": int64(0)}, "spec.limits.maxOpenUploadsPerNamespace in body should be greater than or equal to 1"},
+		{"IncompleteBytesNumber", fields{"spec.limits.maxIncompleteBytesPerNamespace": int64(1)}, ""},
+		{"IncompleteBytesZero", fields{"spec.limits.maxIncompleteBytesPerNamespace": "0"}, "maxIncompleteBytesPerNamespace must be a positive quantity such as 500Gi"},
+		{"IncompleteBytesLong", fields{"spec.limits.maxIncompleteBytesPerNamespace": "1" + text(32)}, "spec.limits.maxIncompleteBytesPerNamespace: Too long"},
+		{"PartsPerSecondZero", fields{"spec.limits.partsPerSecondPerNamespace": int64(0)}, "spec.limits.partsPerSecondPerNamespace in body should be greater than or equal to 1"},
+		{"BytesPerSecondSmallest", fields{"spec.limits.bytesPerSecondPerNamespace": "1Ki"}, ""},
+		{"BytesPerSecondSmall", fields{"spec.limits.bytesPerSecondPerNamespace": int64(1023)}, "bytesPerSecondPerNamespace must be a quantity of at least 1Ki, such as 50Mi"},
+		{"BytesPerSecondLong", fields{"spec.limits.bytesPerSecondPerNamespace": "1" + text(32)}, "spec.limits.bytesPerSecondPerNamespace: Too long"},
 
 		{"UploadTTLZero", fields{"spec.uploadTTL": "0s"}, "uploadTTL must be a duration such as 90m or 48h, positive and at most 8760h"},
 		{"UploadTTLDays", fields{"spec.uploadTTL": "2d"}, "uploadTTL must be a duration such as 90m or 48h, positive and at most 8760h"},

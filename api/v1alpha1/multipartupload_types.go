@@ -58,6 +58,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.ifMatch) == has(oldSelf.ifMatch) && (!has(self.ifMatch) || self.ifMatch == oldSelf.ifMatch)",message="ifMatch is immutable: create another MultipartUpload instead"
 // +kubebuilder:validation:XValidation:rule="has(self.createdBy) == has(oldSelf.createdBy) && (!has(self.createdBy) || self.createdBy == oldSelf.createdBy)",message="createdBy is immutable"
 // +kubebuilder:validation:XValidation:rule="has(self.idempotencyKey) == has(oldSelf.idempotencyKey) && (!has(self.idempotencyKey) || self.idempotencyKey == oldSelf.idempotencyKey)",message="idempotencyKey is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.size) == has(oldSelf.size) && (!has(self.size) || self.size == oldSelf.size)",message="size is immutable: create another MultipartUpload instead"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.finalPartNumber) || (has(self.finalPartNumber) && self.finalPartNumber == oldSelf.finalPartNumber)",message="finalPartNumber is write-once: it fixes where the last part's bytes go"
 type MultipartUploadSpec struct {
 	// storeName is the name of the FileStore that takes the file. Immutable.
@@ -123,6 +124,14 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9007199254740990
 	IfMatch *int64 `json:"ifMatch,omitempty"`
+
+	// size is how many bytes the finished file will have, if that is known. Immutable. An upload whose parts have another size together is not completed; and
+	// the whole size counts against the store's maxIncompleteBytesPerNamespace from the start, so that an upload that was opened has room to end.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=54975581388800
+	Size *int64 `json:"size,omitempty"`
 
 	// createdBy is the user or service account that asked for the upload. Immutable.
 	//
@@ -191,6 +200,13 @@ type UploadProgress struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
 	DisplayBytes string `json:"displayBytes,omitempty"`
+
+	// percent is how much of spec.size has arrived; absent where no size was declared.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	Percent *int32 `json:"percent,omitempty"`
 
 	// lastPartTime is when the newest of those parts was stored.
 	//
@@ -302,6 +318,7 @@ type MultipartUploadStatus struct {
 // +kubebuilder:printcolumn:name="Path",type=string,JSONPath=`.spec.path`
 // +kubebuilder:printcolumn:name="Parts",type=integer,JSONPath=`.status.progress.parts`
 // +kubebuilder:printcolumn:name="Bytes",type=string,JSONPath=`.status.progress.displayBytes`
+// +kubebuilder:printcolumn:name="Percent",type=integer,JSONPath=`.status.progress.percent`
 // +kubebuilder:printcolumn:name="Expires",type=string,format=date-time,JSONPath=`.status.expirationTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Store",type=string,priority=1,JSONPath=`.status.storeName`

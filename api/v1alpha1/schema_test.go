@@ -47,7 +47,7 @@ func TestPrintColumns(t *testing.T) {
 	upload := create(t, uploads, fields{
 		"status.phase": "Uploading", "status.storeName": "main", "status.startTime": "2026-01-02T03:04:05Z",
 		"status.expirationTime": "2026-01-04T03:04:05Z",
-		"status.progress":       map[string]any{"parts": int64(3), "bytes": int64(100663296), "displayBytes": "96 MiB"},
+		"status.progress":       map[string]any{"parts": int64(3), "bytes": int64(100663296), "displayBytes": "96 MiB", "percent": int64(40)},
 	})
 	store := create(t, stores, fields{
 		"metadata.annotations": map[string]any{v1alpha1.AnnotationDefaultStore: "true"},
@@ -61,7 +61,7 @@ func TestPrintColumns(t *testing.T) {
 	}{
 		{
 			uploads, upload.GetName(),
-			map[string]any{"Phase": "Uploading", "Path": "a.bin", "Parts": 3.0, "Bytes": "96 MiB", "Expires": "2026-01-04T03:04:05Z"},
+			map[string]any{"Phase": "Uploading", "Path": "a.bin", "Parts": 3.0, "Bytes": "96 MiB", "Percent": 40.0, "Expires": "2026-01-04T03:04:05Z"},
 			map[string]any{"Store": "main", "Entity": entityID, "Started": "2026-01-02T03:04:05Z"},
 		},
 		{

@@ -81,9 +81,12 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 		return false, err
 	}
 	if c.body.length > 0 && done.uid == "" {
-		return s.streamFinal(ctx, c, u, numbersOf(parts), done)
+		return s.streamFinal(ctx, c, u, parts, done)
 	}
 	if err := upload.CheckSequence(numbersOf(parts), u.Spec.FinalPartNumber); err != nil {
+		return false, err
+	}
+	if err := upload.CheckSize(sizeWithout(parts, 0), u.Spec.Size); err != nil {
 		return false, err
 	}
 	changed, err := s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.DesiredState = v1alpha1.DesiredStateCompleted })
@@ -119,11 +122,19 @@ func (s *Server) admitCompletion(ctx context.Context, c *call, u *v1alpha1.Multi
 }
 
 // streamFinal records which number the final part has, unless an earlier request has, and streams it. It asks for the upload to be read anew afterwards.
-func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, numbers []int32, done *completion) (again bool, err error) {
-	final, err := finalNumber(numbers, u.Spec.FinalPartNumber)
+func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, parts []filestore.Part, done *completion) (again bool, err error) {
+	final, err := finalNumber(numbersOf(parts), u.Spec.FinalPartNumber)
 	if err != nil {
 		return false, err
 	}
+	if err := upload.CheckSize(sizeWithout(parts, final)+c.body.length, u.Spec.Size); err != nil {
+		return false, err
+	}
+	leave, err := s.admitLoad(ctx, u, c.body.length)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
 	if u.Spec.FinalPartNumber == nil {
 		changed, err := s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.FinalPartNumber = &final })
 		if err != nil || !changed {
@@ -163,6 +174,17 @@ func numbersOf(parts []filestore.Part) []int32 {
 		numbers[i] = p.Number
 	}
 	return numbers
+}
+
+// sizeWithout adds up the sizes of parts, but of the one with that number.
+func sizeWithout(parts []filestore.Part, number int32) int64 {
+	sum := int64(0)
+	for _, p := range parts {
+		if p.Number != number {
+			sum += p.Size
+		}
+	}
+	return sum
 }
 
 // moved says whether the record is another than u by now.

@@ -70,6 +70,10 @@ func errLength(message string) *answer {
 	return &answer{status: http.StatusLengthRequired, message: message}
 }
 
+func errTooMany(message string, retryAfter time.Duration) *answer {
+	return &answer{status: http.StatusTooManyRequests, message: message, retryAfter: retryAfter}
+}
+
 func errUnavailable(message string, retryAfter time.Duration) *answer {
 	return &answer{status: http.StatusServiceUnavailable, message: message, retryAfter: retryAfter}
 }
@@ -164,6 +168,7 @@ func describe(err error) answer {
 		refusal  *upload.Refusal
 		conflict *upload.ConflictError
 		sequence *upload.SequenceError
+		size     *upload.SizeError
 		store    *upload.StoreError
 		stalled  *stalledError
 		cluster  *clusterError
@@ -172,11 +177,13 @@ func describe(err error) answer {
 	case errors.As(err, &own):
 		return *own
 	case errors.As(err, &refusal):
-		return answer{status: refusalStatus[refusal.Kind], message: refusal.Message}
+		return answer{status: refusalStatus[refusal.Kind], message: refusal.Message, retryAfter: refusalRetry[refusal.Kind]}
 	case errors.As(err, &conflict):
 		return answer{status: http.StatusConflict, message: conflict.Message}
 	case errors.As(err, &sequence):
 		return answer{status: http.StatusBadRequest, message: sequence.Error()}
+	case errors.As(err, &size):
+		return answer{status: http.StatusBadRequest, message: size.Error()}
 	case errors.As(err, &store):
 		return describeReason(store.Reason)
 	case errors.As(err, &stalled):
@@ -197,7 +204,11 @@ var refusalStatus = map[upload.RefusalKind]int{
 	upload.RefusalTooLarge: http.StatusRequestEntityTooLarge,
 	upload.RefusalNotOpen:  http.StatusConflict,
 	upload.RefusalConflict: http.StatusConflict,
+	upload.RefusalNoRoom:   http.StatusTooManyRequests,
 }
+
+// refusalRetry is when to try again what may then be taken.
+var refusalRetry = map[upload.RefusalKind]time.Duration{upload.RefusalNoRoom: retryLong}
 
 // describeReason answers for condition reasons. Their messages are for the cluster's users, so clients get others.
 func describeReason(reason string) answer {
@@ -212,6 +223,10 @@ func describeReason(reason string) answer {
 		return answer{status: http.StatusConflict, message: "the file is not at the version that was demanded: read its ETag, abort the upload if it is open, and start again with that If-Match"}
 	case v1alpha1.ReasonTooManyOpenUploads:
 		return answer{status: http.StatusTooManyRequests, message: "the namespace has as many uploads open as it may: complete or abort one", retryAfter: retryLong}
+	case v1alpha1.ReasonTooManyBytes:
+		return answer{status: http.StatusTooManyRequests, message: "the open uploads of the namespace hold too many bytes for a file of this size: complete or abort one", retryAfter: retryLong}
+	case v1alpha1.ReasonSizeMismatch:
+		return answer{status: http.StatusBadRequest, message: "the parts do not have the size together that was declared with X-File-Size: abort the upload and start it again"}
 	case v1alpha1.ReasonInvalidKey:
 		return answer{status: http.StatusBadRequest, message: "object storage cannot store a file of this path: choose another"}
 	case v1alpha1.ReasonPartsMissing:
@@ -238,8 +253,12 @@ func describeCluster(err error) answer {
 		return answer{status: http.StatusBadRequest, message: "the cluster does not take an upload like this: check path, media type, description and Idempotency-Key"}
 	case unauthorized(err):
 		return answer{status: http.StatusServiceUnavailable, message: "the cluster does not let the operator do its work at this moment: send the request again", retryAfter: retryShort}
+	case exceedsQuota(err):
+		return answer{status: http.StatusTooManyRequests, message: quotaMessage(err), retryAfter: retryLong}
+	case quotaPending(err):
+		return answer{status: http.StatusServiceUnavailable, message: "a ResourceQuota of the namespace is being counted: send the request again", retryAfter: retryShort}
 	case apierrors.IsForbidden(err):
-		return answer{status: http.StatusForbidden, message: "the cluster does not allow this upload in this namespace, for example because of a quota"}
+		return answer{status: http.StatusForbidden, message: "the cluster does not allow this upload in this namespace"}
 	case errors.Is(err, context.Canceled):
 		return clientGone
 	default:

@@ -1,7 +1,9 @@
 package dataplane
 
 import (
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -41,6 +43,22 @@ func startSpec(c *call, h http.Header) (v1alpha1.MultipartUploadSpec, error) {
 		spec.Timestamp = &metav1.Time{Time: t}
 	}
 	return spec, nil
+}
+
+// maxFileSize is what the schema takes for spec.size: the largest object of S3.
+const maxFileSize = 50 << 40
+
+// declaredSize reads how large the file is going to be, nil if the client does not say.
+func declaredSize(h http.Header) (*int64, error) {
+	text := h.Get("X-File-Size")
+	if text == "" {
+		return nil, nil
+	}
+	size, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || size < 1 || size > maxFileSize {
+		return nil, errBadRequest(fmt.Sprintf("X-File-Size must be the size of the whole file in bytes, 1 to %d, or be left out", int64(maxFileSize)))
+	}
+	return &size, nil
 }
 
 // text reads a header as UTF-8, or, where it is not, as ISO 8859-1, the older custom.

@@ -23,6 +23,11 @@ func (s *Server) part(c *call, r *http.Request) error {
 	if err := s.authorizeUpload(r.Context(), c, u); err != nil {
 		return err
 	}
+	leave, err := s.admitLoad(r.Context(), u, c.body.length)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	stored, err := s.stream(r.Context(), c, u, number)
 	if err == nil && s.overtaken(r.Context(), u) {
 		err = filestore.ErrNoSuchUpload

@@ -207,6 +207,9 @@ func progressConfiguration(u *v1alpha1.MultipartUpload, parts []filestore.Part) 
 		}
 	}
 	state := map[string]any{"parts": int64(len(parts)), "bytes": bytes, "displayBytes": upload.DisplayBytes(bytes)}
+	if percent := upload.Percent(u, bytes); percent != nil {
+		state["percent"] = int64(*percent)
+	}
 	if !last.IsZero() {
 		state["lastPartTime"] = last.UTC().Format(time.RFC3339)
 	}

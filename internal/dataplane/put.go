@@ -61,6 +61,9 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 		}
 		return c.answerStored(file.Version)
 	}
+	if err := s.shares.takeRate(c.file.Namespace, at.fs.Name, c.body.length, upload.LimitsOf(at.fs), s.opts.Clock.Now()); err != nil {
+		return err
+	}
 	release, err := s.budget.takePart(c.file.Namespace)
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ type Server struct {
 	log       logr.Logger
 	uploads   *uploads
 	budget    *budget
+	shares    shares
 	keys      keyLocks
 	looks     secondLooks
 	searches  *semaphore.Weighted

@@ -28,6 +28,9 @@ func (s *Server) start(c *call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if spec.Size, err = declaredSize(r.Header); err != nil {
+		return err
+	}
 	fs, err := s.fileStore(r.Context(), c.file.Namespace)
 	if err != nil {
 		return err
@@ -90,6 +93,9 @@ func (s *Server) join(ctx context.Context, holder *v1alpha1.MultipartUpload, spe
 // by now.
 func (s *Server) record(ctx context.Context, c *call, fs *v1alpha1.FileStore, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
 	if err := s.checkStart(ctx, c.file, fs, spec.IfMatch); err != nil {
+		return nil, err
+	}
+	if err := s.admitSize(ctx, fs, c.file.Namespace, spec.Size); err != nil {
 		return nil, err
 	}
 	u := newUpload(c.file, spec)

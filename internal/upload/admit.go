@@ -19,6 +19,8 @@ const (
 	RefusalNotOpen
 	// RefusalConflict: If-Match is not what the upload was opened with, or the part lies behind the fixed last one.
 	RefusalConflict
+	// RefusalNoRoom: other uploads of the namespace hold too many bytes.
+	RefusalNoRoom
 )
 
 // Refusal says why a request is refused. Its text may be shown to a client.

@@ -148,6 +148,11 @@ func obstacle(o Observation) *Problem {
 	if limit := LimitsOf(o.Store).MaxOpenUploads; limit > 0 && o.OtherOpen >= int(limit) {
 		return stalled(v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("the namespace has as many uploads open in this store as it allows, %d: complete or abort one", limit))
 	}
+	if u.Spec.Size != nil {
+		if err := AdmitBytes(*u.Spec.Size, o.OtherBytes, LimitsOf(o.Store)); err != nil {
+			return stalled(v1alpha1.ReasonTooManyBytes, err.Error())
+		}
+	}
 	if err := CheckVersion(u.Spec.IfMatch, o.Object.Exists, o.Object.Metadata.Version); err != nil {
 		return stalled(v1alpha1.ReasonVersionConflict, err.Error())
 	}
@@ -186,6 +191,8 @@ func decideCompletion(o Observation, now time.Time) Decision {
 	stalled := State{Stalled: true}
 	if err := CheckSequence(numbers, u.Spec.FinalPartNumber); err != nil {
 		stalled.Reason, stalled.Message = v1alpha1.ReasonPartsMissing, err.Error()
+	} else if err := CheckSize(SumOf(o.Ledger.Parts), u.Spec.Size); err != nil {
+		stalled.Reason, stalled.Message = v1alpha1.ReasonSizeMismatch, err.Error()
 	} else if err := CheckVersion(u.Spec.IfMatch, o.Object.Exists, o.Object.Metadata.Version); err != nil {
 		stalled.Reason, stalled.Message = v1alpha1.ReasonVersionConflict, err.Error()
 	} else if c := Stalled(u); c != nil && (c.Reason == v1alpha1.ReasonPartsInvalid || c.Reason == v1alpha1.ReasonInvalidKey) {

@@ -53,6 +53,8 @@ type Observation struct {
 	Holder *v1alpha1.MultipartUpload
 	// OtherOpen is how many other uploads the namespace has open in the store, counted up to what the store allows.
 	OtherOpen int
+	// OtherBytes is how many bytes they count with against the store's limit.
+	OtherBytes int64
 	// Object and Ledger are what was seen in object storage; nil where Needs did not ask for it.
 	Object *Object
 	Ledger *Ledger

@@ -53,7 +53,7 @@ func Holds(u *v1alpha1.MultipartUpload) bool {
 		return Open(u)
 	}
 	c := Stalled(u)
-	return c == nil || c.Reason == v1alpha1.ReasonFileBusy || c.Reason == v1alpha1.ReasonTooManyOpenUploads
+	return c == nil || c.Reason == v1alpha1.ReasonFileBusy || c.Reason == v1alpha1.ReasonTooManyOpenUploads || c.Reason == v1alpha1.ReasonTooManyBytes
 }
 
 // TakesParts says whether the upload is opened in object storage and its owner wants nothing but parts of it.

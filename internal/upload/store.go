@@ -17,6 +17,11 @@ type Limits struct {
 	MaxPartNumber int32
 	// MaxOpenUploads is how many uploads a namespace may have open at once, 0 for any number.
 	MaxOpenUploads int32
+	// MaxIncompleteBytes is how many bytes the open uploads of a namespace may hold together, 0 for any number.
+	MaxIncompleteBytes int64
+	// PartsPerSecond and BytesPerSecond are what one replica takes of a namespace, 0 for any number.
+	PartsPerSecond int32
+	BytesPerSecond int64
 }
 
 // DefaultLimits are the contract's: parts of 5 MiB to 5 GiB, numbers 1..1000 (rules 1 and 2).
@@ -40,6 +45,15 @@ func LimitsOf(store *v1alpha1.FileStore) Limits {
 	}
 	if l.MaxOpenUploadsPerNamespace != nil {
 		out.MaxOpenUploads = *l.MaxOpenUploadsPerNamespace
+	}
+	if l.MaxIncompleteBytesPerNamespace != nil {
+		out.MaxIncompleteBytes = l.MaxIncompleteBytesPerNamespace.Value()
+	}
+	if l.PartsPerSecondPerNamespace != nil {
+		out.PartsPerSecond = *l.PartsPerSecondPerNamespace
+	}
+	if l.BytesPerSecondPerNamespace != nil {
+		out.BytesPerSecond = l.BytesPerSecondPerNamespace.Value()
 	}
 	return out
 }

@@ -34,12 +34,22 @@ func (v *uploadValidator) ValidateCreate(ctx context.Context, u *v1alpha1.Multip
 	case holder != nil:
 		return nil, refuse(v1alpha1.ReasonFileBusy, fmt.Sprintf("the upload %q of the same file is open: complete, abort or delete it first", holder.Name))
 	}
-	return nil, v.checkCap(ctx, u, store)
+	return nil, v.checkCaps(ctx, u, store)
 }
 
-// checkCap counts by the cache, as the reconciler does, which counts again.
-func (v *uploadValidator) checkCap(ctx context.Context, u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) error {
-	limit := int(upload.LimitsOf(store).MaxOpenUploads)
+// checkCaps counts by the cache, as the reconciler does, which counts again.
+func (v *uploadValidator) checkCaps(ctx context.Context, u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) error {
+	limits := upload.LimitsOf(store)
+	limit := int(limits.MaxOpenUploads)
+	if u.Spec.Size != nil && limits.MaxIncompleteBytes > 0 {
+		held, err := v.world.incompleteIn(ctx, u.Namespace, store.Name)
+		if err != nil {
+			return err
+		}
+		if err := upload.AdmitBytes(*u.Spec.Size, held, limits); err != nil {
+			return refuse(v1alpha1.ReasonTooManyBytes, err.Error())
+		}
+	}
 	if limit == 0 {
 		return nil
 	}

@@ -67,3 +67,12 @@ func (w *world) openIn(ctx context.Context, namespace, store string, limit int) 
 	}
 	return len(open.Items), nil
 }
+
+// incompleteIn adds up the bytes that count for the namespace in a store.
+func (w *world) incompleteIn(ctx context.Context, namespace, store string) (int64, error) {
+	var open v1alpha1.MultipartUploadList
+	if err := w.cached.List(ctx, &open, client.InNamespace(namespace), client.MatchingFields{upload.OpenIndex: store}, client.UnsafeDisableDeepCopy); err != nil {
+		return 0, fmt.Errorf("list uploads of the namespace: %w", err)
+	}
+	return upload.IncompleteBytesOf(open.Items, ""), nil
+}

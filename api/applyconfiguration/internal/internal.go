@@ -72,6 +72,12 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.FileStoreLimits
   map:
     fields:
+    - name: bytesPerSecondPerNamespace
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+    - name: maxIncompleteBytesPerNamespace
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
     - name: maxOpenUploadsPerNamespace
       type:
         scalar: numeric
@@ -87,6 +93,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
       default: 5Mi
+    - name: partsPerSecondPerNamespace
+      type:
+        scalar: numeric
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.FileStoreSpec
   map:
     fields:
@@ -214,6 +223,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: path
       type:
         scalar: string
+    - name: size
+      type:
+        scalar: numeric
     - name: storeName
       type:
         scalar: string
@@ -297,6 +309,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: parts
+      type:
+        scalar: numeric
+    - name: percent
       type:
         scalar: numeric
 - name: io.k8s.apimachinery.pkg.api.resource.Quantity

@@ -19,6 +19,15 @@ type FileStoreLimitsApplyConfiguration struct {
 	MaxPartNumber *int32 `json:"maxPartNumber,omitempty"`
 	// maxOpenUploadsPerNamespace is how many uploads one namespace may have open at once. Unlimited when left out.
 	MaxOpenUploadsPerNamespace *int32 `json:"maxOpenUploadsPerNamespace,omitempty"`
+	// maxIncompleteBytesPerNamespace is how many bytes the open uploads of one namespace may hold together, as in 500Gi. An upload whose size was declared
+	// counts with that from its start, the others with what has arrived, as far as their progress tells. Unlimited when left out.
+	MaxIncompleteBytesPerNamespace *resource.Quantity `json:"maxIncompleteBytesPerNamespace,omitempty"`
+	// partsPerSecondPerNamespace is how many parts, and files in one request, each replica of the operator takes of one namespace per second, on average; as many may
+	// come at once. Unlimited when left out.
+	PartsPerSecondPerNamespace *int32 `json:"partsPerSecondPerNamespace,omitempty"`
+	// bytesPerSecondPerNamespace is how many bytes of them each replica of the operator takes of one namespace per second, on average, as in 50Mi.
+	// Unlimited when left out.
+	BytesPerSecondPerNamespace *resource.Quantity `json:"bytesPerSecondPerNamespace,omitempty"`
 }
 
 // FileStoreLimitsApplyConfiguration constructs a declarative configuration of the FileStoreLimits type for use with
@@ -56,5 +65,29 @@ func (b *FileStoreLimitsApplyConfiguration) WithMaxPartNumber(value int32) *File
 // If called multiple times, the MaxOpenUploadsPerNamespace field is set to the value of the last call.
 func (b *FileStoreLimitsApplyConfiguration) WithMaxOpenUploadsPerNamespace(value int32) *FileStoreLimitsApplyConfiguration {
 	b.MaxOpenUploadsPerNamespace = &value
+	return b
+}
+
+// WithMaxIncompleteBytesPerNamespace sets the MaxIncompleteBytesPerNamespace field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxIncompleteBytesPerNamespace field is set to the value of the last call.
+func (b *FileStoreLimitsApplyConfiguration) WithMaxIncompleteBytesPerNamespace(value resource.Quantity) *FileStoreLimitsApplyConfiguration {
+	b.MaxIncompleteBytesPerNamespace = &value
+	return b
+}
+
+// WithPartsPerSecondPerNamespace sets the PartsPerSecondPerNamespace field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PartsPerSecondPerNamespace field is set to the value of the last call.
+func (b *FileStoreLimitsApplyConfiguration) WithPartsPerSecondPerNamespace(value int32) *FileStoreLimitsApplyConfiguration {
+	b.PartsPerSecondPerNamespace = &value
+	return b
+}
+
+// WithBytesPerSecondPerNamespace sets the BytesPerSecondPerNamespace field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BytesPerSecondPerNamespace field is set to the value of the last call.
+func (b *FileStoreLimitsApplyConfiguration) WithBytesPerSecondPerNamespace(value resource.Quantity) *FileStoreLimitsApplyConfiguration {
+	b.BytesPerSecondPerNamespace = &value
 	return b
 }

@@ -37,6 +37,9 @@ type MultipartUploadSpecApplyConfiguration struct {
 	// When it is left out, the file must not exist. Either way the comparison is repeated, atomically, when the file is
 	// assembled: of two uploads that race for one file exactly one wins.
 	IfMatch *int64 `json:"ifMatch,omitempty"`
+	// size is how many bytes the finished file will have, if that is known. Immutable. An upload whose parts have another size together is not completed; and
+	// the whole size counts against the store's maxIncompleteBytesPerNamespace from the start, so that an upload that was opened has room to end.
+	Size *int64 `json:"size,omitempty"`
 	// createdBy is the user or service account that asked for the upload. Immutable.
 	CreatedBy *string `json:"createdBy,omitempty"`
 	// idempotencyKey is the Idempotency-Key header of the REST request that opened the upload, so that a repeated
@@ -116,6 +119,14 @@ func (b *MultipartUploadSpecApplyConfiguration) WithTimestamp(value v1.Time) *Mu
 // If called multiple times, the IfMatch field is set to the value of the last call.
 func (b *MultipartUploadSpecApplyConfiguration) WithIfMatch(value int64) *MultipartUploadSpecApplyConfiguration {
 	b.IfMatch = &value
+	return b
+}
+
+// WithSize sets the Size field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Size field is set to the value of the last call.
+func (b *MultipartUploadSpecApplyConfiguration) WithSize(value int64) *MultipartUploadSpecApplyConfiguration {
+	b.Size = &value
 	return b
 }
 

@@ -18,6 +18,8 @@ type UploadProgressApplyConfiguration struct {
 	Bytes *int64 `json:"bytes,omitempty"`
 	// displayBytes is bytes in readable form, as in "96 MiB". For people and print columns; no code reads it.
 	DisplayBytes *string `json:"displayBytes,omitempty"`
+	// percent is how much of spec.size has arrived; absent where no size was declared.
+	Percent *int32 `json:"percent,omitempty"`
 	// lastPartTime is when the newest of those parts was stored.
 	LastPartTime *v1.Time `json:"lastPartTime,omitempty"`
 }
@@ -49,6 +51,14 @@ func (b *UploadProgressApplyConfiguration) WithBytes(value int64) *UploadProgres
 // If called multiple times, the DisplayBytes field is set to the value of the last call.
 func (b *UploadProgressApplyConfiguration) WithDisplayBytes(value string) *UploadProgressApplyConfiguration {
 	b.DisplayBytes = &value
+	return b
+}
+
+// WithPercent sets the Percent field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Percent field is set to the value of the last call.
+func (b *UploadProgressApplyConfiguration) WithPercent(value int32) *UploadProgressApplyConfiguration {
+	b.Percent = &value
 	return b
 }
 
