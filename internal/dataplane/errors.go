@@ -70,10 +70,6 @@ func errLength(message string) *answer {
 	return &answer{status: http.StatusLengthRequired, message: message}
 }
 
-func errTooMany(message string, retryAfter time.Duration) *answer {
-	return &answer{status: http.StatusTooManyRequests, message: message, retryAfter: retryAfter}
-}
-
 func errUnavailable(message string, retryAfter time.Duration) *answer {
 	return &answer{status: http.StatusServiceUnavailable, message: message, retryAfter: retryAfter}
 }

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -113,6 +114,10 @@ func (s *shares) takeRoom(u *v1alpha1.MultipartUpload, size, held int64, limits 
 		defer s.mu.Unlock()
 		share.inFlight -= size
 	}, nil
+}
+
+func errTooMany(message string, retryAfter time.Duration) *answer {
+	return &answer{status: http.StatusTooManyRequests, message: message, retryAfter: retryAfter}
 }
 
 // admitLoad holds the limits of the namespace against a part of u, before its body is asked for. The caller calls release once.
