@@ -183,7 +183,7 @@ func BenchmarkBody(b *testing.B) {
 			for b.Loop() {
 				r := httptest.NewRequest(http.MethodPut, "/", io.LimitReader(free{}, size))
 				r.ContentLength = size
-				body, _ := newStream(b.Context(), newInbound(r, http.NewResponseController(httptest.NewRecorder()), &opts), opts.StoreIdleTimeout)
+				body, _ := newStream(b.Context(), newInbound(r, http.NewResponseController(httptest.NewRecorder()), &opts), nil, opts.StoreIdleTimeout)
 				if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, onlyReader{io.LimitReader(body, size)}, buffer); err != nil {
 					b.Fatal(err)
 				}

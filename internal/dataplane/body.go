@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/digest"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 )
 
@@ -181,13 +182,17 @@ type stream struct {
 	idle    time.Duration
 	cancel  context.CancelCauseFunc
 	unhook  func() bool
+	// digests is what the client announced of the body, nil if nothing.
+	digests *digest.Set
+	// refused is why the end of the body is withheld: it is not what was announced.
+	refused error
 }
 
 // newStream returns the stream and the context to store it with, which ends with errStoreStalled when the store takes no byte for storeIdle.
-// The caller calls stop.
-func newStream(ctx context.Context, b *inbound, storeIdle time.Duration) (*stream, context.Context) {
+// The caller calls stop. digests, if any, is compared with the body before its end.
+func newStream(ctx context.Context, b *inbound, digests *digest.Set, storeIdle time.Duration) (*stream, context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	s := &stream{inbound: b, idle: storeIdle, cancel: cancel}
+	s := &stream{inbound: b, digests: digests, idle: storeIdle, cancel: cancel}
 	s.timer = time.AfterFunc(storeIdle, func() { cancel(errStoreStalled) })
 	// A Read that blocks on a silent client would keep PutPart from returning after the context's end.
 	s.unhook = context.AfterFunc(ctx, b.stop)
@@ -199,7 +204,28 @@ func (s *stream) Read(p []byte) (int, error) {
 	s.timer.Stop()
 	defer s.timer.Reset(s.idle)
 	failpoint.Hit(failpoint.BodyRead)
-	return s.inbound.Read(p)
+	if s.digests == nil {
+		return s.inbound.Read(p)
+	}
+	return s.readVerified(p)
+}
+
+// readVerified withholds the last bytes, and for good, unless the body is what was announced: object storage then sees a body that is cut short, which leaves no
+// trace in any payload mode that a store is used with (contract rule 11).
+func (s *stream) readVerified(p []byte) (int, error) {
+	if s.refused != nil {
+		return 0, s.refused
+	}
+	n, err := s.inbound.Read(p)
+	_, _ = s.digests.Write(p[:n]) // never fails
+	if s.inbound.unread() || s.inbound.err != nil {
+		return n, err
+	}
+	if wrong := s.digests.Check(); wrong != nil {
+		s.refused = errBadRequest(wrong.Error())
+		return 0, s.refused
+	}
+	return n, err
 }
 
 // stop ends the watch. It is idempotent.
@@ -214,6 +240,8 @@ func (s *stream) verdict(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case s.refused != nil:
+		return errors.Join(s.refused, err)
 	case ctx.Err() != nil:
 		return errors.Join(context.Cause(ctx), err)
 	case s.inbound.err != nil:

@@ -437,12 +437,15 @@ func (b *logBook) with(text string) []string {
 }
 
 // sized sends a body of known length that the client cannot look into.
-func (s *system) sized(method, path string, body io.Reader, size int64) reply {
+func (s *system) sized(method, path string, body io.Reader, size int64, headers ...string) reply {
 	req, err := http.NewRequestWithContext(context.Background(), method, s.url+path, body)
 	if err != nil {
 		return reply{err: err}
 	}
 	req.ContentLength = size
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
 	resp, err := httpClient.Do(req)
 	if err != nil {
 		return reply{err: err}

@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/uuid"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/digest"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -27,8 +28,10 @@ type call struct {
 	// location is the path of the file's URL, as the client wrote it.
 	location string
 	// ifMatch is the parsed header, nil if it was not sent.
-	ifMatch  *int64
-	body     *inbound
+	ifMatch *int64
+	body    *inbound
+	// digests is what the client announced of the body, nil if nothing.
+	digests  *digest.Set
 	response *response
 	log      logr.Logger
 	// err is what was answered, with its cause.

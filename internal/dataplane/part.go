@@ -118,7 +118,7 @@ func (s *Server) stream(ctx context.Context, c *call, u *v1alpha1.MultipartUploa
 		return filestore.Part{}, err
 	}
 	defer release()
-	body, ctx := newStream(ctx, c.body, s.opts.StoreIdleTimeout)
+	body, ctx := newStream(ctx, c.body, c.digests, s.opts.StoreIdleTimeout)
 	defer body.stop()
 	failpoint.Hit(failpoint.PartAdmitted)
 	stored, err := store.PutPart(ctx, refOf(u), number, body, c.body.length)

@@ -156,7 +156,7 @@ func conditionalPut(fs *v1alpha1.FileStore) bool {
 // store streams the body into the object. A nil error means that the file is there, whatever object storage said. A body that one buffer holds is taken
 // before object storage is asked: MinIO keeps readers waiting from the request to its end, which a slow client would else draw out.
 func (s *Server) store(ctx context.Context, c *call, w *write) error {
-	body, streamCtx := newStream(ctx, c.body, s.opts.StoreIdleTimeout)
+	body, streamCtx := newStream(ctx, c.body, c.digests, s.opts.StoreIdleTimeout)
 	defer body.stop()
 	var source io.Reader = body
 	if c.body.length <= copyBuffer {

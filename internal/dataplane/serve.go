@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/openapi"
+	"github.com/iotfile-operator/iotfile-operator/internal/digest"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -54,7 +55,24 @@ func (s *Server) serve(c *call, r *http.Request) error {
 	if err := s.authorize(r.Context(), c); err != nil {
 		return err
 	}
+	if err := c.readDigests(r.Header); err != nil {
+		return errBadRequest(err.Error())
+	}
 	return s.dispatch(c, r)
+}
+
+// readDigests reads what the client announces of a body that is to be stored. That of no bytes is compared at once: nothing will be read.
+func (c *call) readDigests(h http.Header) (err error) {
+	switch c.route.op {
+	case opPart, opComplete, opPut:
+	default:
+		return nil
+	}
+	c.digests, err = digest.Of(h)
+	if err == nil && c.digests != nil && c.body.length == 0 {
+		err = c.digests.Check()
+	}
+	return err
 }
 
 // describeAPI serves the description of the API, to anybody: it says nothing of who uses it.

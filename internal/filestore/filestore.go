@@ -152,7 +152,7 @@ type Reader interface {
 
 	// Open reads the bytes of rng of the object that Stat has shown, if it is still that one: Key, Size, ETag, Modified, ContentType and Metadata are
 	// all compared with what the backend says of the very bytes that it sends, because some compare the ETag with the old object and then send the
-	// new one (versitygw). With nothing but Key set, it is whichever is there. A range that reaches over the end
+	// new one (versitygw); Checksum too, where rng is all of it and the backend gives it. With nothing but Key set, it is whichever is there. A range that reaches over the end
 	// gives what there is. The caller closes the reader, which also ends the transfer, as does the end of ctx. A body that the backend cuts
 	// short fails with an error that wraps io.ErrUnexpectedEOF and ErrUnavailable, never with a clean end.
 	//

@@ -117,6 +117,46 @@ func TestSomethingElseAnswers(t *testing.T) {
 	}
 }
 
+// TestChecksumOfOtherBytes: a download of the whole object is not begun when the checksum that was seen, and may have been shown, is not that of the bytes.
+func TestChecksumOfOtherBytes(t *testing.T) {
+	sum := "AAAAAAAAAAA="
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"e"`)
+		w.Header().Set("Last-Modified", "Fri, 02 Jan 2026 03:04:05 GMT")
+		if r.Header.Get("X-Amz-Checksum-Mode") == "ENABLED" {
+			w.Header().Set("X-Amz-Checksum-Crc64nvme", sum)
+			w.Header().Set("X-Amz-Checksum-Type", "FULL_OBJECT")
+		}
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader("bytes"))
+	}))
+	defer backend.Close()
+	c := config(server(t, kinds[0]), v1alpha1.PayloadTrailingCRC64NVME)
+	c.Endpoint = backend.URL
+	store := connect(t, c)
+	seen, err := store.Stat(t.Context(), "key")
+	if err != nil || seen.Checksum != "crc64nvme:"+sum {
+		t.Fatalf("%+v, %v", seen, err)
+	}
+	all, some := filestore.ByteRange{Length: seen.Size}, filestore.ByteRange{Length: 1}
+	open := func(rng filestore.ByteRange) error {
+		body, err := store.Open(t.Context(), seen, rng)
+		if err == nil {
+			err = errors.Join(err, body.Close())
+		}
+		return err
+	}
+	if err := errors.Join(open(all), open(some)); err != nil {
+		t.Error(err)
+	}
+	sum = "BBBBBBBBBBA="
+	if err := open(all); !errors.Is(err, filestore.ErrPrecondition) {
+		t.Errorf("with another checksum: %v", err)
+	}
+	if err := open(some); err != nil { // its checksum is not shown
+		t.Error(err)
+	}
+}
+
 func TestPartsWaitForTheProbe(t *testing.T) {
 	s := connect(t, config(server(t, kinds[0]), ""))
 	_, err := s.PutPart(t.Context(), filestore.UploadRef{Key: "a", UploadID: "b"}, 1, bytes.NewReader([]byte("x")), 1)
