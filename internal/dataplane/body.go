@@ -3,6 +3,7 @@ package dataplane
 import (
 	"context"
 	"errors"
+	"hash"
 	"io"
 	"net/http"
 	"os"
@@ -226,6 +227,14 @@ func (s *stream) readVerified(p []byte) (int, error) {
 		return 0, s.refused
 	}
 	return n, err
+}
+
+// Running implements filestore.Summing: what is compared here need not be computed once more on the way to object storage.
+func (s *stream) Running(algorithm string) hash.Hash {
+	if s.digests == nil {
+		return nil
+	}
+	return s.digests.Running(algorithm)
 }
 
 // stop ends the watch. It is idempotent.

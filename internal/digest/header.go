@@ -3,6 +3,7 @@ package digest
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -42,7 +43,7 @@ func Of(h http.Header) (*Set, error) {
 		}
 	}
 	if s.sums == nil {
-		return nil, nil //nolint:nilnil // most requests announce nothing, and are to cost nothing
+		return nil, nil // most requests announce nothing, and are to cost nothing
 	}
 	out := s // s itself stays on the stack
 	return &out, nil
@@ -130,7 +131,7 @@ func malformed(header string, of *algorithm) error {
 	case header == "Content-Digest":
 		return fmt.Errorf("Content-Digest cannot be read: send %s=:BASE64:, where BASE64 is the base64 of the %d bytes of the body's %s, between colons", key, of.size, of.name)
 	case header == "Digest" && of == crc32cSum:
-		return fmt.Errorf("Digest cannot be read: send crc32c=HEX, the body's CRC32C in 1 to 8 hexadecimal digits")
+		return errors.New("Digest cannot be read: send crc32c=HEX, the body's CRC32C in 1 to 8 hexadecimal digits")
 	case header == "Digest":
 		return fmt.Errorf("Digest cannot be read: send %s=BASE64, where BASE64 is the base64 of the %d bytes of the body's %s", key, of.size, of.name)
 	default:

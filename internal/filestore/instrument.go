@@ -3,6 +3,7 @@ package filestore
 import (
 	"context"
 	"errors"
+	"hash"
 	"io"
 	"time"
 
@@ -198,6 +199,9 @@ func (r *countingReader) Read(p []byte) (int, error) {
 	r.n += int64(n)
 	return n, err
 }
+
+// Running implements Summing.
+func (r *countingReader) Running(algorithm string) hash.Hash { return Running(r.Reader, algorithm) }
 
 // countedBody adds what is read to a counter.
 type countedBody struct {

@@ -2,8 +2,11 @@ package s3
 
 import (
 	"errors"
+	"hash"
 	"io"
 	"sync"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
 // errReleased is what the transport reads once the call that lent it the body is over.
@@ -55,6 +58,9 @@ func (l *loan) Read(p []byte) (int, error) {
 	l.err = err
 	return n, err
 }
+
+// Running implements filestore.Summing.
+func (l *loan) Running(algorithm string) hash.Hash { return filestore.Running(l.body, algorithm) }
 
 // release takes the body back and returns the error that it had. It blocks while a Read of the body does. It is idempotent.
 func (l *loan) release() error {

@@ -117,3 +117,48 @@ func FuzzChunkedReader(f *testing.F) {
 		}
 	})
 }
+
+// summing is a body that counts what is hashed, and computes the checksum of algorithm itself.
+type summing struct {
+	io.Reader
+	algorithm string
+	hash.Hash
+	asked int
+}
+
+func (s *summing) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	s.Hash.Write(p[:n])
+	return n, err
+}
+
+func (s *summing) Running(algorithm string) hash.Hash {
+	if algorithm != s.algorithm {
+		return nil
+	}
+	s.asked++
+	return s.Hash
+}
+
+// TestBodyThatSums: a checksum that the body computes is sent and not computed again; another is none.
+func TestBodyThatSums(t *testing.T) {
+	for mode, p := range payloads {
+		if p.newSum == nil {
+			continue
+		}
+		for _, size := range sizes {
+			content := bytesOf(uint64(size), size)
+			want := reference(content, p.newSum(), p.header)
+			body := &summing{Reader: bytes.NewReader(content), algorithm: p.algorithm, Hash: p.newSum()}
+			framed, _, _ := p.frame(lend(body, int64(size)), int64(size))
+			if got, err := io.ReadAll(framed); err != nil || !bytes.Equal(got, want) || body.asked != 1 {
+				t.Errorf("%s, %d bytes: %d bytes, %v; asked %d times", mode, size, len(got), err, body.asked)
+			}
+			body = &summing{Reader: bytes.NewReader(content), algorithm: "MD5", Hash: p.newSum()}
+			framed, _, _ = p.frame(lend(body, int64(size)), int64(size))
+			if got, err := io.ReadAll(framed); err != nil || !bytes.Equal(got, want) || body.asked != 0 {
+				t.Errorf("%s, %d bytes, with a body that computes another: %d bytes, %v", mode, size, len(got), err)
+			}
+		}
+	}
+}
