@@ -67,8 +67,29 @@ func (f *faults) draw() (kind string, dice float64) {
 	return "", 0
 }
 
+// dawdle holds up, all the time and a little, one of two requests that make a file: between the look at what they replace and their
+// arrival is where races are lost. The plan has no part in it.
+func (f *faults) dawdle(req *http.Request) error {
+	query := req.URL.Query()
+	assembles := req.Method == http.MethodPost && query.Has("uploadId")
+	stores := req.Method == http.MethodPut && !query.Has("partNumber") && strings.HasPrefix(req.URL.Path, "/"+bucket+"/"+namespace+"/")
+	if !assembles && !stores {
+		return nil
+	}
+	f.mu.Lock()
+	slow, dice := f.rng.Float64() < 0.5, f.rng.Float64()
+	f.mu.Unlock()
+	if !slow {
+		return nil
+	}
+	return sleep(req.Context(), time.Duration(dice*float64(500*time.Millisecond)))
+}
+
 // RoundTrip implements http.RoundTripper.
 func (f *faults) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := f.dawdle(req); err != nil {
+		return nil, err
+	}
 	kind, dice := f.draw()
 	longest := 8 * time.Second
 	switch kind {
