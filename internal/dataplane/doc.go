@@ -21,7 +21,7 @@
 //	search.go      GET of an entity, with search_query.go, filter.go, filter_tokens.go and top.go
 //	admission.go   the budget of parts in flight
 //	progress.go    status.progress
-//	body.go        inbound bodies: sliding deadlines, causes, bounded drains
+//	body.go        inbound bodies: sliding deadlines, causes, bounded drains, announced digests
 //	errors.go      the one table from errors to answers, and the one writer of them
 //	middleware.go  request id, access log, panics; metrics.go
 //
