@@ -1,8 +1,12 @@
 package controllers
 
 import (
+	"sync"
+
+	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/clock"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -11,6 +15,47 @@ import (
 // EventRecorder writes events; an implementation aggregates repeated ones. See k8s.io/client-go/tools/events.
 type EventRecorder interface {
 	Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any)
+}
+
+// How many events of one reason LimitEvents lets pass. Each is a write that costs the API server as much as half an expiry, and people read tens of them.
+const (
+	eventsPerSecond = 10
+	eventsBurst     = 100
+)
+
+// limitedEvents drops what is too much.
+type limitedEvents struct {
+	next     EventRecorder
+	clock    clock.PassiveClock
+	mu       sync.Mutex
+	byReason map[string]*rate.Limiter // reasons are constants: it stays small
+}
+
+// LimitEvents returns a recorder that hands at most 10 events a second of one reason on to next, with a burst of 100, and counts the others in
+// iotfile_events_dropped_total. Thousands of uploads that expire in one minute would else burden the API server with what their status says anyway,
+// and a flood of one reason would hide the others.
+func LimitEvents(next EventRecorder, clock clock.PassiveClock) EventRecorder {
+	return &limitedEvents{next: next, clock: clock, byReason: map[string]*rate.Limiter{}}
+}
+
+// Eventf implements EventRecorder.
+func (l *limitedEvents) Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any) {
+	if !l.allow(reason) {
+		eventsDroppedTotal.WithLabelValues(reason).Inc()
+		return
+	}
+	l.next.Eventf(regarding, related, eventtype, reason, action, note, args...)
+}
+
+func (l *limitedEvents) allow(reason string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	limiter := l.byReason[reason]
+	if limiter == nil {
+		limiter = rate.NewLimiter(eventsPerSecond, eventsBurst)
+		l.byReason[reason] = limiter
+	}
+	return limiter.AllowN(l.clock.Now(), 1)
 }
 
 // actions are what the operator was doing when a reason came up, as events name it.

@@ -42,9 +42,24 @@ type managed struct {
 // startManager makes a namespace and runs the reconcilers on it. The FileStore is left to the test.
 func startManager(t *testing.T) *managed {
 	t.Helper()
-	api := apiServer(t)
+	m := newManaged(t)
+	m.start()
+	return m
+}
+
+// newManaged makes a namespace. Its reconcilers do not run yet.
+func newManaged(t *testing.T) *managed {
+	t.Helper()
 	ns := newNamespace(t)
-	m := &managed{&rig{t: t, ctx: t.Context(), ns: ns, store: ns, backend: memory.New(memory.Options{MinPartSize: -1}), direct: api, faults: &apiFaults{}}}
+	m := &managed{&rig{t: t, ctx: t.Context(), ns: ns, store: ns, backend: memory.New(memory.Options{MinPartSize: -1}), direct: apiServer(t), faults: &apiFaults{}}}
+	t.Cleanup(m.removeRecords)
+	return m
+}
+
+// start runs the reconcilers, as a process that gets the lease does, until stop is called or the test ends.
+func (m *managed) start() (stop func()) {
+	m.t.Helper()
+	ns := m.ns
 	mgr, err := ctrl.NewManager(plane.config, ctrl.Options{
 		Scheme:     scheme,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
@@ -56,7 +71,7 @@ func startManager(t *testing.T) *managed {
 	})
 	m.must(err)
 	for name, values := range upload.Indexes() {
-		m.must(mgr.GetFieldIndexer().IndexField(t.Context(), &v1alpha1.MultipartUpload{}, name, func(obj client.Object) []string {
+		m.must(mgr.GetFieldIndexer().IndexField(m.ctx, &v1alpha1.MultipartUpload{}, name, func(obj client.Object) []string {
 			u, ok := obj.(*v1alpha1.MultipartUpload)
 			if !ok {
 				return nil
@@ -65,22 +80,21 @@ func startManager(t *testing.T) *managed {
 		}))
 	}
 	provider := filestore.NewProvider(kubesource.New(mgr.GetClient(), ns), m.backend.Factory())
-	t.Cleanup(provider.Close)
+	m.t.Cleanup(provider.Close)
 	stores, events := storesOf{provider}, mgr.GetEventRecorder("iotfile-operator")
 	uploads := &controllers.MultipartUploadReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, FinalizerTimeout: time.Hour, Workers: 4,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
+		FinalizerTimeout: time.Hour, Workers: 4,
 	}
 	filestores := &controllers.FileStoreReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour}
 	sweep := &controllers.OrphanSweep{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, Interval: time.Second, Grace: -time.Hour,
 	}
 	m.must(errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr)))
-	t.Cleanup(m.removeRecords)
-	m.run(mgr)
-	return m
+	return m.run(mgr)
 }
 
-func (m *managed) run(mgr ctrl.Manager) {
+func (m *managed) run(mgr ctrl.Manager) (stop func()) {
 	m.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var stopped sync.WaitGroup
@@ -89,13 +103,15 @@ func (m *managed) run(mgr ctrl.Manager) {
 			m.t.Errorf("manager: %v", err)
 		}
 	})
-	m.t.Cleanup(func() {
+	stop = func() {
 		cancel()
 		stopped.Wait()
-	})
+	}
+	m.t.Cleanup(stop)
 	if !mgr.GetCache().WaitForCacheSync(ctx) {
 		m.t.Fatal("the cache does not fill")
 	}
+	return stop
 }
 
 // waitFor waits as `kubectl wait --for=condition=Ready` and kstatus do: for a reason of the condition Ready that speaks of the current spec.

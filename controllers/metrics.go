@@ -31,8 +31,12 @@ var (
 		Name: "iotfile_orphans_total",
 		Help: "Uploads in object storage that no MultipartUpload owned, by store and what was done (Abort, Report).",
 	}, []string{"store", "action"})
+	eventsDroppedTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "iotfile_events_dropped_total",
+		Help: "Events about uploads that were not written since there were too many of their reason, by reason.",
+	}, []string{"reason"})
 )
 
 func init() { //nolint:gochecknoinits // the registry of controller-runtime is a global, too
-	metrics.Registry.MustRegister(stepsTotal, endedTotal, lifetimeSeconds, abandonedTotal, reapedTotal, orphansTotal)
+	metrics.Registry.MustRegister(stepsTotal, endedTotal, lifetimeSeconds, abandonedTotal, reapedTotal, orphansTotal, eventsDroppedTotal)
 }

@@ -182,7 +182,9 @@ func (r *MultipartUploadReconciler) observeBackend(ctx context.Context, o *obser
 			return
 		}
 	}
-	if needObject && o.key() != "" {
+	// While nobody has asked for the file, none can have come of the upload since the object was looked at: after an abort, one look is saved.
+	asked := upload.Desired(o.Upload) != v1alpha1.DesiredStateUploading
+	if needObject && o.key() != "" && (o.Object == nil || asked) {
 		r.observeObject(ctx, o)
 	}
 }

@@ -82,7 +82,7 @@ func addControllers(mgr ctrl.Manager, base cluster.Cluster, o *options, provider
 	stores := narrowed[controllers.Store]{provider}
 	events := base.GetEventRecorder("iotfile-operator")
 	uploads := &controllers.MultipartUploadReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
 		FinalizerTimeout: o.finalizerTimeout, Workers: o.workers,
 	}
 	filestores := &controllers.FileStoreReconciler{
