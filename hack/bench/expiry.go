@@ -116,7 +116,9 @@ func (e *expiries) createAll(ctx context.Context, s settings, first time.Time) (
 			fmt.Fprintf(os.Stderr, "  %d of %d uploads\n", made, s.uploads)
 		}
 		number := made
-		group.Go(func() error { return e.create(ctx, number, first.Add(expiryMinute*time.Duration(number)/time.Duration(s.uploads))) })
+		group.Go(func() error {
+			return e.create(ctx, number, first.Add(expiryMinute*time.Duration(number)/time.Duration(s.uploads)))
+		})
 	}
 	return made, group.Wait()
 }

@@ -79,6 +79,6 @@ func (w *world) expireSoon(ctx context.Context, f *file) {
 	}}
 	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"ttl":"15s"}}`))
 	if err := w.kube.Patch(ctx, u, patch); err == nil {
-		w.report.add("left to expire", 1)
+		w.report.count("left to expire")
 	}
 }

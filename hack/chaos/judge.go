@@ -56,20 +56,9 @@ func (a *attempt) after(state *attempt) (*attempt, bool) {
 
 // judgeShared: the file is what the highest acknowledged version says, or a later one that was not answered, and no version has two winners.
 func (f *file) judgeShared(final *attempt) error {
-	winners, maybe := map[int64]*attempt{}, map[int64]bool{}
-	highest := int64(absent)
-	for _, a := range f.attempts {
-		switch a.result {
-		case acked:
-			if other := winners[a.version()]; other != nil {
-				return fmt.Errorf("version %d was acknowledged twice: to %s and to %s", a.version(), other.id, a.id)
-			}
-			winners[a.version()] = a
-			highest = max(highest, a.version())
-		case unknown:
-			maybe[a.version()] = true
-		default:
-		}
+	winners, maybe, highest, err := f.versions()
+	if err != nil {
+		return err
 	}
 	if final == nil {
 		if highest == absent {
@@ -91,6 +80,25 @@ func (f *file) judgeShared(final *attempt) error {
 		return fmt.Errorf("the file is %s", describe(final))
 	}
 	return nil
+}
+
+// versions gives who was acknowledged each version, which ones may have been made without an answer, and the highest acknowledged one.
+func (f *file) versions() (winners map[int64]*attempt, maybe map[int64]bool, highest int64, err error) {
+	winners, maybe, highest = map[int64]*attempt{}, map[int64]bool{}, absent
+	for _, a := range f.attempts {
+		switch a.result {
+		case acked:
+			if other := winners[a.version()]; other != nil {
+				return nil, nil, 0, fmt.Errorf("version %d was acknowledged twice: to %s and to %s", a.version(), other.id, a.id)
+			}
+			winners[a.version()] = a
+			highest = max(highest, a.version())
+		case unknown:
+			maybe[a.version()] = true
+		default:
+		}
+	}
+	return winners, maybe, highest, nil
 }
 
 // compare reads a file to its end and says whether it is, to the byte, what the attempt sent.

@@ -120,7 +120,7 @@ func (w *world) compareLeft(ctx context.Context) {
 }
 
 func (w *world) compareParts(ctx context.Context, f *file, a *attempt) error {
-	w.report.add("uploads left open", 1)
+	w.report.count("uploads left open")
 	found, err := w.s3.ListMultipartUploads(ctx, bucket, f.key(), "", "", "", 1000)
 	if err != nil || len(found.Uploads) != 1 {
 		return fmt.Errorf("%d uploads are open: %w", len(found.Uploads), err)
@@ -158,7 +158,7 @@ func (w *world) compareFiles(ctx context.Context) error {
 			w.violated(f, "in object storage: %v", err)
 		}
 		if a != nil {
-			w.report.add("files recounted", 1)
+			w.report.count("files recounted")
 		}
 	}
 	for object := range w.s3.Client.ListObjects(ctx, bucket, minio.ListObjectsOptions{Recursive: true, Prefix: namespace + "/"}) {

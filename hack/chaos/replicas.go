@@ -100,7 +100,7 @@ func (r *replica) end(ctx context.Context, down time.Duration, kill bool) error 
 		if err := o.Kill(); err != nil {
 			return err
 		}
-	} else if err := r.terminate(o); err != nil {
+	} else if err := r.terminate(context.WithoutCancel(ctx), o); err != nil {
 		return err
 	}
 	_ = sleep(ctx, down)
@@ -108,12 +108,12 @@ func (r *replica) end(ctx context.Context, down time.Duration, kill bool) error 
 }
 
 // terminate sends SIGTERM and waits for the end, which the grace period bounds.
-func (r *replica) terminate(o *devcluster.Operator) error {
+func (r *replica) terminate(ctx context.Context, o *devcluster.Operator) error {
 	const limit = 30 * time.Second // drain of 10 s, and 10 s more for the rest
 	if err := o.Terminate(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := o.Wait(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -40,10 +40,10 @@ func (r *report) say(format string, args ...any) {
 	fmt.Fprint(r.out, line)
 }
 
-func (r *report) add(what string, n int) {
+func (r *report) count(what string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.counts[what] += n
+	r.counts[what]++
 }
 
 func (r *report) event(kind string) {
@@ -70,11 +70,11 @@ func (r *report) answered(op string, a reply) {
 func (r *report) acknowledged(a *attempt) {
 	switch {
 	case a.deletion:
-		r.add("deletions", 1)
+		r.count("deletions")
 	case len(a.pieces) == 1 && !a.multipart:
-		r.add("files in one request", 1)
+		r.count("files in one request")
 	default:
-		r.add("completions", 1)
+		r.count("completions")
 	}
 }
 

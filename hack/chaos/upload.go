@@ -114,7 +114,7 @@ func (c *caller) sendContent(ctx context.Context, f *file, a *attempt, p *piece,
 	got := c.do(ctx, f, c.partCall(a, p, body, 0))
 	f.answered(p, *body, got.acked(), !got.unsure, got.header.Get("X-Part-ETag"))
 	if got.acked() {
-		c.world.report.add("parts", 1)
+		c.world.report.count("parts")
 	}
 	if got.refused() && !f.shared && !f.haunted() {
 		c.world.violated(f, "part %d of %s was refused although its upload is open: %s", p.number, a.id, summary(got))
@@ -174,6 +174,6 @@ func (c *user) abort(ctx context.Context, f *file, a *attempt) {
 		}
 	}
 	if got.acked() {
-		c.world.report.add("aborts", 1)
+		c.world.report.count("aborts")
 	}
 }

@@ -110,17 +110,15 @@ func (w *wire) serve() {
 // pass copies one direction to its end, which is the end of the line.
 func (l *line) pass(dst, src net.Conn, stream string) {
 	buf := make([]byte, 32<<10)
-	reset := false
 	for {
 		n, err := src.Read(buf)
-		data, wait, cut, rst := l.suffer(buf[:n], stream)
+		data, wait, cut, reset := l.suffer(buf[:n], stream)
 		time.Sleep(wait)
 		if _, werr := dst.Write(data); cut || errors.Join(err, werr) != nil {
-			reset = rst
-			break
+			l.close(reset)
+			return
 		}
 	}
-	l.close(reset)
 }
 
 // suffer says what becomes of data: what of it is passed on, after what pause, and whether the line ends then, and how.

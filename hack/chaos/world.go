@@ -84,6 +84,18 @@ func (w *world) build(ctx context.Context) error {
 	return w.startReplicas(ctx)
 }
 
+// kubeconfigVia writes a kubeconfig like that of from, which reaches its cluster at another address, with another certificate.
+func kubeconfigVia(from, to, address string, ca []byte) error {
+	config, err := clientcmd.LoadFromFile(from)
+	if err != nil {
+		return err
+	}
+	for _, cluster := range config.Clusters {
+		cluster.Server, cluster.CertificateAuthorityData = address, ca
+	}
+	return clientcmd.WriteToFile(*config, to)
+}
+
 // startReplicas starts the operators, each with a way of its own to the API server.
 func (w *world) startReplicas(ctx context.Context) error {
 	binary := filepath.Join(w.dir, "operator")
@@ -109,15 +121,8 @@ func (w *world) startReplicas(ctx context.Context) error {
 			return err
 		}
 		w.planeLinks = append(w.planeLinks, l)
-		config, err := clientcmd.LoadFromFile(kubeconfig)
-		if err != nil {
-			return err
-		}
-		for _, cluster := range config.Clusters {
-			cluster.Server, cluster.CertificateAuthorityData = "https://"+l.address(), pem
-		}
 		path := filepath.Join(w.dir, fmt.Sprintf("operator-%d.kubeconfig", i))
-		if err := clientcmd.WriteToFile(*config, path); err != nil {
+		if err := kubeconfigVia(kubeconfig, path, "https://"+l.address(), pem); err != nil {
 			return err
 		}
 		w.replicas = append(w.replicas, newReplica(w, i, binary, path))

@@ -39,6 +39,7 @@ func TestReadersBesideSlowPut(t *testing.T) {
 					req, _ := http.NewRequestWithContext(ctx, http.MethodPut, f.url("files", ""), body)
 					req.ContentLength = int64(c.size)
 					req.Header.Set("If-Match", "0")
+					req.Header.Set("Authorization", "Bearer "+f.token)
 					if res, err := http.DefaultClient.Do(req); err == nil {
 						_ = res.Body.Close()
 					}
