@@ -17,8 +17,7 @@ import (
 )
 
 // Priorities in the queue of uploads. They follow from what an upload needs and not, as is usual, from whether its event is news: after a
-// change of leaders all uploads come as a list, and after a change of a FileStore all
-// of its uploads are looked at; those that clients wait for must not stand in line behind thousands that are merely there. Within one priority it is first come,
+// change of leaders all uploads come as a list, and after a change of a FileStore all of its own are looked at; those that clients wait for must not stand in line behind thousands that are merely there. Within one priority it is first come,
 // first served.
 const (
 	// priorityUrgent: somebody waits, see upload.Urgent.

@@ -22,14 +22,14 @@ func TestPriorities(t *testing.T) {
 	}
 	uploads := []v1alpha1.MultipartUpload{ // the last ones first
 		named("3-ended", testkit.Opened("id"), testkit.Ended(testkit.Epoch)),
-		named("3-ended-deleted", testkit.Opened("id"), testkit.Ended(testkit.Epoch), testkit.Deleted(testkit.Epoch)),
+		named("1-ended-deleted", testkit.Opened("id"), testkit.Ended(testkit.Epoch), testkit.Deleted(testkit.Epoch)),
 		named("2-open", testkit.Opened("id")),
 		named("1-new"),
 		named("1-completing", testkit.Opened("id"), testkit.Wanting(v1alpha1.DesiredStateCompleted)),
 		named("1-aborting", testkit.Opened("id"), testkit.Wanting(v1alpha1.DesiredStateAborted)),
 		named("1-deleted", testkit.Opened("id"), testkit.Deleted(testkit.Epoch)),
 	}
-	want := []string{"1-new", "1-completing", "1-aborting", "1-deleted", "2-open", "3-ended", "3-ended-deleted"}
+	want := []string{"1-ended-deleted", "1-new", "1-completing", "1-aborting", "1-deleted", "2-open", "3-ended"}
 	t.Run("ByTheirOwnEvents", func(t *testing.T) {
 		q := newQueue(t)
 		handler := controllers.ByPriority(controllers.Itself)

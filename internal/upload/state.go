@@ -69,10 +69,13 @@ func Desired(u *v1alpha1.MultipartUpload) v1alpha1.DesiredState {
 	return u.Spec.DesiredState
 }
 
-// Urgent says whether somebody waits for the next step of the upload: it is to be opened, completed, aborted or deleted. What else
-// happens to an upload, such as its expiry, has time.
+// Urgent says whether somebody waits for the next step of the upload: it is to be opened, completed or aborted, or its record is being deleted, also one of an
+// upload that has ended, whose name a start of the same file waits for. What else happens to an upload, such as its expiry, has time.
 func Urgent(u *v1alpha1.MultipartUpload) bool {
-	return !Ended(u) && (u.Status.UploadID == "" || u.DeletionTimestamp != nil || Desired(u) != v1alpha1.DesiredStateUploading)
+	if u.DeletionTimestamp != nil {
+		return true
+	}
+	return !Ended(u) && (u.Status.UploadID == "" || Desired(u) != v1alpha1.DesiredStateUploading)
 }
 
 // Goes says whether a has the file rather than b, of two open uploads of one file: the one that was opened in object storage first, else the older one,
