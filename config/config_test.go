@@ -69,6 +69,7 @@ func TestConfig(t *testing.T) {
 	t.Run("SamplesApply", c.testSamplesApply)
 	t.Run("PlainHTTPApplies", c.testPlainHTTPApplies)
 	t.Run("PodsAreRestricted", c.testPodsAreRestricted)
+	t.Run("OutlivesAPod", c.testOutlivesAPod)
 	t.Run("FlagsExist", c.testFlagsExist)
 	t.Run("WebhooksFindTheirServer", c.testWebhooksFindTheirServer)
 	t.Run("CertManagerFits", c.testCertManagerFits)
