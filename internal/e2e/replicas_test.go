@@ -220,6 +220,7 @@ func newHold(t *testing.T, endpoint string) *hold {
 	h.url = serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Others are those of probes.
 		if r.Method == http.MethodPost && r.URL.Query().Has("uploadId") && strings.HasSuffix(r.URL.Path, "/held.bin") && held.CompareAndSwap(false, true) {
+			_, _ = io.Copy(io.Discard, r.Body) // or the end of the connection is not seen
 			close(h.holding)
 			<-r.Context().Done()
 			return
