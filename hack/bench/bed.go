@@ -151,6 +151,10 @@ func (s *store) objects() []client.Object {
 	fs := &v1alpha1.FileStore{ObjectMeta: metav1.ObjectMeta{Name: s.name}}
 	fs.Spec.Endpoint, fs.Spec.Region, fs.Spec.Bucket = s.endpoint, region, bucket
 	fs.Spec.Credentials = &v1alpha1.FileStoreCredentials{SecretRef: &v1alpha1.SecretReference{Name: s.name}}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.name, Annotations: map[string]string{v1alpha1.AnnotationNamespaceStore: s.name}}}
-	return []client.Object{secret, fs, namespace}
+	return []client.Object{secret, fs, s.namespace(s.name)}
+}
+
+// namespace is one that the store serves.
+func (s *store) namespace(name string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{v1alpha1.AnnotationNamespaceStore: s.name}}}
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -90,16 +89,15 @@ func newExpiries(ctx context.Context, b *bed) (*expiries, error) {
 		return nil, err
 	}
 	e := &expiries{bed: b, client: c}
-	store := b.stores[0].name
+	store := b.stores[0]
 	for i := range expiryNamespaces {
 		name := fmt.Sprintf("expiry-%d", i)
-		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{v1alpha1.AnnotationNamespaceStore: store}}}
-		if err := c.Create(ctx, ns); err != nil {
+		if err := c.Create(ctx, store.namespace(name)); err != nil {
 			return nil, err
 		}
 		e.names = append(e.names, name)
 	}
-	if e.starter, err = newStarter(ctx, b, store); err != nil {
+	if e.starter, err = newStarter(ctx, b, store.name); err != nil {
 		return nil, err
 	}
 	e.watcher, err = watchExpiries(ctx, b, e.names)

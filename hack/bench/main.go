@@ -6,6 +6,7 @@
 //	go run ./hack/bench memory   the operator's memory while many large parts stream at once
 //	go run ./hack/bench failover how long starts stand still when the leader of two operators is killed, and when it is terminated
 //	go run ./hack/bench expiry   how late uploads end of which thousands expire in one minute, and how long starts take meanwhile
+//	go run ./hack/bench flood    how long the requests of one tenant take while another one floods the operator
 //	go run ./hack/bench          cpu and memory
 package main
 
@@ -35,6 +36,7 @@ type settings struct {
 	operator string
 	uploads  int // that expire
 	within   time.Duration
+	phase    time.Duration // of a flood
 }
 
 // commands make this program another one: what it measures with runs in processes of its own.
@@ -64,6 +66,7 @@ var benchmarks = map[string]struct {
 	"peers":    {measurePeers, "-stores=versitygw,minio,null -ways=all -parallel=1,4,16,64 -mib=800 -part=8 -rounds=3"},
 	"cpu":      {measurePeers, "-stores=versitygw,minio -ways=signed,unsigned,ours -parallel=4 -mib=1024 -part=16 -rounds=3"},
 	"expiry":   {measureExpiry, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1"},
+	"flood":    {measureFlood, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1"},
 	"failover": {measureFailover, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=20"},
 	"memory":   {measureMemory, "-stores=versitygw,minio -ways=ours -parallel=32 -mib=2048 -part=64 -rounds=1"},
 }
@@ -72,7 +75,7 @@ func run(ctx context.Context, args []string) error {
 	names := []string{"cpu", "memory"}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		if benchmarks[args[0]].measure == nil {
-			return fmt.Errorf("unknown benchmark %q: choose cpu, memory, failover, expiry or peers", args[0])
+			return fmt.Errorf("unknown benchmark %q: choose cpu, memory, failover, expiry, flood or peers", args[0])
 		}
 		names, args = args[:1], args[1:]
 	}
@@ -111,6 +114,7 @@ func parseSettings(args []string) (settings, error) {
 	flags.StringVar(&s.operator, "operator-args", "", "further flags of the operator")
 	flags.IntVar(&s.uploads, "uploads", 10000, "uploads that expire in one minute")
 	flags.DurationVar(&s.within, "within", 8*time.Minute, "how long uploads are made, at most; the first expires shortly after")
+	flags.DurationVar(&s.phase, "phase", 40*time.Second, "how long each flood lasts")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
@@ -145,8 +149,8 @@ func (s settings) check() error {
 	if s.part < 5 || s.mebibyte < s.part || s.rounds < 1 {
 		return errors.New("-part is at least 5 MiB, -mib at least one part, -rounds at least 1")
 	}
-	if s.uploads < 1 || s.within <= 0 {
-		return errors.New("-uploads and -within must be positive")
+	if s.uploads < 1 || s.within <= 0 || s.phase <= 0 {
+		return errors.New("-uploads, -within and -phase must be positive")
 	}
 	return nil
 }

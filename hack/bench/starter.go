@@ -43,6 +43,16 @@ func newStarter(ctx context.Context, b *bed, namespace string) (*starter, error)
 // during opens uploads until do has returned.
 func (s *starter) during(ctx context.Context, do func(context.Context) error) (*started, error) {
 	result := &started{}
+	return result, atRate(ctx, startRate, do, func(ctx context.Context) func() {
+		s.opened++
+		url := fmt.Sprintf("%s/%d.bin", s.url, s.opened)
+		return func() { s.one(ctx, url, result) }
+	})
+}
+
+// atRate runs work so many times a second until do has returned, and returns when all of it has ended. No run waits for another one. next is called by one
+// goroutine only.
+func atRate(ctx context.Context, perSecond int, do func(context.Context) error, next func(context.Context) (work func())) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, working := errgroup.WithContext(ctx)
@@ -51,19 +61,18 @@ func (s *starter) during(ctx context.Context, do func(context.Context) error) (*
 		defer close(done)
 		return do(working)
 	})
-	tick := time.NewTicker(time.Second / startRate)
+	tick := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			s.opened++
-			url := fmt.Sprintf("%s/%d.bin", s.url, s.opened)
+			work := next(working)
 			group.Go(func() error {
-				s.one(working, url, result)
+				work()
 				return nil
 			})
 		case <-done:
-			return result, group.Wait()
+			return group.Wait()
 		}
 	}
 }

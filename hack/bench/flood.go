@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// floodRest lies between two floods, so that the work that one has left does not count with the next.
+const floodRest = 5 * time.Second
+
+// tenant is a namespace with a token of its own.
+type tenant struct {
+	url    string // of its files
+	header map[string]string
+	client *http.Client
+}
+
+// floodPhase is what was measured of the neighbour while something else went on.
+type floodPhase struct {
+	name      string
+	flood     *flood // nil for none
+	neighbour *neighbour
+	// cores are how many of them the operator, its store and this program kept busy.
+	cores [3]float64
+}
+
+// measureFlood has one tenant work steadily, alone and then while another one floods the operator in several ways.
+func measureFlood(ctx context.Context, b *bed, s settings) error {
+	quiet, err := b.tenant(ctx, "quiet", 64)
+	if err != nil {
+		return err
+	}
+	loud, err := b.tenant(ctx, "loud", partConnections)
+	if err != nil {
+		return err
+	}
+	warm := &floodPhase{name: "warm-up"}
+	if err := warm.run(ctx, b, quiet, floodRest); err != nil {
+		return err
+	}
+	phases := []*floodPhase{
+		{name: "alone"},
+		{name: "beside parts", flood: newFlood(loud, (*flood).parts)},
+		{name: "beside starts and aborts", flood: newFlood(loud, (*flood).starts)},
+		{name: "beside slow bodies", flood: newFlood(loud, (*flood).slowBodies)},
+	}
+	for _, p := range phases {
+		fmt.Fprintf(os.Stderr, "  %s: %s\n", p.name, s.phase)
+		if err := p.run(ctx, b, quiet, s.phase); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		if err := sleep(ctx, floodRest); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("\n%s; load average %s. %d files a second of two parts of 5 MiB; each phase %s. The floods: parts on %d connections, starts and aborts on %d, bodies of %d bytes a second on %d.\n",
+		machine(), loadAverage(), neighbourRate, s.phase, partConnections, startConnections, slowBytes, slowConnections)
+	printFlood(phases)
+	return nil
+}
+
+// tenant makes a namespace, and a token for it.
+func (b *bed) tenant(ctx context.Context, name string, connections int) (*tenant, error) {
+	c, err := client.New(b.system.ControlPlane.RESTConfig(), client.Options{Scheme: b.scheme})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Create(ctx, b.stores[0].namespace(name)); err != nil {
+		return nil, err
+	}
+	token, err := b.system.ControlPlane.ApplicationToken(ctx, name, "bench", 2*time.Hour)
+	if err != nil {
+		return nil, err
+	}
+	return &tenant{
+		url:    fmt.Sprintf("%s/namespaces/%s/api/iotfile/v3/files/%s", b.system.Operator.URL, name, entity),
+		header: map[string]string{"Authorization": "Bearer " + token}, client: &http.Client{Transport: newTransport(connections)},
+	}, nil
+}
+
+// run has the neighbour work for a time, beside the flood if there is one. The flood goes on until the last of the neighbour's files is done.
+func (p *floodPhase) run(ctx context.Context, b *bed, quiet *tenant, length time.Duration) error {
+	pids := []int{b.system.Operator.PID(), b.stores[0].pid, os.Getpid()}
+	var before [3]float64
+	for i, pid := range pids {
+		var err error
+		if before[i], err = cpuOfProcess(pid); err != nil {
+			return err
+		}
+	}
+	began := time.Now()
+	stop := func() error { return nil }
+	if p.flood != nil {
+		var err error
+		if stop, err = p.flood.begin(ctx); err != nil {
+			return err
+		}
+	}
+	p.neighbour = newNeighbour(quiet, strings.ReplaceAll(p.name, " ", "-"))
+	err := p.neighbour.work(ctx, length)
+	for i, pid := range pids {
+		used, cpuErr := cpuOfProcess(pid)
+		if err == nil {
+			err = cpuErr
+		}
+		p.cores[i] = (used - before[i]) / time.Since(began).Seconds()
+	}
+	if stopErr := stop(); err == nil {
+		err = stopErr
+	}
+	return err
+}
+
+// printFlood prints two tables: how long the neighbour's requests took, and what else went on.
+func printFlood(phases []*floodPhase) {
+	line := func(name string, cell func(*floodPhase) string) {
+		fmt.Printf("| %s |", name)
+		for _, p := range phases {
+			fmt.Printf(" %s |", cell(p))
+		}
+		fmt.Println()
+	}
+	fmt.Println()
+	line("p50 / p99 in ms", func(p *floodPhase) string { return p.name })
+	fmt.Println("|---" + strings.Repeat("|--:", len(phases)) + "|")
+	for _, kind := range neighbourKinds {
+		line(kind, func(p *floodPhase) string {
+			times := p.neighbour.times[kind]
+			if len(times) == 0 {
+				return "–"
+			}
+			return fmt.Sprintf("%.0f / %.0f", 1000*percentile(times, 50), 1000*percentile(times, 99))
+		})
+	}
+	line("files begun", func(p *floodPhase) string { return fmt.Sprint(p.neighbour.begun) })
+	line("files that failed", func(p *floodPhase) string { return fmt.Sprint(len(p.neighbour.failures)) })
+	line("requests sent again after 503 or 429", func(p *floodPhase) string { return fmt.Sprint(p.neighbour.again) })
+	for i, process := range []string{"operator", "object store", "this program"} {
+		line("cores busy: "+process, func(p *floodPhase) string { return fmt.Sprintf("%.2f", p.cores[i]) })
+	}
+	line("answers to the flood", func(p *floodPhase) string {
+		if p.flood == nil {
+			return "–"
+		}
+		var cells []string
+		for _, class := range slices.Sorted(maps.Keys(p.flood.answers)) {
+			cells = append(cells, fmt.Sprintf("%s: %d", class, p.flood.answers[class]))
+		}
+		return strings.Join(cells, ", ")
+	})
+	for _, p := range phases {
+		if len(p.neighbour.failures) > 0 {
+			fmt.Printf("\nThe first failure %s: %v\n", p.name, p.neighbour.failures[0])
+		}
+	}
+}
