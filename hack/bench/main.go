@@ -6,7 +6,7 @@
 //	go run ./hack/bench memory   the operator's memory while many large parts stream at once
 //	go run ./hack/bench failover how long starts stand still when the leader of two operators is killed, and when it is terminated
 //	go run ./hack/bench expiry   how late uploads end of which thousands expire in one minute, and how long starts take meanwhile
-//	go run ./hack/bench flood    how long the requests of one tenant take while another one floods the operator
+//	go run ./hack/bench flood    how long the requests of one namespace take while another one floods the operator
 //	go run ./hack/bench          cpu and memory
 package main
 
