@@ -57,10 +57,9 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	if c.cache.List(ctx, &stores, client.UnsafeDisableDeepCopy) != nil || c.cache.List(ctx, &uploads, client.UnsafeDisableDeepCopy) != nil {
 		return
 	}
-	type sum struct{ ready, open, bytes, oldest float64 }
-	sums := map[string]*sum{}
+	sums := map[string]*storeState{}
 	for i := range stores.Items {
-		s := &sum{}
+		s := &storeState{}
 		if meta.IsStatusConditionTrue(stores.Items[i].Status.Conditions, v1alpha1.ConditionReady) {
 			s.ready = 1
 		}
@@ -69,21 +68,27 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	now := c.clock.Now()
 	for i := range uploads.Items {
 		u := &uploads.Items[i]
-		s := sums[u.Status.StoreName]
-		if s == nil || upload.Ended(u) {
-			continue // that of a store which is gone has no label that would ever go
-		}
-		s.open++
-		if p := u.Status.Progress; p != nil && p.Bytes != nil {
-			s.bytes += float64(*p.Bytes)
-		}
-		if started := u.Status.StartTime; started != nil {
-			s.oldest = max(s.oldest, now.Sub(started.Time).Seconds())
+		if s := sums[u.Status.StoreName]; s != nil && !upload.Ended(u) { // that of a store which is gone has no label that would ever go
+			s.add(u, now)
 		}
 	}
 	for store, s := range sums {
 		for desc, value := range map[*prometheus.Desc]float64{storeReadyDesc: s.ready, openUploadsDesc: s.open, incompleteBytesDesc: s.bytes, oldestOpenDesc: s.oldest} {
 			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, store)
 		}
+	}
+}
+
+// storeState is what is told of a FileStore, in the units of the metrics.
+type storeState struct{ ready, open, bytes, oldest float64 }
+
+// add counts an open upload.
+func (s *storeState) add(u *v1alpha1.MultipartUpload, now time.Time) {
+	s.open++
+	if p := u.Status.Progress; p != nil && p.Bytes != nil {
+		s.bytes += float64(*p.Bytes)
+	}
+	if started := u.Status.StartTime; started != nil {
+		s.oldest = max(s.oldest, now.Sub(started.Time).Seconds())
 	}
 }

@@ -16,8 +16,8 @@ import (
 
 const (
 	expiryNamespaces = 10
-	// expiryMinute is the time in which all uploads expire, evenly.
-	expiryMinute = time.Minute
+	// expiryWindow is the time in which all uploads expire, evenly.
+	expiryWindow = time.Minute
 	// expiryCreators make uploads at once.
 	expiryCreators = 24
 	// expiryLead is how long before the first expiry no upload is created any more, so that all are open by then.
@@ -41,7 +41,7 @@ func measureExpiry(ctx context.Context, b *bed, s settings) error {
 	if err != nil {
 		return err
 	}
-	rest, err := e.starter.during(ctx, func(ctx context.Context) error { return sleep(ctx, expiryMinute/2) })
+	rest, err := e.starter.during(ctx, func(ctx context.Context) error { return sleep(ctx, expiryWindow/2) })
 	if err != nil {
 		return fmt.Errorf("at rest: %w", err)
 	}
@@ -74,7 +74,7 @@ func measureExpiry(ctx context.Context, b *bed, s settings) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\n%s; load average %s. %d uploads in %d namespaces expire within %s.\n", machine(), loadAverage(), made, expiryNamespaces, expiryMinute)
+	fmt.Printf("\n%s; load average %s. %d uploads in %d namespaces expire within %s.\n", machine(), loadAverage(), made, expiryNamespaces, expiryWindow)
 	e.watcher.report()
 	fmt.Printf("\n| starts, %d a second | p50 | p99 | max | of |\n|---|--:|--:|--:|--:|\n", startRate)
 	rest.report("at rest")
@@ -115,7 +115,7 @@ func (e *expiries) createAll(ctx context.Context, s settings, first time.Time) (
 		}
 		number := made
 		group.Go(func() error {
-			return e.create(ctx, number, first.Add(expiryMinute*time.Duration(number)/time.Duration(s.uploads)))
+			return e.create(ctx, number, first.Add(expiryWindow*time.Duration(number)/time.Duration(s.uploads)))
 		})
 	}
 	return made, group.Wait()

@@ -79,7 +79,7 @@ func (s *shares) takeRate(namespace, store string, size int64, limits upload.Lim
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	share := s.of(namespace, store, limits)
-	first := int(min(size, max(limits.BytesPerSecond, 1))) //nolint:gosec // bounded by the size of a part
+	first := int(min(size, max(limits.BytesPerSecond, 1)))
 	parts := share.parts.ReserveN(now, 1)
 	if wait := parts.DelayFrom(now); wait > 0 {
 		parts.CancelAt(now)
@@ -95,7 +95,7 @@ func (s *shares) takeRate(namespace, store string, size int64, limits upload.Lim
 		return errTooMany(fmt.Sprintf("the namespace may send %d bytes per second: send the request again", limits.BytesPerSecond), wait)
 	}
 	for owed := size - int64(first); owed > 0; owed -= limits.BytesPerSecond {
-		share.bytes.ReserveN(now, int(min(owed, limits.BytesPerSecond))) //nolint:gosec // bounded by the size of a part
+		share.bytes.ReserveN(now, int(min(owed, limits.BytesPerSecond)))
 	}
 	return nil
 }

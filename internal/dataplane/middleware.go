@@ -56,6 +56,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = controller.SetWriteDeadline(time.Time{})
 	c.response.Header().Set("X-Request-Id", c.id)
 	c.response.Header().Set("X-Content-Type-Options", "nosniff")
+	if s.draining.Load() {
+		c.response.Header().Set("Connection", "close") // so that the client's next request finds another replica
+	}
 
 	defer s.observe(c, r, begin)
 	defer c.body.afterAnswer()

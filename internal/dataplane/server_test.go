@@ -107,7 +107,11 @@ func TestShutdown(t *testing.T) {
 		}
 		return nil
 	})
-	s.want(s.get(s.list("x")), 200) // not ready, but serving: load balancers need a moment
+	moment := s.dial() // not ready, but serving: load balancers need it
+	moment.head(s, "GET", s.list("x"))
+	if got := moment.reply(); got.status != 200 || !got.closes {
+		t.Errorf("while draining: %v, which ends the connection: %t", got, got.closes)
+	}
 	time.Sleep(time.Second)
 	_, err = finishing.Write(part[1000:])
 	must(t, err)

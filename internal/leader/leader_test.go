@@ -161,7 +161,7 @@ func await[T any](t *testing.T, what string, from <-chan T) T {
 	}
 }
 
-// stops stops the candidate, and waits until it has ended without an error.
+// stops ends the candidate, and waits until it has ended without an error.
 func (c *candidate) stops() {
 	c.t.Helper()
 	c.stop()

@@ -128,7 +128,7 @@ type summing struct {
 
 func (s *summing) Read(p []byte) (int, error) {
 	n, err := s.Reader.Read(p)
-	s.Hash.Write(p[:n])
+	s.Write(p[:n])
 	return n, err
 }
 
