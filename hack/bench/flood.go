@@ -48,6 +48,9 @@ func measureFlood(ctx context.Context, b *bed, s settings) error {
 	}
 	phases := []*floodPhase{
 		{name: "alone"},
+		{name: "beside parts straight to the store", flood: newFlood(loud, func(f *flood, ctx context.Context) ([]func(context.Context), error) {
+			return f.straight(ctx, b.stores[0])
+		})},
 		{name: "beside parts", flood: newFlood(loud, (*flood).parts)},
 		{name: "beside starts and aborts", flood: newFlood(loud, (*flood).starts)},
 		{name: "beside slow bodies", flood: newFlood(loud, (*flood).slowBodies)},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/minio/minio-go/v7"
 )
 
 const (
@@ -100,6 +103,31 @@ func (f *flood) parts(ctx context.Context) ([]func(context.Context), error) {
 	for number := range partConnections {
 		to := fmt.Sprintf("%s?part=%d", at, number+1)
 		all = append(all, func(ctx context.Context) { f.put(ctx, "part", to, partBody) })
+	}
+	return all, nil
+}
+
+// straight is parts without the operator: what of the neighbour's delay is the store's and the machine's.
+func (f *flood) straight(ctx context.Context, s *store) ([]func(context.Context), error) {
+	core, err := newCore(s.endpoint, s.accessKey, s.secretKey, f.tenant.client.Transport)
+	if err != nil {
+		return nil, err
+	}
+	const key = "straight.bin"
+	id, err := core.NewMultipartUpload(ctx, bucket, key, minio.PutObjectOptions{})
+	if err != nil {
+		return nil, err
+	}
+	var all []func(context.Context)
+	for number := range partConnections {
+		all = append(all, func(ctx context.Context) {
+			_, err := core.PutObjectPart(ctx, bucket, key, id, number+1, bytes.NewReader(partBody), floodPart, minio.PutObjectPartOptions{DisableContentSha256: true})
+			if err != nil {
+				f.count(ctx, "part failed")
+				return
+			}
+			f.count(ctx, "part stored")
+		})
 	}
 	return all, nil
 }
