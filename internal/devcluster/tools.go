@@ -26,6 +26,7 @@ const (
 	MinIO                 Tool = "minio"
 	ControllerGen         Tool = "controller-gen"
 	Kustomize             Tool = "kustomize"
+	Helm                  Tool = "helm"
 	GolangCILint          Tool = "golangci-lint"
 	SetupEnvtest          Tool = "setup-envtest"
 	Tusd                  Tool = "tusd"
@@ -74,6 +75,9 @@ var toolSources = map[Tool]toolSource{
 	Kustomize: {
 		module: "codegen", pkg: "sigs.k8s.io/kustomize/kustomize/v5", versionFrom: "sigs.k8s.io/kustomize/kustomize/v5",
 		cost: "1 minute",
+	},
+	Helm: {
+		module: "helm", pkg: "helm.sh/helm/v4/cmd/helm", versionFrom: "helm.sh/helm/v4", cost: "2 minutes",
 	},
 	GolangCILint: {
 		module: "lint", pkg: ".", versionFrom: "github.com/golangci/golangci-lint/v2", cost: "4 minutes",
