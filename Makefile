@@ -25,7 +25,7 @@ tool = $(or $(shell bin/devcluster tools $(1)),$(error $(1) is not to be had, se
 CONTROLLER_GEN ?= $(call tool,controller-gen)
 GOLANGCI_LINT ?= $(call tool,golangci-lint)
 
-TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl versitygw minio
+TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw minio
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod))
 
 .DEFAULT_GOAL := help
@@ -45,9 +45,9 @@ verify: verify-generated vet lint tidy-check ## Check what CI checks besides the
 
 verify-generated: devcluster # Generates into a copy, so that it neither needs nor leaves a clean checkout.
 	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
-	cp -r Makefile go.mod go.sum api config controllers internal webhook "$$copy" && \
+	cp -r Makefile go.mod go.sum api charts config controllers hack internal webhook "$$copy" && \
 	$(MAKE) --no-print-directory -C "$$copy" generate manifests CONTROLLER_GEN='$(CONTROLLER_GEN)' && \
-	if diff -ru api "$$copy/api" && diff -ru config "$$copy/config"; then echo 'Generated files are up to date.'; \
+	if diff -ru api "$$copy/api" && diff -ru config "$$copy/config" && diff -ru charts "$$copy/charts"; then echo 'Generated files are up to date.'; \
 	else echo 'Generated files are stale: run make generate manifests.' >&2; exit 1; fi
 
 vet:
@@ -60,9 +60,10 @@ tidy-check:
 	@for module in . $(TOOL_MODULES); do echo "go mod tidy -diff in $$module"; go mod tidy -C "$$module" -diff || exit 1; done
 
 # The prerequisites of these two are inside the recipe's $(CONTROLLER_GEN): a copy of the checkout has no tools.
-manifests: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write the CRDs, the operator's role and the webhooks from the markers in the code.
+manifests: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write the CRDs, the operator's role and the webhooks from the markers in the code, and the chart's copies of them.
 	$(CONTROLLER_GEN) crd rbac:roleName=iotfile-operator webhook paths='./api/v1alpha1;./controllers/...;./internal/...;./webhook/...' \
 		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac output:webhook:artifacts:config=config/webhook
+	go run -trimpath ./hack/chart
 
 generate: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write deep-copy functions and apply configurations from the API types.
 	$(CONTROLLER_GEN) object applyconfiguration paths=./api/v1alpha1

@@ -4,7 +4,6 @@ package config_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,7 +24,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
@@ -74,6 +72,11 @@ func TestConfig(t *testing.T) {
 	t.Run("WebhooksFindTheirServer", c.testWebhooksFindTheirServer)
 	t.Run("CertManagerFits", c.testCertManagerFits)
 	t.Run("ServicesFindTheirPods", c.testServicesFindTheirPods)
+	t.Run("ChartLint", c.testChartLint)
+	t.Run("ChartIsKustomize", c.testChartIsKustomize)
+	t.Run("ValuesCount", c.testValuesCount)
+	t.Run("EverythingIsAccepted", c.testEverythingIsAccepted)
+	t.Run("HelmLife", c.testHelmLife)
 }
 
 func (c *cluster) testDefaultApplies(t *testing.T) {
@@ -200,17 +203,19 @@ func (c *cluster) testAdminsGiveFilesAway(t *testing.T) {
 
 // testPodsAreRestricted creates the pod of each Deployment in its namespace, which enforces the Pod Security Standard "restricted".
 func (c *cluster) testPodsAreRestricted(t *testing.T) {
-	for _, dir := range []string{"default", "overlays/plain-http"} {
-		template := c.deployment(t, dir).Spec.Template
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-", Labels: template.Labels}, Spec: template.Spec}
-		dryRun := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
-		if _, err := c.client.CoreV1().Pods(namespace).Create(t.Context(), pod, dryRun); err != nil {
-			t.Errorf("%s: %v", dir, err)
-		}
-		// And to see that it is enforced: the same pod with a privilege.
-		pod.Spec.Containers[0].SecurityContext.AllowPrivilegeEscalation = new(true)
-		if _, err := c.client.CoreV1().Pods(namespace).Create(t.Context(), pod, dryRun); !apierrors.IsForbidden(err) {
-			t.Errorf("%s: a pod that may escalate its privileges is answered with %v", dir, err)
+	for dir := range sameAs {
+		for _, deployment := range c.deployments(t, dir) {
+			template := deployment.Spec.Template
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-", Labels: template.Labels}, Spec: template.Spec}
+			dryRun := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+			if _, err := c.client.CoreV1().Pods(namespace).Create(t.Context(), pod, dryRun); err != nil {
+				t.Errorf("%s: %v", dir, err)
+			}
+			// And to see that it is enforced: the same pod with a privilege.
+			pod.Spec.Containers[0].SecurityContext.AllowPrivilegeEscalation = new(true)
+			if _, err := c.client.CoreV1().Pods(namespace).Create(t.Context(), pod, dryRun); !apierrors.IsForbidden(err) {
+				t.Errorf("%s: a pod that may escalate its privileges is answered with %v", dir, err)
+			}
 		}
 	}
 }
@@ -221,43 +226,62 @@ func (c *cluster) testFlagsExist(t *testing.T) {
 	if err := devcluster.BuildOperator(t.Context(), t.Output(), binary); err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{"default", "overlays/plain-http", "overlays/cert-manager"} {
-		out, err := exec.CommandContext(t.Context(), binary, append(args(t, dir, c), "-h")...).CombinedOutput()
-		if err != nil {
-			t.Errorf("%s: %v: %s", dir, err, bytes.SplitN(out, []byte("\n"), 2)[0])
+	for dir := range sameAs {
+		for _, deployment := range c.deployments(t, dir) {
+			out, err := exec.CommandContext(t.Context(), binary, append(deployment.Spec.Template.Spec.Containers[0].Args, "-h")...).CombinedOutput()
+			if err != nil {
+				t.Errorf("%s: %v: %s", dir, err, bytes.SplitN(out, []byte("\n"), 2)[0])
+			}
 		}
 	}
 }
 
 func (c *cluster) testServicesFindTheirPods(t *testing.T) {
-	rendered := c.render(t, "default")
-	pod := c.deployment(t, "default").Spec.Template
-	services := map[string]*corev1.Service{}
-	for _, object := range rendered {
-		if object.GetKind() == "Service" {
+	for dir, found := range map[string]map[string]int{
+		"default":               {"iotfile": 1, "iotfile-operator-metrics": 1, "iotfile-operator-webhook": 1},
+		"overlays/split-roles":  {"iotfile": 1, "iotfile-operator-metrics": 2, "iotfile-operator-webhook": 1},
+		"overlays/cert-manager": {"iotfile": 1, "iotfile-operator-metrics": 1, "iotfile-operator-webhook": 1},
+	} {
+		services := 0
+		for _, object := range c.render(t, dir) {
+			if object.GetKind() != "Service" {
+				continue
+			}
+			services++
 			service := &corev1.Service{}
 			convert(t, object, service)
-			services[service.Name] = service
+			if got := c.selected(t, dir, service); got != found[service.Name] {
+				t.Errorf("%s: the Service %s selects the pods of %d Deployments, want %d", dir, service.Name, got, found[service.Name])
+			}
+		}
+		if services != len(found) {
+			t.Errorf("%s: %d services, want one for data, one for metrics, and one for admission", dir, services)
 		}
 	}
-	if len(services) != 3 {
-		t.Fatalf("%d services, want one for data, one for metrics, and one for admission", len(services))
+	rendered := c.render(t, "overlays/monitoring")
+	selected, _, err := unstructured.NestedStringMap(find(t, rendered, "ServiceMonitor", "iotfile-operator").Object, "spec", "selector", "matchLabels")
+	if err != nil || !labels.SelectorFromSet(selected).Matches(labels.Set(find(t, rendered, "Service", "iotfile-operator-metrics").GetLabels())) {
+		t.Errorf("the ServiceMonitor selects %v (%v), and not the metrics Service", selected, err)
 	}
-	for name, service := range services {
+}
+
+// selected counts the Deployments whose pods a Service selects; all of them have the ports that it points at.
+func (c *cluster) selected(t *testing.T, dir string, service *corev1.Service) int {
+	t.Helper()
+	count := 0
+	for _, deployment := range c.deployments(t, dir) {
+		pod := deployment.Spec.Template
 		if !labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(pod.Labels)) {
-			t.Errorf("the Service %s selects other pods than the Deployment's", name)
+			continue
 		}
+		count++
 		for _, port := range service.Spec.Ports {
 			if !slices.ContainsFunc(pod.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool { return p.Name == port.TargetPort.String() }) {
-				t.Errorf("the Service %s points at the port %s, which the pod does not have", name, port.TargetPort.String())
+				t.Errorf("%s: the Service %s points at the port %s, which the pod of %s does not have", dir, service.Name, port.TargetPort.String(), deployment.Name)
 			}
 		}
 	}
-	monitor := c.render(t, "prometheus")[0]
-	selected, _, err := unstructured.NestedStringMap(monitor.Object, "spec", "selector", "matchLabels")
-	if err != nil || !labels.SelectorFromSet(selected).Matches(labels.Set(services["iotfile-operator-metrics"].Labels)) {
-		t.Errorf("the ServiceMonitor selects %v (%v), and not the metrics Service", selected, err)
-	}
+	return count
 }
 
 // apply applies a kustomization for real.
@@ -270,18 +294,7 @@ func (c *cluster) apply(t *testing.T, dir string) {
 // render builds a kustomization.
 func (c *cluster) render(t *testing.T, dir string) []*unstructured.Unstructured {
 	t.Helper()
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(c.run(t, nil, "kustomize", dir)), 4096)
-	var objects []*unstructured.Unstructured
-	for {
-		object := &unstructured.Unstructured{}
-		switch err := decoder.Decode(object); {
-		case errors.Is(err, io.EOF):
-			return objects
-		case err != nil:
-			t.Fatal(err)
-		}
-		objects = append(objects, object)
-	}
+	return decode(t, c.run(t, nil, "kustomize", dir))
 }
 
 func (c *cluster) run(t *testing.T, stdin io.Reader, arguments ...string) []byte {
@@ -300,17 +313,27 @@ func (c *cluster) run(t *testing.T, stdin io.Reader, arguments ...string) []byte
 	return out
 }
 
+// deployment is the one that serves the REST API.
 func (c *cluster) deployment(t *testing.T, dir string) *appsv1.Deployment {
 	t.Helper()
+	all := c.deployments(t, dir)
+	return all[len(all)-1]
+}
+
+func (c *cluster) deployments(t *testing.T, dir string) []*appsv1.Deployment {
+	t.Helper()
+	var all []*appsv1.Deployment
 	for _, object := range c.render(t, dir) {
 		if object.GetKind() == "Deployment" {
 			deployment := &appsv1.Deployment{}
 			convert(t, object, deployment)
-			return deployment
+			all = append(all, deployment)
 		}
 	}
-	t.Fatalf("%s has no Deployment", dir)
-	return nil
+	if len(all) == 0 {
+		t.Fatalf("%s has no Deployment", dir)
+	}
+	return all
 }
 
 func args(t *testing.T, dir string, c *cluster) []string {
