@@ -15,6 +15,7 @@ import (
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/klog/v2"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
@@ -213,14 +214,19 @@ func TestUsurped(t *testing.T) {
 	client, err := coordinationclient.NewForConfig(plane.RESTConfig())
 	must(t, err)
 	leases := client.Leases("default")
-	lease, err := leases.Get(t.Context(), leaseOf(t), metav1.GetOptions{})
-	must(t, err)
-	other, duration, now := "other", int32(2), metav1.NowMicro()
-	lease.Spec.HolderIdentity, lease.Spec.LeaseDurationSeconds, lease.Spec.RenewTime = &other, &duration, &now
-	_, err = leases.Update(t.Context(), lease, metav1.UpdateOptions{})
-	must(t, err)
+	other, duration := "other", int32(2)
+	must(t, retry.RetryOnConflict(retry.DefaultBackoff, func() error { // the candidate renews it at the same time
+		lease, err := leases.Get(t.Context(), leaseOf(t), metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		now := metav1.NowMicro()
+		lease.Spec.HolderIdentity, lease.Spec.LeaseDurationSeconds, lease.Spec.RenewTime = &other, &duration, &now
+		_, err = leases.Update(t.Context(), lease, metav1.UpdateOptions{})
+		return err
+	}))
 	await(t, "it stops", c.ended)
-	lease, err = leases.Get(t.Context(), leaseOf(t), metav1.GetOptions{})
+	lease, err := leases.Get(t.Context(), leaseOf(t), metav1.GetOptions{})
 	must(t, err)
 	if holder := *lease.Spec.HolderIdentity; holder != other {
 		t.Errorf("the lease was taken from the other by %q", holder)
