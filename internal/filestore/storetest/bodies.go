@@ -16,24 +16,28 @@ import (
 var errBody = errors.New("the sender is gone")
 
 func (s *suite) cutBodies(t *testing.T) {
-	const size = 3 << 20
-	// Ends before, at and behind the boundaries of buffers and chunks.
-	for _, at := range []int{0, 1, 4095, 300_000, 1<<20 - 1, 1 << 20, 1<<20 + 1, size - 1} {
-		t.Run(fmt.Sprintf("EndsAfter%d", at), func(t *testing.T) {
-			t.Parallel()
-			s.cut(t, size, func() io.Reader { return bytes.NewReader(random(7, at)) }, io.ErrUnexpectedEOF)
-		})
-		t.Run(fmt.Sprintf("FailsAfter%d", at), func(t *testing.T) {
-			t.Parallel()
-			s.cut(t, size, func() io.Reader { return io.MultiReader(bytes.NewReader(random(7, at)), failing{errBody}) }, errBody)
-		})
-	}
-	t.Run("FailsWithTheLastByte", func(t *testing.T) {
-		s.cut(t, size, func() io.Reader { return &failingAtEnd{rest: random(7, size)} }, errBody)
-	})
+	eachCut(t, s.cut)
 	t.Run("Canceled", s.canceledBody)
 	t.Run("DeadlineExceeded", s.deadlineBody)
 	t.Run("NotReadAfterReturn", s.notReadAfterReturn)
+}
+
+// eachCut has cut send bodies that end or fail too early: before, at and behind the boundaries of buffers and chunks. want is what it has to fail with.
+func eachCut(t *testing.T, cut func(t *testing.T, size int64, body func() io.Reader, want error)) {
+	const size = 3 << 20
+	for _, at := range []int{0, 1, 4095, 300_000, 1<<20 - 1, 1 << 20, 1<<20 + 1, size - 1} {
+		t.Run(fmt.Sprintf("EndsAfter%d", at), func(t *testing.T) {
+			t.Parallel()
+			cut(t, size, func() io.Reader { return bytes.NewReader(random(7, at)) }, io.ErrUnexpectedEOF)
+		})
+		t.Run(fmt.Sprintf("FailsAfter%d", at), func(t *testing.T) {
+			t.Parallel()
+			cut(t, size, func() io.Reader { return io.MultiReader(bytes.NewReader(random(7, at)), failing{errBody}) }, errBody)
+		})
+	}
+	t.Run("FailsWithTheLastByte", func(t *testing.T) {
+		cut(t, size, func() io.Reader { return &failingAtEnd{rest: random(7, size)} }, errBody)
+	})
 }
 
 // cut sends a body that fails with want, as a new part and over one that is there: nothing is stored, and what was there stays.

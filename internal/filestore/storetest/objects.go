@@ -195,20 +195,24 @@ func (s *suite) replacedWhileRead(t *testing.T) {
 	}
 	_, err = io.Copy(&got, r)
 	<-completed
-	if !bytes.HasPrefix(content, got.Bytes()) {
+	s.observe(t, ReplacedWhileRead, observed+oldOrCut(t, content, got.Bytes(), err))
+	s.wantObject(t, key, random(73, beyondBuffers))
+}
+
+// oldOrCut holds what a reader got, of an object that was replaced meanwhile, against the old content: all of it, or an error and no byte of another. It says which.
+func oldOrCut(t *testing.T, content, got []byte, err error) string {
+	t.Helper()
+	if !bytes.HasPrefix(content, got) {
 		t.Error("the reader got bytes of another object")
 	}
 	switch {
 	case err != nil:
-		observed += ", reader fails"
 		wantErr(t, err, io.ErrUnexpectedEOF)
-	case got.Len() == len(content):
-		observed += ", reader gets the old object"
-	default:
-		t.Errorf("the reader got %d bytes of %d and a clean end", got.Len(), len(content))
+		return ", reader fails"
+	case len(got) != len(content):
+		t.Errorf("the reader got %d bytes of %d and a clean end", len(got), len(content))
 	}
-	s.observe(t, ReplacedWhileRead, observed)
-	s.wantObject(t, key, random(73, beyondBuffers))
+	return ", reader gets the old object"
 }
 
 // oddNames are names of files that the contract allows, and that something on the way could take for something else.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"testing"
 	"time"
@@ -13,20 +12,7 @@ import (
 )
 
 func (s *suite) putCutBodies(t *testing.T) {
-	const size = 3 << 20
-	for _, at := range []int{0, 1, 4095, 300_000, 1<<20 - 1, 1 << 20, 1<<20 + 1, size - 1} {
-		t.Run(fmt.Sprintf("EndsAfter%d", at), func(t *testing.T) {
-			t.Parallel()
-			s.putCut(t, size, func() io.Reader { return bytes.NewReader(random(7, at)) }, io.ErrUnexpectedEOF)
-		})
-		t.Run(fmt.Sprintf("FailsAfter%d", at), func(t *testing.T) {
-			t.Parallel()
-			s.putCut(t, size, func() io.Reader { return io.MultiReader(bytes.NewReader(random(7, at)), failing{errBody}) }, errBody)
-		})
-	}
-	t.Run("FailsWithTheLastByte", func(t *testing.T) {
-		s.putCut(t, size, func() io.Reader { return &failingAtEnd{rest: random(7, size)} }, errBody)
-	})
+	eachCut(t, s.putCut)
 	t.Run("Canceled", s.putCanceled)
 	t.Run("DeadlineExceeded", func(t *testing.T) {
 		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
