@@ -129,6 +129,11 @@ func listFlags(flags []string) []string {
 	return picked
 }
 
+// tellsWhy says whether a line of the go command can be about a failure: the names of packages that are compiled side by side, and downloads, would bury it.
+func tellsWhy(line string) bool {
+	return strings.Contains(line, " ") && !strings.HasPrefix(line, "go: downloading ")
+}
+
 // runGo runs the go command in dir, calls onLine for each line on its standard error and returns its standard output. The error
 // ends with what the command said last.
 func runGo(ctx context.Context, dir string, args []string, onLine func(string)) (string, error) {
@@ -151,6 +156,9 @@ func runGo(ctx context.Context, dir string, args []string, onLine func(string)) 
 	var last []string
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		onLine(lines.Text())
+		if !tellsWhy(lines.Text()) {
+			continue
+		}
 		last = append(last, lines.Text())
 		if len(last) > 20 {
 			last = last[1:]
