@@ -145,6 +145,7 @@ func (c *caller) send(ctx context.Context, f *file, replica int, what call) (*ht
 	for key, value := range what.header {
 		req.Header.Set(key, value)
 	}
+	req.Header.Set("Authorization", "Bearer "+c.world.token)
 	return c.client.Do(req)
 }
 

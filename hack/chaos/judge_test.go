@@ -21,7 +21,7 @@ func TestPlan(t *testing.T) {
 	for _, e := range newPlan(7, 5*time.Minute) {
 		kinds[e.kind] = true
 	}
-	for _, kind := range append([]string{"kill", "terminate", "pause", "restart store", "restart API server", faultLatency, faultReset, faultSilence, faultCut}, httpFaults...) {
+	for _, kind := range append([]string{"kill", "terminate", "pause", "restart store", "restart API server", "restart etcd", faultLatency, faultReset, faultSilence, faultCut}, httpFaults...) {
 		if !kinds[kind] {
 			t.Errorf("5 minutes have no %q", kind)
 		}

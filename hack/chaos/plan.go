@@ -93,7 +93,7 @@ var cards = slices.Concat(
 	// Without a leader no upload is opened or completed: too many of these, and there is little left to torment.
 	process("kill", 2, 0, 3*time.Second), process("terminate", 2, 0, 3*time.Second), process("pause", 1, leaseFor+2*time.Second, 16*time.Second),
 	process("kill leader", 1, 0, 3*time.Second), process("pause leader", 1, leaseFor+2*time.Second, 16*time.Second),
-	server("restart store", 1), server("restart API server", 1),
+	server("restart store", 1), server("restart API server", 1), server("restart etcd", 1),
 	connections(),
 	requests(store, httpFaults), requests(0, httpFaults),
 )

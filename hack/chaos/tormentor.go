@@ -40,6 +40,8 @@ func (w *world) inflict(ctx context.Context, e event, number int) error {
 		})
 	case "restart API server":
 		return w.restart(ctx, &w.planeLock, e, func() error { return w.plane.RestartAPIServer(context.WithoutCancel(ctx), e.lasts) })
+	case "restart etcd":
+		return w.restart(ctx, &w.planeLock, e, func() error { return w.plane.RestartEtcd(context.WithoutCancel(ctx), e.lasts) })
 	}
 	w.report.event(e.kind)
 	if e.target == store {

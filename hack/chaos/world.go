@@ -24,6 +24,7 @@ const (
 	storeName   = "default"
 	bucket      = "iotfile"
 	orphanGrace = 45 * time.Second // longer than any pause
+	tokenLife   = 24 * time.Hour
 )
 
 // world is the whole system, and what looks at it from outside.
@@ -40,6 +41,7 @@ type world struct {
 	planeLinks []*link // of each replica
 	storeLink  *link
 	replicas   replicaSet
+	token      string // of the clients, good for longer than any run
 
 	// kube and s3 go to the servers themselves, past all torment.
 	kube client.Client
@@ -104,6 +106,9 @@ func (w *world) startReplicas(ctx context.Context) error {
 	}
 	kubeconfig, err := w.plane.OperatorKubeconfig(ctx)
 	if err != nil {
+		return err
+	}
+	if w.token, err = w.plane.ApplicationToken(ctx, namespace, "chaos", tokenLife); err != nil {
 		return err
 	}
 	transport, err := rest.TransportFor(rest.AnonymousClientConfig(w.plane.RESTConfig()))

@@ -40,6 +40,7 @@ type ControlPlane struct {
 
 	dir       string
 	program   string // of kube-apiserver
+	etcd      etcdSpec
 	config    *rest.Config
 	lock      *fileLock
 	socketDir socketDir
@@ -86,7 +87,8 @@ func (c *ControlPlane) start(ctx context.Context, opts ControlPlaneOptions, prog
 	if c.socketDir, err = makeSocketDir(filepath.Join(c.dir, "run")); err != nil {
 		return err
 	}
-	etcd, err := startEtcd(ctx, etcdSpec{program: programs[0], dir: c.dir, sockets: c.socketDir, noFsync: opts.UnsafeNoFsync})
+	c.etcd = etcdSpec{program: programs[0], dir: c.dir, sockets: c.socketDir, noFsync: opts.UnsafeNoFsync}
+	etcd, err := startEtcd(ctx, c.etcd)
 	if err != nil {
 		return err
 	}
@@ -124,18 +126,18 @@ func (c *ControlPlane) startAPIServer(ctx context.Context, number int) (*process
 	})
 }
 
+// Places in ControlPlane.processes.
+const (
+	etcdPlace = iota
+	apiServerPlace
+)
+
 // RestartAPIServer ends kube-apiserver as a crash does, with SIGKILL, and starts it again on the same port once down has passed. What is in etcd
 // stays. It returns when the server is ready, and with an error when it is not to be had again or ctx is done; Stop is to be called all the same.
-// It must not be called while another call of it or of Stop is under way.
+// It must not be called while another call of it, of RestartEtcd or of Stop is under way.
 func (c *ControlPlane) RestartAPIServer(ctx context.Context, down time.Duration) error {
-	const place = 1 // behind etcd
-	if err := c.processes[place].kill(); err != nil {
+	if err := c.endFor(ctx, apiServerPlace, down); err != nil {
 		return err
-	}
-	select {
-	case <-time.After(down):
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 	number := c.ports[0].number
 	releasePorts(c.ports)
@@ -143,8 +145,35 @@ func (c *ControlPlane) RestartAPIServer(ctx context.Context, down time.Duration)
 	if err != nil {
 		return err
 	}
-	c.processes[place], c.ports = server, ports
+	c.processes[apiServerPlace], c.ports = server, ports
 	return nil
+}
+
+// RestartEtcd ends etcd as a crash does, with SIGKILL, and starts it again on its data once down has passed; kube-apiserver goes on and finds it again. What
+// etcd has acknowledged is there again, UnsafeNoFsync or not. It returns when etcd answers, and is otherwise like RestartAPIServer.
+func (c *ControlPlane) RestartEtcd(ctx context.Context, down time.Duration) error {
+	if err := c.endFor(ctx, etcdPlace, down); err != nil {
+		return err
+	}
+	etcd, err := startEtcd(ctx, c.etcd)
+	if err != nil {
+		return err
+	}
+	c.processes[etcdPlace] = etcd
+	return nil
+}
+
+// endFor kills a process, and returns when it has been gone for so long.
+func (c *ControlPlane) endFor(ctx context.Context, place int, down time.Duration) error {
+	if err := c.processes[place].kill(); err != nil {
+		return err
+	}
+	select {
+	case <-time.After(down):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // RESTConfig returns a new client configuration of the administrator, without a rate limit. Clients that are started as someone else

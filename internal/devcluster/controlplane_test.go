@@ -63,6 +63,7 @@ func TestControlPlane(t *testing.T) {
 		}
 	})
 	t.Run("APIServerRestarts", func(t *testing.T) { testAPIServerRestart(t, cluster) })
+	t.Run("EtcdRestarts", func(t *testing.T) { testEtcdRestart(t, cluster) })
 	t.Run("StateSurvivesARestart", func(t *testing.T) { testControlPlaneRestart(t, cluster, opts) })
 }
 
@@ -144,21 +145,33 @@ func testCRDs(t *testing.T, cluster *ControlPlane) {
 
 // testAPIServerRestart: another process on the same port has the same objects, and Stop knows of it.
 func testAPIServerRestart(t *testing.T, cluster *ControlPlane) {
-	client := kubernetes.NewForConfigOrDie(cluster.RESTConfig())
-	object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "outlives-the-server"}}
-	if _, err := client.CoreV1().ConfigMaps("default").Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
+	testOutlives(t, cluster, apiServerPlace, cluster.RestartAPIServer)
+}
+
+// testEtcdRestart: another etcd on the same data, found again by the API server.
+func testEtcdRestart(t *testing.T, cluster *ControlPlane) {
+	testOutlives(t, cluster, etcdPlace, cluster.RestartEtcd)
+}
+
+func testOutlives(t *testing.T, cluster *ControlPlane, place int, restart func(context.Context, time.Duration) error) {
+	t.Helper()
+	objects := kubernetes.NewForConfigOrDie(cluster.RESTConfig()).CoreV1().ConfigMaps("default")
+	object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{GenerateName: "outlives-a-server-"}}
+	object, err := objects.Create(t.Context(), object, metav1.CreateOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	before := cluster.processes[1].pid()
-	if err := cluster.RestartAPIServer(t.Context(), 100*time.Millisecond); err != nil {
+	before := cluster.processes[place].pid()
+	if err := restart(t.Context(), 100*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
-	if after := cluster.processes[1].pid(); after == before || processExists(before) {
+	if after := cluster.processes[place].pid(); after == before || processExists(before) {
 		t.Errorf("process %d was to be ended and replaced; it is %d now", before, after)
 	}
-	if _, err := kubernetes.NewForConfigOrDie(cluster.RESTConfig()).CoreV1().ConfigMaps("default").Get(t.Context(), object.Name, metav1.GetOptions{}); err != nil {
-		t.Error(err)
-	}
+	eventually(t, func(ctx context.Context) bool {
+		_, err := kubernetes.NewForConfigOrDie(cluster.RESTConfig()).CoreV1().ConfigMaps("default").Get(ctx, object.Name, metav1.GetOptions{})
+		return err == nil
+	})
 }
 
 func testControlPlaneRestart(t *testing.T, cluster *ControlPlane, opts ControlPlaneOptions) {
