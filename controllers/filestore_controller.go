@@ -33,8 +33,9 @@ import (
 const (
 	// probeTimeout bounds one probe.
 	probeTimeout = 2 * time.Minute
-	// unreadyProbeInterval is how often a store that is not ready is probed.
-	unreadyProbeInterval = 15 * time.Second
+	// A store that is not ready is probed after as long again as it has not been ready, within these limits: most failures pass in a moment, and
+	// until they are seen to have passed nothing is opened in the store.
+	minUnreadyProbeInterval, maxUnreadyProbeInterval = 2 * time.Second, 15 * time.Second
 	// countDelay is how long changes of the number of open uploads are collected before one status write tells of them.
 	countDelay = 10 * time.Second
 	// probesAtOnce is how many stores are probed at once, so that one that does not answer does not hold up the others.
@@ -113,10 +114,15 @@ func (r *FileStoreReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 
 // interval is how long until the store is probed again.
 func (r *FileStoreReconciler) interval(fs *v1alpha1.FileStore) time.Duration {
-	if meta.IsStatusConditionTrue(fs.Status.Conditions, v1alpha1.ConditionReady) {
+	ready := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady)
+	switch {
+	case ready == nil || fs.Status.LastProbeTime == nil:
+		return minUnreadyProbeInterval
+	case ready.Status == metav1.ConditionTrue:
 		return r.ProbeInterval
+	default:
+		return min(max(fs.Status.LastProbeTime.Sub(ready.LastTransitionTime.Time), minUnreadyProbeInterval), maxUnreadyProbeInterval)
 	}
-	return unreadyProbeInterval
 }
 
 // probeDue says whether spec or Secret are others than the last probe of this process saw, or that was long ago. The second result names what is there now.

@@ -126,6 +126,21 @@ func TestFileStoreProbesAgain(t *testing.T) {
 	}
 }
 
+// What passes in a moment is seen to have passed in a moment; what lasts is not asked for all the time.
+func TestFileStoreIsProbedLessAndLessOften(t *testing.T) {
+	r := newRig(t)
+	r.backend.Inject(memory.Fault{Operation: memory.Probe, Before: memory.Fail(errDown)})
+	r.clock.Step(10 * time.Minute)
+	for i, want := range []time.Duration{2 * time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 15 * time.Second} {
+		before := r.backend.Calls(memory.Probe)
+		result := r.probeFor()
+		if result.RequeueAfter != want || r.backend.Calls(memory.Probe) != before+1 {
+			t.Errorf("after probe %d it is probed again in %s, want %s", i+1, result.RequeueAfter, want)
+		}
+		r.clock.Step(result.RequeueAfter)
+	}
+}
+
 func TestFileStoreCountsOpenUploads(t *testing.T) {
 	r := newRig(t)
 	for i, name := range []string{"a", "b", "c"} {

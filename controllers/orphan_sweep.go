@@ -56,7 +56,7 @@ func (s *OrphanSweep) Reconcile(ctx context.Context, req reconcile.Request) (rec
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if fs.DeletionTimestamp != nil || fs.Status.Capabilities == nil || !meta.IsStatusConditionTrue(fs.Status.Conditions, v1alpha1.ConditionReady) {
-		return reconcile.Result{RequeueAfter: min(s.Interval, unreadyProbeInterval)}, nil
+		return reconcile.Result{RequeueAfter: min(s.Interval, maxUnreadyProbeInterval)}, nil
 	}
 	store, err := s.Stores.Get(ctx, fs.Name)
 	if err != nil {
