@@ -17,6 +17,7 @@
 //	multipartupload_observe.go     gather: store, object, ledger of parts
 //	internal/upload/decide.go      decide: pure
 //	multipartupload_act.go         act: the only calls that change object storage
+//	multipartupload_cleared.go     what has expired and is gone, but not recorded yet
 //	multipartupload_status.go      report: the status, recomputed whole
 //	multipartupload_record.go      the record's finalizer, and its end
 //	filestore_controller.go        probes FileStores, and counts what is open in them

@@ -19,6 +19,11 @@ var (
 		Help:    "Time from the start of an upload to its end, by outcome.",
 		Buckets: []float64{1, 5, 30, 120, 600, 3600, 6 * 3600, 24 * 3600, 48 * 3600, 96 * 3600},
 	}, []string{"outcome"})
+	expiryDelaySeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "iotfile_expiry_delay_seconds",
+		Help:    "Time from the expiration of an upload until its parts were seen to be gone from object storage.",
+		Buckets: []float64{0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 900, 3600},
+	})
 	abandonedTotal = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "iotfile_cleanups_abandoned_total",
 		Help: "Deleted uploads whose parts may still be in object storage, since it could not be reached for too long.",
@@ -38,5 +43,5 @@ var (
 )
 
 func init() { //nolint:gochecknoinits // the registry of controller-runtime is a global, too
-	metrics.Registry.MustRegister(stepsTotal, endedTotal, lifetimeSeconds, abandonedTotal, reapedTotal, orphansTotal, eventsDroppedTotal)
+	metrics.Registry.MustRegister(stepsTotal, endedTotal, lifetimeSeconds, expiryDelaySeconds, abandonedTotal, reapedTotal, orphansTotal, eventsDroppedTotal)
 }

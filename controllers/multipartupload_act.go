@@ -30,6 +30,8 @@ type outcome struct {
 	// after, retry and again are when to look again: at a time, after a pause, at once.
 	after        time.Time
 	retry, again bool
+	// cleared: the parts are gone, and that is recorded by a later pass, which has time.
+	cleared bool
 }
 
 // opened is what is recorded of an upload that has just been opened.
@@ -227,7 +229,8 @@ func (r *MultipartUploadReconciler) abort(ctx context.Context, o *observation, d
 		return outcome{}, nil
 	}
 	o.Upload = live
-	if again := upload.Decide(o.Observation, r.Clock.Now()); again.Step != upload.StepAbort {
+	now := r.Clock.Now()
+	if !o.Covers(now) || upload.Decide(o.Observation, now).Step != upload.StepAbort {
 		return outcome{again: true}, nil
 	}
 	failpoint.Hit(failpoint.AbortConfirmed)
@@ -237,11 +240,14 @@ func (r *MultipartUploadReconciler) abort(ctx context.Context, o *observation, d
 		return r.unavailable(ctx, o, err)
 	}
 	failpoint.Hit(failpoint.PartsAborted)
-	if r.observeBackend(ctx, o); o.Problem != nil {
+	if r.observeAborted(ctx, o); o.Problem != nil {
 		return r.act(ctx, o, upload.Decide(o.Observation, r.Clock.Now()))
 	}
 	switch end := upload.Decide(o.Observation, r.Clock.Now()); end.Step {
 	case upload.StepFinish:
+		if !upload.Urgent(o.Upload) {
+			return r.clear(o), nil
+		}
 		return r.finish(ctx, o, end.State)
 	case upload.StepAbort:
 		return r.unsettled(ctx, o, d.State)

@@ -28,7 +28,7 @@ const (
 	stalledPause   = time.Minute
 )
 
-// MultipartUploadReconciler drives each MultipartUpload to what its owner wants of it. All fields are required.
+// MultipartUploadReconciler drives each MultipartUpload to what its owner wants of it. All exported fields are required.
 type MultipartUploadReconciler struct {
 	// Client reads from the informer cache, which must have upload.Indexes, and writes.
 	Client client.Client
@@ -45,6 +45,8 @@ type MultipartUploadReconciler struct {
 	FinalizerTimeout time.Duration
 	// Workers is how many uploads are reconciled at once, which bounds the calls to object storage.
 	Workers int
+
+	cleared clearedUploads
 }
 
 // SetupWithManager registers the reconciler: it runs on the replica that holds the lease.
@@ -83,6 +85,9 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 	}
 	result := r.next(done)
 	result.Priority = ptr.To(priorityOf(seen.Upload))
+	if done.cleared {
+		result.Priority = ptr.To(priorityCleared)
+	}
 	return result, nil
 }
 
@@ -90,6 +95,8 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 func (r *MultipartUploadReconciler) next(done outcome) reconcile.Result {
 	const jitter = 0.2
 	switch {
+	case done.cleared:
+		return reconcile.Result{RequeueAfter: time.Millisecond}
 	case done.again:
 		return reconcile.Result{RequeueAfter: time.Second}
 	case done.retry && done.state.Stalled:

@@ -55,7 +55,11 @@ func (r *MultipartUploadReconciler) observe(ctx context.Context, u *v1alpha1.Mul
 			return nil, err
 		}
 	}
-	if o.Problem == nil {
+	switch {
+	case o.Problem != nil:
+	case r.cleared.has(u):
+		o.Ledger = &upload.Ledger{Lost: true}
+	default:
 		r.observeBackend(ctx, o)
 	}
 	return o, nil
@@ -173,18 +177,25 @@ func (r *MultipartUploadReconciler) observeHeld(ctx context.Context, o *observat
 // observeBackend looks at object storage, as far as Decide needs it: at the ledger first, so that an assembly that ends in between, begun by
 // a pass that crashed, is seen as the finished file and not as a lost upload.
 func (r *MultipartUploadReconciler) observeBackend(ctx context.Context, o *observation) {
+	needObject, needLedger := upload.Needs(o.Upload, o.Store, o.at)
+	r.lookAt(ctx, o, needObject, needLedger)
+}
+
+// observeAborted looks whether the parts are gone. While nobody has asked for the file, none can have come of the upload since the object was looked at.
+func (r *MultipartUploadReconciler) observeAborted(ctx context.Context, o *observation) {
+	r.lookAt(ctx, o, upload.Desired(o.Upload) != v1alpha1.DesiredStateUploading, true)
+}
+
+func (r *MultipartUploadReconciler) lookAt(ctx context.Context, o *observation, object, ledger bool) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	needObject, needLedger := upload.Needs(o.Upload, o.Store, o.at)
-	if needLedger {
+	if ledger {
 		if err := o.observeLedger(ctx); err != nil {
 			r.blame(ctx, o, err)
 			return
 		}
 	}
-	// While nobody has asked for the file, none can have come of the upload since the object was looked at: after an abort, one look is saved.
-	asked := upload.Desired(o.Upload) != v1alpha1.DesiredStateUploading
-	if needObject && o.key() != "" && (o.Object == nil || asked) {
+	if object && o.key() != "" {
 		r.observeObject(ctx, o)
 	}
 }

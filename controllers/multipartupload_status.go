@@ -44,6 +44,7 @@ func (r *MultipartUploadReconciler) report(ctx context.Context, o *observation, 
 		failpoint.Hit(failpoint.UploadRecorded)
 	case done.ended:
 		failpoint.Hit(failpoint.EndRecorded)
+		r.cleared.forget(updated)
 	}
 	r.tell(old, updated, done)
 	return nil

@@ -24,8 +24,10 @@ const (
 	priorityUrgent = 0
 	// priorityOpen: it takes parts, until it expires or is found to be lost.
 	priorityOpen = handler.LowPriority
-	// priorityEnded: only its record is left. Of many uploads that expire at once all are aborted before the first record is tidied up.
-	priorityEnded = 2 * handler.LowPriority
+	// priorityCleared: it has expired and its parts are gone, which is to be recorded. Of many uploads that expire at once the parts of all go first.
+	priorityCleared = 2 * handler.LowPriority
+	// priorityEnded: only its record is left, to be tidied up when all ends are recorded.
+	priorityEnded = 3 * handler.LowPriority
 )
 
 func priorityOf(u *v1alpha1.MultipartUpload) int {

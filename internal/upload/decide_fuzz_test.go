@@ -38,7 +38,7 @@ func checkDecision(o upload.Observation, now time.Time, d upload.Decision) error
 		checkComplete(check, o, d)
 	case upload.StepAbort:
 		check(!ours, "though the file at the key is its result")
-		check(u.Status.UploadID != "" && o.Problem == nil && !o.Ledger.Lost, "without anything to abort")
+		check(u.Status.UploadID != "" && o.Problem == nil && (o.Ledger == nil || !o.Ledger.Lost), "without anything to abort")
 		check(upload.Desired(u) != v1alpha1.DesiredStateCompleted || !completable(o), "though the owner wants it completed, and it can be")
 		check(upload.Desired(u) == v1alpha1.DesiredStateAborted || u.DeletionTimestamp != nil || upload.Expired(u, o.Store, now), "though nobody wants it to end")
 	case upload.StepFinish:

@@ -200,16 +200,46 @@ func TestNeeds(t *testing.T) {
 		{"Uploading", mpu(opened), 59 * time.Minute, false, false},
 		{"UploadingForLong", mpu(opened), upload.CheckInterval, true, true},
 		{"WithoutStartTime", mpu(opened, func(u *v1alpha1.MultipartUpload) { u.Status.StartTime = nil }), 0, true, true},
-		{"Expired", mpu(opened, testkit.TTL(time.Minute)), time.Minute, true, true},
+		{"Expired", mpu(opened, testkit.TTL(time.Minute)), time.Minute, true, false},
+		{"CompletingExpired", mpu(opened, completed, testkit.TTL(time.Minute)), time.Minute, true, true},
 		{"Completing", mpu(opened, completed), 0, true, true},
 		{"Aborting", mpu(opened, aborted), 0, true, true},
-		{"Deleted", mpu(opened, deleted), 0, true, true},
+		{"Deleted", mpu(opened, deleted), 0, true, false},
+		{"CompletingDeleted", mpu(opened, completed, deleted), 0, true, true},
 		{"Ended", mpu(opened, testkit.Ended(testkit.Epoch), deleted), 100 * time.Hour, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			object, ledger := upload.Needs(c.upload, testkit.Store("store"), testkit.Epoch.Add(c.after))
 			if object != c.object || ledger != c.ledger {
 				t.Errorf("needs object %t, ledger %t", object, ledger)
+			}
+		})
+	}
+}
+
+// Covers notices that a record which was read anew wants more to be looked at than was.
+func TestCovers(t *testing.T) {
+	now := testkit.Epoch.Add(time.Minute)
+	expired := testkit.TTL(time.Minute)
+	for _, c := range []struct {
+		name     string
+		upload   *v1alpha1.MultipartUpload
+		object   *upload.Object
+		ledger   *upload.Ledger
+		complete bool
+	}{
+		{"Uploading", mpu(opened), nil, nil, true},
+		{"Expired", mpu(opened, expired), nothing, nil, true},
+		{"ExpiredUnseen", mpu(opened, expired), nil, nil, false},
+		{"CompletedMeanwhile", mpu(opened, expired, completed), nothing, nil, false},
+		{"AbortedMeanwhile", mpu(opened, expired, aborted), nothing, nil, false},
+		{"Completing", mpu(opened, completed), nothing, parts(1), true},
+		{"EndedMeanwhile", mpu(opened, testkit.Ended(testkit.Epoch)), nil, nil, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := upload.Observation{Upload: c.upload, Store: testkit.Store("store"), Object: c.object, Ledger: c.ledger}
+			if got := o.Covers(now); got != c.complete {
+				t.Errorf("covers: %t", got)
 			}
 		})
 	}

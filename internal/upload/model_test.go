@@ -300,7 +300,7 @@ func (w *world) abort(o upload.Observation, id string, crash bool) {
 		return
 	}
 	o.Upload = w.record
-	if upload.Decide(o, w.now).Step != upload.StepAbort {
+	if !o.Covers(w.now) || upload.Decide(o, w.now).Step != upload.StepAbort {
 		return
 	}
 	if w.file.Metadata.Owner == o.Upload.UID {
@@ -315,6 +315,8 @@ func (w *world) abort(o upload.Observation, id string, crash bool) {
 		return
 	}
 	w.observe(&o)
+	held, open := w.parts[id]
+	o.Ledger = &upload.Ledger{Lost: !open, Parts: held}
 	if end := upload.Decide(o, w.now); end.Step == upload.StepFinish {
 		w.end(o.Upload, end.State.Reason)
 	}

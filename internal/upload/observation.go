@@ -69,10 +69,19 @@ func Needs(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time
 		return false, false
 	case u.Status.UploadID == "":
 		return u.DeletionTimestamp == nil && Desired(u) != v1alpha1.DesiredStateAborted, false
-	case u.DeletionTimestamp != nil || Desired(u) != v1alpha1.DesiredStateUploading || Expired(u, store, now):
+	case Desired(u) != v1alpha1.DesiredStateUploading:
 		return true, true
+	case u.DeletionTimestamp != nil || Expired(u, store, now):
+		// It is aborted whatever its parts are, which are looked at after that. A record that was restored from a backup may not know that it has become the file.
+		return true, false
 	default:
 		check := u.Status.StartTime == nil || now.Sub(u.Status.StartTime.Time) >= CheckInterval
 		return check, check
 	}
+}
+
+// Covers says whether the observation has all that Needs asks for of its upload, as it is by now: it may have been read anew since it was observed.
+func (o *Observation) Covers(now time.Time) bool {
+	object, ledger := Needs(o.Upload, o.Store, now)
+	return (o.Object != nil || !object) && (o.Ledger != nil || !ledger)
 }
