@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"k8s.io/client-go/rest"
@@ -39,14 +40,19 @@ func (e *expiries) calls(ctx context.Context) (calls, error) {
 	})
 }
 
-// add sums up a counter, or the count of a histogram, by name.
-func (c calls) add(ctx context.Context, client *http.Client, url, metric string, name func(map[string]string) string) error {
+// scrape reads metrics, by name.
+func scrape(ctx context.Context, client *http.Client, url string) (map[string]*dto.MetricFamily, error) {
 	text, err := get(ctx, client, url)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
+	return parser.TextToMetricFamilies(bytes.NewReader(text))
+}
+
+// add sums up a counter, or the count of a histogram, by name.
+func (c calls) add(ctx context.Context, client *http.Client, url, metric string, name func(map[string]string) string) error {
+	families, err := scrape(ctx, client, url)
 	if err != nil {
 		return err
 	}

@@ -107,6 +107,6 @@ func (w *expiryWatch) report() {
 			last = w.due[name]
 		}
 	}
-	fmt.Printf("Their expiration times lie in %s; they ended as %v.\n\n| lateness | min | p50 | p99 | max |\n|---|--:|--:|--:|--:|\n| seen by a watch | %.2f s | %.2f s | %.2f s | %.2f s |\n",
+	fmt.Printf("Their expiration times lie in %s; they ended as %v.\n\n| lateness | min | p50 | p99 | max |\n|---|--:|--:|--:|--:|\n| end recorded, as seen by a watch | %.2f s | %.2f s | %.2f s | %.2f s |\n",
 		last.Sub(first), w.phases, slices.Min(late), percentile(late, 50), percentile(late, 99), slices.Max(late))
 }
