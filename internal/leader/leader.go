@@ -86,6 +86,8 @@ type campaign struct {
 	led chan context.Context
 	// changed gets the lease when others have changed it; only the last one counts.
 	changed chan *coordinationv1.Lease
+	// overdue is how often this candidate has tried to take a lease that has run out, and that nobody was seen to take.
+	overdue int
 }
 
 func newCampaign(opts Options, act func(context.Context) error) (*campaign, error) {
@@ -163,8 +165,13 @@ func holder(lease *coordinationv1.Lease) string {
 	return *lease.Spec.HolderIdentity
 }
 
-// ranOutSlack is added to a lease's duration before a candidate tries to take it: the elector counts from its own look, a moment after the event.
-const ranOutSlack = 200 * time.Millisecond
+const (
+	// ranOutSlack is added to a lease's duration before a candidate tries to take it: the elector counts from its own look, a moment after the event.
+	ranOutSlack = 50 * time.Millisecond
+	// overdueRetry is how long a candidate waits for a lease that has run out before it tries again, because that look was later still; each further try is given
+	// twice as long, since it may be the API server that is slow.
+	overdueRetry = 250 * time.Millisecond
+)
 
 // stand is a candidate until something happens to the lease, or the leader until its term ends.
 func (c *campaign) stand(ctx context.Context) error {
@@ -175,15 +182,17 @@ func (c *campaign) stand(ctx context.Context) error {
 		c.elector.Run(electing)
 	}()
 	// The elector has looked at the lease when it is run, and knows from then how long it is good. To run it anew is to have it look again.
-	ranOut := time.NewTimer(c.opts.LeaseDuration + ranOutSlack)
+	ranOut := time.NewTimer(c.patience())
 	defer ranOut.Stop()
 	var acted bool
 	var err error
 	select {
 	case term := <-c.led:
-		acted, err = true, c.lead(ctx, term)
+		acted, err, c.overdue = true, c.lead(ctx, term), 0
 	case <-c.changed:
+		c.overdue = 0
 	case <-ranOut.C:
+		c.overdue++
 	case <-ctx.Done():
 	}
 	stop()
@@ -192,6 +201,16 @@ func (c *campaign) stand(ctx context.Context) error {
 		c.release(context.WithoutCancel(ctx))
 	}
 	return err
+}
+
+// patience is how long a candidate stands before it has the elector look again.
+func (c *campaign) patience() time.Duration {
+	whole := c.opts.LeaseDuration + ranOutSlack
+	const doublings = 8 // of a quarter of a second, more than a minute
+	if c.overdue == 0 || c.overdue > doublings {
+		return whole
+	}
+	return min(overdueRetry<<(c.overdue-1), whole)
 }
 
 // lead acts until ctx is done or the term is.
