@@ -24,11 +24,11 @@ const chartDir = "../charts/iotfile-operator"
 var sameAs = map[string][]string{
 	"default":                 nil,
 	"overlays/cert-manager":   {"certManager.enabled=true"},
-	"overlays/monitoring":     {"metrics.serviceMonitor=true"},
+	"overlays/monitoring":     {"metrics.serviceMonitor=true", "metrics.prometheusRule=true", "metrics.dashboard=true"},
 	"overlays/network-policy": {"networkPolicy.enabled=true"},
 	"overlays/plain-http":     {"tls.plainHTTP=true"},
 	"overlays/split-roles":    {"roles.split=true"},
-	"overlays/production":     {"roles.split=true", "certManager.enabled=true", "networkPolicy.enabled=true", "metrics.serviceMonitor=true"},
+	"overlays/production":     {"roles.split=true", "certManager.enabled=true", "networkPolicy.enabled=true", "metrics.serviceMonitor=true", "metrics.prometheusRule=true", "metrics.dashboard=true"},
 }
 
 // elsewhere sets what the above leave alone.
@@ -36,6 +36,7 @@ var elsewhere = []string{
 	"image.repository=registry.example/iot", "image.digest=sha256:" + strings.Repeat("a", 64), "image.pullSecrets[0].name=registry", "roles.split=true", "roles.maxReplicas=20",
 	"resources.limits.memory=512Mi", "drainDelaySeconds=20", "gracePeriodSeconds=60", "tls.secretName=mine", "certManager.enabled=true",
 	"certManager.issuerRef.name=corporate", "certManager.issuerRef.kind=ClusterIssuer", "metrics.serviceMonitor=true", "metrics.labels.release=prometheus",
+	"metrics.prometheusRule=true", "metrics.runbookURL=https://wiki.example/iot", "metrics.dashboard=true", "metrics.dashboardLabels.team=iot",
 	"networkPolicy.enabled=true", "networkPolicy.egressPorts[0]=9000", "crds.install=false", "serviceAccount.annotations.cloud=identity",
 	"extraArgs[0]=--max-parts-in-flight=100", "extraEnv[0].name=HTTPS_PROXY", "extraEnv[0].value=http://proxy:3128", "nodeSelector.disk=none", "tolerations[0].operator=Exists",
 }
@@ -123,6 +124,8 @@ func (c *cluster) testValuesCount(t *testing.T) {
 	for name, wants := range map[string][]string{
 		"Certificate elsewhere/mine":                                    {"corporate", "ClusterIssuer", "iotfile.elsewhere.svc"},
 		"ServiceMonitor elsewhere/iotfile-operator":                     {"release", "mine", "iotfile-operator-metrics.elsewhere.svc"},
+		"PrometheusRule elsewhere/iotfile-operator":                     {`"release":"prometheus"`, "https://wiki.example/iot#iotfiledown", "{{ $labels.store }}"},
+		"ConfigMap elsewhere/iotfile-operator-dashboard":                {`"team":"iot"`, `"grafana_dashboard":"1"`, "https://wiki.example/iot"},
 		"NetworkPolicy elsewhere/iotfile-operator":                      {"9000"},
 		"ServiceAccount elsewhere/iotfile-operator":                     {"identity"},
 		"HorizontalPodAutoscaler elsewhere/iotfile-operator-data-plane": {"20"},
@@ -206,6 +209,7 @@ var foreignKinds = func() string {
 		{"cert-manager.io", "v1", "Certificate", "certificates"},
 		{"cert-manager.io", "v1", "Issuer", "issuers"},
 		{"monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"},
+		{"monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules"},
 	} {
 		all.WriteString(strings.NewReplacer("GROUP", kind[0], "VERSION", kind[1], "KIND", kind[2], "PLURAL", kind[3], "SINGULAR", strings.ToLower(kind[2])).Replace(`---
 apiVersion: apiextensions.k8s.io/v1

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -42,7 +43,7 @@ const (
 	probesAtOnce = 8
 )
 
-// FileStoreReconciler probes FileStores and reports what it finds. All fields but probed are required.
+// FileStoreReconciler probes FileStores and reports what it finds. All fields but probed and Tracer are required.
 type FileStoreReconciler struct {
 	// Client reads from the informer cache, and writes.
 	Client client.Client
@@ -56,6 +57,8 @@ type FileStoreReconciler struct {
 	Events EventRecorder
 	// ProbeInterval is how often a store that is ready is probed again.
 	ProbeInterval time.Duration
+	// Tracer gets a span for each pass; nil for none.
+	Tracer trace.Tracer
 
 	// probed holds, by FileStore, the object version of its Secret and spec that the last probe of this process saw, so that a
 	// change of either is probed at once.
@@ -70,7 +73,7 @@ func (r *FileStoreReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.storesOfSecret)).
 		Watches(&v1alpha1.MultipartUpload{}, countOpen()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: probesAtOnce}).
-		Complete(finishing(r))
+		Complete(traced(r.Tracer, "filestore", finishing(r)))
 }
 
 // Reconcile probes the store if that is due, and counts what is open in it.
@@ -80,6 +83,7 @@ func (r *FileStoreReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 		r.probed.Delete(req.Name)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
+	reapedTotal.WithLabelValues(fs.Name) // also while nothing was lost, or the first would be no increase
 	if err := r.hold(ctx, fs); err != nil {
 		return reconcile.Result{}, err
 	}

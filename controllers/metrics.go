@@ -43,5 +43,8 @@ var (
 )
 
 func init() { //nolint:gochecknoinits // the registry of controller-runtime is a global, too
+	for reason := range actions {
+		eventsDroppedTotal.WithLabelValues(reason) // from the start, or the first one would be no increase
+	}
 	metrics.Registry.MustRegister(stepsTotal, endedTotal, lifetimeSeconds, expiryDelaySeconds, abandonedTotal, reapedTotal, orphansTotal, eventsDroppedTotal)
 }

@@ -26,6 +26,12 @@ var (
 		"Bytes of the parts of open uploads, by store, as their progress tells. Every replica that can hold the lease tells all: take the maximum.", []string{"store"}, nil)
 	oldestOpenDesc = prometheus.NewDesc("iotfile_oldest_open_upload_age_seconds",
 		"Time since the oldest open upload was started, by store; 0 if none is open. Every replica that can hold the lease tells all: take the maximum.", []string{"store"}, nil)
+	stalledDesc = prometheus.NewDesc("iotfile_stalled_uploads",
+		"Uploads that have not ended and cannot go on by themselves, by store (empty where none was found) and reason of the condition Stalled. Every replica that can hold the lease tells all: take the maximum.",
+		[]string{"store", "reason"}, nil)
+	lagDesc = prometheus.NewDesc("iotfile_reconcile_lag_seconds",
+		"Time that the upload waits that waits longest for the reconciler: to be opened, to end when its time was over, to go when it was deleted; 0 if none does. "+
+			"Those that wait for object storage or for their owner do not count. Every replica that can hold the lease tells all: take the maximum.", nil, nil)
 )
 
 // stateCollector tells of stores and of what is open in them at the moment of the scrape.
@@ -34,8 +40,8 @@ type stateCollector struct {
 	clock clock.PassiveClock
 }
 
-// NewStateCollector returns the metrics of what there is: iotfile_store_ready, iotfile_open_uploads, iotfile_incomplete_bytes and
-// iotfile_oldest_open_upload_age_seconds. They are counted at each scrape in the informer cache that cache reads from, which every replica has: none is stale because another one holds the lease.
+// NewStateCollector returns the metrics of what there is: iotfile_store_ready, iotfile_open_uploads, iotfile_incomplete_bytes,
+// iotfile_oldest_open_upload_age_seconds, iotfile_stalled_uploads and iotfile_reconcile_lag_seconds. They are counted at each scrape in the informer cache that cache reads from, which every replica has: none is stale because another one holds the lease.
 func NewStateCollector(cache client.Reader, clock clock.PassiveClock) prometheus.Collector {
 	return &stateCollector{cache: cache, clock: clock}
 }
@@ -46,6 +52,8 @@ func (*stateCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- openUploadsDesc
 	out <- incompleteBytesDesc
 	out <- oldestOpenDesc
+	out <- stalledDesc
+	out <- lagDesc
 }
 
 // Collect implements prometheus.Collector. While the cache cannot be read there are no such metrics, rather than wrong ones.
@@ -65,13 +73,16 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 		}
 		sums[stores.Items[i].Name] = s
 	}
-	now := c.clock.Now()
+	now, waited := c.clock.Now(), waiting{stalled: map[stalledKey]float64{}}
 	for i := range uploads.Items {
 		u := &uploads.Items[i]
-		if s := sums[u.Status.StoreName]; s != nil && !upload.Ended(u) { // that of a store which is gone has no label that would ever go
+		s := sums[u.Status.StoreName] // of a store that is gone nothing is told: its label would never go
+		if s != nil && !upload.Ended(u) {
 			s.add(u, now)
 		}
+		waited.add(u, s != nil, now)
 	}
+	waited.tell(out)
 	for store, s := range sums {
 		for desc, value := range map[*prometheus.Desc]float64{storeReadyDesc: s.ready, openUploadsDesc: s.open, incompleteBytesDesc: s.bytes, oldestOpenDesc: s.oldest} {
 			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, store)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -28,7 +29,7 @@ const (
 	stalledPause   = time.Minute
 )
 
-// MultipartUploadReconciler drives each MultipartUpload to what its owner wants of it. All exported fields are required.
+// MultipartUploadReconciler drives each MultipartUpload to what its owner wants of it. All exported fields but Tracer are required.
 type MultipartUploadReconciler struct {
 	// Client reads from the informer cache, which must have upload.Indexes, and writes.
 	Client client.Client
@@ -45,6 +46,8 @@ type MultipartUploadReconciler struct {
 	FinalizerTimeout time.Duration
 	// Workers is how many uploads are reconciled at once, which bounds the calls to object storage.
 	Workers int
+	// Tracer gets a span for each pass; nil for none.
+	Tracer trace.Tracer
 
 	cleared clearedUploads
 }
@@ -57,7 +60,7 @@ func (r *MultipartUploadReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MultipartUpload{}, byPriority(r.waitingForFile), builder.WithPredicates(endedOrDeleted())).
 		Watches(&v1alpha1.FileStore{}, byPriority(r.waitingForStore), builder.WithPredicates(storeChanged())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
-		Complete(finishing(r))
+		Complete(traced(r.Tracer, "multipartupload", finishing(r)))
 }
 
 // Reconcile takes one step: gather, decide, act, report.

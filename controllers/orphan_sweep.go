@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -23,7 +24,7 @@ import (
 )
 
 // OrphanSweep looks, store by store, for uploads in object storage that no MultipartUpload owns: what a crash between the backend's answer and the status write
-// leaves, and parts that landed after an abort. All fields are required.
+// leaves, and parts that landed after an abort. All fields but Tracer are required.
 type OrphanSweep struct {
 	// Client reads from the informer cache.
 	Client client.Client
@@ -39,6 +40,8 @@ type OrphanSweep struct {
 	Interval time.Duration
 	// Grace is how old, by the backend's clock, an upload must be: younger ones may be about to be recorded.
 	Grace time.Duration
+	// Tracer gets a span for each pass; nil for none.
+	Tracer trace.Tracer
 }
 
 // SetupWithManager registers the sweep: it runs on the replica that holds the lease.
@@ -46,7 +49,7 @@ func (s *OrphanSweep) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("orphan-sweep").
 		For(&v1alpha1.FileStore{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Complete(finishing(s))
+		Complete(traced(s.Tracer, "orphan-sweep", finishing(s)))
 }
 
 // Reconcile sweeps one store, and comes back after Interval.
@@ -70,6 +73,8 @@ func (s *OrphanSweep) Reconcile(ctx context.Context, req reconcile.Request) (rec
 
 // sweep finds the orphans of a store and deals with each by the store's policy.
 func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store Store) error {
+	policy := orphanPolicy(fs)
+	orphans := orphansTotal.WithLabelValues(fs.Name, string(policy)) // also while there are none, or the first would be no increase
 	suspects, err := s.suspects(ctx, fs, store)
 	if err != nil || len(suspects) == 0 {
 		return err
@@ -79,7 +84,6 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 		return err
 	}
 	failpoint.Hit(failpoint.OrphansListed)
-	policy := orphanPolicy(fs)
 	var found int
 	var failures []error
 	for _, orphan := range suspects {
@@ -87,7 +91,7 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 			continue
 		}
 		found++
-		orphansTotal.WithLabelValues(fs.Name, string(policy)).Inc()
+		orphans.Inc()
 		log.FromContext(ctx).Info("found an upload that no MultipartUpload owns", "key", orphan.Key, "initiated", orphan.Initiated, "policy", policy)
 		if policy == v1alpha1.OrphanPolicyAbort {
 			failures = append(failures, store.AbortUpload(ctx, orphan.UploadRef))

@@ -34,6 +34,7 @@ func newCluster(o *options) (cluster.Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the API server: %w", err)
 	}
+	o.tracing.Follow(config.Wrap)
 	config.QPS = -1 // the API server's priority and fairness is the judge of how much is too much
 	base, err := cluster.New(config, func(options *cluster.Options) {
 		options.Scheme = scheme
@@ -57,6 +58,9 @@ func newCluster(o *options) (cluster.Cluster, error) {
 func serveProbes(ctx context.Context, base cluster.Cluster, o *options, certificate *certwatcher.CertWatcher, ready healthz.Checker, keep func(manager.Runnable)) error {
 	if certificate != nil {
 		keep(certificate)
+		if err := watchExpiry(certificateREST, certificate.GetCertificate); err != nil {
+			return err
+		}
 	}
 	metrics, err := metricsserver.NewServer(metricsOptions(o.metricsAddress, certificate), base.GetConfig(), base.GetHTTPClient())
 	if err != nil {

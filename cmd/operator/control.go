@@ -35,11 +35,14 @@ const stopWithin = controllers.StepGrace + 500*time.Millisecond
 // usual, would cut them for nothing; and what a reconciler of an earlier term might still do is bounded by the time that it has to stop in, and made harmless
 // by the versions that all its writes carry.
 func control(ctx context.Context, base cluster.Cluster, o *options, stores *filestore.Provider) error {
-	term := func(ctx context.Context) error { return reconcileFor(ctx, base, o, stores) }
+	term := func(ctx context.Context) error {
+		return inTerm(func() error { return reconcileFor(ctx, base, o, stores) })
+	}
 	if !base.GetCache().WaitForCacheSync(ctx) {
 		return nil
 	}
-	if err := metrics.Registry.Register(controllers.NewStateCollector(base.GetClient(), clock.RealClock{})); err != nil {
+	state := controllers.NewStateCollector(base.GetClient(), clock.RealClock{})
+	if err := errors.Join(metrics.Registry.Register(leading), metrics.Registry.Register(state)); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	if !o.leaderElect {
@@ -83,14 +86,15 @@ func addControllers(mgr ctrl.Manager, base cluster.Cluster, o *options, provider
 	events := base.GetEventRecorder("iotfile-operator")
 	uploads := &controllers.MultipartUploadReconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
-		FinalizerTimeout: o.finalizerTimeout, Workers: o.workers,
+		FinalizerTimeout: o.finalizerTimeout, Workers: o.workers, Tracer: o.tracing.Tracer(),
 	}
 	filestores := &controllers.FileStoreReconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: o.probeInterval,
+		Tracer: o.tracing.Tracer(),
 	}
 	sweep := &controllers.OrphanSweep{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events,
-		Interval: o.sweepInterval, Grace: o.orphanGrace,
+		Interval: o.sweepInterval, Grace: o.orphanGrace, Tracer: o.tracing.Tracer(),
 	}
 	if err := errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr)); err != nil {
 		return fmt.Errorf("controllers: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"go.opentelemetry.io/otel/trace"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
@@ -30,6 +31,7 @@ func newDataPlane(base cluster.Cluster, o *options, stores *filestore.Provider, 
 		Clock:            clock.RealClock{},
 		Log:              ctrl.Log.WithName("data-plane"),
 		Registerer:       metrics.Registry,
+		Tracer:           o.tracing.Tracer(),
 	}
 	o.limits.apply(&opts)
 	reviewer, err := o.security.protect(&opts, base.GetConfig(), certificate)
@@ -46,15 +48,19 @@ func newDataPlane(base cluster.Cluster, o *options, stores *filestore.Provider, 
 	return server, nil
 }
 
-// instrumented has every Store that the factory makes measured.
-func instrumented(factory filestore.Factory) filestore.Factory {
+// observed has every Store that the factory makes measured, and traced where there is a tracer.
+func observed(factory filestore.Factory, tracer trace.Tracer) filestore.Factory {
 	observe := filestore.NewMetrics(metrics.Registry)
 	return func(c filestore.Config) (filestore.Store, error) {
 		store, err := factory(c)
 		if err != nil {
 			return nil, err
 		}
-		return observe.Instrument(c.Name, store), nil
+		store = observe.Instrument(c.Name, store)
+		if tracer != nil {
+			store = filestore.Trace(c.Name, store, tracer)
+		}
+		return store, nil
 	}
 }
 

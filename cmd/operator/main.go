@@ -12,26 +12,40 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/s3"
+	"github.com/iotfile-operator/iotfile-operator/internal/tracing"
 )
 
 func main() {
 	o, err := parseFlags()
 	if err == nil {
-		ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.log)))
+		ctrl.SetLogger(newLogger(&o.log))
 		klog.SetLogger(ctrl.Log.WithName("kubernetes")) // what its libraries have to say, in the same form
-		err = run(ctrl.SetupSignalHandler(), o)
+		err = runTraced(ctrl.SetupSignalHandler(), o)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "operator:", err)
 		os.Exit(1)
 	}
+}
+
+// runTraced is run, with traces if the environment asks for them.
+func runTraced(ctx context.Context, o *options) (err error) {
+	log := ctrl.Log.WithName("tracing")
+	if o.tracing, err = tracing.Start(ctx, log); err != nil {
+		return fmt.Errorf("tracing: %w", err)
+	}
+	defer func() {
+		if err := o.tracing.Stop(ctx); err != nil {
+			log.Error(err, "stop") // which is no failure of what was traced
+		}
+	}()
+	return run(ctx, o)
 }
 
 // run builds everything and serves until ctx ends. Three things have lives of different lengths. The reconcilers stop, and the lease is given
@@ -49,7 +63,7 @@ func run(ctx context.Context, o *options) error {
 	if err := dataplane.SetupIndexes(ctx, base.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("index uploads: %w", err)
 	}
-	stores := filestore.NewProvider(kubesource.New(base.GetClient(), o.namespace), instrumented(s3.New))
+	stores := filestore.NewProvider(kubesource.New(base.GetClient(), o.namespace), observed(s3.New, o.tracing.Tracer()))
 	defer stores.Close()
 
 	life, end := context.WithCancel(context.WithoutCancel(ctx))

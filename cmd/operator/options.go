@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/leader"
+	"github.com/iotfile-operator/iotfile-operator/internal/tracing"
 )
 
 // options are the flags of the operator.
@@ -49,6 +50,9 @@ type options struct {
 	orphanGrace      time.Duration
 
 	log zap.Options
+
+	// tracing is what the environment asks for, nil for none.
+	tracing *tracing.Tracing
 }
 
 // Roles of a process.

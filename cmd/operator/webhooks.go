@@ -43,7 +43,7 @@ func newWebhooks(base cluster.Cluster, o *options, keep func(manager.Runnable)) 
 		return healthz.Ping, nil
 	}
 	certificate := servingcert.NewSource(webhookCertificate(o), ctrl.Log.WithName("webhooks"))
-	if err := certificate.Watch(base.GetCache()); err != nil {
+	if err := errors.Join(certificate.Watch(base.GetCache()), watchExpiry(certificateWebhook, certificate.GetCertificate)); err != nil {
 		return nil, fmt.Errorf("webhooks: %w", err)
 	}
 	synced, err := informersSynced(base.GetCache(), &v1alpha1.MultipartUpload{}, &v1alpha1.FileStore{}, &corev1.Namespace{})

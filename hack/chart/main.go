@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 const (
 	manifests = "config"
 	templates = "charts/iotfile-operator/templates"
+	// chartFiles are what templates read.
+	chartFiles = "charts/iotfile-operator/files"
 )
 
 // manifest is one that becomes a template.
@@ -50,13 +53,32 @@ var copied = []manifest{
 	},
 }
 
+// files are read by templates of the same name: their own braces are for Prometheus and Grafana.
+var files = []string{"prometheus_rule.yaml", "dashboard.json"}
+
 func main() {
+	err := copyFiles()
 	for _, m := range copied {
-		if err := m.write(); err != nil {
-			fmt.Fprintln(os.Stderr, "chart:", err)
-			os.Exit(1)
+		err = errors.Join(err, m.write())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chart:", err)
+		os.Exit(1)
+	}
+}
+
+// copyFiles copies what stays as it is.
+func copyFiles() error {
+	for _, name := range files {
+		data, err := os.ReadFile(filepath.Join(manifests, "components", "monitoring", name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(chartFiles, name), data, 0o600); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // write makes the template. A text that is to be replaced and is not there is an error: the manifest has changed under this program.

@@ -21,6 +21,8 @@ type budget struct {
 }
 
 func newBudget(parts int, memory int64, m *metrics) *budget {
+	m.partsLimit.Set(float64(parts))
+	m.bufferedLimit.Set(float64(memory))
 	return &budget{parts: newShared(int64(parts)), memory: newShared(memory), metrics: m}
 }
 
@@ -31,19 +33,19 @@ func (b *budget) takePart(namespace string) (release func(), err error) {
 	defer b.mu.Unlock()
 	switch {
 	case !b.parts.room(namespace, 1):
-		b.metrics.rejected.WithLabelValues("parts_in_flight").Inc()
+		b.metrics.rejected.WithLabelValues(budgetParts).Inc()
 	case !b.memory.room(namespace, partMemory):
-		b.metrics.rejected.WithLabelValues("buffered_bytes").Inc()
+		b.metrics.rejected.WithLabelValues(budgetBuffers).Inc()
 	default:
 		b.parts.take(namespace, 1)
-		b.memory.take(namespace, partMemory)
+		b.buffer(namespace, partMemory)
 		b.metrics.partsInFlight.Inc()
 		return func() {
 			b.metrics.partsInFlight.Dec()
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.parts.take(namespace, -1)
-			b.memory.take(namespace, -partMemory)
+			b.buffer(namespace, -partMemory)
 		}, nil
 	}
 	return nil, errUnavailable("the server is streaming as many parts as it may, or as the namespace may while others need room: send the part again", retrySoon)
@@ -54,15 +56,21 @@ func (b *budget) takeRead(namespace string) (release func(), err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.memory.room(namespace, readMemory) {
-		b.metrics.rejected.WithLabelValues("buffered_bytes").Inc()
+		b.metrics.rejected.WithLabelValues(budgetBuffers).Inc()
 		return nil, errUnavailable("the server is sending as many files as it may: send the request again", retrySoon)
 	}
-	b.memory.take(namespace, readMemory)
+	b.buffer(namespace, readMemory)
 	return func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.memory.take(namespace, -readMemory)
+		b.buffer(namespace, -readMemory)
 	}, nil
+}
+
+// buffer takes bytes of memory, or gives -bytes back. The caller holds the lock.
+func (b *budget) buffer(namespace string, bytes int64) {
+	b.memory.take(namespace, bytes)
+	b.metrics.buffered.Set(float64(b.memory.used))
 }
 
 // greed is how many times the free rest of a limit one holder may have.

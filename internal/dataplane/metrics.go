@@ -11,11 +11,22 @@ type metrics struct {
 	requests      *prometheus.CounterVec
 	duration      *prometheus.HistogramVec
 	partsInFlight prometheus.Gauge
+	partsLimit    prometheus.Gauge
+	buffered      prometheus.Gauge
+	bufferedLimit prometheus.Gauge
 	received      prometheus.Counter
 	sent          prometheus.Counter
 	rejected      *prometheus.CounterVec
 	progress      *prometheus.CounterVec
 }
+
+// Budgets of a replica, as the label of refusals names them.
+const (
+	budgetParts    = "parts_in_flight"
+	budgetBuffers  = "buffered_bytes"
+	budgetSearches = "searches"
+	budgetLooks    = "second_looks"
+)
 
 // newMetrics registers the metrics. A second server of one process, as in tests, shares those of the first.
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
@@ -30,6 +41,15 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		partsInFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "iotfile_parts_in_flight", Help: "Parts that are being streamed to object storage now.",
 		}),
+		partsLimit: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "iotfile_parts_in_flight_limit", Help: "How many parts this replica streams at once at most (--max-parts-in-flight).",
+		}),
+		buffered: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "iotfile_buffered_bytes", Help: "Memory that is set aside now for the buffers of parts and downloads.",
+		}),
+		bufferedLimit: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "iotfile_buffered_bytes_limit", Help: "How much memory buffers of parts and downloads take on this replica at most (--max-buffered-bytes).",
+		}),
 		received: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "iotfile_http_received_bytes_total", Help: "Bytes of request bodies.",
 		}),
@@ -37,11 +57,14 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "iotfile_http_sent_bytes_total", Help: "Bytes of response bodies.",
 		}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "iotfile_parts_rejected_total", Help: "Parts that were refused because a budget was used up.",
+			Name: "iotfile_budget_refusals_total", Help: "Requests that were answered 503 because a budget of this replica, or the namespace's share of it, was used up, by budget.",
 		}, []string{"budget"}),
 		progress: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "iotfile_progress_updates_total", Help: "Attempts to write status.progress, by result.",
 		}, []string{"result"}),
+	}
+	for _, budget := range []string{budgetParts, budgetBuffers, budgetSearches, budgetLooks} {
+		m.rejected.WithLabelValues(budget) // from the start, or the first refusal would be no increase
 	}
 	if registerer == nil {
 		return m, nil
@@ -50,6 +73,9 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m.requests = register(registerer, m.requests, &errs)
 	m.duration = register(registerer, m.duration, &errs)
 	m.partsInFlight = register(registerer, m.partsInFlight, &errs)
+	m.partsLimit = register(registerer, m.partsLimit, &errs)
+	m.buffered = register(registerer, m.buffered, &errs)
+	m.bufferedLimit = register(registerer, m.bufferedLimit, &errs)
 	m.received = register(registerer, m.received, &errs)
 	m.sent = register(registerer, m.sent, &errs)
 	m.rejected = register(registerer, m.rejected, &errs)

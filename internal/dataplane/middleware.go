@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/digest"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -34,6 +35,7 @@ type call struct {
 	digests  *digest.Set
 	response *response
 	log      logr.Logger
+	span     trace.Span // nil unless requests are traced
 	// err is what was answered, with its cause.
 	err error
 }
@@ -52,6 +54,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.response = &response{ResponseWriter: w, controller: controller, idle: s.opts.IdleTimeout, before: c.body.beforeAnswer}
 	c.log = s.log.WithValues("id", c.id)
+	if s.opts.Tracer != nil {
+		r = s.beginTrace(c, r)
+	}
 	// A deadline that an earlier request set stays on its connection.
 	_ = controller.SetWriteDeadline(time.Time{})
 	c.response.Header().Set("X-Request-Id", c.id)
@@ -97,6 +102,9 @@ func (s *Server) observe(c *call, r *http.Request, begin time.Time) {
 	s.metrics.duration.WithLabelValues(op).Observe(took.Seconds())
 	s.metrics.received.Add(float64(received))
 	s.metrics.sent.Add(float64(c.response.sent))
+	if c.span != nil {
+		c.endTrace(status)
+	}
 
 	fields := []any{
 		"route", op, "method", c.method, "status", status, "received", received, "sent", c.response.sent,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -69,6 +70,8 @@ type Options struct {
 	Log logr.Logger
 	// Registerer gets the metrics. Default none.
 	Registerer prometheus.Registerer
+	// Tracer gets a span for each request, in the trace of its caller. Default none, which costs nothing.
+	Tracer trace.Tracer
 }
 
 func (o *Options) setDefaults() {

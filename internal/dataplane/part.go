@@ -97,7 +97,7 @@ func (s *Server) admitPart(ctx context.Context, c *call) (*v1alpha1.MultipartUpl
 		return nil, 0, storeErr
 	}
 	if err := s.looks.take(c.file.Namespace, s.opts.Clock.Now()); err != nil {
-		s.metrics.rejected.WithLabelValues("second_looks").Inc()
+		s.metrics.rejected.WithLabelValues(budgetLooks).Inc()
 		return nil, 0, err
 	}
 	now, err := s.uploads.read(ctx, c.file, name)

@@ -59,7 +59,7 @@ func parseRoute(method, rest, rawQuery string) (route, error) {
 	switch collection {
 	case "files", "fileslist", "filelist", "fileList":
 	default:
-		return route{}, errNoRoute()
+		return route{op: opNone}, errNoRoute()
 	}
 	entity, escapedPath, hasPath := strings.Cut(tail, "/")
 	rt := route{op: opNone}

@@ -70,7 +70,7 @@ func (s *Server) search(c *call, r *http.Request) error {
 		return err
 	}
 	if !s.searches.TryAcquire(1) {
-		s.metrics.rejected.WithLabelValues("searches").Inc()
+		s.metrics.rejected.WithLabelValues(budgetSearches).Inc()
 		return errUnavailable("the server is searching as much as it may: send the request again", retrySoon)
 	}
 	defer s.searches.Release(1)

@@ -31,6 +31,8 @@ const (
 	SetupEnvtest          Tool = "setup-envtest"
 	Tusd                  Tool = "tusd"
 	Benchstat             Tool = "benchstat"
+	PrometheusServer      Tool = "prometheus"
+	Promtool              Tool = "promtool"
 )
 
 // toolSource says how a tool is built.
@@ -92,10 +94,21 @@ var toolSources = map[Tool]toolSource{
 	Benchstat: {
 		module: "benchstat", pkg: "golang.org/x/perf/cmd/benchstat", versionFrom: "golang.org/x/perf", cost: "1 minute",
 	},
+	PrometheusServer: {
+		module: "prometheus", pkg: "github.com/prometheus/prometheus/cmd/prometheus", versionFrom: "github.com/prometheus/prometheus",
+		tags: prometheusTags, cost: "4 minutes",
+	},
+	Promtool: {
+		module: "prometheus", pkg: "github.com/prometheus/prometheus/cmd/promtool", versionFrom: "github.com/prometheus/prometheus",
+		tags: prometheusTags, cost: "4 minutes",
+	},
 }
 
 // controlPlaneTags leave test code and gRPC tracing out of the control plane: smaller binaries, faster links.
 const controlPlaneTags = "notest,grpcnotrace"
+
+// prometheusTags leave all ways out to find targets in clouds, and so their SDKs.
+const prometheusTags = "remove_all_sd"
 
 // kubernetesVersionVars tells the Kubernetes binaries their version. Without it `kubectl version` fails on the server's.
 func kubernetesVersionVars(version string) map[string]string {

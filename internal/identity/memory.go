@@ -15,6 +15,14 @@ import (
 // errNoReview says that there is no answer of the API server, neither yes nor no.
 var errNoReview = errors.New("the API server gives no answer")
 
+// What becomes of a question, as the metric names it.
+const (
+	resultGranted  = "granted"
+	resultRefused  = "refused"
+	resultError    = "error"
+	resultNotAsked = "not_asked"
+)
+
 // verdict is an answer of the API server.
 type verdict[T any] struct {
 	value T
@@ -56,13 +64,13 @@ func (m *memory[T]) ask(ctx context.Context, key string, review func(context.Con
 		ctx, cancel := context.WithTimeout(detached, m.timeout)
 		defer cancel()
 		if err := m.asking.Acquire(ctx, 1); err != nil {
-			m.reviews.WithLabelValues("not_asked").Inc()
+			m.reviews.WithLabelValues(resultNotAsked).Inc()
 			return nil, fmt.Errorf("%w: too many questions wait for it: %w", errNoReview, err)
 		}
 		defer m.asking.Release(1)
 		v, err := review(ctx)
 		if err != nil {
-			m.reviews.WithLabelValues("error").Inc()
+			m.reviews.WithLabelValues(resultError).Inc()
 			return nil, fmt.Errorf("%w: %w", errNoReview, err)
 		}
 		m.remember(key, v)
@@ -89,10 +97,10 @@ func (m *memory[T]) recall(key string) (verdict[T], bool) {
 
 func (m *memory[T]) remember(key string, v verdict[T]) {
 	if v.granted {
-		m.reviews.WithLabelValues("granted").Inc()
+		m.reviews.WithLabelValues(resultGranted).Inc()
 		m.granted.Add(key, v, m.grantedTTL)
 		return
 	}
-	m.reviews.WithLabelValues("refused").Inc()
+	m.reviews.WithLabelValues(resultRefused).Inc()
 	m.refused.Add(key, v, m.refusedTTL)
 }

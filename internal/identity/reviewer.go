@@ -107,8 +107,13 @@ func New(opts Options) (*Reviewer, error) {
 	opts.setDefaults()
 	reviews := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "iotfile_auth_reviews_total",
-		Help: "Questions to the API server: about tokens, and about access rights. Answers from memory are not counted.",
+		Help: "Questions to the API server: about tokens, and about access rights, by review and result. Answers from memory are not counted.",
 	}, []string{"review", "result"})
+	for _, review := range []string{"token", "access"} {
+		for _, result := range []string{resultGranted, resultRefused, resultError, resultNotAsked} {
+			reviews.WithLabelValues(review, result) // from the start, or the first failure would be no increase
+		}
+	}
 	if opts.Registerer != nil {
 		if err := opts.Registerer.Register(reviews); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)

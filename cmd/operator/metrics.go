@@ -1,0 +1,67 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+// Certificates, as the metric names them.
+const (
+	certificateREST    = "rest"
+	certificateWebhook = "webhook"
+)
+
+// leading is 1 in a term.
+var leading = prometheus.NewGauge(prometheus.GaugeOpts{
+	Name: "iotfile_leader",
+	Help: "1 while this replica reconciles, because it holds the lease or is told not to ask for it, else 0. Only replicas with the role controller have it.",
+})
+
+// inTerm has leading say whether a term is under way.
+func inTerm(act func() error) error {
+	leading.Set(1)
+	defer leading.Set(0)
+	return act()
+}
+
+// source gives the certificate that a server shows now, as for a tls.Config.
+type source func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+// expiry tells when the certificate of a source expires, at each scrape. Without a certificate there is no such metric.
+type expiry struct {
+	desc *prometheus.Desc
+	from source
+}
+
+// watchExpiry registers the metric of a certificate. Each name is registered once.
+func watchExpiry(certificate string, from source) error {
+	desc := prometheus.NewDesc("iotfile_certificate_expiry_timestamp_seconds",
+		"When the certificate expires that this replica shows, in seconds since 1970, by certificate: rest (REST API and metrics) or webhook.",
+		nil, prometheus.Labels{"certificate": certificate})
+	if err := metrics.Registry.Register(&expiry{desc: desc, from: from}); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	return nil
+}
+
+// Describe implements prometheus.Collector.
+func (e *expiry) Describe(out chan<- *prometheus.Desc) { out <- e.desc }
+
+// Collect implements prometheus.Collector.
+func (e *expiry) Collect(out chan<- prometheus.Metric) {
+	shown, err := e.from(nil)
+	if err != nil || shown == nil || len(shown.Certificate) == 0 {
+		return
+	}
+	leaf := shown.Leaf
+	if leaf == nil {
+		if leaf, err = x509.ParseCertificate(shown.Certificate[0]); err != nil {
+			return
+		}
+	}
+	out <- prometheus.MustNewConstMetric(e.desc, prometheus.GaugeValue, float64(leaf.NotAfter.Unix()))
+}

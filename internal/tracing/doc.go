@@ -1,0 +1,2 @@
+// Package tracing sends OpenTelemetry traces where the standard environment variables say, and nothing unless they do.
+package tracing
