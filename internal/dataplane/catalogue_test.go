@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/parser"
-	"go/token"
+	gotoken "go/token"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -80,7 +80,7 @@ func cataloguedErrors(t *testing.T) map[known]bool {
 // scan looks for errors in the source of one package.
 type scan struct {
 	t         *testing.T
-	set       *token.FileSet
+	set       *gotoken.FileSet
 	files     []*ast.File
 	constants map[string]ast.Expr
 	functions map[string]*ast.FuncDecl
@@ -90,7 +90,7 @@ type scan struct {
 
 func newScan(t *testing.T, dir string, found map[known]string) *scan {
 	t.Helper()
-	s := &scan{t: t, set: token.NewFileSet(), constants: map[string]ast.Expr{}, functions: map[string]*ast.FuncDecl{}, found: found}
+	s := &scan{t: t, set: gotoken.NewFileSet(), constants: map[string]ast.Expr{}, functions: map[string]*ast.FuncDecl{}, found: found}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func newScan(t *testing.T, dir string, found map[known]string) *scan {
 				s.functions[d.Name.Name] = d
 			case *ast.GenDecl:
 				for _, spec := range d.Specs {
-					if v, ok := spec.(*ast.ValueSpec); ok && d.Tok == token.CONST && len(v.Values) == len(v.Names) {
+					if v, ok := spec.(*ast.ValueSpec); ok && d.Tok == gotoken.CONST && len(v.Values) == len(v.Names) {
 						for i, name := range v.Names {
 							s.constants[name.Name] = v.Values[i]
 						}
@@ -154,7 +154,7 @@ var constructors = map[string]struct {
 }
 
 func (s *scan) call(call *ast.CallExpr) {
-	switch name := types(call.Fun); {
+	switch name := written(call.Fun); {
 	case constructors[name].status != 0:
 		c := constructors[name]
 		s.add(call, c.status, call.Args[c.message], c.again)
@@ -167,7 +167,7 @@ func (s *scan) call(call *ast.CallExpr) {
 
 // errorMethod looks for the texts of errors that describe answers with their own words.
 func (s *scan) errorMethod(f *ast.FuncDecl) {
-	if f.Name.Name != "Error" || f.Recv == nil || !slices.Contains([]string{"SequenceError", "SizeError"}, strings.TrimPrefix(types(f.Recv.List[0].Type), "*")) {
+	if f.Name.Name != "Error" || f.Recv == nil || !slices.Contains([]string{"SequenceError", "SizeError"}, strings.TrimPrefix(written(f.Recv.List[0].Type), "*")) {
 		return
 	}
 	ast.Inspect(f.Body, func(n ast.Node) bool {
@@ -182,7 +182,7 @@ func (s *scan) literal(lit *ast.CompositeLit) {
 	fields := map[string]ast.Expr{}
 	for i, element := range lit.Elts {
 		if pair, ok := element.(*ast.KeyValueExpr); ok {
-			fields[types(pair.Key)] = pair.Value
+			fields[written(pair.Key)] = pair.Value
 		} else {
 			fields[strconv.Itoa(i)] = element
 		}
@@ -195,14 +195,14 @@ func (s *scan) literal(lit *ast.CompositeLit) {
 		}
 		return nil
 	}
-	switch types(lit.Type) {
+	switch written(lit.Type) {
 	case "answer":
 		s.add(lit, s.status(fields["status"]), fields["message"], fields["retryAfter"] != nil)
 	case "Refusal", "upload.Refusal":
 		kind, ok := map[string]upload.RefusalKind{
 			"RefusalTooSmall": upload.RefusalTooSmall, "RefusalTooLarge": upload.RefusalTooLarge, "RefusalNotOpen": upload.RefusalNotOpen,
 			"RefusalConflict": upload.RefusalConflict, "RefusalNoRoom": upload.RefusalNoRoom,
-		}[strings.TrimPrefix(types(either("Kind", "0")), "upload.")]
+		}[strings.TrimPrefix(written(either("Kind", "0")), "upload.")]
 		if !ok {
 			s.t.Fatalf("%s: a kind that this test does not know", s.set.Position(lit.Pos()))
 		}
@@ -214,11 +214,11 @@ func (s *scan) literal(lit *ast.CompositeLit) {
 
 // status of an answer; 0 where it is that of a Refusal.
 func (s *scan) status(e ast.Expr) int {
-	if types(e) == "statusClientGone" {
+	if written(e) == "statusClientGone" {
 		return http.StatusBadRequest // as fail answers
 	}
 	for code := 400; code < 600; code++ {
-		if name := strings.NewReplacer(" ", "", "-", "").Replace(http.StatusText(code)); name != "" && types(e) == "http.Status"+name {
+		if name := strings.NewReplacer(" ", "", "-", "").Replace(http.StatusText(code)); name != "" && written(e) == "http.Status"+name {
 			return code
 		}
 	}
@@ -236,9 +236,9 @@ func (s *scan) add(at ast.Node, status int, text ast.Expr, again bool) {
 		s.found[known{status, placeholders(message), again}] = where
 	case ok:
 		s.t.Errorf("%s: the status of %q is not known", where, message)
-	case constructors[s.inside].status != 0, borrowed.MatchString(types(text)):
+	case constructors[s.inside].status != 0, borrowed.MatchString(written(text)):
 	default:
-		s.t.Errorf("%s: what clients are told cannot be read from the code: %s", where, types(text))
+		s.t.Errorf("%s: what clients are told cannot be read from the code: %s", where, written(text))
 	}
 }
 
@@ -266,10 +266,10 @@ func (s *scan) text(e ast.Expr) (string, bool) {
 		}
 		return left + right, true
 	case *ast.CallExpr:
-		if types(e.Fun) == "fmt.Sprintf" {
+		if written(e.Fun) == "fmt.Sprintf" {
 			return s.text(e.Args[0])
 		}
-		if f := s.functions[types(e.Fun)]; f != nil {
+		if f := s.functions[written(e.Fun)]; f != nil {
 			if last, ok := f.Body.List[len(f.Body.List)-1].(*ast.ReturnStmt); ok && len(last.Results) == 1 {
 				return s.text(last.Results[0])
 			}
@@ -284,20 +284,20 @@ func placeholders(format string) string {
 	return strings.ReplaceAll(verb.ReplaceAllString(strings.ReplaceAll(format, "%%", "\x00"), "…"), "\x00", "%")
 }
 
-// types writes simple expressions as the source does.
-func types(e ast.Expr) string {
+// written writes simple expressions as the source does.
+func written(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.Ident:
 		return e.Name
 	case *ast.SelectorExpr:
-		return types(e.X) + "." + e.Sel.Name
+		return written(e.X) + "." + e.Sel.Name
 	case *ast.StarExpr:
-		return "*" + types(e.X)
+		return "*" + written(e.X)
 	case *ast.CallExpr:
 		if len(e.Args) == 0 {
-			return types(e.Fun) + "()"
+			return written(e.Fun) + "()"
 		}
-		return types(e.Fun) + "(…)"
+		return written(e.Fun) + "(…)"
 	case nil:
 		return ""
 	default:
