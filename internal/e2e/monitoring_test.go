@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -50,7 +51,7 @@ func breakThings(t *testing.T, tn *tenant) *tenant {
 	broken := testkit.Store("broken")
 	broken.ResourceVersion, broken.Generation, broken.CreationTimestamp = "", 0, metav1.Time{}
 	check(t, createNamespace(t.Context(), "on-broken", map[string]string{v1alpha1.AnnotationNamespaceStore: broken.Name}))
-	token, err := system.plane.ApplicationToken(t.Context(), "on-broken", "app", 0)
+	token, err := system.plane.ApplicationToken(t.Context(), "on-broken", "app", time.Hour)
 	check(t, err)
 	objects := []client.Object{broken}
 	for name, change := range map[string]func(*v1alpha1.MultipartUploadSpec){
