@@ -90,7 +90,9 @@ func TestWaitingMetrics(t *testing.T) {
 			u.Status.Conditions = append(u.Status.Conditions, metav1.Condition{Type: kind, Status: status, Reason: reason, ObservedGeneration: u.Generation})
 		}
 	}
-	elsewhere := func(u *v1alpha1.MultipartUpload) { u.Spec.StoreName, u.Status.StoreName = "of-my-choice", "of-my-choice" }
+	elsewhere := func(u *v1alpha1.MultipartUpload) {
+		u.Spec.StoreName, u.Status.StoreName = "of-my-choice", "of-my-choice"
+	}
 	for name, c := range map[string]struct {
 		uploads []*v1alpha1.MultipartUpload
 		lag     time.Duration

@@ -55,7 +55,7 @@ func breakThings(t *testing.T, tn *tenant) *tenant {
 	check(t, err)
 	objects := []client.Object{broken}
 	for name, change := range map[string]func(*v1alpha1.MultipartUploadSpec){
-		"without-store":  func(s *v1alpha1.MultipartUploadSpec) { s.StoreName = "nowhere" },
+		"without-store":   func(s *v1alpha1.MultipartUploadSpec) { s.StoreName = "nowhere" },
 		"of-no-such-file": func(s *v1alpha1.MultipartUploadSpec) { s.IfMatch = new(int64(7)) },
 	} {
 		u := testkit.Upload(testkit.Named(tn.namespace, name), testkit.ForFile(tn.newFile("x").entity, "x"))

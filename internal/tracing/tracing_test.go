@@ -16,18 +16,18 @@ func TestWanted(t *testing.T) {
 		want string
 		bad  bool
 	}{
-		"nothing":                     {},
-		"a name is not enough":        {env: env{"OTEL_SERVICE_NAME": "x", "OTEL_TRACES_SAMPLER": "always_on"}},
-		"endpoint":                    {env: env{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}, want: protocolHTTP},
-		"endpoint of traces":          {env: env{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": endpoint}, want: protocolHTTP},
-		"exporter, default endpoint":  {env: env{"OTEL_TRACES_EXPORTER": "otlp"}, want: protocolHTTP},
-		"disabled":                    {env: env{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_SDK_DISABLED": "True"}},
-		"not disabled":                {env: env{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_SDK_DISABLED": "false"}, want: protocolHTTP},
-		"no traces":                   {env: env{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_TRACES_EXPORTER": "none"}},
-		"another exporter":            {env: env{"OTEL_TRACES_EXPORTER": "zipkin"}, bad: true},
-		"grpc":                        {env: env{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, want: protocolGRPC},
-		"traces have their own":       {env: env{"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": protocolHTTP}, want: protocolHTTP},
-		"another protocol":            {env: env{"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, bad: true},
+		"nothing":                      {},
+		"a name is not enough":         {env: env{"OTEL_SERVICE_NAME": "x", "OTEL_TRACES_SAMPLER": "always_on"}},
+		"endpoint":                     {env: env{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}, want: protocolHTTP},
+		"endpoint of traces":           {env: env{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": endpoint}, want: protocolHTTP},
+		"exporter, default endpoint":   {env: env{"OTEL_TRACES_EXPORTER": "otlp"}, want: protocolHTTP},
+		"disabled":                     {env: env{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_SDK_DISABLED": "True"}},
+		"not disabled":                 {env: env{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_SDK_DISABLED": "false"}, want: protocolHTTP},
+		"no traces":                    {env: env{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_TRACES_EXPORTER": "none"}},
+		"another exporter":             {env: env{"OTEL_TRACES_EXPORTER": "zipkin"}, bad: true},
+		"grpc":                         {env: env{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, want: protocolGRPC},
+		"traces have their own":        {env: env{"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": protocolHTTP}, want: protocolHTTP},
+		"another protocol":             {env: env{"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, bad: true},
 		"what is off is not looked at": {env: env{"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}},
 	} {
 		got, err := wanted(func(name string) string { return c.env[name] })
