@@ -25,7 +25,7 @@ tool = $(or $(shell bin/devcluster tools $(1)),$(error $(1) is not to be had, se
 CONTROLLER_GEN ?= $(call tool,controller-gen)
 GOLANGCI_LINT ?= $(call tool,golangci-lint)
 
-TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw minio promtool prometheus
+TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw minio
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod))
 
 .DEFAULT_GOAL := help
@@ -38,7 +38,7 @@ run: devcluster ## Run a whole system here until Ctrl-C: control plane, object s
 	@exec bin/devcluster --dir='$(DEV_DIR)' $(RUN_ARGS)
 
 test: devcluster ## Run all tests, against a real control plane and real object stores.
-	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
+	@bin/devcluster tools $(TEST_TOOLS) promtool prometheus >/dev/null
 	go test -trimpath -timeout=60m $(TEST_ARGS) ./...
 
 verify: verify-generated vet lint tidy-check ## Check what CI checks besides the tests.
