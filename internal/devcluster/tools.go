@@ -31,6 +31,7 @@ const (
 	SetupEnvtest          Tool = "setup-envtest"
 	Tusd                  Tool = "tusd"
 	Benchstat             Tool = "benchstat"
+	DockerLint            Tool = "dockerlint"
 )
 
 // toolSource says how a tool is built.
@@ -91,6 +92,9 @@ var toolSources = map[Tool]toolSource{
 	},
 	Benchstat: {
 		module: "benchstat", pkg: "golang.org/x/perf/cmd/benchstat", versionFrom: "golang.org/x/perf", cost: "1 minute",
+	},
+	DockerLint: {
+		module: "dockerlint", pkg: ".", versionFrom: "github.com/moby/buildkit", cost: "1 minute",
 	},
 }
 
