@@ -32,8 +32,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	platform := platforms.DefaultSpec()
+	source := llb.NewSourceMap(nil, args[0], "Dockerfile", text)
+	source.Definition = &llb.Definition{} // the text alone, which no build has a state of
 	results, err := dockerfile2llb.DockerfileLint(ctx, text, dockerfile2llb.ConvertOpt{
-		SourceMap:      llb.NewSourceMap(nil, args[0], "Dockerfile", text),
+		SourceMap:      source,
 		TargetPlatform: &platform,
 		MetaResolver:   noRegistry{},
 	})
