@@ -25,7 +25,7 @@ tool = $(or $(shell bin/devcluster tools $(1)),$(error $(1) is not to be had, se
 CONTROLLER_GEN ?= $(call tool,controller-gen)
 GOLANGCI_LINT ?= $(call tool,golangci-lint)
 
-TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw minio
+TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw minio dockerlint
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod))
 
 .DEFAULT_GOAL := help

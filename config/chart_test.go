@@ -203,14 +203,17 @@ func (c *cluster) testHelmLife(t *testing.T) {
 }
 
 // foreignKinds stand for those of cert-manager and of the Prometheus operator, which are not here. Their contents are not judged.
-var foreignKinds = func() string {
+var foreignKinds = kindsWithoutRules(
+	[4]string{"cert-manager.io", "v1", "Certificate", "certificates"},
+	[4]string{"cert-manager.io", "v1", "Issuer", "issuers"},
+	[4]string{"monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"},
+	[4]string{"monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules"},
+)
+
+// kindsWithoutRules are manifests of kinds, each a group, a version, a name and a plural, whose objects may have any content.
+func kindsWithoutRules(kinds ...[4]string) string {
 	var all strings.Builder
-	for _, kind := range [][4]string{
-		{"cert-manager.io", "v1", "Certificate", "certificates"},
-		{"cert-manager.io", "v1", "Issuer", "issuers"},
-		{"monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"},
-		{"monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules"},
-	} {
+	for _, kind := range kinds {
 		all.WriteString(strings.NewReplacer("GROUP", kind[0], "VERSION", kind[1], "KIND", kind[2], "PLURAL", kind[3], "SINGULAR", strings.ToLower(kind[2])).Replace(`---
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -228,7 +231,7 @@ spec:
 `))
 	}
 	return all.String()
-}()
+}
 
 func (c *cluster) dryRun(t *testing.T, what string, objects []*unstructured.Unstructured) {
 	t.Helper()

@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,6 +34,10 @@ var plane struct {
 func TestMain(m *testing.M) {
 	log.SetLogger(logr.Discard())
 	code := m.Run()
+	if missing := unjudged(); code == 0 && wholeSuite() && len(missing) > 0 {
+		fmt.Fprintln(os.Stderr, "no test has shown what kstatus and Argo CD make of", missing)
+		code = 1
+	}
 	if plane.stop != nil {
 		if err := plane.stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -40,6 +45,11 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(code)
+}
+
+// wholeSuite says whether no flag leaves tests out.
+func wholeSuite() bool {
+	return flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == "" && !testing.Short()
 }
 
 // apiServer is a client of the shared control plane.

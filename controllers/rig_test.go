@@ -127,7 +127,9 @@ func (r *rig) probe() *v1alpha1.FileStore {
 	if _, err := r.stores.Reconcile(r.ctx, reconcile.Request{NamespacedName: client.ObjectKey{Name: r.store}}); err != nil {
 		r.t.Fatal(err)
 	}
-	return r.fileStore()
+	fs := r.fileStore()
+	checkStoreHealth(r.t, fs)
+	return fs
 }
 
 func (r *rig) fileStore() *v1alpha1.FileStore {
@@ -198,6 +200,7 @@ func (r *rig) stepFrom(name string, before *v1alpha1.MultipartUpload) (reconcile
 		if fault := testkit.CheckStatus(after); fault != nil {
 			r.t.Errorf("after a pass: %v\n%+v", fault, after.Status)
 		}
+		checkUploadHealth(r.t, after)
 		if before != nil && before.UID == after.UID {
 			if fault := testkit.CheckTransition(before, after); fault != nil {
 				r.t.Errorf("after a pass: %v", fault)
@@ -289,6 +292,7 @@ func (r *rig) expect(name, reason string) *v1alpha1.MultipartUpload {
 	if ready == nil || ready.Reason != reason {
 		r.t.Fatalf("condition Ready of %s is %+v, want reason %s", name, ready, reason)
 	}
+	checkUploadHealth(r.t, u)
 	if ready.ObservedGeneration != u.Generation {
 		r.t.Errorf("the conditions of %s speak of generation %d, it has %d", name, ready.ObservedGeneration, u.Generation)
 	}

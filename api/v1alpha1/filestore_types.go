@@ -301,10 +301,10 @@ type FileStoreStatus struct {
 	// +optional
 	LastProbeTime *metav1.Time `json:"lastProbeTime,omitempty"`
 
-	// observedGeneration is the metadata.generation that this status speaks of.
+	// observedGeneration is the metadata.generation that this status speaks of; -1 before the operator has looked at the store for the first time.
 	//
 	// +optional
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are Ready and Stalled. Their reasons are listed in the documentation of the kind.
@@ -348,7 +348,10 @@ type FileStore struct {
 
 	// status is what is known of the store.
 	//
+	// A new one speaks of no generation: tools that go by kstatus take an object without any status for one that is ready.
+	//
 	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status FileStoreStatus `json:"status,omitempty,omitzero"`
 }
 

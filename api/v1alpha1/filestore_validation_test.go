@@ -149,6 +149,6 @@ func testStoreStatusChanges(t *testing.T) {
 		{"PayloadModeUnknown", nil, fields{"status.capabilities.payloadMode": "MD5"}, "status.capabilities.payloadMode: Unsupported value: \"MD5\""},
 		{"UploadListingUnknown", nil, fields{"status.capabilities.uploadListing": "All"}, "status.capabilities.uploadListing: Unsupported value: \"All\""},
 		{"OpenUploadsNegative", nil, fields{"status.openUploads": int64(-1)}, "openUploads in body should be greater than or equal to 0"},
-		{"ObservedGenerationZero", nil, fields{"status.observedGeneration": int64(0)}, "observedGeneration in body should be greater than or equal to 1"},
+		{"ObservedGenerationBelow", nil, fields{"status.observedGeneration": int64(-2)}, "observedGeneration in body should be greater than or equal to -1"},
 	})
 }

@@ -289,10 +289,10 @@ type MultipartUploadStatus struct {
 	// +optional
 	Progress *UploadProgress `json:"progress,omitempty"`
 
-	// observedGeneration is the metadata.generation that this status speaks of.
+	// observedGeneration is the metadata.generation that this status speaks of; -1 before the operator has looked at the upload for the first time.
 	//
 	// +optional
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are Initiated, Completed, Ready and Stalled; `kubectl wait --for=condition=Ready` waits for the
@@ -324,7 +324,6 @@ type MultipartUploadStatus struct {
 // +kubebuilder:printcolumn:name="Store",type=string,priority=1,JSONPath=`.status.storeName`
 // +kubebuilder:printcolumn:name="Entity",type=string,priority=1,JSONPath=`.spec.entityID`
 // +kubebuilder:printcolumn:name="Started",type=string,format=date-time,priority=1,JSONPath=`.status.startTime`
-// +kubebuilder:validation:XValidation:rule="has(self.status) || !has(oldSelf.status) || (!has(oldSelf.status.uploadID) && !has(oldSelf.status.objectKey) && !has(oldSelf.status.storeName))",message="status must not be emptied: uploadID, objectKey and storeName are write-once"
 // +kubebuilder:validation:XValidation:rule="self.spec.desiredState != 'Aborted' || oldSelf.spec.desiredState != 'Completed' || (has(oldSelf.status) && has(oldSelf.status.conditions) && oldSelf.status.conditions.exists(c, c.type == 'Stalled' && c.status == 'True'))",message="the file is being assembled, or is complete: it can be aborted only if the completion fails (condition Stalled)"
 type MultipartUpload struct {
 	metav1.TypeMeta `json:",inline"`
@@ -341,7 +340,10 @@ type MultipartUpload struct {
 
 	// status is what became of the upload so far.
 	//
+	// A new one speaks of no generation: tools that go by kstatus take an object without any status for one that is ready.
+	//
 	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status MultipartUploadStatus `json:"status,omitempty,omitzero"`
 }
 

@@ -30,6 +30,8 @@ type apiServerSpec struct {
 	pki     string
 	etcd    string
 	port    int
+
+	auditUsers []string // whose requests are logged
 }
 
 // startAPIServer starts kube-apiserver and returns when it is ready, its built-in roles and namespaces included.
@@ -38,13 +40,21 @@ func startAPIServer(ctx context.Context, spec apiServerSpec) (*process, []*port,
 	if err := writeFile(authentication, []byte(anonymousHealthOnly)); err != nil {
 		return nil, nil, err
 	}
+	var audit []string
+	if len(spec.auditUsers) > 0 {
+		policy := filepath.Join(spec.dir, "audit.yaml")
+		if err := writeAuditPolicy(policy, spec.auditUsers); err != nil {
+			return nil, nil, err
+		}
+		audit = auditArgs(policy, auditLog(spec.dir))
+	}
 	server := server{
 		wanted: []int{spec.port},
 		memory: filepath.Join(spec.dir, "ports.json"),
 		limit:  3 * time.Minute,
 		start: func(ports []int) (*process, error) {
 			return startProcess(processSpec{
-				name: "kube-apiserver", path: spec.program, args: spec.args(ports[0], authentication), dir: spec.dir,
+				name: "kube-apiserver", path: spec.program, args: append(spec.args(ports[0], authentication), audit...), dir: spec.dir,
 				logPath: filepath.Join(spec.dir, "logs", "kube-apiserver.log"),
 			})
 		},

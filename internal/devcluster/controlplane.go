@@ -27,6 +27,8 @@ type ControlPlaneOptions struct {
 	CRDDirs []string
 	// UnsafeNoFsync keeps etcd from flushing to disk. For tests: quick, and data survives a crash of etcd but not of the machine.
 	UnsafeNoFsync bool
+	// AuditUsers are users, such as system:serviceaccount:NAMESPACE:NAME, of whose requests the API server keeps a log: see AuditLog. None without any.
+	AuditUsers []string
 	// Log is told about downloads and builds; nil for silence.
 	Log io.Writer
 }
@@ -37,6 +39,9 @@ type ControlPlane struct {
 	URL string
 	// Kubeconfig is the path of the administrator's kubeconfig file.
 	Kubeconfig string
+	// AuditLog is the path of the log of what ControlPlaneOptions.AuditUsers have asked for: a JSON object (audit.k8s.io/v1 Event, level Metadata) in each line, written
+	// before the request is answered. Empty if nobody's requests are logged. A later start in the same directory appends to it.
+	AuditLog string
 
 	dir       string
 	program   string // of kube-apiserver
@@ -46,6 +51,8 @@ type ControlPlane struct {
 	socketDir socketDir
 	ports     []*port
 	processes []*process // in the order started
+
+	auditUsers []string
 }
 
 // StartControlPlane starts etcd, kube-apiserver and, if asked for, kube-controller-manager, installs the CRDs and returns once all of
@@ -71,7 +78,10 @@ func StartControlPlane(ctx context.Context, opts ControlPlaneOptions) (*ControlP
 	if err != nil {
 		return nil, err
 	}
-	c := &ControlPlane{dir: dir, lock: lock, Kubeconfig: filepath.Join(dir, "kubeconfig")}
+	c := &ControlPlane{dir: dir, lock: lock, Kubeconfig: filepath.Join(dir, "kubeconfig"), auditUsers: opts.AuditUsers}
+	if len(opts.AuditUsers) > 0 {
+		c.AuditLog = auditLog(dir)
+	}
 	if err := c.start(ctx, opts, paths); err != nil {
 		return nil, errors.Join(err, c.Stop())
 	}
@@ -123,6 +133,7 @@ func (c *ControlPlane) start(ctx context.Context, opts ControlPlaneOptions, prog
 func (c *ControlPlane) startAPIServer(ctx context.Context, number int) (*process, []*port, error) {
 	return startAPIServer(ctx, apiServerSpec{
 		program: c.program, dir: c.dir, pki: filepath.Join(c.dir, "pki"), etcd: c.socketDir.etcdURL(), port: number,
+		auditUsers: c.auditUsers,
 	})
 }
 

@@ -2,6 +2,7 @@ package devcluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"os"
@@ -15,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -30,7 +32,7 @@ func TestControlPlane(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	opts := ControlPlaneOptions{
 		Dir: dir, ControllerManager: true, UnsafeNoFsync: true, Log: t.Output(),
-		CRDDirs: []string{filepath.Join(root, "config", "crd", "bases")},
+		CRDDirs: []string{filepath.Join(root, "config", "crd", "bases")}, AuditUsers: []string{"system:serviceaccount:team-a:app"},
 	}
 	if _, err := FindTools(t.Context(), opts.Log, Etcd, KubeAPIServer, KubeControllerManager); err != nil {
 		t.Fatal(err)
@@ -54,6 +56,7 @@ func TestControlPlane(t *testing.T) {
 		}
 	})
 	t.Run("ServiceAccountsAndRBAC", func(t *testing.T) { testServiceAccounts(t, cluster) })
+	t.Run("RequestsAreLogged", func(t *testing.T) { testAudit(t, cluster) })
 	t.Run("NamespacesCanBeDeleted", func(t *testing.T) { testNamespaceDeletion(t, cluster) })
 	t.Run("CRDsAreServed", func(t *testing.T) { testCRDs(t, cluster) })
 	t.Run("SecondStartIsRefused", func(t *testing.T) {
@@ -110,6 +113,28 @@ func testServiceAccounts(t *testing.T, cluster *ControlPlane) {
 	_, err = kubernetes.NewForConfigOrDie(config).CoreV1().Secrets("team-a").List(ctx, metav1.ListOptions{})
 	if !apierrors.IsForbidden(err) {
 		t.Errorf("a service account without a role lists secrets: %v, want forbidden", err)
+	}
+}
+
+// testAudit looks for what testServiceAccounts has just asked for, and for nothing else.
+func testAudit(t *testing.T, cluster *ControlPlane) {
+	data, err := os.ReadFile(cluster.AuditLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := false
+	for line := range strings.Lines(string(data)) {
+		var event auditv1.Event
+		if err := json.Unmarshal([]byte(line), &event); err != nil {
+			t.Fatal(err)
+		}
+		if event.User.Username != "system:serviceaccount:team-a:app" || event.Level != auditv1.LevelMetadata {
+			t.Errorf("level %s, user %s", event.Level, event.User.Username)
+		}
+		refused = refused || event.Verb == "list" && event.ObjectRef.Resource == "secrets" && event.ObjectRef.Namespace == "team-a" && event.ResponseStatus.Code == http.StatusForbidden
+	}
+	if !refused {
+		t.Errorf("the list of secrets that was refused is not in the log:\n%s", data)
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 // operatorServiceAccount is who the operator is to the API server.
 const operatorServiceAccount = "iotfile-operator"
 
+// OperatorUser is the name that the API server knows an operator by that uses OperatorKubeconfig, or that the manifests have installed.
+const OperatorUser = "system:serviceaccount:" + OperatorNamespace + ":" + operatorServiceAccount
+
 // operatorRoles is the file of roles that the operator runs under, generated from the markers in its code; userRoles that of roles for everybody else.
 var (
 	operatorRoles = filepath.Join("config", "rbac", "role.yaml")

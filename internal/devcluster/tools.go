@@ -33,6 +33,7 @@ const (
 	Benchstat             Tool = "benchstat"
 	PrometheusServer      Tool = "prometheus"
 	Promtool              Tool = "promtool"
+	DockerLint            Tool = "dockerlint"
 )
 
 // toolSource says how a tool is built.
@@ -101,6 +102,9 @@ var toolSources = map[Tool]toolSource{
 	Promtool: {
 		module: "prometheus", pkg: "github.com/prometheus/prometheus/cmd/promtool", versionFrom: "github.com/prometheus/prometheus",
 		tags: prometheusTags, cost: "4 minutes",
+	},
+	DockerLint: {
+		module: "dockerlint", pkg: ".", versionFrom: "github.com/moby/buildkit", cost: "1 minute",
 	},
 }
 

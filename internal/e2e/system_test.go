@@ -78,6 +78,11 @@ func runAll(m *testing.M) (int, error) {
 	if err != nil {
 		return 1, err
 	}
+	report, err = checkRights(wholeSuite() && code == 0)
+	fmt.Fprintln(os.Stderr, report)
+	if err != nil {
+		return 1, err
+	}
 	if code != 0 {
 		showLog(system.operator.LogPath)
 	}
@@ -98,7 +103,7 @@ func start(ctx context.Context, dir string) (stop func(), err error) {
 	}
 	system.plane, err = devcluster.StartControlPlane(ctx, devcluster.ControlPlaneOptions{
 		Dir: filepath.Join(dir, "control-plane"), ControllerManager: true, UnsafeNoFsync: true, Log: os.Stderr,
-		CRDDirs: []string{filepath.Join(root, "config", "crd", "bases")},
+		CRDDirs: []string{filepath.Join(root, "config", "crd", "bases")}, AuditUsers: []string{devcluster.OperatorUser},
 	})
 	if err != nil {
 		return stop, err

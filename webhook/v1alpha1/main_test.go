@@ -198,6 +198,7 @@ func TestAdmission(t *testing.T) {
 		for name, test := range map[string]func(*testing.T){
 			"CreatedByIsNotForgeable":   testCreatedByIsNotForgeable,
 			"StoreIsResolved":           testStoreIsResolved,
+			"ManifestStaysAsWritten":    testManifestStaysAsWritten,
 			"Refusals":                  testRefusals,
 			"NoStoreAtAll":              testNoStoreAtAll,
 			"StoreStaysWhereUploadsAre": testStoreStaysWhereUploadsAre,

@@ -2,11 +2,14 @@ package v1alpha1_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -64,6 +67,26 @@ func testStoreIsResolved(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// testManifestStaysAsWritten: admission fills in its fields and rewrites no others, not even into another way to say the same, or agents of GitOps would apply a manifest again and again.
+func testManifestStaysAsWritten(t *testing.T) {
+	spec := map[string]any{"storeName": store(t, nil).Name, "entityID": entity, "path": "as-written.bin", "ttl": "72h", "timestamp": "2026-01-02T03:04:05+01:00"}
+	u := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
+	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("MultipartUpload"))
+	u.SetNamespace(tenant(t, nil))
+	u.SetName("as-written")
+	want := map[string]any{"contentType": "application/octet-stream", "desiredState": "Uploading"} // by the schema
+	maps.Copy(want, spec)
+	create(t, u)
+	got, _, err := unstructured.NestedMap(u.Object, "spec")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want["createdBy"] = "devcluster-admin"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the spec (-written +stored):\n%s", diff)
+	}
 }
 
 // testRefusals has every reason for which an upload is refused, with its message.

@@ -29,7 +29,9 @@ const (
 // Register has server, which must not have been given the paths before, answer for the webhooks. scheme knows the kinds.
 func Register(server webhook.Server, scheme *runtime.Scheme, opts Options) {
 	world := &world{cached: opts.Cached, live: opts.Live}
-	server.Register(pathDefaultUpload, admission.WithDefaulter(scheme, &uploadDefaulter{world: world, trusted: opts.Trusted}))
+	defaulter := admission.WithDefaulter(scheme, &uploadDefaulter{world: world, trusted: opts.Trusted})
+	defaulter.Handler = fieldsAlone{defaulter.Handler, []string{"/spec/createdBy", "/spec/storeName"}}
+	server.Register(pathDefaultUpload, defaulter)
 	server.Register(pathValidateUpload, admission.WithValidator(scheme, &uploadValidator{world: world}))
 	server.Register(pathValidateStore, admission.WithValidator(scheme, &storeValidator{world: world}))
 }

@@ -45,6 +45,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.FileStoreStatus
+      default:
+        observedGeneration: -1
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.FileStoreCapabilities
   map:
     fields:
@@ -191,6 +193,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.MultipartUploadStatus
+      default:
+        observedGeneration: -1
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.MultipartUploadSpec
   map:
     fields:

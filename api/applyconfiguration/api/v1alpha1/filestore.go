@@ -25,6 +25,8 @@ type FileStoreApplyConfiguration struct {
 	// spec is where the bucket is, who may use it and how.
 	Spec *FileStoreSpecApplyConfiguration `json:"spec,omitempty"`
 	// status is what is known of the store.
+	//
+	// A new one speaks of no generation: tools that go by kstatus take an object without any status for one that is ready.
 	Status *FileStoreStatusApplyConfiguration `json:"status,omitempty"`
 }
 

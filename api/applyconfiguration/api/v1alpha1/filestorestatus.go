@@ -18,7 +18,7 @@ type FileStoreStatusApplyConfiguration struct {
 	OpenUploads *int32 `json:"openUploads,omitempty"`
 	// lastProbeTime is when the backend was last probed.
 	LastProbeTime *v1.Time `json:"lastProbeTime,omitempty"`
-	// observedGeneration is the metadata.generation that this status speaks of.
+	// observedGeneration is the metadata.generation that this status speaks of; -1 before the operator has looked at the store for the first time.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// conditions are Ready and Stalled. Their reasons are listed in the documentation of the kind.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`

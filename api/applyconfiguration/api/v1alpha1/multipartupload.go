@@ -25,6 +25,8 @@ type MultipartUploadApplyConfiguration struct {
 	// spec is what is to be uploaded, and what is wanted of the upload.
 	Spec *MultipartUploadSpecApplyConfiguration `json:"spec,omitempty"`
 	// status is what became of the upload so far.
+	//
+	// A new one speaks of no generation: tools that go by kstatus take an object without any status for one that is ready.
 	Status *MultipartUploadStatusApplyConfiguration `json:"status,omitempty"`
 }
 

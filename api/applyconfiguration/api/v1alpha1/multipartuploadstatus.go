@@ -38,7 +38,7 @@ type MultipartUploadStatusApplyConfiguration struct {
 	Checksum *string `json:"checksum,omitempty"`
 	// progress is how far the upload is, at most 15 seconds old while parts arrive.
 	Progress *UploadProgressApplyConfiguration `json:"progress,omitempty"`
-	// observedGeneration is the metadata.generation that this status speaks of.
+	// observedGeneration is the metadata.generation that this status speaks of; -1 before the operator has looked at the upload for the first time.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// conditions are Initiated, Completed, Ready and Stalled; `kubectl wait --for=condition=Ready` waits for the
 	// finished file. Their reasons are listed in the documentation of the kind.
