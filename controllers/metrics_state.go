@@ -30,14 +30,15 @@ var (
 
 // stateCollector tells of stores and of what is open in them at the moment of the scrape.
 type stateCollector struct {
-	cache client.Reader
-	clock clock.PassiveClock
+	cache   client.Reader
+	uploads Uploads
+	clock   clock.PassiveClock
 }
 
 // NewStateCollector returns the metrics of what there is: iotfile_store_ready, iotfile_open_uploads, iotfile_incomplete_bytes and
-// iotfile_oldest_open_upload_age_seconds. They are counted at each scrape in the informer cache that cache reads from, which every replica has: none is stale because another one holds the lease.
-func NewStateCollector(cache client.Reader, clock clock.PassiveClock) prometheus.Collector {
-	return &stateCollector{cache: cache, clock: clock}
+// iotfile_oldest_open_upload_age_seconds. They are counted at each scrape in the informer cache, that of FileStores read through cache, which every replica has: none is stale because another one holds the lease.
+func NewStateCollector(cache client.Reader, uploads Uploads, clock clock.PassiveClock) prometheus.Collector {
+	return &stateCollector{cache: cache, uploads: uploads, clock: clock}
 }
 
 // Describe implements prometheus.Collector.
@@ -53,8 +54,7 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	var stores v1alpha1.FileStoreList
-	var uploads v1alpha1.MultipartUploadList
-	if c.cache.List(ctx, &stores, client.UnsafeDisableDeepCopy) != nil || c.cache.List(ctx, &uploads, client.UnsafeDisableDeepCopy) != nil {
+	if c.cache.List(ctx, &stores, client.UnsafeDisableDeepCopy) != nil {
 		return
 	}
 	sums := map[string]*storeState{}
@@ -66,11 +66,13 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 		sums[stores.Items[i].Name] = s
 	}
 	now := c.clock.Now()
-	for i := range uploads.Items {
-		u := &uploads.Items[i]
+	err := c.uploads.Each(ctx, func(u *v1alpha1.MultipartUpload) {
 		if s := sums[u.Status.StoreName]; s != nil && !upload.Ended(u) { // that of a store which is gone has no label that would ever go
 			s.add(u, now)
 		}
+	})
+	if err != nil {
+		return
 	}
 	for store, s := range sums {
 		for desc, value := range map[*prometheus.Desc]float64{storeReadyDesc: s.ready, openUploadsDesc: s.open, incompleteBytesDesc: s.bytes, oldestOpenDesc: s.oldest} {

@@ -39,7 +39,7 @@ func control(ctx context.Context, base cluster.Cluster, o *options, stores *file
 	if !base.GetCache().WaitForCacheSync(ctx) {
 		return nil
 	}
-	if err := metrics.Registry.Register(controllers.NewStateCollector(base.GetClient(), clock.RealClock{})); err != nil {
+	if err := metrics.Registry.Register(controllers.NewStateCollector(base.GetClient(), controllers.CachedUploads(base.GetCache()), clock.RealClock{})); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	if !o.leaderElect {
@@ -85,11 +85,12 @@ func addControllers(mgr ctrl.Manager, base cluster.Cluster, o *options, provider
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
 		FinalizerTimeout: o.finalizerTimeout, Workers: o.workers,
 	}
+	known := controllers.CachedUploads(base.GetCache())
 	filestores := &controllers.FileStoreReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: o.probeInterval,
+		Client: mgr.GetClient(), Uploads: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: o.probeInterval,
 	}
 	sweep := &controllers.OrphanSweep{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events,
+		Client: mgr.GetClient(), Uploads: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events,
 		Interval: o.sweepInterval, Grace: o.orphanGrace,
 	}
 	if err := errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr)); err != nil {
