@@ -28,23 +28,28 @@ func everyVerb(string) bool { return true }
 
 // requests reads how often the API server was asked for anything that has to do with uploads, and object storage by the operator.
 func (b *bed) requests(ctx context.Context, counts func(verb string) bool) (calls, error) {
+	out, err := b.apiRequests(ctx, counts)
+	if err != nil {
+		return nil, err
+	}
+	return out, out.add(ctx, http.DefaultClient, b.system.Operator.MetricsURL+"/metrics", "iotfile_store_request_duration_seconds", func(label map[string]string) string {
+		return storeCall + label["operation"]
+	})
+}
+
+// apiRequests are those to the API server alone.
+func (b *bed) apiRequests(ctx context.Context, counts func(verb string) bool) (calls, error) {
 	config := rest.CopyConfig(b.system.ControlPlane.RESTConfig())
 	admin, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, err
 	}
 	out := calls{}
-	err = out.add(ctx, admin, config.Host+"/metrics", "apiserver_request_total", func(label map[string]string) string {
+	return out, out.add(ctx, admin, config.Host+"/metrics", "apiserver_request_total", func(label map[string]string) string {
 		if !slices.Contains(counted, label["resource"]) || !counts(label["verb"]) {
 			return ""
 		}
 		return strings.TrimSuffix(fmt.Sprintf("%s %s/%s", label["verb"], label["resource"], label["subresource"]), "/")
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, out.add(ctx, http.DefaultClient, b.system.Operator.MetricsURL+"/metrics", "iotfile_store_request_duration_seconds", func(label map[string]string) string {
-		return storeCall + label["operation"]
 	})
 }
 
@@ -56,6 +61,8 @@ type stage struct {
 	name      string
 	tenant    *tenant
 	namespace string
+	// directory of the files; those of "brief" are there after the first life.
+	directory string
 	// send are the requests that a client sends for each upload, as query and body.
 	send [][2]string
 	// until is what is waited for.
@@ -77,8 +84,8 @@ func (c *control) stages() []*stage {
 		{name: "collected", tenant: c.brief, namespace: "brief", until: gone},
 		{tenant: c.kept, namespace: "kept", send: start, until: always},
 		{name: "complete with a body", tenant: c.kept, namespace: "kept", send: [][2]string{{"upload=complete", "body"}}, until: released},
-		{tenant: c.brief, namespace: "brief", send: start, until: always},
-		{name: "abort", tenant: c.brief, namespace: "brief", send: [][2]string{{"upload=abort", ""}}, until: gone},
+		{tenant: c.brief, namespace: "brief", directory: "aborted", send: start, until: always},
+		{name: "abort", tenant: c.brief, namespace: "brief", directory: "aborted", send: [][2]string{{"upload=abort", ""}}, until: gone},
 		{tenant: c.expiring, namespace: "expiring", send: start, until: always},
 		{name: "expire", tenant: c.expiring, namespace: "expiring", until: released},
 	}
@@ -103,7 +110,7 @@ func (c *control) run(ctx context.Context, st *stage, uploads int) error {
 	}
 	for i := range uploads {
 		for _, r := range st.send {
-			if _, err := st.tenant.put(ctx, fmt.Sprintf("counted/%d.bin", i), r[0], r[1]); err != nil {
+			if _, err := st.tenant.put(ctx, fmt.Sprintf("counted%s/%d.bin", st.directory, i), r[0], r[1]); err != nil {
 				return err
 			}
 		}

@@ -40,7 +40,7 @@ type settings struct {
 	operator string
 	uploads  int // that expire
 	within   time.Duration
-	phase    time.Duration // of a flood
+	phase    time.Duration // of a flood, or of rest
 	clients  int           // at once
 	open     int           // uploads that are open, and records of those that are finished
 	finished int
@@ -76,7 +76,7 @@ var benchmarks = map[string]struct {
 	"flood":    {measureFlood, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1"},
 	"latency":  {measureLatency, "-stores=versitygw,minio -ways=ours -parallel=1 -mib=1000 -part=5 -rounds=1"},
 	"control":  {measureControl, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1 -uploads=100"},
-	"scale":    {measureScale, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=3 -uploads=1000"},
+	"scale":    {measureScale, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=3 -uploads=1000 -phase=150s"},
 	"failover": {measureFailover, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=20"},
 	"memory":   {measureMemory, "-stores=versitygw,minio -ways=ours -parallel=32 -mib=2048 -part=64 -rounds=1"},
 }
@@ -124,7 +124,7 @@ func parseSettings(args []string) (settings, error) {
 	flags.StringVar(&s.operator, "operator-args", "", "further flags of the operator")
 	flags.IntVar(&s.uploads, "uploads", 10000, "uploads that expire in one minute, or at once, or whose calls are counted")
 	flags.DurationVar(&s.within, "within", 8*time.Minute, "how long uploads are made, at most; the first expires shortly after")
-	flags.DurationVar(&s.phase, "phase", 40*time.Second, "how long each flood lasts")
+	flags.DurationVar(&s.phase, "phase", 40*time.Second, "how long each flood lasts, or an operator is left at rest before its memory is read")
 	flags.IntVar(&s.clients, "clients", 64, "clients that start and complete uploads at once")
 	flags.IntVar(&s.open, "open", 20000, "open uploads on the control plane")
 	flags.IntVar(&s.finished, "finished", 20000, "records of finished uploads on the control plane")

@@ -38,11 +38,7 @@ func measureScale(ctx context.Context, b *bed, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if c.operator != nil {
-			err = errors.Join(err, c.operator.Stop())
-		}
-	}()
+	defer func() { err = errors.Join(err, c.halt()) }()
 	fmt.Printf("\n%s; load average %s. Up to %d open and %d finished uploads in %d namespaces, the open ones with an upload in versitygw each and started over the last day.\n",
 		machine(), loadAverage(), s.open, s.finished, scaleNamespaces)
 	if err := c.measureRest(ctx); err != nil {

@@ -18,8 +18,11 @@ import (
 // fillers make records at once.
 const fillers = 24
 
-// fill makes so many records, each by two writes, of spec and of status.
+// fill makes so many records, each by two writes, of spec and of status. The operator, which would open uploads of its own for them, is ended before.
 func (c *scale) fill(ctx context.Context, count int, describe func(context.Context, int) (*v1alpha1.MultipartUpload, error)) error {
+	if err := c.halt(); err != nil {
+		return err
+	}
 	began := time.Now()
 	group, making := errgroup.WithContext(ctx)
 	group.SetLimit(fillers)
@@ -36,6 +39,7 @@ func (c *scale) fill(ctx context.Context, count int, describe func(context.Conte
 				return err
 			}
 			status := u.Status
+			u.Status = v1alpha1.MultipartUploadStatus{}
 			if err := c.admin.Create(making, u); err != nil {
 				return err
 			}

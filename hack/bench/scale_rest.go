@@ -16,8 +16,8 @@ import (
 const (
 	// scaleLimit bounds the wait for a started operator to have looked at everything.
 	scaleLimit = 20 * time.Minute
-	// scaleQuiet is how long it has to have done nothing, and scaleRest how long it is left alone then: the collector gives memory back slowly.
-	scaleQuiet, scaleRest = 5 * time.Second, 2*time.Minute + 30*time.Second
+	// scaleQuiet is how long it has to have done nothing. Then it is left alone for a while: the collector gives memory back slowly.
+	scaleQuiet = 5 * time.Second
 )
 
 // atRest is an operator that has nothing to do.
@@ -25,14 +25,21 @@ type atRest struct {
 	rss, heap float64 // MiB
 }
 
+// halt ends the operator, if there is one.
+func (c *scale) halt() error {
+	if c.operator == nil {
+		return nil
+	}
+	defer func() { c.operator = nil }()
+	return c.operator.Stop()
+}
+
 // restart ends the operator, starts it anew, waits until it has looked at all records and rests, and prints a row.
 func (c *scale) restart(ctx context.Context, name string, records int) (atRest, error) {
-	if c.operator != nil {
-		if err := c.operator.Stop(); err != nil {
-			return atRest{}, err
-		}
+	if err := c.halt(); err != nil {
+		return atRest{}, err
 	}
-	before, err := c.bed.requests(ctx, everyVerb)
+	before, err := c.bed.apiRequests(ctx, everyVerb)
 	if err != nil {
 		return atRest{}, err
 	}
@@ -58,7 +65,7 @@ func (c *scale) restart(ctx context.Context, name string, records int) (atRest, 
 	if err != nil {
 		return atRest{}, err
 	}
-	say("%s: ready after %s, all reconciled after %s; at rest for %s", name, ready.Round(10*time.Millisecond), settled.Round(10*time.Millisecond), scaleRest)
+	say("%s: ready after %s, all reconciled after %s; at rest for %s", name, ready.Round(10*time.Millisecond), settled.Round(10*time.Millisecond), c.settings.phase)
 	now, err := c.readAtRest(ctx)
 	fmt.Printf("| %s | %.1f s | %.1f s | %.0f | %.0f | %.0f | %s | %.1f |\n", name, ready.Seconds(), settled.Seconds(), peak, now.rss, now.heap, callsBetween(before, after), cpu)
 	return now, err
@@ -98,7 +105,7 @@ func (c *scale) readAtRest(ctx context.Context) (atRest, error) {
 	const looks = 30
 	var now atRest
 	for i := range looks {
-		if err := sleep(ctx, scaleRest/looks); err != nil {
+		if err := sleep(ctx, c.settings.phase/looks); err != nil {
 			return now, err
 		}
 		heap, err := c.sum(ctx, "go_memstats_alloc_bytes ")
