@@ -95,7 +95,7 @@ func scaleNamespace(i int) string { return fmt.Sprintf("scale-%d", i%scaleNamesp
 
 // measureRest starts the operator with nothing, with the open uploads, and with the finished ones besides. The last one goes on.
 func (c *scale) measureRest(ctx context.Context) error {
-	fmt.Printf("\n| records | ready after | all reconciled after | peak RSS, MiB | RSS at rest, MiB | live heap, MiB | calls to the API server | calls to object storage | CPU-s |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	fmt.Printf("\n| records | ready after | all reconciled after | peak RSS, MiB | RSS at rest, MiB | live heap, MiB | calls to the API server | calls to object storage | CPU-s | etcd, MiB |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	empty, err := c.restart(ctx, "none", 0)
 	if err != nil {
 		return err

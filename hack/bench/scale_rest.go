@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/client-go/rest"
+
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
@@ -67,7 +69,11 @@ func (c *scale) restart(ctx context.Context, name string, records int) (atRest, 
 	}
 	say("%s: ready after %s, all reconciled after %s; at rest for %s", name, ready.Round(10*time.Millisecond), settled.Round(10*time.Millisecond), c.settings.phase)
 	now, err := c.readAtRest(ctx)
-	fmt.Printf("| %s | %.1f s | %.1f s | %.0f | %.0f | %.0f | %s | %.1f |\n", name, ready.Seconds(), settled.Seconds(), peak, now.rss, now.heap, callsBetween(before, after), cpu)
+	if err != nil {
+		return now, err
+	}
+	stored, err := c.bed.etcdSize(ctx)
+	fmt.Printf("| %s | %.1f s | %.1f s | %.0f | %.0f | %.0f | %s | %.1f | %.0f |\n", name, ready.Seconds(), settled.Seconds(), peak, now.rss, now.heap, callsBetween(before, after), cpu, stored)
 	return now, err
 }
 
@@ -123,7 +129,23 @@ func (c *scale) readAtRest(ctx context.Context) (atRest, error) {
 
 // sum adds up the series of the operator's metrics whose lines begin like this.
 func (c *scale) sum(ctx context.Context, prefix string) (float64, error) {
-	text, err := get(ctx, http.DefaultClient, c.operator.MetricsURL+"/metrics")
+	return sumOf(ctx, http.DefaultClient, c.operator.MetricsURL+"/metrics", prefix)
+}
+
+// etcdSize is the size of etcd's database in MiB, as the API server tells it: with what was written in the last minutes and is not compacted yet.
+func (b *bed) etcdSize(ctx context.Context) (float64, error) {
+	config := rest.CopyConfig(b.system.ControlPlane.RESTConfig())
+	admin, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return 0, err
+	}
+	bytes, err := sumOf(ctx, admin, config.Host+"/metrics", "apiserver_storage_size_bytes")
+	return bytes / (1 << 20), err
+}
+
+// sumOf adds up the series of a page of metrics whose lines begin like this.
+func sumOf(ctx context.Context, client *http.Client, url, prefix string) (float64, error) {
+	text, err := get(ctx, client, url)
 	if err != nil {
 		return 0, err
 	}
