@@ -6,6 +6,7 @@ import (
 
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
@@ -18,24 +19,35 @@ type Uploads interface {
 
 // CachedUploads are the uploads of an informer cache. A list of a client copies every record, if not deeply: a hundred megabytes of garbage for a hundred
 // thousand of them, at each scrape of the metrics. This copies a pointer for each.
-func CachedUploads(informers cache.Informers) Uploads { return cachedUploads{informers} }
+func CachedUploads(known cache.Cache) Uploads { return cachedUploads{known} }
 
-type cachedUploads struct{ informers cache.Informers }
+type cachedUploads struct{ cache cache.Cache }
 
 // Each implements Uploads. It waits until the cache has synced, or ctx is done.
 func (c cachedUploads) Each(ctx context.Context, yield func(*v1alpha1.MultipartUpload)) error {
-	informer, err := c.informers.GetInformer(ctx, &v1alpha1.MultipartUpload{})
+	informer, err := c.cache.GetInformer(ctx, &v1alpha1.MultipartUpload{})
 	if err != nil {
 		return fmt.Errorf("informer of uploads: %w", err)
 	}
 	indexed, ok := informer.(toolscache.SharedIndexInformer)
-	if !ok {
-		return fmt.Errorf("the informer is a %T, which cannot be read", informer)
+	if !ok { // a cache of some namespaces has an informer for each, and does not show them
+		return c.list(ctx, yield)
 	}
 	for _, obj := range indexed.GetIndexer().List() {
 		if u, ok := obj.(*v1alpha1.MultipartUpload); ok {
 			yield(u)
 		}
+	}
+	return nil
+}
+
+func (c cachedUploads) list(ctx context.Context, yield func(*v1alpha1.MultipartUpload)) error {
+	var all v1alpha1.MultipartUploadList
+	if err := c.cache.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list uploads: %w", err)
+	}
+	for i := range all.Items {
+		yield(&all.Items[i])
 	}
 	return nil
 }
