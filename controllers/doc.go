@@ -16,6 +16,7 @@
 //	multipartupload_controller.go  the pass, and what triggers it
 //	multipartupload_observe.go     gather: store, object, ledger of parts
 //	internal/upload/decide.go      decide: pure
+//	checks.go                     when uploads that take parts are compared with object storage
 //	multipartupload_act.go         act: the only calls that change object storage
 //	multipartupload_cleared.go     what has expired and is gone, but not recorded yet
 //	multipartupload_status.go      report: the status, recomputed whole
@@ -24,6 +25,7 @@
 //	filestore_hold.go              keeps a FileStore while uploads are open in it
 //	filestore_reaped.go            warns of uploads that object storage has deleted on its own
 //	orphan_sweep.go                finds uploads in object storage that nobody owns
+//	known.go live.go              all uploads: of the cache, and of the API server
 //	events.go metrics*.go          what people and Prometheus are told
 //
 // Rights that the package uses:

@@ -97,13 +97,7 @@ func (r *MultipartUploadReconciler) tell(old, updated *v1alpha1.MultipartUpload,
 	}
 }
 
-// openIn counts the uploads that are open in a store, by its name.
-func openIn(uploads []v1alpha1.MultipartUpload, store string) int32 {
-	var n int32
-	for i := range uploads {
-		if u := &uploads[i]; u.Status.StoreName == store && !upload.Ended(u) {
-			n++
-		}
-	}
-	return n
+// isOpenIn says whether the upload is open in a store.
+func isOpenIn(u *v1alpha1.MultipartUpload, store string) bool {
+	return u.Status.StoreName == store && !upload.Ended(u)
 }

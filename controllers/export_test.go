@@ -6,7 +6,14 @@ var (
 	StoreChanged   = storeChanged
 	ByPriority     = byPriority
 	Itself         = itself
+
+	MoreThanProgress = moreThanProgress
 )
 
 // Finishing is what every reconciler is wrapped in.
 var Finishing = finishing
+
+// EachLive reads all records from the API server, LivePage at once.
+var EachLive = eachLive
+
+const LivePage = livePage

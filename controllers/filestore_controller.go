@@ -47,6 +47,8 @@ const (
 type FileStoreReconciler struct {
 	// Client reads from the informer cache, and writes.
 	Client client.Client
+	// Uploads are those of the informer cache.
+	Uploads Uploads
 	// Stores finds object storage.
 	Stores Stores
 	// Live reads from the API server: before a store is let go, what is open is counted again.
@@ -92,20 +94,18 @@ func (r *FileStoreReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 		r.probe(ctx, updated)
 		r.probed.Store(fs.Name, version)
 	}
-	var all v1alpha1.MultipartUploadList
-	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
-		return reconcile.Result{}, fmt.Errorf("list uploads: %w", err)
+	open, lost, err := r.count(ctx, fs.Name)
+	if err != nil {
+		return reconcile.Result{}, err
 	}
-	open := openIn(all.Items, fs.Name)
 	if fs.DeletionTimestamp != nil && open == 0 {
-		var err error
 		if open, err = r.release(ctx, fs.DeepCopy()); err != nil || open == 0 {
 			return reconcile.Result{}, err
 		}
 	}
 	updated.Status.OpenUploads = ptr.To(open)
 	r.setInUse(updated, open)
-	r.setReaped(updated, all.Items)
+	r.setReaped(updated, lost)
 	if !equality.Semantic.DeepEqual(fs.Status, updated.Status) {
 		if err := r.Client.Status().Patch(ctx, updated, client.MergeFrom(fs)); err != nil {
 			return reconcile.Result{}, client.IgnoreNotFound(err)
@@ -114,6 +114,19 @@ func (r *FileStoreReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 		r.tellInUse(fs, updated)
 	}
 	return reconcile.Result{RequeueAfter: r.interval(updated)}, nil
+}
+
+// count counts the uploads of a store: those that are open, and the records of those that object storage has deleted on its own.
+func (r *FileStoreReconciler) count(ctx context.Context, store string) (open, lost int32, err error) {
+	err = r.Uploads.Each(ctx, func(u *v1alpha1.MultipartUpload) {
+		switch {
+		case isOpenIn(u, store):
+			open++
+		case isReapedFrom(u, store):
+			lost++
+		}
+	})
+	return open, lost, err
 }
 
 // interval is how long until the store is probed again.

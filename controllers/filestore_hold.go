@@ -32,12 +32,13 @@ func (r *FileStoreReconciler) hold(ctx context.Context, fs *v1alpha1.FileStore) 
 
 // release lets a deleted store go once nothing is open in it, by the word of the API server: the cache may be behind. It returns how many uploads keep it.
 func (r *FileStoreReconciler) release(ctx context.Context, fs *v1alpha1.FileStore) (open int32, err error) {
-	var all v1alpha1.MultipartUploadList
-	if err := r.Live.List(ctx, &all); err != nil {
-		return 0, fmt.Errorf("list uploads: %w", err)
-	}
-	if open = openIn(all.Items, fs.Name); open > 0 {
-		return open, nil
+	err = eachLive(ctx, r.Live, func(u *v1alpha1.MultipartUpload) {
+		if isOpenIn(u, fs.Name) {
+			open++
+		}
+	})
+	if err != nil || open > 0 {
+		return open, err
 	}
 	before := fs.DeepCopy()
 	if !controllerutil.RemoveFinalizer(fs, v1alpha1.FinalizerHoldStore) {

@@ -9,15 +9,14 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// setReaped says whether there are records of uploads that object storage has deleted on its own. The condition goes with the last of the records.
-func (r *FileStoreReconciler) setReaped(fs *v1alpha1.FileStore, uploads []v1alpha1.MultipartUpload) {
-	lost := 0
-	for i := range uploads {
-		c := meta.FindStatusCondition(uploads[i].Status.Conditions, v1alpha1.ConditionCompleted)
-		if uploads[i].Status.StoreName == fs.Name && c != nil && c.Reason == v1alpha1.ReasonUploadLost {
-			lost++
-		}
-	}
+// isReapedFrom says whether it is the record of an upload that the store has deleted on its own.
+func isReapedFrom(u *v1alpha1.MultipartUpload, store string) bool {
+	c := meta.FindStatusCondition(u.Status.Conditions, v1alpha1.ConditionCompleted)
+	return u.Status.StoreName == store && c != nil && c.Reason == v1alpha1.ReasonUploadLost
+}
+
+// setReaped says how many records there are of uploads that object storage has deleted on its own. The condition goes with the last of the records.
+func (r *FileStoreReconciler) setReaped(fs *v1alpha1.FileStore, lost int32) {
 	if lost == 0 {
 		meta.RemoveStatusCondition(&fs.Status.Conditions, v1alpha1.ConditionUploadsLost)
 		return

@@ -86,9 +86,10 @@ func (m *managed) start() (stop func()) {
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
 		FinalizerTimeout: time.Hour, Workers: 4,
 	}
-	filestores := &controllers.FileStoreReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour}
+	known := controllers.CachedUploads(mgr.GetCache())
+	filestores := &controllers.FileStoreReconciler{Client: mgr.GetClient(), Uploads: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour}
 	sweep := &controllers.OrphanSweep{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, Interval: time.Second, Grace: -time.Hour,
+		Client: mgr.GetClient(), Uploads: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, Interval: time.Second, Grace: -time.Hour,
 	}
 	m.must(errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr)))
 	return m.run(mgr)

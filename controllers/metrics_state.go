@@ -36,14 +36,15 @@ var (
 
 // stateCollector tells of stores and of what is open in them at the moment of the scrape.
 type stateCollector struct {
-	cache client.Reader
-	clock clock.PassiveClock
+	cache   client.Reader
+	uploads Uploads
+	clock   clock.PassiveClock
 }
 
 // NewStateCollector returns the metrics of what there is: iotfile_store_ready, iotfile_open_uploads, iotfile_incomplete_bytes,
-// iotfile_oldest_open_upload_age_seconds, iotfile_stalled_uploads and iotfile_reconcile_lag_seconds. They are counted at each scrape in the informer cache that cache reads from, which every replica has: none is stale because another one holds the lease.
-func NewStateCollector(cache client.Reader, clock clock.PassiveClock) prometheus.Collector {
-	return &stateCollector{cache: cache, clock: clock}
+// iotfile_oldest_open_upload_age_seconds, iotfile_stalled_uploads and iotfile_reconcile_lag_seconds. They are counted at each scrape in the informer cache, that of FileStores read through cache, which every replica has: none is stale because another one holds the lease.
+func NewStateCollector(cache client.Reader, uploads Uploads, clock clock.PassiveClock) prometheus.Collector {
+	return &stateCollector{cache: cache, uploads: uploads, clock: clock}
 }
 
 // Describe implements prometheus.Collector.
@@ -61,8 +62,7 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	var stores v1alpha1.FileStoreList
-	var uploads v1alpha1.MultipartUploadList
-	if c.cache.List(ctx, &stores, client.UnsafeDisableDeepCopy) != nil || c.cache.List(ctx, &uploads, client.UnsafeDisableDeepCopy) != nil {
+	if c.cache.List(ctx, &stores, client.UnsafeDisableDeepCopy) != nil {
 		return
 	}
 	sums := map[string]*storeState{}
@@ -74,13 +74,15 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 		sums[stores.Items[i].Name] = s
 	}
 	now, waited := c.clock.Now(), waiting{stalled: map[stalledKey]float64{}}
-	for i := range uploads.Items {
-		u := &uploads.Items[i]
+	err := c.uploads.Each(ctx, func(u *v1alpha1.MultipartUpload) {
 		s := sums[u.Status.StoreName] // of a store that is gone nothing is told: its label would never go
 		if s != nil && !upload.Ended(u) {
 			s.add(u, now)
 		}
 		waited.add(u, s != nil, now)
+	})
+	if err != nil {
+		return
 	}
 	waited.tell(out)
 	for store, s := range sums {

@@ -249,6 +249,8 @@ func (r *MultipartUploadReconciler) abort(ctx context.Context, o *observation, d
 			return r.clear(o), nil
 		}
 		return r.finish(ctx, o, end.State)
+	case upload.StepReleaseFinalizer:
+		return r.act(ctx, o, end)
 	case upload.StepAbort:
 		return r.unsettled(ctx, o, d.State)
 	default:

@@ -50,13 +50,15 @@ type MultipartUploadReconciler struct {
 	Tracer trace.Tracer
 
 	cleared clearedUploads
+	checks  checks
 }
 
 // SetupWithManager registers the reconciler: it runs on the replica that holds the lease.
 func (r *MultipartUploadReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.checks.begin(r.Clock.Now())
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("multipartupload").
-		Watches(&v1alpha1.MultipartUpload{}, byPriority(itself)).
+		Watches(&v1alpha1.MultipartUpload{}, byPriority(itself), builder.WithPredicates(moreThanProgress())).
 		Watches(&v1alpha1.MultipartUpload{}, byPriority(r.waitingForFile), builder.WithPredicates(endedOrDeleted())).
 		Watches(&v1alpha1.FileStore{}, byPriority(r.waitingForStore), builder.WithPredicates(storeChanged())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
@@ -67,7 +69,11 @@ func (r *MultipartUploadReconciler) SetupWithManager(mgr ctrl.Manager) error {
 func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	u := &v1alpha1.MultipartUpload{}
 	if err := r.Client.Get(ctx, req.NamespacedName, u); err != nil {
+		r.checks.forget(req.NamespacedName)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if upload.Ended(u) {
+		r.checks.forget(req.NamespacedName)
 	}
 	seen, err := r.observe(ctx, u)
 	if err != nil {

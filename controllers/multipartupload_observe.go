@@ -177,7 +177,7 @@ func (r *MultipartUploadReconciler) observeHeld(ctx context.Context, o *observat
 // observeBackend looks at object storage, as far as Decide needs it: at the ledger first, so that an assembly that ends in between, begun by
 // a pass that crashed, is seen as the finished file and not as a lost upload.
 func (r *MultipartUploadReconciler) observeBackend(ctx context.Context, o *observation) {
-	needObject, needLedger := upload.Needs(o.Upload, o.Store, o.at)
+	needObject, needLedger := upload.Needs(o.Upload, o.Store, r.checks.last(client.ObjectKeyFromObject(o.Upload)), o.at)
 	r.lookAt(ctx, o, needObject, needLedger)
 }
 
@@ -194,6 +194,8 @@ func (r *MultipartUploadReconciler) lookAt(ctx context.Context, o *observation, 
 			r.blame(ctx, o, err)
 			return
 		}
+		r.checks.note(client.ObjectKeyFromObject(o.Upload), o.at)
+		object = object || (o.Ledger.Lost && o.Object == nil)
 	}
 	if object && o.key() != "" {
 		r.observeObject(ctx, o)

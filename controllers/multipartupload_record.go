@@ -36,6 +36,10 @@ func (r *MultipartUploadReconciler) release(ctx context.Context, o *observation,
 		return client.IgnoreNotFound(err)
 	}
 	failpoint.Hit(failpoint.FinalizerRemoved)
+	if d.Step == upload.StepReleaseFinalizer && d.State.Reason != "" { // no status has told of it
+		r.tell(o.Upload, o.Upload, outcome{state: d.State, ended: true})
+		r.cleared.forget(o.Upload)
+	}
 	if d.Step == upload.StepAbandon {
 		abandonedTotal.Inc()
 		log.FromContext(ctx).Info("gave up cleaning an upload whose object storage cannot be reached", "reason", d.State.Reason)

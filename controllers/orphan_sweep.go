@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +30,8 @@ import (
 type OrphanSweep struct {
 	// Client reads from the informer cache.
 	Client client.Client
+	// Uploads are those of the informer cache.
+	Uploads Uploads
 	// Live reads from the API server: before anything is aborted, all records are read again.
 	Live client.Reader
 	// Stores finds object storage.
@@ -79,8 +83,8 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 	if err != nil || len(suspects) == 0 {
 		return err
 	}
-	owned, err := ownedUploads(ctx, s.Live)
-	if err != nil {
+	owned := owners{}
+	if err := eachLive(ctx, s.Live, owned.add); err != nil {
 		return err
 	}
 	failpoint.Hit(failpoint.OrphansListed)
@@ -118,8 +122,8 @@ var ourKey = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/[a-f0-9]{
 
 // suspects are the uploads of our keys that are older than the grace period and that no record in the cache owns.
 func (s *OrphanSweep) suspects(ctx context.Context, fs *v1alpha1.FileStore, store Store) ([]filestore.Upload, error) {
-	owned, err := ownedUploads(ctx, s.Client, client.UnsafeDisableDeepCopy)
-	if err != nil {
+	owned := owners{}
+	if err := s.Uploads.Each(ctx, owned.add); err != nil {
 		return nil, err
 	}
 	prefixes, err := s.prefixes(ctx, fs)
@@ -148,35 +152,23 @@ func (s *OrphanSweep) prefixes(ctx context.Context, fs *v1alpha1.FileStore) ([]s
 	case v1alpha1.UploadListingPrefix:
 		return []string{fs.Spec.Prefix}, nil
 	case v1alpha1.UploadListingExactKey:
-		var all v1alpha1.MultipartUploadList
-		if err := s.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
-			return nil, fmt.Errorf("list uploads: %w", err)
-		}
-		seen := map[string]bool{}
-		var keys []string
-		for i := range all.Items {
-			if st := all.Items[i].Status; st.StoreName == fs.Name && st.ObjectKey != "" && !seen[st.ObjectKey] {
-				seen[st.ObjectKey] = true
-				keys = append(keys, st.ObjectKey)
+		keys := map[string]bool{}
+		err := s.Uploads.Each(ctx, func(u *v1alpha1.MultipartUpload) {
+			if u.Status.StoreName == fs.Name && u.Status.ObjectKey != "" {
+				keys[u.Status.ObjectKey] = true
 			}
-		}
-		return keys, nil
+		})
+		return slices.Collect(maps.Keys(keys)), err
 	default:
 		return nil, nil
 	}
 }
 
-// ownedUploads is the set of upload ids that records own, ended ones excepted: what is left of those is an orphan.
-func ownedUploads(ctx context.Context, reader client.Reader, opts ...client.ListOption) (map[string]bool, error) {
-	var all v1alpha1.MultipartUploadList
-	if err := reader.List(ctx, &all, opts...); err != nil {
-		return nil, fmt.Errorf("list MultipartUploads: %w", err)
+// owners is the set of upload ids that records own, ended ones excepted: what is left of those is an orphan.
+type owners map[string]bool
+
+func (o owners) add(u *v1alpha1.MultipartUpload) {
+	if u.Status.UploadID != "" && u.Status.CompletionTime == nil {
+		o[u.Status.UploadID] = true
 	}
-	owned := make(map[string]bool, len(all.Items))
-	for i := range all.Items {
-		if u := &all.Items[i]; u.Status.UploadID != "" && u.Status.CompletionTime == nil {
-			owned[u.Status.UploadID] = true
-		}
-	}
-	return owned, nil
 }

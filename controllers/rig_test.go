@@ -71,9 +71,9 @@ func newRigWith(t *testing.T, backend memory.Options, options ...testkit.StoreOp
 	r.uploads = &controllers.MultipartUploadReconciler{
 		Client: faulty, Live: api, Stores: stores, Clock: r.clock, Events: r.events, FinalizerTimeout: finalizerTimeout, Workers: 1,
 	}
-	r.stores = &controllers.FileStoreReconciler{Client: faulty, Live: api, Stores: stores, Clock: r.clock, Events: r.events, ProbeInterval: 5 * time.Minute}
+	r.stores = &controllers.FileStoreReconciler{Client: faulty, Uploads: listed{faulty}, Live: api, Stores: stores, Clock: r.clock, Events: r.events, ProbeInterval: 5 * time.Minute}
 	r.sweep = &controllers.OrphanSweep{
-		Client: faulty, Live: api, Stores: stores, Clock: r.clock, Events: r.events, Interval: time.Hour, Grace: time.Hour,
+		Client: faulty, Uploads: listed{faulty}, Live: api, Stores: stores, Clock: r.clock, Events: r.events, Interval: time.Hour, Grace: time.Hour,
 	}
 	r.createStore(options...)
 	t.Cleanup(r.removeRecords)
@@ -111,6 +111,20 @@ type storesOf struct{ provider *filestore.Provider }
 
 func (s storesOf) Get(ctx context.Context, name string) (controllers.Store, error) {
 	return s.provider.Get(ctx, name)
+}
+
+// listed are the uploads that the API server has: the rig has no cache.
+type listed struct{ reader client.Reader }
+
+func (l listed) Each(ctx context.Context, yield func(*v1alpha1.MultipartUpload)) error {
+	var all v1alpha1.MultipartUploadList
+	if err := l.reader.List(ctx, &all); err != nil {
+		return err
+	}
+	for i := range all.Items {
+		yield(&all.Items[i])
+	}
+	return nil
 }
 
 func (r *rig) createStore(options ...testkit.StoreOption) {

@@ -62,3 +62,43 @@ func TestWhichEndsWake(t *testing.T) {
 		t.Error("what is no end wakes somebody")
 	}
 }
+
+// The progress of an upload wakes nobody, whatever else has changed with it does.
+func TestWhichChangesOfAnUploadWake(t *testing.T) {
+	version := func(v string) testkit.UploadOption {
+		return func(u *v1alpha1.MultipartUpload) { u.ResourceVersion = v }
+	}
+	progress := func(u *v1alpha1.MultipartUpload) {
+		u.Status.Progress = &v1alpha1.UploadProgress{Parts: ptr.To[int32](2)}
+		u.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "iotfile-data-plane"}}
+	}
+	opened, deleted := testkit.Opened("id"), testkit.Deleted(testkit.Epoch)
+	passes := controllers.MoreThanProgress()
+	for name, c := range map[string]struct {
+		change []testkit.UploadOption
+		want   bool
+	}{
+		"Progress":           {[]testkit.UploadOption{version("2"), progress}, false},
+		"NothingAtAll":       {[]testkit.UploadOption{version("2")}, false},
+		"LookedAtAgain":      {[]testkit.UploadOption{version("1")}, true},
+		"Opened":             {[]testkit.UploadOption{version("2"), testkit.Opened("other")}, true},
+		"Ended":              {[]testkit.UploadOption{version("2"), testkit.Ended(testkit.Epoch)}, true},
+		"Wanted":             {[]testkit.UploadOption{version("2"), progress, testkit.Wanting(v1alpha1.DesiredStateCompleted)}, true},
+		"TTL":                {[]testkit.UploadOption{version("2"), progress, testkit.TTL(1)}, true},
+		"Deleted":            {[]testkit.UploadOption{version("2"), progress, deleted}, true},
+		"FinalizerTaken":     {[]testkit.UploadOption{version("2"), progress, func(u *v1alpha1.MultipartUpload) { u.Finalizers = nil }}, true},
+		"OthersFinalizer":    {[]testkit.UploadOption{version("2"), progress, func(u *v1alpha1.MultipartUpload) { u.Finalizers = append(u.Finalizers, "example.com/x") }}, true},
+		"ReplacedByRestored": {[]testkit.UploadOption{version("2"), progress, func(u *v1alpha1.MultipartUpload) { u.UID = "another" }}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := testkit.Upload(opened, testkit.Finalizer(), version("1"))
+			after := testkit.Upload(append([]testkit.UploadOption{opened, testkit.Finalizer()}, c.change...)...)
+			if got := passes.Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}); got != c.want {
+				t.Errorf("wakes: %t", got)
+			}
+		})
+	}
+	if u := testkit.Upload(); !passes.Create(event.CreateEvent{Object: u}) || !passes.Delete(event.DeleteEvent{Object: u}) {
+		t.Error("an upload that comes or goes wakes nobody")
+	}
+}

@@ -41,7 +41,8 @@ func newCluster(o *options) (cluster.Cluster, error) {
 		options.Cache = cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Secret{}: {Namespaces: map[string]cache.Config{o.namespace: {}}},
+				&v1alpha1.MultipartUpload{}: {Transform: newTrimmer().trim},
+				&corev1.Secret{}:            {Namespaces: map[string]cache.Config{o.namespace: {}}},
 				// Those of this name are all that the operator may see.
 				&admissionv1.MutatingWebhookConfiguration{}:   {Field: fields.OneTermEqualSelector("metadata.name", webhookConfiguration)},
 				&admissionv1.ValidatingWebhookConfiguration{}: {Field: fields.OneTermEqualSelector("metadata.name", webhookConfiguration)},

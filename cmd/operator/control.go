@@ -41,7 +41,7 @@ func control(ctx context.Context, base cluster.Cluster, o *options, stores *file
 	if !base.GetCache().WaitForCacheSync(ctx) {
 		return nil
 	}
-	state := controllers.NewStateCollector(base.GetClient(), clock.RealClock{})
+	state := controllers.NewStateCollector(base.GetClient(), controllers.CachedUploads(base.GetCache()), clock.RealClock{})
 	if err := errors.Join(metrics.Registry.Register(leading), metrics.Registry.Register(state)); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
@@ -88,12 +88,13 @@ func addControllers(mgr ctrl.Manager, base cluster.Cluster, o *options, provider
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
 		FinalizerTimeout: o.finalizerTimeout, Workers: o.workers, Tracer: o.tracing.Tracer(),
 	}
+	known := controllers.CachedUploads(base.GetCache())
 	filestores := &controllers.FileStoreReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: o.probeInterval,
+		Client: mgr.GetClient(), Uploads: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: o.probeInterval,
 		Tracer: o.tracing.Tracer(),
 	}
 	sweep := &controllers.OrphanSweep{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events,
+		Client: mgr.GetClient(), Uploads: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events,
 		Interval: o.sweepInterval, Grace: o.orphanGrace, Tracer: o.tracing.Tracer(),
 	}
 	if err := errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr)); err != nil {

@@ -16,6 +16,7 @@ type limits struct {
 	bodyGrace        time.Duration
 	storeIdleTimeout time.Duration
 	waitTimeout      time.Duration
+	progressInterval time.Duration
 }
 
 func (l *limits) bindFlags() {
@@ -29,6 +30,8 @@ func (l *limits) bindFlags() {
 	flag.DurationVar(&l.waitTimeout, "wait-timeout", 50*time.Second,
 		"How long a start (half a minute at most), completion, abort or search may keep its client waiting before it gets 503, to send the same request again. "+
 			"Must be shorter than the time-outs of proxies between.")
+	flag.DurationVar(&l.progressInterval, "progress-interval", 15*time.Second,
+		"How old status.progress of an upload may get while parts arrive. Each time costs one list of its parts in object storage and one write in the cluster.")
 }
 
 func (l *limits) validate() error {
@@ -40,6 +43,7 @@ func (l *limits) validate() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"min-body-rate-grace": l.bodyGrace, "store-idle-timeout": l.storeIdleTimeout, "wait-timeout": l.waitTimeout,
+		"progress-interval": l.progressInterval,
 	} {
 		if d <= 0 {
 			return fmt.Errorf("--%s must be positive", name)
@@ -54,6 +58,7 @@ func (l *limits) apply(opts *dataplane.Options) {
 	if l.minBodyRate == 0 {
 		opts.MinBodyRate = -1
 	}
+	opts.ProgressInterval = l.progressInterval
 	opts.StartTimeout = min(l.waitTimeout, 30*time.Second)
 	opts.CompleteTimeout, opts.AbortTimeout, opts.SearchTimeout = l.waitTimeout, l.waitTimeout, l.waitTimeout
 }

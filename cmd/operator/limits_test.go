@@ -10,7 +10,7 @@ import (
 
 // TestLimits: a limit that would let nothing through, or stands for another by chance, is refused by name.
 func TestLimits(t *testing.T) {
-	valid := limits{maxSearches: 1, bodyGrace: time.Second, storeIdleTimeout: time.Second, waitTimeout: time.Second}
+	valid := limits{maxSearches: 1, bodyGrace: time.Second, storeIdleTimeout: time.Second, waitTimeout: time.Second, progressInterval: time.Second}
 	if err := valid.validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -20,6 +20,7 @@ func TestLimits(t *testing.T) {
 		"--min-body-rate-grace": func(l *limits) { l.bodyGrace = 0 },
 		"--store-idle-timeout":  func(l *limits) { l.storeIdleTimeout = -time.Second },
 		"--wait-timeout":        func(l *limits) { l.waitTimeout = 0 },
+		"--progress-interval":   func(l *limits) { l.progressInterval = 0 },
 	} {
 		l := valid
 		spoil(&l)
@@ -39,8 +40,8 @@ func TestLimitsApply(t *testing.T) {
 		}
 	}
 	opts := dataplane.Options{}
-	(&limits{waitTimeout: 20 * time.Second}).apply(&opts)
-	if opts.StartTimeout != 20*time.Second {
-		t.Errorf("a start waits %s", opts.StartTimeout)
+	(&limits{waitTimeout: 20 * time.Second, progressInterval: time.Minute}).apply(&opts)
+	if opts.StartTimeout != 20*time.Second || opts.ProgressInterval != time.Minute {
+		t.Errorf("a start waits %s, progress is written every %s", opts.StartTimeout, opts.ProgressInterval)
 	}
 }

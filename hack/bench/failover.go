@@ -42,6 +42,11 @@ func measureFailover(ctx context.Context, b *bed, s settings) (err error) {
 		}
 	}()
 	fmt.Printf("\nTime until a start succeeds through the other replica, %s %s\n\n| the leader is | p50 | max | of |\n|---|---|---|---|\n", failoverLease, s.operator)
+	return p.failOvers(ctx, s.rounds)
+}
+
+// failOvers ends the leader in each way, so many times, and prints a row for each way.
+func (p *pair) failOvers(ctx context.Context, rounds int) error {
 	for _, how := range []struct {
 		name string
 		end  func(*devcluster.Operator) error
@@ -50,7 +55,7 @@ func measureFailover(ctx context.Context, b *bed, s settings) (err error) {
 		{"terminated (SIGTERM)", (*devcluster.Operator).Terminate},
 	} {
 		var times []time.Duration
-		for round := range s.rounds {
+		for round := range rounds {
 			took, err := p.failOver(ctx, fmt.Sprintf("%s-%d", how.name[:4], round), how.end)
 			if err != nil {
 				return fmt.Errorf("%s, round %d: %w", how.name, round, err)

@@ -7,6 +7,9 @@
 //	go run ./hack/bench failover how long starts stand still when the leader of two operators is killed, and when it is terminated
 //	go run ./hack/bench expiry   how late uploads end of which thousands expire in one minute, and how long starts take meanwhile
 //	go run ./hack/bench flood    how long the requests of one namespace take while another one floods the operator
+//	go run ./hack/bench latency  one part at a time through the operator and straight to the store, and what a part costs besides its bytes
+//	go run ./hack/bench control  calls to the API server and to the store in the life of an upload, and how long and how often starts and completes go
+//	go run ./hack/bench scale    what thousands of open and of finished uploads cost the operator: memory, starts, take-over, look-up, progress, expiry
 //	go run ./hack/bench          cpu and memory
 package main
 
@@ -15,6 +18,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -36,7 +40,10 @@ type settings struct {
 	operator string
 	uploads  int // that expire
 	within   time.Duration
-	phase    time.Duration // of a flood
+	phase    time.Duration // of a flood, or of rest
+	clients  int           // at once
+	open     int           // uploads that are open, and records of those that are finished
+	finished int
 }
 
 // commands make this program another one: what it measures with runs in processes of its own.
@@ -67,6 +74,9 @@ var benchmarks = map[string]struct {
 	"cpu":      {measurePeers, "-stores=versitygw,minio -ways=signed,unsigned,ours -parallel=4 -mib=1024 -part=16 -rounds=3"},
 	"expiry":   {measureExpiry, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1"},
 	"flood":    {measureFlood, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1"},
+	"latency":  {measureLatency, "-stores=versitygw,minio -ways=ours -parallel=1 -mib=1000 -part=5 -rounds=1"},
+	"control":  {measureControl, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1 -uploads=100"},
+	"scale":    {measureScale, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=3 -uploads=1000 -phase=150s"},
 	"failover": {measureFailover, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=20"},
 	"memory":   {measureMemory, "-stores=versitygw,minio -ways=ours -parallel=32 -mib=2048 -part=64 -rounds=1"},
 }
@@ -75,7 +85,7 @@ func run(ctx context.Context, args []string) error {
 	names := []string{"cpu", "memory"}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		if benchmarks[args[0]].measure == nil {
-			return fmt.Errorf("unknown benchmark %q: choose cpu, memory, failover, expiry, flood or peers", args[0])
+			return fmt.Errorf("unknown benchmark %q: choose one of %s", args[0], strings.Join(slices.Sorted(maps.Keys(benchmarks)), ", "))
 		}
 		names, args = args[:1], args[1:]
 	}
@@ -112,9 +122,12 @@ func parseSettings(args []string) (settings, error) {
 	flags.IntVar(&s.rounds, "rounds", 0, "measurements of each kind, in turn; the median counts")
 	flags.StringVar(&s.out, "out", "", "directory whose benchmarks.md and benchmarks.svg are brought up to date")
 	flags.StringVar(&s.operator, "operator-args", "", "further flags of the operator")
-	flags.IntVar(&s.uploads, "uploads", 10000, "uploads that expire in one minute")
+	flags.IntVar(&s.uploads, "uploads", 10000, "uploads that expire in one minute, or at once, or whose calls are counted")
 	flags.DurationVar(&s.within, "within", 8*time.Minute, "how long uploads are made, at most; the first expires shortly after")
-	flags.DurationVar(&s.phase, "phase", 40*time.Second, "how long each flood lasts")
+	flags.DurationVar(&s.phase, "phase", 40*time.Second, "how long each flood lasts, or an operator is left at rest before its memory is read")
+	flags.IntVar(&s.clients, "clients", 64, "clients that start and complete uploads at once")
+	flags.IntVar(&s.open, "open", 20000, "open uploads on the control plane")
+	flags.IntVar(&s.finished, "finished", 20000, "records of finished uploads on the control plane")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
@@ -149,8 +162,11 @@ func (s settings) check() error {
 	if s.part < 5 || s.mebibyte < s.part || s.rounds < 1 {
 		return errors.New("-part is at least 5 MiB, -mib at least one part, -rounds at least 1")
 	}
-	if s.uploads < 1 || s.within <= 0 || s.phase <= 0 {
-		return errors.New("-uploads, -within and -phase must be positive")
+	if s.uploads < 1 || s.within <= 0 || s.phase <= 0 || s.clients < 1 {
+		return errors.New("-uploads, -within, -phase and -clients must be positive")
+	}
+	if s.open < 2*scaleNamespaces || s.finished < 0 {
+		return fmt.Errorf("-open is at least %d, -finished at least 0", 2*scaleNamespaces)
 	}
 	return nil
 }

@@ -234,7 +234,7 @@ func (s *system) addControllers(mgr ctrl.Manager) {
 		FinalizerTimeout: time.Minute, Workers: 4,
 	}
 	probes := &controllers.FileStoreReconciler{
-		Client: mgr.GetClient(), Stores: backend, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour,
+		Client: mgr.GetClient(), Uploads: controllers.CachedUploads(mgr.GetCache()), Stores: backend, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour,
 	}
 	must(s.t, errors.Join(uploads.SetupWithManager(mgr), probes.SetupWithManager(mgr)))
 }

@@ -75,7 +75,7 @@ type uploads struct {
 // known returns the uploads of the file that the informer cache knows, whatever they are called. It costs no request.
 func (k *uploads) known(ctx context.Context, file upload.File) (records, error) {
 	var list v1alpha1.MultipartUploadList
-	err := k.cached.List(ctx, &list, client.InNamespace(file.Namespace), client.MatchingFields{upload.FileIndex: file.TenantKey()})
+	err := k.cached.List(ctx, &list, client.InNamespace(file.Namespace), client.MatchingFields{upload.FileIndex: file.IndexKey()})
 	if err != nil {
 		return nil, &clusterError{"list uploads in the cache", err}
 	}

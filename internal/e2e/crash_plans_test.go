@@ -32,8 +32,11 @@ func names(points ...failpoint.Name) []string {
 	return out
 }
 
-// ending are the steps by which an upload ends without a file.
-var ending = names(failpoint.AbortConfirmed, failpoint.PartsAborted, failpoint.EndRecorded, failpoint.FinalizerRemoved)
+// ending are the steps by which an upload ends without a file; going those by which a deleted one does, whose record goes without a word.
+var (
+	ending = names(failpoint.AbortConfirmed, failpoint.PartsAborted, failpoint.EndRecorded, failpoint.FinalizerRemoved)
+	going  = names(failpoint.AbortConfirmed, failpoint.PartsAborted, failpoint.FinalizerRemoved)
+)
 
 var crashPlans = []crashPlan{
 	{"start", names(failpoint.StartAdmitted, failpoint.StartRecorded, failpoint.UploadCreated, failpoint.UploadRecorded, failpoint.StartOpened), crashStart},
@@ -43,10 +46,10 @@ var crashPlans = []crashPlan{
 	{"progress", names(failpoint.ProgressListed, failpoint.ProgressRecorded), crashProgress},
 	{"complete", append(names(failpoint.FinalNumberRecorded, failpoint.PartAdmitted, failpoint.PartStored, failpoint.CompletionIntended, failpoint.AssemblyDecided,
 		failpoint.FileAssembled, failpoint.EndRecorded, failpoint.FinalizerRemoved, failpoint.CompletionSeen), midBody), crashComplete},
-	{"abort", append(names(failpoint.AbortIntended, failpoint.AbortSeen), ending...), crashAbort},
+	{"abort", append(names(failpoint.AbortIntended, failpoint.AbortSeen), going...), crashAbort},
 	{"abort by manifest", ending, crashAbortManifest},
 	{"expiry", ending, crashExpiry},
-	{"kubectl delete", ending, crashDelete},
+	{"kubectl delete", going, crashDelete},
 	{"whole file", []string{string(failpoint.ObjectStored), string(failpoint.BodyRead) + "=2"}, crashPut},
 	{"delete file", names(failpoint.ObjectDeleted), crashDeleteFile},
 	{"new store", names(failpoint.StoreHeld), crashNewStore},

@@ -8,9 +8,6 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// CheckInterval is how often an upload that takes parts is compared with object storage, so that one that was lost there is noticed.
-const CheckInterval = time.Hour
-
 // AbandonedAfter is how long an upload that was asked for over REST may wait to be opened before its record is removed: whoever
 // asked has long been answered, and the record would keep the path.
 const AbandonedAfter = 10 * time.Minute
@@ -32,7 +29,7 @@ const (
 	StepAbort Step = "Abort"
 	// StepFinish: record the end that State tells of. Nothing is left in object storage but, maybe, the file.
 	StepFinish Step = "Finish"
-	// StepReleaseFinalizer: let the record go, if it is being deleted, or be deleted at once later.
+	// StepReleaseFinalizer: let the record go, if it is being deleted, or be deleted at once later. State is how the upload has ended, if no status says it.
 	StepReleaseFinalizer Step = "ReleaseFinalizer"
 	// StepAbandon: let the record go although its parts may still be in object storage, which could not be reached for too long.
 	StepAbandon Step = "Abandon"
@@ -172,12 +169,24 @@ func decideBlocked(o Observation, now time.Time) Decision {
 func decideLost(o Observation, now time.Time) Decision {
 	switch ending(o, now) {
 	case v1alpha1.ReasonAborting:
-		return finish(v1alpha1.ReasonAborted, "the parts were deleted")
+		if goesAtOnce(o.Upload) {
+			return Decision{Step: StepReleaseFinalizer, State: aborted}
+		}
+		return finish(aborted.Reason, aborted.Message)
 	case v1alpha1.ReasonExpiring:
 		return finish(v1alpha1.ReasonExpired, fmt.Sprintf("the upload was incomplete at its expiration time, %s: its parts were deleted", ExpirationTime(o.Upload, o.Store).UTC().Format(time.RFC3339)))
 	default:
 		return finish(v1alpha1.ReasonUploadLost, "object storage no longer knows the upload, for example because a lifecycle rule of the bucket deleted it: start it again")
 	}
+}
+
+// aborted is the state of an upload whose parts were deleted because somebody wanted that.
+var aborted = State{Reason: v1alpha1.ReasonAborted, Message: "the parts were deleted", Stalled: true}
+
+// goesAtOnce says whether the record is gone as soon as the finalizer is: a status that says how it ended would be a write for nobody. What somebody else holds
+// back has to say it, or it would keep its file.
+func goesAtOnce(u *v1alpha1.MultipartUpload) bool {
+	return u.DeletionTimestamp != nil && slices.Equal(u.Finalizers, []string{v1alpha1.FinalizerAbortUpload})
 }
 
 // decideCompletion deals with an upload that its owner wants completed. It is completed even if it has expired or is being
@@ -226,7 +235,7 @@ func ending(o Observation, now time.Time) string {
 
 // nextLook is when an upload is looked at again if nothing happens: when it expires, or for the next comparison with object storage.
 func nextLook(o Observation, now time.Time) time.Time {
-	check := now.Add(CheckInterval)
+	check := nextCheck(o.Upload, now)
 	if expires := ExpirationTime(o.Upload, o.Store); !expires.IsZero() && expires.Before(check) {
 		return expires
 	}

@@ -47,7 +47,10 @@ func checkDecision(o upload.Observation, now time.Time, d upload.Decision) error
 		check(u.Status.UploadID == "" || end == v1alpha1.ReasonCompleted || o.Ledger.Lost, "with %s, though there may be parts", end)
 		check(d.State.Stalled == (end != v1alpha1.ReasonCompleted), "with %s, stalled: %t", end, d.State.Stalled)
 	case upload.StepReleaseFinalizer:
-		check(upload.Ended(u) || u.DeletionTimestamp != nil && u.Status.UploadID == "", "of an upload that may have parts")
+		gone := u.DeletionTimestamp != nil && (u.Status.UploadID == "" || o.Problem == nil && o.Ledger != nil && o.Ledger.Lost)
+		check(upload.Ended(u) || gone, "of an upload that may have parts")
+		check(upload.Ended(u) || !ours || u.Status.UploadID == "", "though the file at the key is its result, and nothing says so")
+		check(upload.Ended(u) || u.Status.UploadID == "" || len(u.Finalizers) == 1, "though others hold the record, and nothing says how it ended")
 	case upload.StepAbandon:
 		check(u.DeletionTimestamp != nil && o.Problem != nil && now.Sub(u.DeletionTimestamp.Time) >= o.GiveUpAfter, "too early")
 	case upload.StepCollect:
@@ -151,12 +154,13 @@ func (c *choices) observation() (upload.Observation, time.Time) {
 		}
 		return o, now
 	}
-	needObject, needLedger := upload.Needs(u, o.Store, now)
-	if _, err := upload.FileOf(u).ObjectKey(o.Store.Spec.Prefix); needObject && (err == nil || u.Status.UploadID != "") {
-		o.Object = c.object(u)
-	}
+	needObject, needLedger := upload.Needs(u, o.Store, time.Time{}, now)
 	if needLedger {
 		o.Ledger = c.ledger()
+		needObject = needObject || o.Ledger.Lost
+	}
+	if _, err := upload.FileOf(u).ObjectKey(o.Store.Spec.Prefix); needObject && (err == nil || u.Status.UploadID != "") {
+		o.Object = c.object(u)
 	}
 	return o, now
 }
@@ -170,6 +174,7 @@ func (c *choices) upload() *v1alpha1.MultipartUpload {
 		testkit.Finalizer, testkit.OverREST,
 		func() testkit.UploadOption { return opened },
 		func() testkit.UploadOption { return testkit.Deleted(c.when()) },
+		func() testkit.UploadOption { return alsoHeld },
 		func() testkit.UploadOption { return testkit.Ended(c.when()) },
 		func() testkit.UploadOption { return testkit.IfMatch(int64(c.of(3))) },
 		func() testkit.UploadOption { return testkit.FinalPart(int32(c.of(4)) + 1) },

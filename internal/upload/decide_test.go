@@ -42,6 +42,14 @@ func mpu(options ...testkit.UploadOption) *v1alpha1.MultipartUpload {
 	return testkit.Upload(options...)
 }
 
+// alsoHeld is somebody else's finalizer.
+func alsoHeld(u *v1alpha1.MultipartUpload) {
+	u.Finalizers = append(u.Finalizers, "example.com/backup")
+}
+
+// unbound is without the finalizer: somebody has taken it off.
+func unbound(u *v1alpha1.MultipartUpload) { u.Finalizers = nil }
+
 // mine is an object that the upload mpu made.
 var mine = object(0, mpu().UID)
 
@@ -62,7 +70,7 @@ type (
 )
 
 const (
-	later  = time.Minute + upload.CheckInterval // when a waiting upload is compared with object storage again
+	later  = upload.CheckInterval // when an upload that was started at Epoch is compared with object storage again
 	expiry = upload.DefaultUploadTTL
 )
 
@@ -99,7 +107,8 @@ func TestDecideOpen(t *testing.T) {
 	runDecide(t, []decideCase{
 		{name: "Uploading", seen: seen{Upload: mpu(opened)}, want: upload.StepWait, reason: v1alpha1.ReasonUploading, waits: later},
 		{name: "UploadingUntilItExpires", seen: seen{Upload: mpu(opened, testkit.TTL(30*time.Minute))}, want: upload.StepWait, reason: v1alpha1.ReasonUploading, waits: 30 * time.Minute},
-		{name: "Compared", seen: seen{Upload: mpu(opened), Object: nothing, Ledger: parts(1)}, after: 2 * time.Hour, want: upload.StepWait, reason: v1alpha1.ReasonUploading, waits: 2*time.Hour + upload.CheckInterval},
+		{name: "Compared", seen: seen{Upload: mpu(opened), Ledger: parts(1)}, after: 2 * time.Hour, want: upload.StepWait, reason: v1alpha1.ReasonUploading, waits: 3 * time.Hour},
+		{name: "ComparedLate", seen: seen{Upload: mpu(opened), Ledger: parts(1)}, after: 150 * time.Minute, want: upload.StepWait, reason: v1alpha1.ReasonUploading, waits: 3 * time.Hour},
 		{name: "Lost", seen: seen{Upload: mpu(opened), Object: nothing, Ledger: lost}, after: 2 * time.Hour, want: upload.StepFinish, reason: v1alpha1.ReasonUploadLost, stalled: true},
 		{name: "Rule4Expired", seen: seen{Upload: mpu(opened), Object: nothing, Ledger: parts(1)}, after: expiry, want: upload.StepAbort, reason: v1alpha1.ReasonExpiring},
 		{name: "Rule4ExpiredAndGone", seen: seen{Upload: mpu(opened), Object: nothing, Ledger: lost}, after: expiry, want: upload.StepFinish, reason: v1alpha1.ReasonExpired, stalled: true},
@@ -107,7 +116,10 @@ func TestDecideOpen(t *testing.T) {
 		{name: "Rule5AbortedAndGone", seen: seen{Upload: mpu(opened, aborted), Object: nothing, Ledger: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonAborted, stalled: true},
 		{name: "Rule5AnAbortNeverTouchesAFile", seen: seen{Upload: mpu(opened, aborted), Object: mine, Ledger: parts(1)}, want: upload.StepFinish, reason: v1alpha1.ReasonCompleted},
 		{name: "Deleted", seen: seen{Upload: mpu(opened, deleted), Object: nothing, Ledger: parts(1)}, want: upload.StepAbort, reason: v1alpha1.ReasonAborting},
-		{name: "DeletedAndGone", seen: seen{Upload: mpu(opened, deleted), Object: nothing, Ledger: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonAborted, stalled: true},
+		{name: "DeletedAndGone", seen: seen{Upload: mpu(opened, deleted), Object: nothing, Ledger: lost}, want: upload.StepReleaseFinalizer, reason: v1alpha1.ReasonAborted, stalled: true},
+		{name: "DeletedAndGoneAndTheFile", seen: seen{Upload: mpu(opened, deleted), Object: mine, Ledger: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonCompleted},
+		{name: "DeletedAndGoneAndHeldByOthers", seen: seen{Upload: mpu(opened, alsoHeld, deleted), Object: nothing, Ledger: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonAborted, stalled: true},
+		{name: "DeletedAndGoneAndHeldByOthersAlone", seen: seen{Upload: mpu(opened, unbound, alsoHeld, deleted), Object: nothing, Ledger: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonAborted, stalled: true},
 		{name: "StoreDown", seen: seen{Upload: mpu(opened), Problem: down}, want: upload.StepWait, reason: v1alpha1.ReasonStoreUnavailable, retries: true},
 		{name: "StoreDownAndExpired", seen: seen{Upload: mpu(opened), Problem: down}, after: 100 * time.Hour, want: upload.StepWait, reason: v1alpha1.ReasonStoreUnavailable, retries: true},
 		{name: "StoreDownAndDeleted", seen: seen{Upload: mpu(opened, deleted), Problem: down}, after: time.Minute + giveUpAfter - 1, want: upload.StepWait, reason: v1alpha1.ReasonStoreUnavailable, retries: true},
@@ -186,30 +198,41 @@ func runDecide(t *testing.T, cases []decideCase) {
 	}
 }
 
-// Needs asks for what Decide looks at, and for nothing in the hour in which an upload takes parts.
+// Needs asks for what Decide looks at, and for nothing between the comparisons of an upload that takes parts.
 func TestNeeds(t *testing.T) {
 	for _, c := range []struct {
 		name           string
 		upload         *v1alpha1.MultipartUpload
 		after          time.Duration
 		object, ledger bool
+		checked        time.Duration // since Epoch, 0 for never
 	}{
-		{"New", mpu(), 0, true, false},
-		{"NewAndAborted", mpu(aborted), 0, false, false},
-		{"NewAndDeleted", mpu(deleted), 0, false, false},
-		{"Uploading", mpu(opened), 59 * time.Minute, false, false},
-		{"UploadingForLong", mpu(opened), upload.CheckInterval, true, true},
-		{"WithoutStartTime", mpu(opened, func(u *v1alpha1.MultipartUpload) { u.Status.StartTime = nil }), 0, true, true},
-		{"Expired", mpu(opened, testkit.TTL(time.Minute)), time.Minute, true, false},
-		{"CompletingExpired", mpu(opened, completed, testkit.TTL(time.Minute)), time.Minute, true, true},
-		{"Completing", mpu(opened, completed), 0, true, true},
-		{"Aborting", mpu(opened, aborted), 0, true, true},
-		{"Deleted", mpu(opened, deleted), 0, true, false},
-		{"CompletingDeleted", mpu(opened, completed, deleted), 0, true, true},
-		{"Ended", mpu(opened, testkit.Ended(testkit.Epoch), deleted), 100 * time.Hour, false, false},
+		{"New", mpu(), 0, true, false, 0},
+		{"NewAndAborted", mpu(aborted), 0, false, false, 0},
+		{"NewAndDeleted", mpu(deleted), 0, false, false, 0},
+		{"Uploading", mpu(opened), 59 * time.Minute, false, false, 0},
+		{"UploadingForLong", mpu(opened), upload.CheckInterval, false, true, 0},
+		{"Checked", mpu(opened), 119 * time.Minute, false, false, time.Hour},
+		{"CheckedLate", mpu(opened), 2 * time.Hour, false, true, 119 * time.Minute},
+		{"CheckMissed", mpu(opened), 3*time.Hour + time.Minute, false, true, time.Hour},
+		{"CheckedInTheFuture", mpu(opened), 2 * time.Hour, false, false, 3 * time.Hour},
+		{"StartedInTheFuture", mpu(opened), -time.Hour, false, false, 0},
+		{"CompletingThoughChecked", mpu(opened, completed), 2 * time.Hour, true, true, 2 * time.Hour},
+		{"WithoutStartTime", mpu(opened, func(u *v1alpha1.MultipartUpload) { u.Status.StartTime = nil }), 0, false, true, 0},
+		{"Expired", mpu(opened, testkit.TTL(time.Minute)), time.Minute, true, false, 0},
+		{"CompletingExpired", mpu(opened, completed, testkit.TTL(time.Minute)), time.Minute, true, true, 0},
+		{"Completing", mpu(opened, completed), 0, true, true, 0},
+		{"Aborting", mpu(opened, aborted), 0, true, true, 0},
+		{"Deleted", mpu(opened, deleted), 0, true, false, 0},
+		{"CompletingDeleted", mpu(opened, completed, deleted), 0, true, true, 0},
+		{"Ended", mpu(opened, testkit.Ended(testkit.Epoch), deleted), 100 * time.Hour, false, false, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			object, ledger := upload.Needs(c.upload, testkit.Store("store"), testkit.Epoch.Add(c.after))
+			var checked time.Time
+			if c.checked != 0 {
+				checked = testkit.Epoch.Add(c.checked)
+			}
+			object, ledger := upload.Needs(c.upload, testkit.Store("store"), checked, testkit.Epoch.Add(c.after))
 			if object != c.object || ledger != c.ledger {
 				t.Errorf("needs object %t, ledger %t", object, ledger)
 			}

@@ -1,6 +1,11 @@
 package upload
 
-import "github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+import (
+	"crypto/sha256"
+	"encoding/base64"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+)
 
 // Names of the informer indexes. A list by one of them, in a namespace, looks at what it returns alone: of ten thousand records that have ended, none.
 const (
@@ -42,4 +47,12 @@ func named(store string) []string {
 }
 
 // FileIndexKey is the value of FileIndex for an upload. The store is not part of it: an upload by manifest may leave it open.
-func FileIndexKey(u *v1alpha1.MultipartUpload) string { return FileOf(u).TenantKey() }
+func FileIndexKey(u *v1alpha1.MultipartUpload) string { return FileOf(u).IndexKey() }
+
+// IndexKey is the value of FileIndex for the uploads of the file: a hash, because the index keeps it twice for each upload, and a path has up to a thousand bytes. No
+// two files are known, or will be found, that have the same.
+func (f File) IndexKey() string {
+	const enough = 16 // bytes of SHA-256 that still nobody finds two files for
+	sum := sha256.Sum256([]byte(f.TenantKey()))
+	return base64.RawURLEncoding.EncodeToString(sum[:enough])
+}

@@ -39,3 +39,22 @@ func TestIndexes(t *testing.T) {
 		})
 	}
 }
+
+// A file is found by what it is, and by nothing else; how long its path is makes no difference to the index.
+func TestFileIndexKey(t *testing.T) {
+	file := upload.File{Namespace: "team-a", EntityID: testkit.Entity, Path: "a/b.bin"}
+	seen := map[string]upload.File{}
+	for _, f := range []upload.File{
+		file, {Namespace: "team-b", EntityID: file.EntityID, Path: file.Path}, {Namespace: "team-a", EntityID: "f" + file.EntityID[1:], Path: file.Path},
+		{Namespace: "team-a", EntityID: file.EntityID, Path: "a/b.bin2"}, {Namespace: "team-a", EntityID: file.EntityID, Path: longPath},
+	} {
+		key := f.IndexKey()
+		if other, ok := seen[key]; ok || len(key) != 22 {
+			t.Errorf("%+v has the key %q, as has %+v", f, key, other)
+		}
+		seen[key] = f
+	}
+	if u := testkit.Upload(testkit.ForFile(file.EntityID, file.Path), testkit.Named("team-a", "any"), testkit.InStore("gold")); upload.FileIndexKey(u) != file.IndexKey() {
+		t.Error("the upload of the file has another key")
+	}
+}

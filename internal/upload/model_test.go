@@ -211,10 +211,11 @@ func (w *world) pass() upload.Decision {
 
 // observe looks at the backend as the reconciler does: at the ledger first.
 func (w *world) observe(o *upload.Observation) {
-	needObject, needLedger := upload.Needs(o.Upload, o.Store, w.now)
+	needObject, needLedger := upload.Needs(o.Upload, o.Store, time.Time{}, w.now)
 	if needLedger {
 		held, open := w.parts[o.Upload.Status.UploadID]
 		o.Ledger = &upload.Ledger{Lost: !open, Parts: held}
+		needObject = needObject || !open
 	}
 	if needObject {
 		file := w.file
@@ -234,7 +235,11 @@ func (w *world) act(o upload.Observation, d upload.Decision, crash bool) {
 		w.write(o.Upload, changed, w.reason)
 	case upload.StepReleaseFinalizer, upload.StepAbandon:
 		changed.Finalizers = slices.DeleteFunc(changed.Finalizers, func(f string) bool { return f == v1alpha1.FinalizerAbortUpload })
-		w.write(o.Upload, changed, w.reason)
+		reason := w.reason
+		if d.Step == upload.StepReleaseFinalizer && d.State.Reason != "" { // what an event tells of
+			reason = d.State.Reason
+		}
+		w.write(o.Upload, changed, reason)
 	case upload.StepCollect:
 		if w.record != nil && w.record.ResourceVersion == o.Upload.ResourceVersion {
 			w.delete()
@@ -317,8 +322,11 @@ func (w *world) abort(o upload.Observation, id string, crash bool) {
 	w.observe(&o)
 	held, open := w.parts[id]
 	o.Ledger = &upload.Ledger{Lost: !open, Parts: held}
-	if end := upload.Decide(o, w.now); end.Step == upload.StepFinish {
+	switch end := upload.Decide(o, w.now); end.Step {
+	case upload.StepFinish:
 		w.end(o.Upload, end.State.Reason)
+	case upload.StepReleaseFinalizer:
+		w.act(o, end, false)
 	}
 }
 

@@ -62,8 +62,9 @@ type Observation struct {
 	GiveUpAfter time.Duration
 }
 
-// Needs says what Decide wants to see of object storage for this upload: the object at the file's key, the ledger of parts.
-func Needs(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time) (object, ledger bool) {
+// Needs says what Decide wants to see of object storage for this upload: the object at the file's key, the ledger of parts. The object is also wanted where the
+// ledger turns out to be lost: the upload may have become it. checked as in CheckDue.
+func Needs(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, checked, now time.Time) (object, ledger bool) {
 	switch {
 	case Ended(u):
 		return false, false
@@ -75,13 +76,12 @@ func Needs(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time
 		// It is aborted whatever its parts are, which are looked at after that. A record that was restored from a backup may not know that it has become the file.
 		return true, false
 	default:
-		check := u.Status.StartTime == nil || now.Sub(u.Status.StartTime.Time) >= CheckInterval
-		return check, check
+		return false, CheckDue(u, checked, now)
 	}
 }
 
 // Covers says whether the observation has all that Needs asks for of its upload, as it is by now: it may have been read anew since it was observed.
 func (o *Observation) Covers(now time.Time) bool {
-	object, ledger := Needs(o.Upload, o.Store, now)
+	object, ledger := Needs(o.Upload, o.Store, now, now) // that a comparison has fallen due meanwhile does not matter
 	return (o.Object != nil || !object) && (o.Ledger != nil || !ledger)
 }

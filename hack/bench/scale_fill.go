@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// fillers make records at once.
+const fillers = 24
+
+// fill makes so many records, each by two writes, of spec and of status. The operator, which would open uploads of its own for them, is ended before.
+func (c *scale) fill(ctx context.Context, count int, describe func(context.Context, int) (*v1alpha1.MultipartUpload, error)) error {
+	if err := c.halt(); err != nil {
+		return err
+	}
+	began := time.Now()
+	group, making := errgroup.WithContext(ctx)
+	group.SetLimit(fillers)
+	for i := range count {
+		if i > 0 && i%5000 == 0 {
+			say("%d of %d records, %.0f a second", i, count, float64(i)/time.Since(began).Seconds())
+		}
+		if making.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			u, err := describe(making, i)
+			if err != nil {
+				return err
+			}
+			status := u.Status
+			u.Status = v1alpha1.MultipartUploadStatus{}
+			if err := c.admin.Create(making, u); err != nil {
+				return err
+			}
+			created := u.DeepCopy()
+			u.Status = status
+			return c.admin.Status().Patch(making, u, client.MergeFrom(created))
+		})
+	}
+	return group.Wait()
+}
+
+// newRecord is a record as the data plane makes it.
+func newRecord(kind string, i int) *v1alpha1.MultipartUpload {
+	u := &v1alpha1.MultipartUpload{}
+	u.Namespace = scaleNamespace(i)
+	u.Spec.StoreName, u.Spec.EntityID, u.Spec.Path = scaleStore, entity, scalePath(kind, i)
+	u.Spec.ContentType, u.Spec.CreatedBy, u.Spec.DesiredState = "application/octet-stream", "system:serviceaccount:"+u.Namespace+":bench", v1alpha1.DesiredStateUploading
+	u.Name = upload.Name(scaleStore, upload.FileOf(u))
+	u.Labels = map[string]string{v1alpha1.LabelCreatedThrough: v1alpha1.CreatedThroughREST}
+	u.Status.StoreName, u.Status.ObservedGeneration, u.Status.FileVersion = scaleStore, 1, ptr.To[int64](0)
+	u.Status.ObjectKey = scaleStore + "/" + u.Namespace + "/" + entity + "/" + u.Spec.Path
+	return u
+}
+
+func scalePath(kind string, i int) string {
+	return fmt.Sprintf("logs/2026/%s/engine-%06d.bin", kind, i)
+}
+
+// openUpload is an upload that takes parts, and was started some time of the last day.
+func (c *scale) openUpload(ctx context.Context, i int) (*v1alpha1.MultipartUpload, error) {
+	u := newRecord("open", i)
+	u.Finalizers = []string{v1alpha1.FinalizerAbortUpload}
+	store := c.bed.stores[0]
+	core, err := newCore(store.endpoint, store.accessKey, store.secretKey, scaleTransport)
+	if err != nil {
+		return nil, err
+	}
+	if u.Status.UploadID, err = core.NewMultipartUpload(ctx, bucket, u.Status.ObjectKey, minio.PutObjectOptions{}); err != nil {
+		return nil, err
+	}
+	started := time.Now().Add(-time.Duration(i) * 24 * time.Hour / time.Duration(c.settings.open)).Truncate(time.Second)
+	u.Status.Phase = v1alpha1.PhaseUploading
+	u.Status.StartTime, u.Status.ExpirationTime = ptr.To(metav1.NewTime(started)), ptr.To(metav1.NewTime(started.Add(48*time.Hour)))
+	u.Status.Conditions = []metav1.Condition{
+		scaleCondition(v1alpha1.ConditionInitiated, metav1.ConditionTrue, v1alpha1.ReasonInitiated, "object storage has opened the upload", started),
+		scaleCondition(v1alpha1.ConditionCompleted, metav1.ConditionFalse, v1alpha1.ReasonUploading, "parts are taken", started),
+		scaleCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonUploading, "parts are taken", started),
+	}
+	return u, nil
+}
+
+// scaleTransport keeps the connections of all fillers.
+var scaleTransport = newTransport(fillers)
+
+// finishedUpload is the record of an upload that has become a file a moment ago.
+func (c *scale) finishedUpload(_ context.Context, i int) (*v1alpha1.MultipartUpload, error) {
+	u := newRecord("finished", i)
+	u.Spec.DesiredState = v1alpha1.DesiredStateCompleted
+	now := time.Now().Truncate(time.Second)
+	u.Status.UploadID = fmt.Sprintf("%08x-0000-4000-8000-%012x", i, i)
+	u.Status.Phase, u.Status.Checksum, u.Status.Size = v1alpha1.PhaseCompleted, "crc64nvme:MN2ofvMjpIQ=", ptr.To[int64](1<<30)
+	u.Status.StartTime, u.Status.CompletionTime = ptr.To(metav1.NewTime(now.Add(-time.Hour))), ptr.To(metav1.NewTime(now))
+	u.Status.Progress = &v1alpha1.UploadProgress{Parts: ptr.To[int32](128), Bytes: u.Status.Size, DisplayBytes: upload.DisplayBytes(1 << 30), LastPartTime: ptr.To(metav1.NewTime(now))}
+	u.Status.Conditions = []metav1.Condition{
+		scaleCondition(v1alpha1.ConditionInitiated, metav1.ConditionTrue, v1alpha1.ReasonInitiated, "object storage has opened the upload", now),
+		scaleCondition(v1alpha1.ConditionCompleted, metav1.ConditionTrue, v1alpha1.ReasonCompleted, "the file has version 0", now),
+		scaleCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonCompleted, "the file has version 0", now),
+	}
+	return u, nil
+}
+
+func scaleCondition(kind string, status metav1.ConditionStatus, reason, message string, at time.Time) metav1.Condition {
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: 1, LastTransitionTime: metav1.NewTime(at)}
+}
