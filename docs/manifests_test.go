@@ -18,7 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/apiserver/pkg/apis/cel/config"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
@@ -66,7 +66,7 @@ func schemas(t *testing.T) map[string]*schema {
 		if s.validator, _, err = validation.NewSchemaValidator(internal); err != nil {
 			t.Fatal(err)
 		}
-		s.rules = cel.NewValidator(s.structural, true, config.PerCallLimit)
+		s.rules = cel.NewValidator(s.structural, true, celconfig.PerCallLimit)
 		out[crd.Spec.Names.Kind] = s
 	}
 	return out
@@ -81,7 +81,7 @@ func (s *schema) judge(t *testing.T, object map[string]any) error {
 	}
 	defaulting.Default(object, s.structural)
 	problems := validation.ValidateCustomResource(nil, object, s.validator)
-	more, _ := s.rules.Validate(t.Context(), field.NewPath(""), s.structural, object, nil, config.RuntimeCELCostBudget)
+	more, _ := s.rules.Validate(t.Context(), field.NewPath(""), s.structural, object, nil, celconfig.RuntimeCELCostBudget)
 	return append(problems, more...).ToAggregate()
 }
 

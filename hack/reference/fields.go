@@ -120,9 +120,9 @@ func rules(field *apiextensionsv1.JSONSchemaProps) []string {
 	add(field.Minimum != nil, "at least %.0f", value(field.Minimum))
 	add(field.Maximum != nil, "at most %.0f", value(field.Maximum))
 	add(value(field.MinLength) > 0, "not empty")
-	add(field.MaxLength != nil, "at most %d characters", value(field.MaxLength))
+	add(field.MaxLength != nil && !field.XIntOrString, "at most %d characters", value(field.MaxLength))
 	add(field.MaxItems != nil, "at most %d items", value(field.MaxItems))
-	add(field.Pattern != "", "like `%s`", field.Pattern)
+	add(field.Pattern != "" && !field.XIntOrString, "like `%s`", field.Pattern) // that of a quantity is its notation
 	for _, rule := range field.XValidations {
 		add(true, "%s", strings.Join(strings.Fields(cmp.Or(rule.Message, rule.Rule)), " "))
 	}

@@ -13,7 +13,7 @@ import (
 const flagsHead = `# Flags of the operator
 
 ` + "`operator -h`" + ` prints them as well. The manifests and the chart set those that a cluster needs; the chart takes more by ` + "`extraArgs`" + `. Which of them belong together is told in
-[security](security.md), [high availability](high-availability.md) and [admission](admission.md).
+[security](security.md), [high availability](high-availability.md) and [admission](admission.md). No default stands for nothing, zero or false.
 
 | flag | default | meaning |
 |---|---|---|
