@@ -115,7 +115,7 @@ func rules(field *apiextensionsv1.JSONSchemaProps) []string {
 		for _, value := range field.Enum {
 			values = append(values, "`"+strings.Trim(string(value.Raw), `"`)+"`")
 		}
-		add(true, "%s", strings.Join(values, ", "))
+		add(true, "one of %s", strings.Join(values, ", "))
 	}
 	add(field.Minimum != nil, "at least %.0f", value(field.Minimum))
 	add(field.Maximum != nil, "at most %.0f", value(field.Maximum))

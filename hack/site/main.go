@@ -64,7 +64,7 @@ func (s *site) make() error {
 		return err
 	}
 	return filepath.WalkDir(s.from, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(file) == ".go" && filepath.Dir(file) == s.from { // its tests
+		if err != nil || entry.IsDir() || filepath.Ext(file) == ".go" { // which would be packages of the module there
 			return err
 		}
 		relative, err := filepath.Rel(s.from, file)

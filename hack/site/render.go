@@ -91,8 +91,8 @@ func (s *site) link(name, destination string) string {
 	if err != nil || target.Scheme != "" || target.Path == "" {
 		return destination
 	}
-	if to := path.Join(path.Dir(name), target.Path); strings.HasPrefix(to, "../") || path.Ext(to) == "" {
-		return s.source + "/" + path.Join("docs", to) // outside of docs, or a directory
+	if to := path.Join(path.Dir(name), target.Path); strings.HasPrefix(to, "../") || path.Ext(to) == "" || path.Ext(to) == ".go" {
+		return s.source + "/" + path.Join("docs", to) // what is not copied
 	}
 	if path.Ext(target.Path) == ".md" {
 		target.Path = page(target.Path)
