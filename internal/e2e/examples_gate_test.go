@@ -15,22 +15,22 @@ import (
 	"testing"
 )
 
-// fault is what happens to a request on its way to the operator.
-type fault int
+// gateFault is what happens to a request on its way to the operator.
+type gateFault int
 
 const (
-	// passed: nothing.
-	passed fault = iota
-	// refused: 503 with Retry-After, and the operator never sees it.
-	refused
-	// cutShort: the connection breaks in the middle of the body.
-	cutShort
-	// held: the body comes to a stop in the middle, until the gate is opened, and then breaks.
-	held
-	// unanswered: the operator does it, and the client is told 503.
-	unanswered
-	// silent: the operator does it, and the client is told nothing until the gate is opened.
-	silent
+	// faultNone: nothing.
+	faultNone gateFault = iota
+	// faultRefused: 503 with Retry-After, and the operator never sees it.
+	faultRefused
+	// faultCut: the connection breaks in the middle of the body.
+	faultCut
+	// faultStopped: the body comes to a stop in the middle, until the gate is opened, and then breaks.
+	faultStopped
+	// faultUnanswered: the operator does it, and the client is told 503.
+	faultUnanswered
+	// faultSilent: the operator does it, and the client is told nothing until the gate is opened.
+	faultSilent
 )
 
 // gate stands between a client and the operator. It notes every request, and does to some of them what judge says.
@@ -40,12 +40,12 @@ type gate struct {
 
 	mu sync.Mutex
 	// judge says what happens to the request with this query. It is asked under the lock.
-	judge func(query string) fault
+	judge func(query string) gateFault
 	// said is "PUT part=1 201" and so on, in the order of the answers.
 	said []string
 	// tokens are those of the requests, in their order.
 	tokens []string
-	// stuck counts requests that are held or silent.
+	// stuck counts requests that are stopped or silent.
 	stuck int
 	open  chan struct{}
 }
@@ -73,7 +73,7 @@ func newGate(t *testing.T) *gate {
 // serve does to the request what is to be done to it.
 func (g *gate) serve(proxy http.Handler, w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
-	f := passed
+	f := faultNone
 	if g.judge != nil {
 		f = g.judge(r.URL.RawQuery)
 	}
@@ -81,24 +81,24 @@ func (g *gate) serve(proxy http.Handler, w http.ResponseWriter, r *http.Request)
 	open := g.open
 	g.mu.Unlock()
 	switch f {
-	case passed:
-	case refused:
+	case faultNone:
+	case faultRefused:
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(http.StatusServiceUnavailable)
 		g.note(r, http.StatusServiceUnavailable)
 		return
-	case cutShort:
+	case faultCut:
 		_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength/2)
 		g.note(r, 0)
 		hangUp(w)
 		return
-	case held:
+	case faultStopped:
 		r.Body = &halfBody{Reader: io.LimitReader(r.Body, r.ContentLength/2), body: r.Body, wait: func() { g.wait(open) }}
-	case unanswered, silent:
+	case faultUnanswered, faultSilent:
 		heard := httptest.NewRecorder()
 		proxy.ServeHTTP(heard, r)
 		g.note(r, heard.Code)
-		if f == silent {
+		if f == faultSilent {
 			g.wait(open)
 			hangUp(w)
 			return
@@ -106,9 +106,9 @@ func (g *gate) serve(proxy http.Handler, w http.ResponseWriter, r *http.Request)
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	noted := &noting{ResponseWriter: w}
-	proxy.ServeHTTP(noted, r)
-	g.note(r, noted.status)
+	answer := &noted{ResponseWriter: w}
+	proxy.ServeHTTP(answer, r)
+	g.note(r, answer.status)
 }
 
 // wait waits until the gate is opened.
@@ -137,10 +137,10 @@ func (g *gate) note(r *http.Request, status int) {
 }
 
 // once does f to the first request with each of these queries.
-func (g *gate) once(faults map[string]fault) {
+func (g *gate) once(faults map[string]gateFault) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.judge = func(query string) fault {
+	g.judge = func(query string) gateFault {
 		f := faults[query]
 		delete(faults, query)
 		return f
@@ -174,14 +174,14 @@ func (g *gate) heard(t *testing.T, stuck int, want ...string) {
 	})
 }
 
-// noting is a ResponseWriter that remembers the status. An interim one is none.
-type noting struct {
+// noted is a ResponseWriter that remembers the status. An interim one is none.
+type noted struct {
 	http.ResponseWriter
 	status int
 }
 
 // WriteHeader implements http.ResponseWriter.
-func (n *noting) WriteHeader(status int) {
+func (n *noted) WriteHeader(status int) {
 	if status >= 200 {
 		n.status = status
 	}
@@ -189,7 +189,7 @@ func (n *noting) WriteHeader(status int) {
 }
 
 // Unwrap is for http.ResponseController.
-func (n *noting) Unwrap() http.ResponseWriter { return n.ResponseWriter }
+func (n *noted) Unwrap() http.ResponseWriter { return n.ResponseWriter }
 
 // halfBody is a body that stops in the middle.
 type halfBody struct {

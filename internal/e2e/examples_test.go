@@ -36,15 +36,15 @@ func TestExamples(t *testing.T) {
 	t.Run("TLS", func(t *testing.T) { examplesOnTLS(t, programs) })
 }
 
-// program is one of docs/examples.
-type program struct {
+// exampleProgram is one of docs/examples.
+type exampleProgram struct {
 	name    string
 	command []string
 	// encoded says that it takes a path as it stands in a URL.
 	encoded bool
 }
 
-func examplePrograms(t *testing.T) []program {
+func examplePrograms(t *testing.T) []exampleProgram {
 	t.Helper()
 	for _, name := range []string{"curl", "python3", "go"} {
 		if _, err := exec.LookPath(name); err != nil {
@@ -63,7 +63,7 @@ func examplePrograms(t *testing.T) []program {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	return []program{
+	return []exampleProgram{
 		{name: "sh", command: []string{filepath.Join(dir, "upload.sh")}, encoded: true},
 		{name: "go", command: []string{binary}},
 		{name: "python", command: []string{"python3", filepath.Join(dir, "upload.py")}},
@@ -74,7 +74,7 @@ func examplePrograms(t *testing.T) []program {
 type exampleRun struct {
 	*file
 	*gate
-	program program
+	program exampleProgram
 	content []byte
 	// name is the file's as the program takes it, local is where its bytes are, tokenFile where the token is.
 	name, local, tokenFile string
@@ -82,7 +82,7 @@ type exampleRun struct {
 }
 
 // newExample makes a file of size bytes. Parts have 5 MiB, and two are sent at once.
-func newExample(t *testing.T, tn *tenant, p program, size int) *exampleRun {
+func newExample(t *testing.T, tn *tenant, p exampleProgram, size int) *exampleRun {
 	t.Helper()
 	e := &exampleRun{file: tn.newFile("logs/engine%20%C3%BC.bin"), gate: newGate(t), program: p, content: random(size)}
 	e.name = e.entity + "/logs/engine ü.bin"
@@ -148,8 +148,8 @@ func (e *exampleRun) stored(t *testing.T, content []byte, etag string) {
 	}
 }
 
-// count says how many of the answers are these.
-func count(said []string, prefix string) int {
+// howMany says how many of the answers are these.
+func howMany(said []string, prefix string) int {
 	n := 0
 	for _, s := range said {
 		if strings.HasPrefix(s, prefix) {
@@ -161,7 +161,7 @@ func count(said []string, prefix string) int {
 
 // exampleObstacles has everything happen that passes: a token that has ended, one that is replaced on the way, an overloaded server, broken connections, an
 // answer that is lost.
-func exampleObstacles(t *testing.T, tn *tenant, p program) {
+func exampleObstacles(t *testing.T, tn *tenant, p exampleProgram) {
 	e := newExample(t, tn, p, 5*5*mib+77)
 	second, err := system.plane.ServiceAccountToken(t.Context(), tn.namespace, "app", time.Hour, devcluster.Audience)
 	check(t, err)
@@ -169,7 +169,7 @@ func exampleObstacles(t *testing.T, tn *tenant, p program) {
 	check(t, err)
 	remember(second, other)
 	e.giveToken(t, other)
-	e.once(map[string]fault{"part=2": refused, "part=3": cutShort, "part=4": unanswered, "part=5": held, "upload=complete": unanswered})
+	e.once(map[string]gateFault{"part=2": faultRefused, "part=3": faultCut, "part=4": faultUnanswered, "part=5": faultStopped, "upload=complete": faultUnanswered})
 	out, _, end := e.begin(t, e.local, e.name)
 	e.heard(t, 0, "PUT upload=start 401")
 	e.giveToken(t, e.token)
@@ -191,7 +191,7 @@ func exampleObstacles(t *testing.T, tn *tenant, p program) {
 		}
 	}
 	for query, want := range map[string]int{"part=4 201": 2, "upload=complete 201": 2, "upload=start 201": 1} {
-		if n := count(said, "PUT "+query); n != want {
+		if n := howMany(said, "PUT "+query); n != want {
 			t.Errorf("%s was said %d times, not %d: %q", query, n, want, said)
 		}
 	}
@@ -201,9 +201,9 @@ func exampleObstacles(t *testing.T, tn *tenant, p program) {
 }
 
 // exampleKilledAmongParts kills the program while parts are under way. Run again it sends those that are missing, and no other.
-func exampleKilledAmongParts(t *testing.T, tn *tenant, p program) {
+func exampleKilledAmongParts(t *testing.T, tn *tenant, p exampleProgram) {
 	e := newExample(t, tn, p, 6*5*mib+77)
-	e.once(map[string]fault{"part=3": held, "part=4": held})
+	e.once(map[string]gateFault{"part=3": faultStopped, "part=4": faultStopped})
 	_, kill, end := e.begin(t, e.local, e.name)
 	e.heard(t, 2, "PUT part=1 201", "PUT part=2 201")
 	kill()
@@ -223,16 +223,16 @@ func exampleKilledAmongParts(t *testing.T, tn *tenant, p program) {
 		if i <= 2 {
 			want = 0
 		}
-		if n := count(said, "PUT part="+strconv.Itoa(i)+" "); n != want {
+		if n := howMany(said, "PUT part="+strconv.Itoa(i)+" "); n != want {
 			t.Errorf("part %d was sent again %d times, not %d: %q", i, n, want, said)
 		}
 	}
 }
 
 // exampleKilledAtTheEnd kills the program when the file is there, and before it is told. Run again it finds that out, and sends nothing.
-func exampleKilledAtTheEnd(t *testing.T, tn *tenant, p program) {
+func exampleKilledAtTheEnd(t *testing.T, tn *tenant, p exampleProgram) {
 	e := newExample(t, tn, p, 5*mib+77)
-	e.once(map[string]fault{"upload=complete": silent})
+	e.once(map[string]gateFault{"upload=complete": faultSilent})
 	_, kill, end := e.begin(t, e.local, e.name)
 	e.heard(t, 1, "PUT upload=complete 201")
 	kill()
@@ -242,14 +242,14 @@ func exampleKilledAtTheEnd(t *testing.T, tn *tenant, p program) {
 	if out := e.run(t, true, e.local, e.name); !strings.Contains(out, "ETag 0") {
 		t.Errorf("it does not tell that the file is there: %s", out)
 	}
-	if said := e.take(); count(said, "PUT part=")+count(said, "PUT upload=complete") > 0 {
+	if said := e.take(); howMany(said, "PUT part=")+howMany(said, "PUT upload=complete") > 0 {
 		t.Errorf("it sends what is there: %q", said)
 	}
 	e.stored(t, e.content, "0")
 }
 
 // exampleVersions replaces a file, and is refused where it would replace one unasked. All of it fits into the last part.
-func exampleVersions(t *testing.T, tn *tenant, p program) {
+func exampleVersions(t *testing.T, tn *tenant, p exampleProgram) {
 	e := newExample(t, tn, p, 1000)
 	e.run(t, true, e.local, e.name)
 	e.stored(t, e.content, "0")
@@ -265,9 +265,9 @@ func exampleVersions(t *testing.T, tn *tenant, p program) {
 }
 
 // exampleAbort gives up what a killed run has left.
-func exampleAbort(t *testing.T, tn *tenant, p program) {
+func exampleAbort(t *testing.T, tn *tenant, p exampleProgram) {
 	e := newExample(t, tn, p, 3*5*mib)
-	e.once(map[string]fault{"part=2": held})
+	e.once(map[string]gateFault{"part=2": faultStopped})
 	_, kill, end := e.begin(t, e.local, e.name)
 	e.heard(t, 1, "PUT part=1 201")
 	kill()
@@ -280,7 +280,7 @@ func exampleAbort(t *testing.T, tn *tenant, p program) {
 }
 
 // examplesOnTLS has each program trust the authority that has signed the operator's certificate, and no other.
-func examplesOnTLS(t *testing.T, programs []program) {
+func examplesOnTLS(t *testing.T, programs []exampleProgram) {
 	tn := system.tenants[0]
 	tn.waitReady(t)
 	certs := newCertificates(t)
