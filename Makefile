@@ -29,7 +29,7 @@ TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw 
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify verify-generated vet lint tidy-check manifests generate build bench bench-compare chaos clean-dev devcluster
+.PHONY: help run test verify verify-generated vet lint tidy-check manifests generate reference docs build bench bench-compare chaos clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,12 @@ manifests: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write the
 
 generate: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write deep-copy functions and apply configurations from the API types.
 	$(CONTROLLER_GEN) object applyconfiguration paths=./api/v1alpha1
+
+reference: ## Write the pages of docs that are made from the code: the fields of the kinds, the flags of the operator.
+	go run -trimpath ./hack/reference
+
+docs: ## Make a static web site of docs, in bin/site.
+	@go run -trimpath ./hack/site
 
 build: ## Build the operator, static, into bin/operator.
 	$(GO_BUILD) -o bin/operator ./cmd/operator

@@ -26,11 +26,16 @@ type cached struct {
 }
 
 func (c cached) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	switch l := list.(type) {
-	case *v1alpha1.FileStoreList:
-		l.Items = []v1alpha1.FileStore{*testkit.Store("main")}
-	case *v1alpha1.MultipartUploadList:
-		l.Items = c.uploads
+	if stores, ok := list.(*v1alpha1.FileStoreList); ok {
+		stores.Items = []v1alpha1.FileStore{*testkit.Store("main")}
+	}
+	return nil
+}
+
+// Each implements controllers.Uploads.
+func (c cached) Each(_ context.Context, yield func(*v1alpha1.MultipartUpload)) error {
+	for i := range c.uploads {
+		yield(&c.uploads[i])
 	}
 	return nil
 }
@@ -43,7 +48,7 @@ func waitingMetrics(t *testing.T, now time.Time, uploads ...*v1alpha1.MultipartU
 		c.uploads = append(c.uploads, *u)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(controllers.NewStateCollector(c, clocktesting.NewFakePassiveClock(now)))
+	registry.MustRegister(controllers.NewStateCollector(c, c, clocktesting.NewFakePassiveClock(now)))
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

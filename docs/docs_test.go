@@ -1,0 +1,151 @@
+// Package docs_test holds the documentation against the project: links lead somewhere, manifests are valid, flags exist, and what is shown of a program stands
+// in it.
+package docs_test
+
+import (
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/iotfile-operator/iotfile-operator/hack/site/markdown"
+)
+
+// root is the project's directory, as tests see it.
+const root = ".."
+
+// pages reads all Markdown of the project.
+func pages(t *testing.T) map[string]*markdown.Document {
+	t.Helper()
+	all, err := markdown.Tree(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all["README.md"] == nil || all["docs/README.md"] == nil {
+		t.Fatalf("the first pages are not among the %d that were read", len(all))
+	}
+	return all
+}
+
+// notYet are pages that are linked to before they are there.
+var notYet = map[string]bool{
+	"docs/gitops.md":              true,
+	"docs/operations/upgrade.md":  true,
+	"docs/operations/runbooks.md": true,
+	"docs/operations/metrics.md":  true,
+	"docs/operations/errors.md":   true,
+}
+
+// TestLinks follows every link within the project: to a file or directory that is there, and to a heading that it has.
+func TestLinks(t *testing.T) {
+	all := pages(t)
+	followed := 0
+	for from, page := range all {
+		for _, link := range page.Links {
+			target, err := url.Parse(link)
+			if err != nil {
+				t.Errorf("%s: %v", from, err)
+				continue
+			}
+			if target.Scheme != "" {
+				continue // of the world outside, which changes without us
+			}
+			followed++
+			if problem := follow(all, from, target); problem != "" {
+				t.Errorf("%s: the link %s leads to %s", from, link, problem)
+			}
+		}
+	}
+	if followed < 50 {
+		t.Errorf("only %d links were found, so they were not read", followed)
+	}
+}
+
+// follow says what is wrong with a link.
+func follow(all map[string]*markdown.Document, from string, target *url.URL) string {
+	to := from
+	if target.Path != "" {
+		to = path.Join(path.Dir(from), target.Path)
+	}
+	if notYet[to] {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(to))); err != nil || strings.HasPrefix(to, "..") {
+		return "nothing"
+	}
+	if target.Fragment == "" {
+		return ""
+	}
+	page := all[to]
+	switch {
+	case page == nil:
+		return "an anchor in a file that is not Markdown"
+	case !page.Anchors[target.Fragment]:
+		return "no heading of " + to
+	}
+	return ""
+}
+
+// TestReachable makes sure that a reader who begins at the README can come to every page of docs by following links.
+func TestReachable(t *testing.T) {
+	all := pages(t)
+	seen, queue := map[string]bool{"README.md": true}, []string{"README.md"}
+	for len(queue) > 0 {
+		from := queue[0]
+		queue = queue[1:]
+		for _, link := range all[from].Links {
+			target, err := url.Parse(link)
+			if err != nil || target.Scheme != "" || target.Path == "" {
+				continue
+			}
+			if to := path.Join(path.Dir(from), target.Path); all[to] != nil && !seen[to] {
+				seen[to] = true
+				queue = append(queue, to)
+			}
+		}
+	}
+	for name, page := range all {
+		if strings.HasPrefix(name, "docs/") && !seen[name] {
+			t.Errorf("no link leads to %s", name)
+		}
+		if page.Title == "" {
+			t.Errorf("%s has no title", name)
+		}
+	}
+}
+
+// TestListings makes sure that what a page shows of an example's program stands there, line by line.
+func TestListings(t *testing.T) {
+	programs := map[string]string{}
+	for language, files := range map[string][]string{
+		"go": {"examples/upload/main.go", "examples/upload/client.go"}, "python": {"examples/upload.py"},
+	} {
+		for _, name := range files {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			programs[language] += string(data) + "\n"
+		}
+	}
+	shown := map[string]int{}
+	for _, block := range pages(t)["docs/apps.md"].Blocks {
+		program, ok := programs[block.Language]
+		if !ok {
+			continue
+		}
+		shown[block.Language]++
+		for piece := range strings.SplitSeq(block.Text, "\n\n") {
+			if !strings.Contains(program, strings.Trim(piece, "\n")+"\n") {
+				t.Errorf("docs/apps.md:%d: this stands in no program for %s:\n%s", block.Line, block.Language, piece)
+			}
+		}
+	}
+	for language := range programs {
+		if shown[language] == 0 {
+			t.Errorf("docs/apps.md shows nothing in %s", language)
+		}
+	}
+}
