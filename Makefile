@@ -13,6 +13,8 @@ BENCH_ARGS ?=
 DURATION ?= 5m
 SEED ?= 0
 STORE ?= versitygw
+# Further flags of `make e2e-cluster`, such as -engine=node or -from=COMMIT; `go run ./hack/cluster -help` lists them.
+CLUSTER_ARGS ?=
 # The commit that `make bench-compare` compares with.
 BASE ?= HEAD^
 
@@ -29,7 +31,7 @@ TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw 
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify verify-generated vet lint tidy-check manifests generate reference docs build bench bench-compare chaos clean-dev devcluster
+.PHONY: help run test verify verify-generated vet lint tidy-check manifests generate reference docs build bench bench-compare chaos e2e-cluster clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +94,10 @@ chaos: devcluster ## Torment three operators and their servers under load, then 
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	$(GO_BUILD) -o bin/chaos-run ./hack/chaos
 	@exec bin/chaos-run -duration=$(DURATION) -seed=$(SEED) -store=$(STORE)
+
+e2e-cluster: ## Install it on a real cluster, use it, upgrade, roll, drain, kill, remove it. CLUSTER_ARGS.
+	$(GO_BUILD) -o bin/cluster-run ./hack/cluster
+	@exec bin/cluster-run $(CLUSTER_ARGS)
 
 clean-dev: devcluster ## Delete the state of `make run`, unless it is running.
 	@bin/devcluster clean --dir='$(DEV_DIR)'

@@ -2,6 +2,7 @@ package devcluster
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -24,14 +25,32 @@ anonymous:
 // serviceAccountIssuer names the signer of service-account tokens. It holds no port, so that tokens outlive a change of it.
 const serviceAccountIssuer = "https://kubernetes.default.svc.cluster.local"
 
+const (
+	// ServiceRange is where Services have their addresses.
+	ServiceRange = "10.0.0.0/24"
+	// kubernetesServiceIP is the first of them, the API server's own.
+	kubernetesServiceIP = "10.0.0.1"
+	// ClusterDNS is the address of the Service that a node's pods ask for names.
+	ClusterDNS = "10.0.0.10"
+)
+
 type apiServerSpec struct {
 	program string
 	dir     string
 	pki     string
 	etcd    string
 	port    int
+	node    *NodeIdentity
 
 	auditUsers []string // whose requests are logged
+}
+
+// url is where the server is reached on that port.
+func (s apiServerSpec) url(port int) string {
+	if s.node != nil {
+		return "https://" + net.JoinHostPort(s.node.Address, strconv.Itoa(port))
+	}
+	return "https://" + address(port)
 }
 
 // startAPIServer starts kube-apiserver and returns when it is ready, its built-in roles and namespaces included.
@@ -60,7 +79,7 @@ func startAPIServer(ctx context.Context, spec apiServerSpec) (*process, []*port,
 		},
 		ready: func(ctx context.Context, ports []int) error {
 			// Our own CA answers for it that the server on this port is ours.
-			config, err := adminConfig("https://"+address(ports[0]), spec.pki)
+			config, err := adminConfig(spec.url(ports[0]), spec.pki)
 			if err != nil {
 				return err
 			}
@@ -76,22 +95,37 @@ func startAPIServer(ctx context.Context, spec apiServerSpec) (*process, []*port,
 
 func (s apiServerSpec) args(port int, authentication string) []string {
 	pki := func(file string) string { return filepath.Join(s.pki, file) }
-	return []string{
+	args := []string{
 		"--etcd-servers=" + s.etcd,
-		"--bind-address=127.0.0.1",
 		"--secure-port=" + strconv.Itoa(port),
-		// Both are needed on a machine without a default route, where the server finds no address to advertise.
-		"--advertise-address=127.0.0.1",
-		"--endpoint-reconciler-type=none",
 		"--tls-cert-file=" + pki(servingCert),
 		"--tls-private-key-file=" + pki(servingKey),
 		"--client-ca-file=" + pki(caCert),
 		"--authentication-config=" + authentication,
-		"--authorization-mode=RBAC",
 		"--service-account-issuer=" + serviceAccountIssuer,
 		"--service-account-signing-key-file=" + pki(serviceAccountKey),
 		"--service-account-key-file=" + pki(serviceAccountPub),
-		"--service-cluster-ip-range=10.0.0.0/24",
+		"--service-cluster-ip-range=" + ServiceRange,
 		"--profiling=false",
 	}
+	if s.node == nil {
+		return append(args,
+			"--authorization-mode=RBAC",
+			"--bind-address=127.0.0.1",
+			// Both are needed on a machine without a default route, where the server finds no address to advertise.
+			"--advertise-address=127.0.0.1",
+			"--endpoint-reconciler-type=none",
+		)
+	}
+	return append(args,
+		"--authorization-mode=Node,RBAC",
+		"--enable-admission-plugins=NodeRestriction",
+		"--bind-address="+s.node.Address,
+		"--advertise-address="+s.node.Address,
+		// For logs: to a kubelet whose certificate is from the same authority.
+		"--kubelet-certificate-authority="+pki(caCert),
+		"--kubelet-client-certificate="+pki(adminCert),
+		"--kubelet-client-key="+pki(adminKey),
+		"--kubelet-preferred-address-types=InternalIP",
+	)
 }

@@ -20,9 +20,19 @@ var controllers = []string{
 	"clusterrole-aggregation-controller",
 }
 
+// nodeControllers are those that matter where pods run.
+var nodeControllers = []string{
+	"deployment-controller",
+	"replicaset-controller",
+	"endpointslice-controller",
+	"disruption-controller",
+	"node-lifecycle-controller",
+	"pod-garbage-collector-controller",
+}
+
 // startControllerManager starts kube-controller-manager as its own user, each controller under its own service account, and returns
 // once the default namespace has its service account.
-func startControllerManager(ctx context.Context, program, dir, pki string, admin *rest.Config) (*process, error) {
+func startControllerManager(ctx context.Context, program, dir, pki string, admin *rest.Config, names []string) (*process, error) {
 	config, err := clientConfig(admin.Host, pki, managerCert, managerKey)
 	if err != nil {
 		return nil, err
@@ -40,7 +50,7 @@ func startControllerManager(ctx context.Context, program, dir, pki string, admin
 		logPath: filepath.Join(dir, "logs", "kube-controller-manager.log"),
 		args: []string{
 			"--kubeconfig=" + kubeconfig,
-			"--controllers=" + strings.Join(controllers, ","),
+			"--controllers=" + strings.Join(names, ","),
 			"--use-service-account-credentials=true",
 			"--root-ca-file=" + filepath.Join(pki, caCert),
 			"--leader-elect=false",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,13 +30,16 @@ type ControlPlaneOptions struct {
 	UnsafeNoFsync bool
 	// AuditUsers are users, such as system:serviceaccount:NAMESPACE:NAME, of whose requests the API server keeps a log: see AuditLog. None without any.
 	AuditUsers []string
+	// Node makes it a control plane for one node, which StartNode starts. The API server then listens on the node's address instead of 127.0.0.1, and the controllers
+	// of Deployments, endpoints and the like run besides. It implies ControllerManager. To be used where that address is nobody else's, such as in a network namespace.
+	Node *NodeIdentity
 	// Log is told about downloads and builds; nil for silence.
 	Log io.Writer
 }
 
-// ControlPlane is a running Kubernetes control plane without nodes.
+// ControlPlane is a running Kubernetes control plane, without nodes unless StartNode starts one.
 type ControlPlane struct {
-	// URL of the API server, https on 127.0.0.1.
+	// URL of the API server, https on 127.0.0.1 or, with a node, on the node's address.
 	URL string
 	// Kubeconfig is the path of the administrator's kubeconfig file.
 	Kubeconfig string
@@ -46,6 +50,7 @@ type ControlPlane struct {
 	dir       string
 	program   string // of kube-apiserver
 	etcd      etcdSpec
+	node      *NodeIdentity
 	config    *rest.Config
 	lock      *fileLock
 	socketDir socketDir
@@ -66,6 +71,7 @@ func StartControlPlane(ctx context.Context, opts ControlPlaneOptions) (*ControlP
 	if err != nil {
 		return nil, err
 	}
+	opts.ControllerManager = opts.ControllerManager || opts.Node != nil
 	tools := []Tool{Etcd, KubeAPIServer}
 	if opts.ControllerManager {
 		tools = append(tools, KubeControllerManager)
@@ -78,7 +84,7 @@ func StartControlPlane(ctx context.Context, opts ControlPlaneOptions) (*ControlP
 	if err != nil {
 		return nil, err
 	}
-	c := &ControlPlane{dir: dir, lock: lock, Kubeconfig: filepath.Join(dir, "kubeconfig"), auditUsers: opts.AuditUsers}
+	c := &ControlPlane{dir: dir, lock: lock, node: opts.Node, Kubeconfig: filepath.Join(dir, "kubeconfig"), auditUsers: opts.AuditUsers}
 	if len(opts.AuditUsers) > 0 {
 		c.AuditLog = auditLog(dir)
 	}
@@ -90,7 +96,7 @@ func StartControlPlane(ctx context.Context, opts ControlPlaneOptions) (*ControlP
 
 func (c *ControlPlane) start(ctx context.Context, opts ControlPlaneOptions, programs []string) error {
 	pki := filepath.Join(c.dir, "pki")
-	if err := ensurePKI(pki); err != nil {
+	if err := ensurePKI(pki, c.node); err != nil {
 		return fmt.Errorf("make certificates: %w", err)
 	}
 	var err error
@@ -109,7 +115,7 @@ func (c *ControlPlane) start(ctx context.Context, opts ControlPlaneOptions, prog
 		return err
 	}
 	c.processes, c.ports = append(c.processes, apiServer), ports
-	c.URL = "https://" + address(ports[0].number)
+	c.URL = c.apiServer(0).url(ports[0].number)
 	if c.config, err = adminConfig(c.URL, pki); err != nil {
 		return err
 	}
@@ -119,7 +125,11 @@ func (c *ControlPlane) start(ctx context.Context, opts ControlPlaneOptions, prog
 	group, groupCtx := errgroup.WithContext(ctx)
 	if opts.ControllerManager {
 		group.Go(func() error {
-			manager, err := startControllerManager(groupCtx, programs[2], c.dir, pki, c.config)
+			names := controllers
+			if c.node != nil {
+				names = slices.Concat(controllers, nodeControllers)
+			}
+			manager, err := startControllerManager(groupCtx, programs[2], c.dir, pki, c.config, names)
 			if manager != nil {
 				c.processes = append(c.processes, manager)
 			}
@@ -131,10 +141,14 @@ func (c *ControlPlane) start(ctx context.Context, opts ControlPlaneOptions, prog
 }
 
 func (c *ControlPlane) startAPIServer(ctx context.Context, number int) (*process, []*port, error) {
-	return startAPIServer(ctx, apiServerSpec{
-		program: c.program, dir: c.dir, pki: filepath.Join(c.dir, "pki"), etcd: c.socketDir.etcdURL(), port: number,
+	return startAPIServer(ctx, c.apiServer(number))
+}
+
+func (c *ControlPlane) apiServer(port int) apiServerSpec {
+	return apiServerSpec{
+		program: c.program, dir: c.dir, pki: filepath.Join(c.dir, "pki"), etcd: c.socketDir.etcdURL(), port: port, node: c.node,
 		auditUsers: c.auditUsers,
-	})
+	}
 }
 
 // Places in ControlPlane.processes.

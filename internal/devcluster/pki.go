@@ -27,14 +27,22 @@ const (
 	adminKey           = "admin.key"
 	managerCert        = "controller-manager.crt"
 	managerKey         = "controller-manager.key"
+	schedulerCert      = "scheduler.crt"
+	schedulerKey       = "scheduler.key"
+	kubeletCert        = "kubelet.crt"
+	kubeletKey         = "kubelet.key"
+	kubeletServingCert = "kubelet-serving.crt"
+	kubeletServingKey  = "kubelet-serving.key"
+	proxyCert          = "kube-proxy.crt"
+	proxyKey           = "kube-proxy.key"
 	serviceAccountKey  = "service-account.key"
 	serviceAccountPub  = "service-account.pub"
 	pemTypeCertificate = "CERTIFICATE"
 )
 
-// ensurePKI makes the key material of a control plane in dir, unless it is there. The CA's own key is not kept: nothing is
-// signed later.
-func ensurePKI(dir string) error {
+// ensurePKI makes the key material of a control plane, and of its node if it has one, in dir, unless it is there. The CA's own key is not kept:
+// nothing is signed later.
+func ensurePKI(dir string, node *NodeIdentity) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
@@ -53,27 +61,74 @@ func ensurePKI(dir string) error {
 	if err := writePEM(filepath.Join(unfinished, caCert), pemTypeCertificate, authority.cert.Raw); err != nil {
 		return err
 	}
-	serving := x509.Certificate{
-		Subject:     pkix.Name{CommonName: "kube-apiserver"},
-		DNSNames:    []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	if err := authority.issue(unfinished, servingCert, servingKey, serving); err != nil {
-		return err
-	}
-	admin := clientCertificate("devcluster-admin", "system:masters")
-	if err := authority.issue(unfinished, adminCert, adminKey, admin); err != nil {
-		return err
-	}
-	manager := clientCertificate("system:kube-controller-manager")
-	if err := authority.issue(unfinished, managerCert, managerKey, manager); err != nil {
-		return err
+	for _, c := range certificates(node) {
+		if err := authority.issue(unfinished, c.certFile, c.keyFile, c.template); err != nil {
+			return err
+		}
 	}
 	if err := writeServiceAccountKeys(unfinished); err != nil {
 		return err
 	}
 	return os.Rename(unfinished, dir)
+}
+
+// certificate says what is issued and into which files.
+type certificate struct {
+	certFile, keyFile string
+	template          x509.Certificate
+}
+
+// certificates are those that the authority of a control plane issues.
+func certificates(node *NodeIdentity) []certificate {
+	serving := servingCertificate("kube-apiserver", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1")
+	all := []certificate{
+		{adminCert, adminKey, clientCertificate("devcluster-admin", "system:masters")},
+		{managerCert, managerKey, clientCertificate("system:kube-controller-manager")},
+	}
+	if node != nil {
+		serving = servingCertificate("kube-apiserver", append(serving.DNSNames, "127.0.0.1", "kubernetes.default.svc.cluster.local", kubernetesServiceIP, node.Address)...)
+		user := "system:node:" + node.Name
+		all = append(all,
+			certificate{schedulerCert, schedulerKey, clientCertificate("system:kube-scheduler")},
+			certificate{proxyCert, proxyKey, clientCertificate("system:kube-proxy")},
+			certificate{kubeletCert, kubeletKey, clientCertificate(user, "system:nodes")},
+			certificate{kubeletServingCert, kubeletServingKey, servingCertificate(user, node.Name, node.Address)},
+		)
+	}
+	return append(all, certificate{servingCert, servingKey, serving})
+}
+
+// servingCertificate is the template of a server's certificate, for names and IP addresses.
+func servingCertificate(subject string, hosts ...string) x509.Certificate {
+	template := x509.Certificate{Subject: pkix.Name{CommonName: subject}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	for _, host := range hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
+		}
+	}
+	return template
+}
+
+// The files that WriteServingCertificate makes, named like the keys of a Secret of type kubernetes.io/tls.
+const (
+	ServingCAFile   = "ca.crt"
+	ServingCertFile = "tls.crt"
+	ServingKeyFile  = "tls.key"
+)
+
+// WriteServingCertificate makes a new authority, and writes its certificate, and one for a server of these names and IP addresses with its key, to dir, which it makes. The
+// authority's own key is not kept.
+func WriteServingCertificate(dir string, hosts ...string) error {
+	authority, err := newAuthority()
+	if err != nil {
+		return err
+	}
+	if err := writePEM(filepath.Join(dir, ServingCAFile), pemTypeCertificate, authority.cert.Raw); err != nil {
+		return err
+	}
+	return authority.issue(dir, ServingCertFile, ServingKeyFile, servingCertificate(hosts[0], hosts...))
 }
 
 // authority is a certificate authority that lives as long as it takes to issue the certificates of one control plane.

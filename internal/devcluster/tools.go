@@ -16,12 +16,16 @@ import (
 // Tool is the name of a program that this project pins in hack/tools and can get by itself.
 type Tool string
 
-// The tools. The first four make up the control plane, the next two are object stores, the rest are for developing.
+// The tools. The first four make up the control plane, the next four what a node needs besides, then come two object stores; the rest are for developing.
 const (
 	Etcd                  Tool = "etcd"
 	KubeAPIServer         Tool = "kube-apiserver"
 	KubeControllerManager Tool = "kube-controller-manager"
 	Kubectl               Tool = "kubectl"
+	KubeScheduler         Tool = "kube-scheduler"
+	Kubelet               Tool = "kubelet"
+	KubeProxy             Tool = "kube-proxy"
+	CoreDNS               Tool = "coredns"
 	VersityGW             Tool = "versitygw"
 	MinIO                 Tool = "minio"
 	ControllerGen         Tool = "controller-gen"
@@ -34,6 +38,7 @@ const (
 	PrometheusServer      Tool = "prometheus"
 	Promtool              Tool = "promtool"
 	DockerLint            Tool = "dockerlint"
+	Kind                  Tool = "kind"
 )
 
 // toolSource says how a tool is built.
@@ -63,6 +68,21 @@ var toolSources = map[Tool]toolSource{
 	Kubectl: {
 		module: "controlplane", pkg: "k8s.io/kubernetes/cmd/kubectl", versionFrom: "k8s.io/kubernetes",
 		tags: controlPlaneTags, versionVars: kubernetesVersionVars, envtest: true, cost: "1 minute",
+	},
+	KubeScheduler: {
+		module: "controlplane", pkg: "k8s.io/kubernetes/cmd/kube-scheduler", versionFrom: "k8s.io/kubernetes",
+		tags: controlPlaneTags, versionVars: kubernetesVersionVars, cost: "1 minute",
+	},
+	Kubelet: {
+		module: "controlplane", pkg: "k8s.io/kubernetes/cmd/kubelet", versionFrom: "k8s.io/kubernetes",
+		tags: controlPlaneTags, versionVars: kubernetesVersionVars, cost: "2 minutes",
+	},
+	KubeProxy: {
+		module: "controlplane", pkg: "k8s.io/kubernetes/cmd/kube-proxy", versionFrom: "k8s.io/kubernetes",
+		tags: controlPlaneTags, versionVars: kubernetesVersionVars, cost: "1 minute",
+	},
+	CoreDNS: {
+		module: "coredns", pkg: ".", versionFrom: "github.com/coredns/coredns", cost: "2 minutes",
 	},
 	VersityGW: {
 		module: "versitygw", pkg: "github.com/versity/versitygw/cmd/versitygw", versionFrom: "github.com/versity/versitygw",
@@ -105,6 +125,9 @@ var toolSources = map[Tool]toolSource{
 	},
 	DockerLint: {
 		module: "dockerlint", pkg: ".", versionFrom: "github.com/moby/buildkit", cost: "1 minute",
+	},
+	Kind: {
+		module: "kind", pkg: "sigs.k8s.io/kind", versionFrom: "sigs.k8s.io/kind", cost: "1 minute",
 	},
 }
 

@@ -1,0 +1,193 @@
+package ociimage
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/sha256"
+	"debug/elf"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+)
+
+// TestLayout reads an archive as an engine would: from its index down to the files, each blob by its digest.
+func TestLayout(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "binary")
+	if err := os.WriteFile(source, []byte("the binary"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	image := Operator("registry.example/some/operator:v1", source)
+	var first, second bytes.Buffer
+	if err := image.Write(&first); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(source, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := image.Write(&second); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(first.Bytes(), second.Bytes()) {
+		t.Error("the same content gives other bytes when it is written again")
+	}
+
+	archive := untar(t, &first)
+	blob := func(d descriptor) []byte {
+		content, ok := archive["blobs/"+strings.Replace(d.Digest, ":", "/", 1)]
+		if sum := sha256.Sum256(content); !ok || "sha256:"+hex.EncodeToString(sum[:]) != d.Digest || int64(len(content)) != d.Size {
+			t.Fatalf("the blob %+v is not there, or is another", d)
+		}
+		return content
+	}
+	var index struct{ Manifests []descriptor }
+	var manifest struct {
+		Config descriptor
+		Layers []descriptor
+	}
+	var config struct {
+		Architecture, OS string
+		Config           struct {
+			Entrypoint []string
+			User       string
+			Env        []string
+		}
+		RootFS struct {
+			DiffIDs []string `json:"diff_ids"`
+		}
+	}
+	unmarshal(t, archive["index.json"], &index)
+	unmarshal(t, blob(index.Manifests[0]), &manifest)
+	unmarshal(t, blob(manifest.Config), &config)
+	if got := index.Manifests[0].Annotations["io.containerd.image.name"]; got != image.Name {
+		t.Errorf("it is named %q", got)
+	}
+	if got := index.Manifests[0].Annotations["org.opencontainers.image.ref.name"]; got != "v1" {
+		t.Errorf("its tag is %q", got)
+	}
+	if config.OS != "linux" || config.Architecture != runtime.GOARCH {
+		t.Errorf("it is for %s/%s", config.OS, config.Architecture)
+	}
+	if len(manifest.Layers) != 1 || !slices.Equal(config.RootFS.DiffIDs, []string{manifest.Layers[0].Digest}) {
+		t.Errorf("the layers are %v, and the configuration says %v", manifest.Layers, config.RootFS.DiffIDs)
+	}
+	files := untar(t, bytes.NewReader(blob(manifest.Layers[0])))
+	if string(files["operator"]) != "the binary" {
+		t.Errorf("the binary is %q", files["operator"])
+	}
+	for name := range files {
+		if !slices.Contains([]string{"operator", "etc/", "etc/passwd", "etc/group", "etc/ssl/", "etc/ssl/certs/", "etc/ssl/certs/ca-certificates.crt"}, name) {
+			t.Errorf("%s is in the image", name)
+		}
+	}
+}
+
+func untar(t *testing.T, r io.Reader) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	for archive := tar.NewReader(r); ; {
+		header, err := archive.Next()
+		if err == io.EOF {
+			return files
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[header.Name], err = io.ReadAll(archive); err != nil {
+			t.Fatal(err)
+		}
+		if header.Uid != 0 || header.Gid != 0 {
+			t.Errorf("%s belongs to %d:%d", header.Name, header.Uid, header.Gid)
+		}
+	}
+}
+
+func unmarshal(t *testing.T, data []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatalf("%v: %s", err, data)
+	}
+}
+
+// TestFinalStage holds the image that is written here against the Dockerfile's last stage, which no engine builds in CI: the same user, the same entry point, one file on a base without anything.
+func TestFinalStage(t *testing.T) {
+	dockerfile, err := os.ReadFile("../../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages := strings.Split("\n"+string(dockerfile), "\nFROM ")
+	var lines []string
+	for line := range strings.Lines("FROM " + stages[len(stages)-1]) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			lines = append(lines, line)
+		}
+	}
+	image := Operator("registry.example/operator:v1", "")
+	want := []string{"FROM gcr.io/distroless/static:nonroot", "COPY --from=build /operator /operator", "USER " + image.User, `ENTRYPOINT ["` + strings.Join(image.Entrypoint, `", "`) + `"]`}
+	for _, w := range want {
+		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, w) }) {
+			t.Errorf("the Dockerfile's last stage has no %q", w)
+		}
+	}
+	for _, line := range lines {
+		if regexp.MustCompile(`^(RUN|ADD|COPY|VOLUME|CMD) `).MatchString(line) && !slices.Contains(want, line) {
+			t.Errorf("the Dockerfile's last stage has %q, and the image that is tested has not", line)
+		}
+	}
+	if !strings.Contains(stages[1], `CGO_ENABLED=0`) || !strings.Contains(stages[1], `-trimpath -ldflags '-s -w`) {
+		t.Error("the Dockerfile builds the operator with other flags than are tested")
+	}
+}
+
+// TestBinaryNeedsNothing runs the operator's binary where there is nothing but it, as the image's user.
+func TestBinaryNeedsNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the operator")
+	}
+	root := t.TempDir()
+	binary := filepath.Join(root, "operator")
+	if err := devcluster.BuildOperator(t.Context(), os.Stderr, binary); err != nil {
+		t.Fatal(err)
+	}
+	file, err := elf.Open(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	for _, program := range file.Progs {
+		if program.Type == elf.PT_INTERP || program.Type == elf.PT_DYNAMIC {
+			t.Errorf("the binary has a segment %s: it is not static", program.Type)
+		}
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("chroot takes root")
+	}
+	// Everybody may pass through, as in an image.
+	for dir := root; strings.HasPrefix(dir, os.TempDir()+"/"); dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "/operator", "-h")
+	cmd.Dir, cmd.Env = "/", []string{"POD_NAMESPACE=iotfile-system"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "-data-plane-bind-address") {
+		t.Errorf("in an empty chroot, as %s: %v\n%s", NonRoot, err, out)
+	}
+	entries, err := os.ReadDir(root)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("the chroot has %v (%v)", entries, err)
+	}
+}
