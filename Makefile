@@ -34,7 +34,7 @@ TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod))
 .PHONY: help run test verify verify-generated vet lint tidy-check manifests generate reference docs build bench bench-compare chaos e2e-cluster clean-dev devcluster
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: devcluster ## Run a whole system here until Ctrl-C: control plane, object store, operator. State: DEV_DIR.
 	@exec bin/devcluster --dir='$(DEV_DIR)' $(RUN_ARGS)

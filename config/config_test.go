@@ -118,8 +118,9 @@ func (c *cluster) testOperatorRights(t *testing.T) {
 		verb, group, resource, namespace string
 		allowed                          bool
 	}{
-		{"get", "", "secrets", namespace, true},
-		{"get", "", "secrets", "default", false},
+		{"watch", "", "secrets", namespace, true},
+		{"get", "", "secrets", namespace, false}, // it has all it needs from the watch
+		{"watch", "", "secrets", "default", false},
 		{"list", "", "secrets", "", false},
 		{"update", "", "secrets", namespace, false},
 		{"create", "", "secrets", namespace, false},

@@ -32,9 +32,9 @@
 //
 // +kubebuilder:rbac:groups=iotfile.dev,resources=multipartuploads,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups=iotfile.dev,resources=multipartuploads/status,verbs=patch
-// +kubebuilder:rbac:groups=iotfile.dev,resources=filestores,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=iotfile.dev,resources=filestores,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=iotfile.dev,resources=filestores/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=secrets,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 package controllers

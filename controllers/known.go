@@ -23,7 +23,7 @@ func CachedUploads(known cache.Cache) Uploads { return cachedUploads{known} }
 
 type cachedUploads struct{ cache cache.Cache }
 
-// Each implements Uploads. It waits until the cache has synced, or ctx is done.
+// Each implements Uploads. The cache must have been started; it waits until that has all, or ctx is done.
 func (c cachedUploads) Each(ctx context.Context, yield func(*v1alpha1.MultipartUpload)) error {
 	informer, err := c.cache.GetInformer(ctx, &v1alpha1.MultipartUpload{})
 	if err != nil {

@@ -25,6 +25,9 @@ func TestCachedUploads(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			go func() { _ = known.Start(ctx) }()
+			if !known.WaitForCacheSync(ctx) {
+				t.Fatal("the cache does not start")
+			}
 			seen := map[string]bool{}
 			r.must(controllers.CachedUploads(known).Each(ctx, func(u *v1alpha1.MultipartUpload) {
 				if u.Namespace == r.ns {

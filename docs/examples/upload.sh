@@ -33,7 +33,7 @@ EOF
     status=${answer##*
 }
     case $status in
-      000 | 408 | 429 | 502 | 503 | 504) [ "$tries" -lt 10 ] || return 0 ;;
+      000 | 1?? | 408 | 429 | 502 | 503 | 504) [ "$tries" -lt 10 ] || return 0 ;; # 000: no answer; 1??: "continue", and then none
       401) [ "$tries" -lt 3 ] || return 0 ;; # the token has ended meanwhile: a new one is in the file, or soon will be
       *) return 0 ;;
     esac

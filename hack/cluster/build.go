@@ -43,8 +43,10 @@ type artifacts struct {
 	Kubectl, Helm, Kind string
 	// Images are OCI archives.
 	Images []string
-	// OldRevision says what is upgraded from, and OldRoot has its manifests; empty where there is nothing, for the reason NoOld.
-	OldRevision, OldRoot, NoOld string
+	// OldRevision says what is upgraded from, and OldRoot has its manifests; empty where there is nothing.
+	OldRevision, OldRoot string
+	// Built are the steps that have made all this, for the table at the end.
+	Built []row
 }
 
 func (a *artifacts) write(scratch string) error {
@@ -108,6 +110,7 @@ func build(ctx context.Context, r *report, scratch, engine, from string) error {
 			return err
 		}
 	}
+	a.Built = r.rows
 	return a.write(scratch)
 }
 

@@ -28,6 +28,7 @@ func runInside(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	r := newReport(os.Stdout)
+	r.rows = a.Built
 	defer r.tables()
 	n := &ownNode{scratch: s.scratch, cgroup: s.cgroup, artifacts: a}
 	defer func() { err = errors.Join(err, n.stop()) }()

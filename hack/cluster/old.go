@@ -21,8 +21,7 @@ func buildOld(ctx context.Context, a *artifacts, scratch, from string, images *[
 		return "", fmt.Errorf("there is no commit %q: %w", from, err)
 	}
 	if err != nil {
-		a.NoOld = "this checkout has no history to upgrade from"
-		return a.NoOld, nil
+		return "none: this checkout has no history, and no upgrade is tried", nil
 	}
 	root := filepath.Join(scratch, oldDir)
 	if err := extract(ctx, a.Root, revision, root); err != nil {
@@ -41,8 +40,7 @@ func buildOld(ctx context.Context, a *artifacts, scratch, from string, images *[
 		return "", err
 	}
 	if before == now {
-		a.NoOld = "the operator of " + revision + " is the same"
-		return a.NoOld, nil
+		return "none: that of " + revision + " is the same, and no upgrade is tried", nil
 	}
 	a.OldRevision, a.OldRoot = revision, root
 	*images = append(*images, ociimage.Operator(operatorImage+":"+oldTag, binary))

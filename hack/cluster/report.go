@@ -15,9 +15,8 @@ type report struct {
 
 // row is a line of the table of steps.
 type row struct {
-	step, result string
-	took         time.Duration
-	failed       bool
+	Step, Result string
+	Took         time.Duration
 }
 
 func newReport(out io.Writer) *report { return &report{out: out} }
@@ -29,10 +28,10 @@ func (r *report) step(name string, do func() (string, error)) error {
 	result, err := do()
 	took := time.Since(began)
 	if err != nil {
-		r.rows = append(r.rows, row{name, "FAILED", took, true})
+		r.rows = append(r.rows, row{name, "FAILED", took})
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	r.rows = append(r.rows, row{name, result, took, false})
+	r.rows = append(r.rows, row{name, result, took})
 	fmt.Fprintf(r.out, "%16.1fs %s\n", took.Seconds(), result)
 	return nil
 }
@@ -42,8 +41,8 @@ func (r *report) tables() {
 	fmt.Fprintf(r.out, "\n| step | result | time |\n|---|---|--:|\n")
 	var total time.Duration
 	for _, row := range r.rows {
-		fmt.Fprintf(r.out, "| %s | %s | %.1f s |\n", row.step, row.result, row.took.Seconds())
-		total += row.took
+		fmt.Fprintf(r.out, "| %s | %s | %.1f s |\n", row.Step, row.Result, row.Took.Seconds())
+		total += row.Took
 	}
 	fmt.Fprintf(r.out, "| together | | %.0f s |\n", total.Seconds())
 	if len(r.figures) == 0 {

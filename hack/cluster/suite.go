@@ -73,7 +73,7 @@ func (s *suite) runAll(ctx context.Context) error {
 	}
 	for _, way := range []way{s.kustomize(), s.helm()} {
 		if err := s.live(ctx, way); err != nil {
-			return fmt.Errorf("%s: %w", way.name, err)
+			return err
 		}
 	}
 	return nil

@@ -304,7 +304,8 @@ func TestWaitOutlastsBody(t *testing.T) {
 
 // TestSlowReader: a client that takes no byte of its file is cut; what it got is a beginning of the file.
 func TestSlowReader(t *testing.T) {
-	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.IdleTimeout = time.Second }})
+	// Long enough for the upload, whose client pauses too on a machine that is busy.
+	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.IdleTimeout = 8 * time.Second }})
 	s.want(s.put(s.path("x?upload=start"), nil), 201)
 	content := randomBytes(48 << 20)
 	s.want(s.put(s.path("x?upload=complete"), content), 201)

@@ -95,9 +95,9 @@ func (g *gate) serve(proxy http.Handler, w http.ResponseWriter, r *http.Request)
 	case faultStopped:
 		r.Body = &halfBody{Reader: io.LimitReader(r.Body, r.ContentLength/2), body: r.Body, wait: func() { g.wait(open) }}
 	case faultUnanswered, faultSilent:
-		heard := httptest.NewRecorder()
+		heard := &noted{ResponseWriter: discarded{}}
 		proxy.ServeHTTP(heard, r)
-		g.note(r, heard.Code)
+		g.note(r, heard.status)
 		if f == faultSilent {
 			g.wait(open)
 			hangUp(w)
@@ -190,6 +190,18 @@ func (n *noted) WriteHeader(status int) {
 
 // Unwrap is for http.ResponseController.
 func (n *noted) Unwrap() http.ResponseWriter { return n.ResponseWriter }
+
+// discarded is a ResponseWriter that nobody reads.
+type discarded http.Header
+
+// Header implements http.ResponseWriter.
+func (d discarded) Header() http.Header { return http.Header(d) }
+
+// Write implements io.Writer.
+func (d discarded) Write(p []byte) (int, error) { return len(p), nil }
+
+// WriteHeader implements http.ResponseWriter.
+func (d discarded) WriteHeader(int) {}
 
 // halfBody is a body that stops in the middle.
 type halfBody struct {

@@ -40,6 +40,7 @@ func TestMonitoring(t *testing.T) {
 		return errors.Join(p.checkQueries(t.Context(), dashboardQueries(t), true), p.checkQueries(t.Context(), alertQueries(t), false))
 	})
 	eventually(t, "the alerts are evaluated", func() error {
+		work(t, tn, failing)
 		return p.checkAlerts(t.Context(), map[string]string{"IotfileDown": "inactive", "IotfileNoLeader": "inactive", "IotfileErrors": "pending", "IotfileStoreDown": "pending", "IotfileUploadsStalled": "pending"})
 	})
 	t.Run("Reference", testMetricsReference)

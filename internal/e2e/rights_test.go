@@ -178,8 +178,8 @@ func judgeRights(grants []grant, requests map[request]int, unused map[right]stri
 			findings = append(findings, fmt.Errorf("surplus right: %s was not used; take it away, or say in %s what it is for", g, unusedRights))
 		case u.requests == 0:
 			fmt.Fprintf(&text, "  unused: %s", reason)
-		case excused:
-			findings = append(findings, fmt.Errorf("%s was used: take it out of %s", g, unusedRights))
+		case excused: // some are used at times, such as when an event is repeated soon enough
+			fmt.Fprintf(&text, "  used, though it need not be: %s", reason)
 		case g.namespace == "" && len(u.namespaces) == 1 && u.namespaces[devcluster.OperatorNamespace]:
 			findings = append(findings, fmt.Errorf("wide right: %s holds in all namespaces, and was used in %s alone", g, devcluster.OperatorNamespace))
 		}
@@ -257,7 +257,7 @@ func TestRightsAreJudged(t *testing.T) {
 		"one unused":         {requests: good[:2], want: "surplus right: update secrets (a,b)"},
 		"unused in a part":   {requests: good[:2], partial: true},
 		"excused":            {requests: good[:2], unused: map[right]string{update: "because"}},
-		"excused and used":   {requests: good, unused: map[right]string{update: "because"}, want: "was used"},
+		"excused and used":   {requests: good, unused: map[right]string{update: "because"}},
 		"excused, not there": {requests: good, unused: map[right]string{{"watch", "pods"}: "because"}, want: "no right of the operator"},
 		"too wide":           {requests: good[1:], want: "wide right: get secrets"},
 		"by another role":    {requests: append(slices.Clone(good), foreign), want: "none of the operator's rights"},

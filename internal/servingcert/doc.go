@@ -7,5 +7,5 @@
 // Rights that an Issuer uses, for the webhooks:
 //
 // +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=secrets,resourceNames=iotfile-operator-webhook-certificate,verbs=update
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,resourceNames=iotfile-operator,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,resourceNames=iotfile-operator,verbs=list;watch;patch
 package servingcert
