@@ -49,8 +49,12 @@ func (c *cluster) testGitOpsApplies(t *testing.T) {
 		t.Error("the tenant's workload may not use files")
 	}
 	for _, right := range [][4]string{
-		{"create", "iotfile.dev", "filestores", ""}, {"update", "", "namespaces", "team-a"}, {"delete", "", "resourcequotas", "team-a"}, {"get", "", "secrets", namespace},
-		{"create", "iotfile.dev", "multipartuploads", "default"}, {"patch", "iotfile.dev", "multipartuploads/status", "team-a"},
+		{"create", "iotfile.dev", "filestores", ""},
+		{"update", "", "namespaces", "team-a"},
+		{"delete", "", "resourcequotas", "team-a"},
+		{"get", "", "secrets", namespace},
+		{"create", "iotfile.dev", "multipartuploads", "default"},
+		{"patch", "iotfile.dev", "multipartuploads/status", "team-a"},
 	} {
 		if c.may(t, deployer, right[0], right[1], right[2], right[3]) {
 			t.Errorf("the tenant's account may %q", right)

@@ -33,8 +33,10 @@ func (s *suite) probePod(namespace, name string, args ...string) *corev1.Pod {
 	container := &pod.Spec.Containers[0]
 	if namespace == storeNamespace {
 		container.Env = []corev1.EnvVar{
-			{Name: "STORE_ENDPOINT", Value: "store." + storeNamespace + ".svc:7070"}, {Name: "STORE_REGION", Value: "us-east-1"},
-			{Name: "STORE_ACCESS_KEY", Value: s.accessKey}, {Name: "STORE_SECRET_KEY", Value: s.secretKey},
+			{Name: "STORE_ENDPOINT", Value: "store." + storeNamespace + ".svc:7070"},
+			{Name: "STORE_REGION", Value: "us-east-1"},
+			{Name: "STORE_ACCESS_KEY", Value: s.accessKey},
+			{Name: "STORE_SECRET_KEY", Value: s.secretKey},
 		}
 		return pod
 	}

@@ -127,7 +127,8 @@ func auditedRequests(path string) (map[request]int, error) {
 		// Not the status: 403 is also the answer to one request too many for a quota.
 		refused := event.Annotations["authorization.k8s.io/decision"] != "allow"
 		requests[request{
-			right{event.Verb, resourceName(ref.APIGroup, ref.Resource, ref.Subresource)}, ref.Namespace, ref.Name, refused,
+			right{event.Verb, resourceName(ref.APIGroup, ref.Resource, ref.Subresource)},
+			ref.Namespace, ref.Name, refused,
 			event.Annotations["authorization.k8s.io/reason"],
 		}]++
 	}

@@ -45,8 +45,11 @@ func TestFileIndexKey(t *testing.T) {
 	file := upload.File{Namespace: "team-a", EntityID: testkit.Entity, Path: "a/b.bin"}
 	seen := map[string]upload.File{}
 	for _, f := range []upload.File{
-		file, {Namespace: "team-b", EntityID: file.EntityID, Path: file.Path}, {Namespace: "team-a", EntityID: "f" + file.EntityID[1:], Path: file.Path},
-		{Namespace: "team-a", EntityID: file.EntityID, Path: "a/b.bin2"}, {Namespace: "team-a", EntityID: file.EntityID, Path: longPath},
+		file,
+		{Namespace: "team-b", EntityID: file.EntityID, Path: file.Path},
+		{Namespace: "team-a", EntityID: "f" + file.EntityID[1:], Path: file.Path},
+		{Namespace: "team-a", EntityID: file.EntityID, Path: "a/b.bin2"},
+		{Namespace: "team-a", EntityID: file.EntityID, Path: longPath},
 	} {
 		key := f.IndexKey()
 		if other, ok := seen[key]; ok || len(key) != 22 {
