@@ -130,41 +130,53 @@ func (c *control) run(ctx context.Context, st *stage, uploads int) error {
 
 // printCalls prints the calls for one upload, by stage; what a whole life is made of comes first.
 func printCalls(stages []*stage, uploads int) {
-	const life = 4 // the first stages are those of one life
-	rows := map[string]bool{}
 	head, line := "", ""
 	for _, st := range stages {
 		head, line = head+" "+st.name+" |", line+"--:|"
-		for key, n := range st.calls {
-			if n >= 1 {
-				rows[key] = true
-			}
-		}
 	}
 	fmt.Printf("\nCalls for one upload, of %d uploads one after the other:\n\n| call |%s whole life in parts |\n|---|%s--:|\n", uploads, head, line)
-	row := func(name string, of func(calls) float64) {
-		text, sum := "", 0.0
-		for i, st := range stages {
-			n := of(st.calls) / float64(uploads)
-			if i < life {
-				sum += n
-			}
-			text += cell(n)
-		}
-		fmt.Printf("| %s |%s%s\n", name, text, cell(sum))
+	for _, name := range called(stages) {
+		printCallsRow(name, stages, uploads, func(of calls) float64 { return of[name] })
 	}
-	for _, name := range slices.Sorted(maps.Keys(rows)) {
-		row(name, func(of calls) float64 { return of[name] })
-	}
-	row("**writes of MultipartUploads**", func(of calls) float64 {
-		sum := 0.0
-		for name, n := range of {
-			if verb, kind, _ := strings.Cut(name, " "); verb != "GET" && strings.HasPrefix(kind, "multipartuploads") {
-				sum += n
+	printCallsRow("**writes of MultipartUploads**", stages, uploads, uploadWrites)
+}
+
+// called are the names of the calls that any of the stages has made, in order.
+func called(stages []*stage) []string {
+	names := map[string]bool{}
+	for _, st := range stages {
+		for name, n := range st.calls {
+			if n >= 1 {
+				names[name] = true
 			}
 		}
-		return sum
-	})
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// printCallsRow prints a number of calls for one upload, by stage, and its sum over a life.
+func printCallsRow(name string, stages []*stage, uploads int, of func(calls) float64) {
+	const life = 4 // the first stages are those of one life
+	text, sum := "", 0.0
+	for i, st := range stages {
+		n := of(st.calls) / float64(uploads)
+		if i < life {
+			sum += n
+		}
+		text += cell(n)
+	}
+	fmt.Printf("| %s |%s%s\n", name, text, cell(sum))
+}
+
+// uploadWrites counts the calls that write MultipartUploads.
+func uploadWrites(of calls) float64 {
+	sum := 0.0
+	for name, n := range of {
+		if verb, kind, _ := strings.Cut(name, " "); verb != "GET" && strings.HasPrefix(kind, "multipartuploads") {
+			sum += n
+		}
+	}
+	return sum
 }
 
 func cell(n float64) string {

@@ -71,17 +71,17 @@ func (c *control) compareOnce(ctx context.Context, f *floor, path string, times 
 	if _, err := c.kept.put(ctx, path, "upload=start", ""); note("start", err) != nil {
 		return err
 	}
-	real, err := c.recorded(ctx, path)
+	record, err := c.recorded(ctx, path)
 	if err != nil {
 		return err
 	}
-	object, status, err := f.copyOf(real)
+	object, status, err := f.copyOf(record)
 	if err != nil {
 		return err
 	}
-	u := &floorUpload{object: object, ref: filestore.UploadRef{Key: "floor/" + real.Status.ObjectKey}}
+	u := &floorUpload{object: object, ref: filestore.UploadRef{Key: "floor/" + record.Status.ObjectKey}}
 	began = time.Now()
-	if err := note("bare start", f.start(ctx, u, real, status)); err != nil {
+	if err := note("bare start", f.start(ctx, u, record, status)); err != nil {
 		return err
 	}
 	if _, err := c.kept.put(ctx, path, "part=1", "the only part"); err != nil {
@@ -94,10 +94,10 @@ func (c *control) compareOnce(ctx context.Context, f *floor, path string, times 
 	if _, err := c.kept.put(ctx, path, "upload=complete", ""); note("complete", err) != nil {
 		return err
 	}
-	if real, err = c.recorded(ctx, path); err != nil {
+	if record, err = c.recorded(ctx, path); err != nil {
 		return err
 	}
-	if _, status, err = f.copyOf(real); err != nil {
+	if _, status, err = f.copyOf(record); err != nil {
 		return err
 	}
 	began = time.Now()
@@ -169,8 +169,8 @@ func (f *floor) copyOf(u *v1alpha1.MultipartUpload) (object *unstructured.Unstru
 }
 
 // start is what the data plane and the reconciler do: look at the file, create the record, look again, open, record.
-func (f *floor) start(ctx context.Context, u *floorUpload, real *v1alpha1.MultipartUpload, status map[string]any) error {
-	meta := upload.FileMetadata{Owner: real.UID, Created: real.CreationTimestamp.Time, CreatedBy: real.Spec.CreatedBy, UpdatedBy: real.Spec.CreatedBy}
+func (f *floor) start(ctx context.Context, u *floorUpload, record *v1alpha1.MultipartUpload, status map[string]any) error {
+	meta := upload.FileMetadata{Owner: record.UID, Created: record.CreationTimestamp.Time, CreatedBy: record.Spec.CreatedBy, UpdatedBy: record.Spec.CreatedBy}
 	if err := f.absent(ctx, u); err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (f *floor) start(ctx context.Context, u *floorUpload, real *v1alpha1.Multip
 		return err
 	}
 	var err error
-	u.ref.UploadID, err = f.store.CreateUpload(ctx, u.ref.Key, filestore.CreateUploadOptions{ContentType: real.Spec.ContentType, Metadata: meta.Encode()})
+	u.ref.UploadID, err = f.store.CreateUpload(ctx, u.ref.Key, filestore.CreateUploadOptions{ContentType: record.Spec.ContentType, Metadata: meta.Encode()})
 	if err != nil {
 		return err
 	}

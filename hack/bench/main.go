@@ -8,7 +8,7 @@
 //	go run ./hack/bench expiry   how late uploads end of which thousands expire in one minute, and how long starts take meanwhile
 //	go run ./hack/bench flood    how long the requests of one namespace take while another one floods the operator
 //	go run ./hack/bench latency  one part at a time through the operator and straight to the store, and what a part costs besides its bytes
-//	go run ./hack/bench control  calls to the API server and to the store in the life of an upload, and how long and how often starts and completes go
+//	go run ./hack/bench control  calls to the API server and to the store in the life of an upload, and the latency and the rate of starts and completes
 //	go run ./hack/bench scale    what thousands of open and of finished uploads cost the operator: memory, starts, take-over, look-up, progress, expiry
 //	go run ./hack/bench          cpu and memory
 package main

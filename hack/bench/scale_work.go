@@ -91,16 +91,7 @@ func (c *scale) sendParts(ctx context.Context, active []string, worker int, sent
 	for ctx.Err() == nil {
 		round := time.Now()
 		for at := worker; at < len(active) && ctx.Err() == nil; at += progressClients {
-			var i int
-			var url string
-			if _, err := fmt.Sscan(active[at], &i, &url); err != nil {
-				return err
-			}
-			status, _, err := c.tenants[i].send(ctx, http.MethodPut, url, []byte("part"), nil)
-			if err == nil && status != http.StatusCreated {
-				err = fmt.Errorf("a part gets %d", status)
-			}
-			if err != nil {
+			if err := c.sendPart(ctx, active[at]); err != nil {
 				return err
 			}
 			sent.Add(1)
@@ -112,43 +103,29 @@ func (c *scale) sendParts(ctx context.Context, active []string, worker int, sent
 	return nil
 }
 
+// sendPart sends a part to an upload, which the number of its tenant and the URL of the part say.
+func (c *scale) sendPart(ctx context.Context, to string) error {
+	var i int
+	var url string
+	if _, err := fmt.Sscan(to, &i, &url); err != nil {
+		return err
+	}
+	status, _, err := c.tenants[i].send(ctx, http.MethodPut, url, []byte("part"), nil)
+	if err == nil && status != http.StatusCreated {
+		err = fmt.Errorf("a part gets %d", status)
+	}
+	return err
+}
+
 // expire has the last uploads of a namespace expire at once, among all others, and prints how long that takes.
 func (c *scale) expire(ctx context.Context) error {
 	numbers := c.ofNamespace(1, c.settings.open)
 	numbers = numbers[max(0, len(numbers)-c.settings.uploads):]
-	ended := func() (bool, error) {
-		var all v1alpha1.MultipartUploadList
-		err := c.admin.List(ctx, &all, client.InNamespace(scaleNamespace(1)), client.MatchingLabels{"bench": "expires"})
-		done := 0
-		for i := range all.Items {
-			if upload.Ended(&all.Items[i]) {
-				done++
-			}
-		}
-		return done == len(numbers), err
-	}
 	spent, err := underLoad(func() error {
-		group, patching := errgroup.WithContext(ctx)
-		group.SetLimit(fillers)
-		for _, number := range numbers {
-			group.Go(func() error {
-				u := newRecord("open", number)
-				patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"bench":"expires"}},"spec":{"ttl":"1s"}}`))
-				return c.admin.Patch(patching, u, patch)
-			})
-		}
-		if err := group.Wait(); err != nil {
+		if err := c.shorten(ctx, numbers); err != nil {
 			return err
 		}
-		for began := time.Now(); time.Since(began) < expiryLimit; {
-			if done, err := ended(); done || err != nil {
-				return err
-			}
-			if err := sleep(ctx, time.Second); err != nil {
-				return err
-			}
-		}
-		return errors.New("not all of them expire")
+		return c.awaitExpired(ctx, len(numbers))
 	})
 	if err != nil {
 		return err
@@ -158,6 +135,43 @@ func (c *scale) expire(ctx context.Context) error {
 	fmt.Printf("| all ended after | a second |%s\n|--:|--:|%s\n| %.1f s | %.0f |%s\n", head, line,
 		spent.took.Seconds(), float64(len(numbers))/spent.took.Seconds(), spent.row(len(numbers)))
 	return nil
+}
+
+// shorten gives open uploads a ttl that is over, and the label that awaitExpired knows them by.
+func (c *scale) shorten(ctx context.Context, numbers []int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(fillers)
+	for _, number := range numbers {
+		group.Go(func() error {
+			u := newRecord("open", number)
+			patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"bench":"expires"}},"spec":{"ttl":"1s"}}`))
+			return c.admin.Patch(ctx, u, patch)
+		})
+	}
+	return group.Wait()
+}
+
+// awaitExpired waits until as many of the shortened uploads have ended.
+func (c *scale) awaitExpired(ctx context.Context, want int) error {
+	for began := time.Now(); time.Since(began) < expiryLimit; {
+		var all v1alpha1.MultipartUploadList
+		if err := c.admin.List(ctx, &all, client.InNamespace(scaleNamespace(1)), client.MatchingLabels{"bench": "expires"}); err != nil {
+			return err
+		}
+		ended := 0
+		for i := range all.Items {
+			if upload.Ended(&all.Items[i]) {
+				ended++
+			}
+		}
+		if ended == want {
+			return nil
+		}
+		if err := sleep(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+	return errors.New("not all of them expire")
 }
 
 // takeOver ends the leader of two operators, and prints how long it takes until the other one has opened an upload.
