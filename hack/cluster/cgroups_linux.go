@@ -61,21 +61,31 @@ func makeCgroup() (string, error) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return "", err
 		}
-		// The first version of cpuset lets nothing run in a group before it is told where.
-		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-			value, err := os.ReadFile(filepath.Join(h.path, file))
-			if h.unified || errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return "", err
-			}
-			if err := os.WriteFile(filepath.Join(dir, file), value, 0); err != nil {
-				return "", fmt.Errorf("%s: %w", dir, err)
-			}
+		if h.unified {
+			continue
+		}
+		if err := inheritCpuset(h.path, dir); err != nil {
+			return "", err
 		}
 	}
 	return name, nil
+}
+
+// inheritCpuset gives a group the processors and the memory of its parent, if their hierarchy is that of cpuset. The first version of it lets nothing run in a group before it is told where.
+func inheritCpuset(parent, dir string) error {
+	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+		value, err := os.ReadFile(filepath.Join(parent, file))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), value, 0); err != nil {
+			return fmt.Errorf("%s: %w", dir, err)
+		}
+	}
+	return nil
 }
 
 // removeCgroup removes a cgroup and all below it, once nothing runs there any more.
@@ -91,7 +101,7 @@ func removeCgroup(name string) error {
 	return errors.Join(errs...)
 }
 
-// removeGroups removes a directory of a hierarchy, children first. Files in it go by themselves. The kernel takes a moment to let go of processes that have ended.
+// removeGroups removes a directory of a hierarchy, children first. Files in it go by themselves.
 func removeGroups(dir string) error {
 	var dirs []string
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -107,19 +117,25 @@ func removeGroups(dir string) error {
 		return err
 	}
 	for _, dir := range slices.Backward(dirs) {
-		deadline := time.Now().Add(10 * time.Second)
-		for {
-			err := syscall.Rmdir(dir)
-			if err == nil || errors.Is(err, syscall.ENOENT) {
-				break
-			}
-			if !errors.Is(err, syscall.EBUSY) || time.Now().After(deadline) {
-				return fmt.Errorf("remove cgroup %s: %w", dir, err)
-			}
-			time.Sleep(50 * time.Millisecond)
+		if err := removeGroup(dir); err != nil {
+			return fmt.Errorf("remove cgroup %s: %w", dir, err)
 		}
 	}
 	return nil
+}
+
+// removeGroup removes a group without children. The kernel takes a moment to let go of processes that have ended.
+func removeGroup(dir string) error {
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		err := syscall.Rmdir(dir)
+		if err == nil || errors.Is(err, syscall.ENOENT) {
+			return nil
+		}
+		if !errors.Is(err, syscall.EBUSY) || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 // sweepCgroups removes what runs have left that were killed.

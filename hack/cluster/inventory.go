@@ -42,16 +42,24 @@ func (s *suite) takeInventory(ctx context.Context) (inventory, error) {
 			if passing[kind.Name] || !slices.Contains(kind.Verbs, "list") {
 				continue
 			}
-			objects, err := client.Resource(group.WithResource(kind.Name)).List(ctx, metav1.ListOptions{})
-			if err != nil {
-				return nil, fmt.Errorf("list %s: %w", kind.Name, err)
-			}
-			for _, object := range objects.Items {
-				all[strings.TrimPrefix(kind.Name+"."+group.Group+" "+object.Namespace+"/"+object.Name, " ")] = true
+			if err := all.add(ctx, client, group.WithResource(kind.Name)); err != nil {
+				return nil, err
 			}
 		}
 	}
 	return all, nil
+}
+
+// add lists the objects of a kind.
+func (i inventory) add(ctx context.Context, client metadata.Interface, kind schema.GroupVersionResource) error {
+	objects, err := client.Resource(kind).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("list %s: %w", kind.Resource, err)
+	}
+	for _, object := range objects.Items {
+		i[strings.TrimPrefix(kind.Resource+"."+kind.Group+" "+object.Namespace+"/"+object.Name, " ")] = true
+	}
+	return nil
 }
 
 // compareInventory fails when anything is there that was not there before the installation.

@@ -119,21 +119,25 @@ func (l *load) between(what string, from, to time.Time) figure {
 		}
 	}
 	for _, line := range l.failures {
-		if !within(line.Time) {
-			continue
-		}
-		f.requests++
-		f.failed++
-		if line.Failure.Refused {
-			f.refused++
-		} else if l.wasInFlight(line.Failure) {
-			f.inFlight++
-		}
-		if ok, known := l.repetitions[line.Failure.Number]; known && !ok {
-			f.lost++
+		if within(line.Time) {
+			l.countFailure(&f, line.Failure)
 		}
 	}
 	return f
+}
+
+// countFailure adds a request that has failed, with what became of it. The caller holds mu.
+func (l *load) countFailure(f *figure, failure *loadlog.Failure) {
+	f.requests++
+	f.failed++
+	if failure.Refused {
+		f.refused++
+	} else if l.wasInFlight(failure) {
+		f.inFlight++
+	}
+	if ok, known := l.repetitions[failure.Number]; known && !ok {
+		f.lost++
+	}
 }
 
 // wasInFlight says whether a request was on its way when a pod was killed, and ended without an answer.

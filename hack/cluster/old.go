@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,11 +18,11 @@ const defaultDistance = 20
 // upgrade; a commit that was asked for by name must be there.
 func buildOld(ctx context.Context, a *artifacts, scratch, from string, images *[]*ociimage.Image) (string, error) {
 	revision, err := oldRevision(ctx, a.Root, from)
-	if err != nil && from != "" {
-		return "", fmt.Errorf("there is no commit %q: %w", from, err)
+	if errors.Is(err, errNoHistory) {
+		return "none: this checkout has no history, and no upgrade is tried", nil
 	}
 	if err != nil {
-		return "none: this checkout has no history, and no upgrade is tried", nil
+		return "", err
 	}
 	root := filepath.Join(scratch, oldDir)
 	if err := extract(ctx, a.Root, revision, root); err != nil {
@@ -47,15 +48,28 @@ func buildOld(ctx context.Context, a *artifacts, scratch, from string, images *[
 	return revision, nil
 }
 
-// oldRevision is the commit to upgrade from, as people name it.
+var errNoHistory = errors.New("no earlier commit")
+
+// oldRevision is the commit to upgrade from, as people name it. It fails with errNoHistory where none was asked for and there is none.
 func oldRevision(ctx context.Context, root, from string) (string, error) {
-	if from == "" {
-		if tag, err := git(ctx, root, "describe", "--tags", "--abbrev=0", "HEAD^"); err == nil {
-			return tag, nil
-		}
-		from = fmt.Sprintf("HEAD~%d", defaultDistance)
+	commit := func(name string) (string, error) {
+		return git(ctx, root, "rev-parse", "--short", "--verify", "--quiet", name+"^{commit}")
 	}
-	return git(ctx, root, "rev-parse", "--short", "--verify", "--quiet", from+"^{commit}")
+	if from != "" {
+		revision, err := commit(from)
+		if err != nil {
+			err = fmt.Errorf("there is no commit %q: %w", from, err)
+		}
+		return revision, err
+	}
+	if tag, err := git(ctx, root, "describe", "--tags", "--abbrev=0", "HEAD^"); err == nil {
+		return tag, nil
+	}
+	revision, err := commit(fmt.Sprintf("HEAD~%d", defaultDistance))
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errNoHistory, err)
+	}
+	return revision, err
 }
 
 // extract writes the files of a commit to dir.
