@@ -108,7 +108,7 @@ func badToken(ctx context.Context, a *api) error {
 }
 
 func otherAudience(ctx context.Context, a *api) error {
-	return refused(ctx, a, 401, fromFile(otherTokenFile))
+	return refused(ctx, a, 401, fromFile(otherAudienceFile))
 }
 
 func otherNamespace(ctx context.Context, a *api) error {

@@ -19,10 +19,10 @@ import (
 
 // Where the pod has what an application is given, and the variable that says where the REST API is.
 const (
-	tokenFile      = "/var/run/secrets/iotfile/token"
-	otherTokenFile = "/var/run/secrets/iotfile/other-audience"
-	caFile         = "/etc/iotfile/ca.crt"
-	urlVariable    = "IOTFILE_URL"
+	identityFile      = "/var/run/secrets/iotfile/token"
+	otherAudienceFile = "/var/run/secrets/iotfile/other-audience"
+	caFile            = "/etc/iotfile/ca.crt"
+	urlVariable       = "IOTFILE_URL"
 )
 
 const minPart = 5 << 20
@@ -46,7 +46,7 @@ func newAPI(keep bool) (*api, error) {
 		return nil, fmt.Errorf("%s holds no certificate", caFile)
 	}
 	return &api{
-		base: os.Getenv(urlVariable) + "/api/iotfile/v3", token: fromFile(tokenFile),
+		base: os.Getenv(urlVariable) + "/api/iotfile/v3", token: fromFile(identityFile),
 		http: &http.Client{
 			Timeout:       2 * time.Minute,
 			Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: !keep, MaxIdleConnsPerHost: 8},
