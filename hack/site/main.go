@@ -6,6 +6,7 @@ package main
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"flag"
 	"fmt"
 	"html/template"
@@ -89,22 +90,30 @@ func (s *site) add(name, file string) error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	up := strings.Repeat("../", strings.Count(name, "/"))
+	// The page is HTML already, and stands between two templates: what goes into a template is escaped.
 	var out bytes.Buffer
-	err = s.template.Execute(&out, map[string]any{
-		"Title": title, "Body": template.HTML(html), "Up": up, "Sections": s.sections, "Here": page(name),
-	})
-	if err != nil {
+	if err := s.template.ExecuteTemplate(&out, "top", map[string]any{"Title": title, "Up": up, "Sections": s.sections, "Here": page(name)}); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	out.WriteString(html)
+	if err := s.template.ExecuteTemplate(&out, "bottom", nil); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return s.write(page(name), out.Bytes())
 }
 
+// write writes a file of the site. Who may read it is what the umask says: a web server may run as somebody else.
 func (s *site) write(name string, data []byte) error {
-	file := filepath.Join(s.to, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	target := filepath.Join(s.to, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(file, data, 0o644)
+	file, err := os.Create(target)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	return errors.Join(err, file.Close())
 }
 
 // page is the page that a Markdown file becomes.

@@ -4,34 +4,37 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"strings"
 )
 
 // Tree reads every Markdown file below root, by its path from there. Directories whose names begin with a dot, bin and node_modules are left out.
+// A link that leads out of root is an error.
 func Tree(root string) (map[string]*Document, error) {
+	dir, err := os.OpenRoot(root)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = dir.Close() }()
+	files := dir.FS()
 	out := map[string]*Document{}
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	err = fs.WalkDir(files, ".", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		name := entry.Name()
-		if entry.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "bin" || name == "node_modules") {
-			return filepath.SkipDir
+		if entry.IsDir() && file != "." && (strings.HasPrefix(name, ".") || name == "bin" || name == "node_modules") {
+			return fs.SkipDir
 		}
-		if entry.IsDir() || filepath.Ext(name) != ".md" {
+		if entry.IsDir() || path.Ext(name) != ".md" {
 			return nil
 		}
-		source, err := os.ReadFile(path)
+		source, err := fs.ReadFile(files, file)
 		if err != nil {
 			return err
 		}
-		relative, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		if out[filepath.ToSlash(relative)], err = Parse(source); err != nil {
-			return fmt.Errorf("%s: %w", relative, err)
+		if out[file], err = Parse(source); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
 		}
 		return nil
 	})
