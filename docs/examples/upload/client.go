@@ -70,21 +70,32 @@ func (a *answer) refusal() error {
 	return fmt.Errorf("%d: %s", a.status, cmp.Or(e.Message, string(a.body)))
 }
 
+// later says whether the answer to an attempt, counted from 0, may be another one later.
+func (a *answer) later(attempt int) bool {
+	if a.status == http.StatusUnauthorized { // the token has ended meanwhile, and a new one is in the file, or soon will be
+		return attempt <= 1
+	}
+	return slices.Contains([]int{408, 429, 502, 503, 504}, a.status)
+}
+
+// pause is how long the server wants a client to wait, or else fallback.
+func (a *answer) pause(fallback time.Duration) time.Duration {
+	if seconds, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	return fallback
+}
+
 // do sends a request until it gets an answer other than "later".
 func (c *client) do(ctx context.Context, method, address string, body io.ReaderAt, size int64, header http.Header) (*answer, error) {
 	for attempt := 0; ; attempt++ {
 		a, err := c.once(ctx, method, address, body, size, header)
 		pause := time.Second << min(attempt, 5)
 		if err == nil {
-			later := slices.Contains([]int{408, 429, 502, 503, 504}, a.status)
-			// 401: the token has ended meanwhile, and a new one is in the file, or soon will be.
-			if !later && (a.status != http.StatusUnauthorized || attempt > 1) {
+			if !a.later(attempt) {
 				return a, nil
 			}
-			if seconds, e := strconv.Atoi(a.header.Get("Retry-After")); e == nil {
-				pause = time.Duration(seconds) * time.Second
-			}
-			err = a.refusal()
+			pause, err = a.pause(pause), a.refusal()
 		}
 		if attempt == 9 || ctx.Err() != nil {
 			return nil, err
