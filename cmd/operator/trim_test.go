@@ -27,7 +27,7 @@ func decoded(t *testing.T, name string) *v1alpha1.MultipartUpload {
 	u.Namespace, u.Name = "tenant", name
 	u.Labels = map[string]string{v1alpha1.LabelCreatedThrough: v1alpha1.CreatedThroughREST}
 	u.Finalizers = []string{v1alpha1.FinalizerAbortUpload}
-	u.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "somebody", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{}}`)}}}
+	u.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "somebody", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{}}`)}}
 	u.Spec.EntityID, u.Spec.Path, u.Spec.StoreName = "0123456789abcdef0123456789abcdef", "a/"+name, "store"
 	u.Spec.DesiredState, u.Spec.CreatedBy = v1alpha1.DesiredStateUploading, "system:serviceaccount:tenant:app"
 	u.Status.StoreName, u.Status.UploadID, u.Status.ObjectKey = "store", "id of "+name, "tenant/"+u.Spec.EntityID+"/a/"+name
@@ -153,7 +153,7 @@ func TestUploadsAreSmallInTheCache(t *testing.T) {
 		runtime.KeepAlive(known)
 		return taken
 	}
-	whole := measure(toolscache.TransformFunc(cache.TransformStripManagedFields()))
+	whole := measure(cache.TransformStripManagedFields())
 	trimmed := measure(newTrimmer().trim)
 	t.Logf("an open upload takes %d bytes, %d if nothing is shared", trimmed, whole)
 	if trimmed > cacheBytes || trimmed >= whole {

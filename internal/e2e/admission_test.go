@@ -30,8 +30,11 @@ func TestOwnRightsForAdmission(t *testing.T) {
 	manifest := fmt.Sprintf("apiVersion: iotfile.dev/v1alpha1\nkind: MultipartUpload\nmetadata:\n  name: refused\nspec:\n  entityID: %s\n  path: %s\n  storeName: none\n", f.entity, f.path)
 	eventually(t, "the API server asks the operator", func() error { // it hears of the configurations by a watch
 		out, err := tn.tryKubectl(t, manifest, "apply", "--dry-run=server", "-f", "-")
-		if err == nil || !strings.Contains(out, `the FileStore "none" does not exist`) {
-			return fmt.Errorf("an upload into a store that does not exist: %v %s", err, out)
+		if err == nil {
+			return fmt.Errorf("an upload into a store that does not exist is taken: %s", out)
+		}
+		if !strings.Contains(out, `the FileStore "none" does not exist`) {
+			return fmt.Errorf("an upload into a store that does not exist: %w %s", err, out)
 		}
 		return nil
 	})

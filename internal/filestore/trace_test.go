@@ -104,8 +104,8 @@ func TestTrace(t *testing.T) {
 				t.Errorf("%v: %s has the status %v", kind, span.Name, span.Status)
 			}
 			for _, a := range span.Attributes {
-				if strings.Contains(a.Value.Emit(), "the-key") {
-					t.Errorf("%s has the attribute %s=%s", span.Name, a.Key, a.Value.Emit())
+				if strings.Contains(a.Value.String(), "the-key") {
+					t.Errorf("%s has the attribute %s=%s", span.Name, a.Key, a.Value.String())
 				}
 			}
 		}
