@@ -172,10 +172,10 @@ func (r *FileStoreReconciler) probe(ctx context.Context, fs *v1alpha1.FileStore)
 		found, err = store.Probe(ctx)
 	}
 	now := metav1.NewTime(r.Clock.Now())
-	if fs.Status.ObservedGeneration != fs.Generation {
+	if ptr.Deref(fs.Status.ObservedGeneration, 0) != fs.Generation {
 		fs.Status.Capabilities = nil // what was found of another spec says nothing about this one
 	}
-	fs.Status.ObservedGeneration = fs.Generation
+	fs.Status.ObservedGeneration = ptr.To(fs.Generation)
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, ObservedGeneration: fs.Generation, LastTransitionTime: now,
 		Reason: v1alpha1.ReasonProbed, Message: "the bucket was reached, and the credentials are good",

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -183,8 +184,8 @@ func (r *rig) expectStore(reason string) *v1alpha1.FileStore {
 	if ready == nil || ready.Reason != reason || (ready.Status == metav1.ConditionTrue) != (reason == v1alpha1.ReasonProbed) || ready.Message == "" {
 		r.t.Fatalf("condition Ready is %+v, want reason %s", ready, reason)
 	}
-	if ready.ObservedGeneration != fs.Generation || fs.Status.ObservedGeneration != fs.Generation {
-		r.t.Errorf("the status speaks of generation %d, the store has %d", fs.Status.ObservedGeneration, fs.Generation)
+	if ready.ObservedGeneration != fs.Generation || ptr.Deref(fs.Status.ObservedGeneration, 0) != fs.Generation {
+		r.t.Errorf("the status speaks of generation %d, the store has %d", ptr.Deref(fs.Status.ObservedGeneration, 0), fs.Generation)
 	}
 	if s := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionStalled); s != nil && (s.Status != metav1.ConditionTrue || s.Reason != reason) {
 		r.t.Errorf("condition Stalled is %+v", s)

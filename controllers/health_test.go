@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -99,12 +100,12 @@ func checkHealth(t *testing.T, obj client.Object, kind string, conditions []meta
 
 func checkUploadHealth(t *testing.T, u *v1alpha1.MultipartUpload) {
 	t.Helper()
-	checkHealth(t, u, "MultipartUpload", u.Status.Conditions, u.Status.ObservedGeneration, uploadHealth)
+	checkHealth(t, u, "MultipartUpload", u.Status.Conditions, ptr.Deref(u.Status.ObservedGeneration, 0), uploadHealth)
 }
 
 func checkStoreHealth(t *testing.T, fs *v1alpha1.FileStore) {
 	t.Helper()
-	checkHealth(t, fs, "FileStore", fs.Status.Conditions, fs.Status.ObservedGeneration, storeHealth)
+	checkHealth(t, fs, "FileStore", fs.Status.Conditions, ptr.Deref(fs.Status.ObservedGeneration, 0), storeHealth)
 }
 
 func note(reason string) {
@@ -246,8 +247,8 @@ func TestHealthBeforeTheFirstPass(t *testing.T) {
 	}
 	// An object that was there before its kind had a default gets it when it is read.
 	u := r.get("up")
-	if u.Status.ObservedGeneration != -1 {
-		t.Errorf("a new status speaks of generation %d", u.Status.ObservedGeneration)
+	if observed := ptr.Deref(u.Status.ObservedGeneration, 0); observed != -1 {
+		t.Errorf("a new status speaks of generation %d", observed)
 	}
 }
 

@@ -169,7 +169,7 @@ func storeChanged() predicate.Predicate {
 		if !ok || !meta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionReady) {
 			return 0
 		}
-		return s.Status.ObservedGeneration
+		return ptr.Deref(s.Status.ObservedGeneration, 0)
 	}
 	return predicate.Or(
 		predicate.GenerationChangedPredicate{},

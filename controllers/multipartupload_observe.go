@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -103,7 +104,7 @@ func (r *MultipartUploadReconciler) observeStore(ctx context.Context, o *observa
 // unready is why a store cannot open an upload or assemble a file now, nil if it can: both depend on what the last probe found of the spec as it is.
 func unready(u *v1alpha1.MultipartUpload, fs *v1alpha1.FileStore) *upload.Problem {
 	problem := &upload.Problem{Reason: v1alpha1.ReasonStoreUnavailable, Message: fmt.Sprintf("the FileStore %q is not ready yet", fs.Name)}
-	probed := fs.Status.ObservedGeneration == fs.Generation && fs.Status.Capabilities != nil
+	probed := ptr.Deref(fs.Status.ObservedGeneration, 0) == fs.Generation && fs.Status.Capabilities != nil
 	if u.Status.UploadID != "" {
 		if probed || upload.Ended(u) || upload.Desired(u) != v1alpha1.DesiredStateCompleted {
 			return nil

@@ -95,7 +95,7 @@ func (r *MultipartUploadReconciler) closeUnrecorded(ctx context.Context, o *obse
 func newStatus(o *observation, done outcome, now time.Time) v1alpha1.MultipartUploadStatus {
 	u := o.Upload
 	s := *u.Status.DeepCopy()
-	s.ObservedGeneration = u.Generation
+	s.ObservedGeneration = ptr.To(u.Generation)
 	if done.opened != nil {
 		s.UploadID, s.ObjectKey, s.StoreName = done.opened.uploadID, done.opened.key, o.Store.Name
 		s.StartTime = ptr.To(metav1.NewTime(done.opened.at))

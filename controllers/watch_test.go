@@ -16,7 +16,7 @@ import (
 func TestWhichStoreChangesWake(t *testing.T) {
 	ready := func(generation int64) testkit.StoreOption {
 		return func(fs *v1alpha1.FileStore) {
-			fs.Status.ObservedGeneration = generation
+			fs.Status.ObservedGeneration = new(generation)
 			meta.SetStatusCondition(&fs.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonProbed})
 		}
 	}

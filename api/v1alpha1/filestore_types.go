@@ -305,7 +305,7 @@ type FileStoreStatus struct {
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are Ready and Stalled. Their reasons are listed in the documentation of the kind.
 	//

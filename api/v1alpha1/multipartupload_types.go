@@ -293,7 +293,7 @@ type MultipartUploadStatus struct {
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are Initiated, Completed, Ready and Stalled; `kubectl wait --for=condition=Ready` waits for the
 	// finished file. Their reasons are listed in the documentation of the kind.

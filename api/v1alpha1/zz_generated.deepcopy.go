@@ -230,6 +230,11 @@ func (in *FileStoreStatus) DeepCopyInto(out *FileStoreStatus) {
 		in, out := &in.LastProbeTime, &out.LastProbeTime
 		*out = (*in).DeepCopy()
 	}
+	if in.ObservedGeneration != nil {
+		in, out := &in.ObservedGeneration, &out.ObservedGeneration
+		*out = new(int64)
+		**out = **in
+	}
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
 		*out = make([]v1.Condition, len(*in))
@@ -396,6 +401,11 @@ func (in *MultipartUploadStatus) DeepCopyInto(out *MultipartUploadStatus) {
 		in, out := &in.Progress, &out.Progress
 		*out = new(UploadProgress)
 		(*in).DeepCopyInto(*out)
+	}
+	if in.ObservedGeneration != nil {
+		in, out := &in.ObservedGeneration, &out.ObservedGeneration
+		*out = new(int64)
+		**out = **in
 	}
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions

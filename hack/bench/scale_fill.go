@@ -59,7 +59,7 @@ func newRecord(kind string, i int) *v1alpha1.MultipartUpload {
 	u.Spec.ContentType, u.Spec.CreatedBy, u.Spec.DesiredState = "application/octet-stream", "system:serviceaccount:"+u.Namespace+":bench", v1alpha1.DesiredStateUploading
 	u.Name = upload.Name(scaleStore, upload.FileOf(u))
 	u.Labels = map[string]string{v1alpha1.LabelCreatedThrough: v1alpha1.CreatedThroughREST}
-	u.Status.StoreName, u.Status.ObservedGeneration, u.Status.FileVersion = scaleStore, 1, ptr.To[int64](0)
+	u.Status.StoreName, u.Status.ObservedGeneration, u.Status.FileVersion = scaleStore, ptr.To[int64](1), ptr.To[int64](0)
 	u.Status.ObjectKey = scaleStore + "/" + u.Namespace + "/" + entity + "/" + u.Spec.Path
 	return u
 }

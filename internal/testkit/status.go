@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -64,14 +65,15 @@ func (f *faults) checkOpening(u *v1alpha1.MultipartUpload) {
 // checkConditions: they agree with each other, with the phase and with kstatus, which takes Stalled for a failure and Ready for success.
 func (f *faults) checkConditions(u *v1alpha1.MultipartUpload) {
 	s := u.Status
-	f.check(s.ObservedGeneration > 0 && s.ObservedGeneration <= u.Generation, "observedGeneration %d of generation %d", s.ObservedGeneration, u.Generation)
+	observed := ptr.Deref(s.ObservedGeneration, 0)
+	f.check(observed > 0 && observed <= u.Generation, "observedGeneration %d of generation %d", observed, u.Generation)
 	byType := map[string]metav1.Condition{}
 	for _, c := range s.Conditions {
 		_, twice := byType[c.Type]
 		f.check(!twice, "condition %s is there twice", c.Type)
 		byType[c.Type] = c
 		f.check(c.Reason != "" && c.Message != "", "condition %s has no reason or message: %+v", c.Type, c)
-		f.check(c.ObservedGeneration == s.ObservedGeneration, "condition %s speaks of generation %d, the status of %d", c.Type, c.ObservedGeneration, s.ObservedGeneration)
+		f.check(c.ObservedGeneration == observed, "condition %s speaks of generation %d, the status of %d", c.Type, c.ObservedGeneration, observed)
 		f.check(s.UploadID == "" || !strings.Contains(c.Message, s.UploadID), "condition %s names the upload id", c.Type)
 	}
 	ready, completed, stalled := byType[v1alpha1.ConditionReady], byType[v1alpha1.ConditionCompleted], byType[v1alpha1.ConditionStalled]
@@ -129,7 +131,8 @@ func CheckTransition(old, updated *v1alpha1.MultipartUpload) error {
 	f.check(a.StoreName == "" || a.StoreName == b.StoreName, "storeName went from %q to %q", a.StoreName, b.StoreName)
 	f.check(a.StartTime == nil || a.StartTime.Equal(b.StartTime), "startTime went from %v to %v", a.StartTime, b.StartTime)
 	f.check(a.CompletionTime == nil || a.CompletionTime.Equal(b.CompletionTime), "completionTime went from %v to %v", a.CompletionTime, b.CompletionTime)
-	f.check(a.ObservedGeneration <= b.ObservedGeneration, "observedGeneration went from %d to %d", a.ObservedGeneration, b.ObservedGeneration)
+	seen, sees := ptr.Deref(a.ObservedGeneration, 0), ptr.Deref(b.ObservedGeneration, 0)
+	f.check(seen <= sees, "observedGeneration went from %d to %d", seen, sees)
 	before, after := meta.FindStatusCondition(a.Conditions, v1alpha1.ConditionReady), meta.FindStatusCondition(b.Conditions, v1alpha1.ConditionReady)
 	if before != nil && a.CompletionTime != nil {
 		f.check(after != nil && after.Reason == before.Reason, "the end %s was left for %+v", before.Reason, after)

@@ -71,7 +71,7 @@ func (s *Source) StoreConfig(ctx context.Context, name string) (filestore.Config
 
 // probed is what was found of the spec as it is now: what was found of another endpoint says nothing about this one.
 func probed(store *v1alpha1.FileStore) *v1alpha1.FileStoreCapabilities {
-	if store.Status.ObservedGeneration != store.Generation {
+	if observed := store.Status.ObservedGeneration; observed == nil || *observed != store.Generation {
 		return nil
 	}
 	return store.Status.Capabilities

@@ -33,7 +33,7 @@ func store(name, secretName string, generation, observed int64) *v1alpha1.FileSt
 			TLS: &v1alpha1.FileStoreTLS{CABundle: []byte("pem")},
 		},
 		Status: v1alpha1.FileStoreStatus{
-			ObservedGeneration: observed,
+			ObservedGeneration: new(observed),
 			Capabilities:       &v1alpha1.FileStoreCapabilities{PayloadMode: v1alpha1.PayloadTrailingCRC32C, ListingMetadata: new(true)},
 		},
 	}
