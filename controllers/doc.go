@@ -18,6 +18,7 @@
 //	internal/upload/decide.go      decide: pure
 //	checks.go                     when uploads that take parts are compared with object storage
 //	multipartupload_act.go         act: the only calls that change object storage
+//	own_writes.go                  what was written, until the cache shows it
 //	multipartupload_cleared.go     what has expired and is gone, but not recorded yet
 //	multipartupload_status.go      report: the status, recomputed whole
 //	multipartupload_record.go      the record's finalizer, and its end

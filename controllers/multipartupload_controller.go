@@ -51,6 +51,7 @@ type MultipartUploadReconciler struct {
 
 	cleared clearedUploads
 	checks  checks
+	writes  ownWrites
 }
 
 // SetupWithManager registers the reconciler: it runs on the replica that holds the lease.
@@ -70,7 +71,11 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 	u := &v1alpha1.MultipartUpload{}
 	if err := r.Client.Get(ctx, req.NamespacedName, u); err != nil {
 		r.checks.forget(req.NamespacedName)
+		r.writes.forget(req.NamespacedName)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if r.writes.hidden(u, r.Clock.Now()) {
+		return reconcile.Result{RequeueAfter: cacheLag, Priority: ptr.To(priorityOf(u))}, nil // the event of the write brings the next look
 	}
 	if upload.Ended(u) {
 		r.checks.forget(req.NamespacedName)

@@ -22,6 +22,7 @@ func (r *MultipartUploadReconciler) patchFinalizer(ctx context.Context, u *v1alp
 	if err := r.Client.Patch(ctx, changed, lockedPatch(u)); err != nil {
 		return fmt.Errorf("patch finalizer: %w", err)
 	}
+	r.writes.note(changed, r.Clock.Now())
 	return nil
 }
 

@@ -39,6 +39,7 @@ func (r *MultipartUploadReconciler) report(ctx context.Context, o *observation, 
 		return fmt.Errorf("patch status: %w", err)
 	}
 	o.Upload = updated
+	r.writes.note(updated, r.Clock.Now())
 	switch {
 	case done.opened != nil:
 		failpoint.Hit(failpoint.UploadRecorded)

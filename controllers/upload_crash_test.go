@@ -149,12 +149,24 @@ func TestStaleCacheDoesNotOpenTwice(t *testing.T) {
 	_, err := r.step("up")
 	r.must(err)
 	stale := r.get("up")
-	r.drive("up")
-	u := r.get("up")
 	r.faults.cached = func() *v1alpha1.MultipartUpload { return stale }
+	_, err = r.step("up")
+	r.must(err)
+	u := r.get("up")
 	for range 3 {
 		_, err := r.step("up")
 		r.must(err)
+	}
+	if n := r.backend.Calls(memory.CreateUpload); n != 1 {
+		t.Errorf("the upload was opened %d times by who knows that it is", n)
+	}
+	r.clock.Step(time.Minute) // the cache had its time to catch up: now the version that the write carries is what counts
+	for range 3 {
+		_, err := r.step("up")
+		r.must(err)
+	}
+	if r.backend.Calls(memory.CreateUpload) == 1 {
+		t.Error("the record is not looked at again")
 	}
 	if open := r.backend.OpenUploads(); len(open) != 1 || open[0].UploadRef != ref(u) {
 		t.Errorf("%+v are open, recorded is %s", open, u.Status.UploadID)
