@@ -18,6 +18,7 @@
 //	internal/upload/decide.go      decide: pure
 //	checks.go                     when uploads that take parts are compared with object storage
 //	multipartupload_act.go         act: the only calls that change object storage
+//	tidying.go                     how fast records are written that nobody waits for
 //	own_writes.go                  what was written, until the cache shows it
 //	multipartupload_cleared.go     what has expired and is gone, but not recorded yet
 //	multipartupload_status.go      report: the status, recomputed whole

@@ -30,8 +30,8 @@ type outcome struct {
 	// after, retry and again are when to look again: at a time, after a pause, at once.
 	after        time.Time
 	retry, again bool
-	// cleared: the parts are gone, and that is recorded by a later pass, which has time.
-	cleared bool
+	// priority of that look, if it is not that of the upload.
+	priority *int
 }
 
 // opened is what is recorded of an upload that has just been opened.
@@ -43,6 +43,11 @@ type opened struct {
 // act takes the step. Each is safe to repeat, whatever became of an earlier try.
 func (r *MultipartUploadReconciler) act(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
 	done := outcome{state: d.State, after: d.After, retry: d.Retry}
+	if tidies(o, d) {
+		if wait := r.tidying.wait(client.ObjectKeyFromObject(o.Upload), r.TidyRate, r.Clock.Now()); wait > 0 {
+			return outcome{after: r.Clock.Now().Add(wait), priority: r.cleared.priority(o.Upload)}, nil
+		}
+	}
 	switch d.Step {
 	case upload.StepWait:
 		return done, nil

@@ -3,6 +3,8 @@ package controllers
 import (
 	"sync"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -24,11 +26,19 @@ func (c *clearedUploads) has(u *v1alpha1.MultipartUpload) bool {
 	return known && id == u.Status.UploadID && !upload.Ended(u)
 }
 
+// priority is that of the next look at an upload whose parts are gone, nil if they are not known to be.
+func (c *clearedUploads) priority(u *v1alpha1.MultipartUpload) *int {
+	if !c.has(u) {
+		return nil
+	}
+	return ptr.To(priorityCleared)
+}
+
 // clear leaves it to a later pass to record that the upload has expired.
 func (r *MultipartUploadReconciler) clear(o *observation) outcome {
 	r.cleared.add(o.Upload)
 	if at := upload.ExpirationTime(o.Upload, o.Store); !at.IsZero() {
 		expiryDelaySeconds.Observe(max(0, r.Clock.Since(at).Seconds()))
 	}
-	return outcome{cleared: true}
+	return outcome{after: r.Clock.Now(), priority: r.cleared.priority(o.Upload)}
 }

@@ -29,7 +29,7 @@ const (
 	stalledPause   = time.Minute
 )
 
-// MultipartUploadReconciler drives each MultipartUpload to what its owner wants of it. All exported fields but Tracer are required.
+// MultipartUploadReconciler drives each MultipartUpload to what its owner wants of it. All exported fields but TidyRate and Tracer are required.
 type MultipartUploadReconciler struct {
 	// Client reads from the informer cache, which must have upload.Indexes, and writes.
 	Client client.Client
@@ -46,12 +46,15 @@ type MultipartUploadReconciler struct {
 	FinalizerTimeout time.Duration
 	// Workers is how many uploads are reconciled at once, which bounds the calls to object storage.
 	Workers int
+	// TidyRate is how many writes a second go into records that nobody waits for; 0 for DefaultTidyRate.
+	TidyRate int
 	// Tracer gets a span for each pass; nil for none.
 	Tracer trace.Tracer
 
 	cleared clearedUploads
 	checks  checks
 	writes  ownWrites
+	tidying tidying
 }
 
 // SetupWithManager registers the reconciler: it runs on the replica that holds the lease.
@@ -72,6 +75,7 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 	if err := r.Client.Get(ctx, req.NamespacedName, u); err != nil {
 		r.checks.forget(req.NamespacedName)
 		r.writes.forget(req.NamespacedName)
+		r.tidying.forget(req.NamespacedName)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.writes.hidden(u, r.Clock.Now()) {
@@ -98,9 +102,9 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 		return reconcile.Result{}, err
 	}
 	result := r.next(done)
-	result.Priority = ptr.To(priorityOf(seen.Upload))
-	if done.cleared {
-		result.Priority = ptr.To(priorityCleared)
+	result.Priority = done.priority
+	if result.Priority == nil {
+		result.Priority = ptr.To(priorityOf(seen.Upload))
 	}
 	return result, nil
 }
@@ -109,8 +113,6 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 func (r *MultipartUploadReconciler) next(done outcome) reconcile.Result {
 	const jitter = 0.2
 	switch {
-	case done.cleared:
-		return reconcile.Result{RequeueAfter: time.Millisecond}
 	case done.again:
 		return reconcile.Result{RequeueAfter: time.Second}
 	case done.retry && done.state.Stalled:

@@ -86,7 +86,7 @@ func addControllers(mgr ctrl.Manager, base cluster.Cluster, o *options, provider
 	events := base.GetEventRecorder("iotfile-operator")
 	uploads := &controllers.MultipartUploadReconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
-		FinalizerTimeout: o.finalizerTimeout, Workers: o.workers, Tracer: o.tracing.Tracer(),
+		FinalizerTimeout: o.finalizerTimeout, Workers: o.workers, TidyRate: o.tidyRate, Tracer: o.tracing.Tracer(),
 	}
 	known := controllers.CachedUploads(base.GetCache())
 	filestores := &controllers.FileStoreReconciler{

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/iotfile-operator/iotfile-operator/controllers"
 	"github.com/iotfile-operator/iotfile-operator/internal/leader"
 	"github.com/iotfile-operator/iotfile-operator/internal/tracing"
 )
@@ -44,6 +45,7 @@ type options struct {
 	gracePeriod      time.Duration
 
 	workers          int
+	tidyRate         int
 	finalizerTimeout time.Duration
 	probeInterval    time.Duration
 	sweepInterval    time.Duration
@@ -96,6 +98,8 @@ func parseFlags() (*options, error) {
 	flag.DurationVar(&o.gracePeriod, "grace-period", 5*time.Minute,
 		"How long parts in flight may take to finish after that. The pod's terminationGracePeriodSeconds must be longer than both.")
 	flag.IntVar(&o.workers, "workers", 32, "How many uploads are reconciled at once.")
+	flag.IntVar(&o.tidyRate, "tidy-rate", controllers.DefaultTidyRate,
+		"How many writes a second go into the records of uploads that nobody waits for: to say that one has expired, to let that of one that has ended go. Twice as many as uploads end in a second, over a day.")
 	flag.DurationVar(&o.finalizerTimeout, "finalizer-timeout", 10*time.Minute,
 		"How long a deleted upload waits for object storage that cannot be reached before its record goes without its parts.")
 	flag.DurationVar(&o.probeInterval, "probe-interval", 5*time.Minute, "How often a FileStore that is ready is probed again.")
@@ -119,8 +123,8 @@ func (o *options) validate() error {
 	if o.webhookNames == "" {
 		o.webhookNames = "iotfile-operator-webhook." + o.namespace + ".svc"
 	}
-	if o.workers < 1 || o.maxPartsInFlight < 1 {
-		return errors.New("--workers and --max-parts-in-flight must be at least 1")
+	if o.workers < 1 || o.tidyRate < 1 || o.maxPartsInFlight < 1 {
+		return errors.New("--workers, --tidy-rate and --max-parts-in-flight must be at least 1")
 	}
 	if err := o.lease(nil, logr.Discard()).Validate(); err != nil && o.leaderElect {
 		return fmt.Errorf("--lease-duration, --renew-deadline and --retry-period: %w", err)
