@@ -43,11 +43,6 @@ type opened struct {
 // act takes the step. Each is safe to repeat, whatever became of an earlier try.
 func (r *MultipartUploadReconciler) act(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
 	done := outcome{state: d.State, after: d.After, retry: d.Retry}
-	if tidies(o, d) {
-		if wait := r.tidying.wait(client.ObjectKeyFromObject(o.Upload), r.TidyRate, r.Clock.Now()); wait > 0 {
-			return outcome{after: r.Clock.Now().Add(wait), priority: r.cleared.priority(o.Upload)}, nil
-		}
-	}
 	switch d.Step {
 	case upload.StepWait:
 		return done, nil

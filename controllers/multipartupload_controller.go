@@ -89,6 +89,12 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 		return reconcile.Result{}, err
 	}
 	decision := upload.Decide(seen.Observation, seen.at)
+	if tidies(seen, decision) {
+		if wait := r.tidying.enter(req.NamespacedName, r.TidyRate, r.Clock.Now()); wait > 0 {
+			return r.result(seen, outcome{after: r.Clock.Now().Add(wait), priority: r.cleared.priority(u)}), nil
+		}
+		defer r.tidying.leave()
+	}
 	stepsTotal.WithLabelValues(string(decision.Step)).Inc()
 	done, err := r.act(ctx, seen, decision)
 	if err == nil {
@@ -101,12 +107,17 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	return r.result(seen, done), nil
+}
+
+// result is when to look again, and with what priority.
+func (r *MultipartUploadReconciler) result(seen *observation, done outcome) reconcile.Result {
 	result := r.next(done)
 	result.Priority = done.priority
 	if result.Priority == nil {
 		result.Priority = ptr.To(priorityOf(seen.Upload))
 	}
-	return result, nil
+	return result
 }
 
 // next is when to look again.

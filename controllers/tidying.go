@@ -14,6 +14,9 @@ import (
 // it. They wait for nothing but the API server, so as many as there are workers would be under way at once. An API server that has no more processors than
 // ours had is then so busy with them that its watches fall behind by half a minute, and with them all starts and completions.
 //
+// atOnceTidied bounds how many are under way: where each takes long, because the API server has too much to do, there are fewer in a second.
+const atOnceTidied = 2
+
 // DefaultTidyRate is how many where MultipartUploadReconciler.TidyRate does not say it. Each upload that is completed needs two, so half as many uploads a second can come and go.
 const DefaultTidyRate = 50
 
@@ -23,10 +26,12 @@ type tidying struct {
 	limiter *rate.Limiter
 	// turns are when those that had to wait may go.
 	turns map[types.NamespacedName]time.Time
+	// underWay is how many have had their turn, and have not left yet.
+	underWay int
 }
 
-// wait is how long the upload has to wait for its turn, of which there are so many a second, from the first call on; it has come when that is 0.
-func (t *tidying) wait(name types.NamespacedName, perSecond int, now time.Time) time.Duration {
+// enter is how long the upload has to wait for its turn, of which there are so many a second. It has come when that is 0, and then leave is to be called.
+func (t *tidying) enter(name types.NamespacedName, perSecond int, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.limiter == nil {
@@ -39,12 +44,24 @@ func (t *tidying) wait(name types.NamespacedName, perSecond int, now time.Time) 
 	if !waiting {
 		turn = now.Add(t.limiter.ReserveN(now, 1).DelayFrom(now))
 	}
+	if !turn.After(now) && t.underWay >= atOnceTidied {
+		const pause = 20 * time.Millisecond
+		turn = now.Add(max(pause, t.limiter.ReserveN(now, 1).DelayFrom(now))) // the line goes on; this one is in it once more
+	}
 	if turn.After(now) {
 		t.turns[name] = turn
 		return turn.Sub(now)
 	}
 	delete(t.turns, name)
+	t.underWay++
 	return 0
+}
+
+// leave says that the write is done, or has failed.
+func (t *tidying) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.underWay--
 }
 
 // forget drops the turn of an upload that is gone.

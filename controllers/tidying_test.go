@@ -8,6 +8,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
+// enterAndLeave is a turn that takes no time.
+func (t *tidying) enterAndLeave(name types.NamespacedName, perSecond int, now time.Time) time.Duration {
+	wait := t.enter(name, perSecond, now)
+	if wait == 0 {
+		t.leave()
+	}
+	return wait
+}
+
 // A few go at once, the others one after the other, each when it was told to, and none twice in the line.
 func TestTidying(t *testing.T) {
 	var line tidying
@@ -16,7 +25,7 @@ func TestTidying(t *testing.T) {
 	const perSecond = 10
 	var waits []time.Duration
 	for i := range 3 * perSecond {
-		waits = append(waits, line.wait(name(i), perSecond, now))
+		waits = append(waits, line.enterAndLeave(name(i), perSecond, now))
 	}
 	for i, got := range waits {
 		if want := time.Duration(max(0, i-perSecond+1)) * time.Second / perSecond; got.Round(time.Millisecond) != want {
@@ -24,14 +33,34 @@ func TestTidying(t *testing.T) {
 		}
 	}
 	last := 3*perSecond - 1
-	if got := line.wait(name(last), perSecond, now.Add(time.Second)); got != waits[last]-time.Second {
+	if got := line.enterAndLeave(name(last), perSecond, now.Add(time.Second)); got != waits[last]-time.Second {
 		t.Errorf("looked at too early, it waits %s more", got)
 	}
-	if got := line.wait(name(last), perSecond, now.Add(waits[last])); got != 0 {
+	if got := line.enterAndLeave(name(last), perSecond, now.Add(waits[last])); got != 0 {
 		t.Errorf("its turn has come, and it waits %s", got)
 	}
 	line.forget(name(last - 1))
 	if len(line.turns) != 2*perSecond-2 {
 		t.Errorf("%d are in the line", len(line.turns))
+	}
+}
+
+// While writes take long, those whose turn has come wait for another one.
+func TestTidyingSlowly(t *testing.T) {
+	var line tidying
+	now := time.Unix(1_000_000, 0)
+	name := func(i int) types.NamespacedName { return types.NamespacedName{Namespace: "ns", Name: fmt.Sprint(i)} }
+	for i := range atOnceTidied {
+		if wait := line.enter(name(i), 100, now); wait != 0 {
+			t.Fatalf("number %d waits %s", i, wait)
+		}
+	}
+	wait := line.enter(name(atOnceTidied), 100, now)
+	if wait <= 0 || wait > time.Second {
+		t.Errorf("one too many waits %s", wait)
+	}
+	line.leave()
+	if wait := line.enter(name(atOnceTidied), 100, now.Add(wait)); wait != 0 {
+		t.Errorf("there is room, and it waits %s", wait)
 	}
 }
