@@ -76,17 +76,7 @@ func (b *bed) tenant(ctx context.Context, name string, connections int) (*tenant
 	if err != nil {
 		return nil, err
 	}
-	if err := c.Create(ctx, b.stores[0].namespace(name)); err != nil {
-		return nil, err
-	}
-	token, err := b.system.ControlPlane.ApplicationToken(ctx, name, "bench", 2*time.Hour)
-	if err != nil {
-		return nil, err
-	}
-	return &tenant{
-		url:    fmt.Sprintf("%s/namespaces/%s/api/iotfile/v3/files/%s", b.system.Operator.URL, name, entity),
-		header: map[string]string{"Authorization": "Bearer " + token}, client: &http.Client{Transport: newTransport(connections)},
-	}, nil
+	return b.tenantOf(ctx, c, b.stores[0], name, connections)
 }
 
 // run has the neighbour work for a time, beside the flood if there is one. The flood goes on until the last of the neighbour's files is done.
