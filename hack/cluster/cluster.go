@@ -38,18 +38,22 @@ func (c *cluster) program(ctx context.Context, stdin io.Reader, program string, 
 // patience is how long a state may take to be reached: generous, because machines are shared.
 const patience = 3 * time.Minute
 
-// eventually asks until there is no error, and gives up with the last one.
+// eventually asks until there is no error, and gives up with the last answer: not with the one that its own time-out cut off, which would hide what was wrong.
 func eventually(ctx context.Context, what string, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not within %s", patience))
 	defer cancel()
+	var last error
 	for {
 		err := check(ctx)
 		if err == nil {
 			return nil
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: %w; last: %w", what, context.Cause(ctx), err)
+			return fmt.Errorf("%s: %w; last: %w", what, context.Cause(ctx), last)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
@@ -50,6 +51,29 @@ func (s *suite) takeInventory(ctx context.Context) (inventory, error) {
 	return all, nil
 }
 
+// atRest is how long a cluster makes nothing more by itself before its inventory is believed.
+const atRest = 5 * time.Second
+
+// takeInventoryBefore waits until the cluster has made what it makes for itself, since that would look left over later.
+func (s *suite) takeInventoryBefore(ctx context.Context) error {
+	return eventually(ctx, "the cluster is at rest", func(ctx context.Context) error {
+		first, err := s.takeInventory(ctx)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-time.After(atRest):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		s.before, err = s.takeInventory(ctx)
+		if err == nil && !maps.Equal(first, s.before) {
+			err = fmt.Errorf("it had %d objects, and has %d after %s", len(first), len(s.before), atRest)
+		}
+		return err
+	})
+}
+
 // add lists the objects of a kind.
 func (i inventory) add(ctx context.Context, client metadata.Interface, kind schema.GroupVersionResource) error {
 	objects, err := client.Resource(kind).List(ctx, metav1.ListOptions{})
@@ -57,6 +81,9 @@ func (i inventory) add(ctx context.Context, client metadata.Interface, kind sche
 		return fmt.Errorf("list %s: %w", kind.Resource, err)
 	}
 	for _, object := range objects.Items {
+		if object.Namespace == corev1.NamespaceNodeLease {
+			continue // kubelets make theirs when they come to it, some time after their node is ready
+		}
 		i[strings.TrimPrefix(kind.Resource+"."+kind.Group+" "+object.Namespace+"/"+object.Name, " ")] = true
 	}
 	return nil

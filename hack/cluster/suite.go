@@ -119,8 +119,7 @@ func (s *suite) prepare(ctx context.Context) error {
 			return "an application with a service account and the role iotfile-editor", s.makeCertificate(ctx)
 		}},
 		{"inventory", func() (string, error) {
-			var err error
-			s.before, err = s.takeInventory(ctx)
+			err := s.takeInventoryBefore(ctx)
 			return fmt.Sprintf("%d objects before anything is installed", len(s.before)), err
 		}},
 	}
