@@ -90,7 +90,7 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 	}
 	decision := upload.Decide(seen.Observation, seen.at)
 	if tidies(seen, decision) {
-		if wait := r.tidying.enter(req.NamespacedName, r.TidyRate, r.Clock.Now()); wait > 0 {
+		if wait := r.tidying.enter(req.NamespacedName, decision.Step == upload.StepFinish, r.TidyRate, r.Clock.Now()); wait > 0 {
 			return r.result(seen, outcome{after: r.Clock.Now().Add(wait), priority: r.cleared.priority(u)}), nil
 		}
 		defer r.tidying.leave()
@@ -144,11 +144,11 @@ func (r *MultipartUploadReconciler) waitingForFile(ctx context.Context, obj clie
 	if !ok {
 		return nil
 	}
-	var same v1alpha1.MultipartUploadList
-	if err := r.Client.List(ctx, &same, client.InNamespace(u.Namespace), client.MatchingFields{upload.FileIndex: upload.FileIndexKey(u)}); err != nil {
+	same, err := r.ofFile(ctx, upload.FileOf(u))
+	if err != nil {
 		return nil // the waiting ones look again by themselves
 	}
-	return slices.DeleteFunc(same.Items, func(other v1alpha1.MultipartUpload) bool {
+	return slices.DeleteFunc(same, func(other v1alpha1.MultipartUpload) bool {
 		return other.UID == u.UID || other.Status.UploadID != "" || upload.Ended(&other)
 	})
 }

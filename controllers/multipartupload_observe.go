@@ -138,12 +138,12 @@ func withoutSelectors(stores []v1alpha1.FileStore) []v1alpha1.FileStore {
 // observeOthers finds out who else has the file, and how much the namespace has open.
 func (r *MultipartUploadReconciler) observeOthers(ctx context.Context, o *observation) error {
 	u := o.Upload
-	var same v1alpha1.MultipartUploadList
-	if err := r.Client.List(ctx, &same, client.InNamespace(u.Namespace), client.MatchingFields{upload.FileIndex: upload.FileIndexKey(u)}); err != nil {
-		return fmt.Errorf("list uploads of the file: %w", err)
+	same, err := r.ofFile(ctx, upload.FileOf(u))
+	if err != nil {
+		return err
 	}
-	for i := range same.Items {
-		other := &same.Items[i]
+	for i := range same {
+		other := &same[i]
 		if other.UID != u.UID && upload.Holds(other) && (o.Holder == nil || upload.Goes(other, o.Holder)) {
 			o.Holder = other
 		}
@@ -152,6 +152,16 @@ func (r *MultipartUploadReconciler) observeOthers(ctx context.Context, o *observ
 		return nil
 	}
 	return r.observeHeld(ctx, o)
+}
+
+// ofFile are copies of all uploads of a file that the cache has.
+func (r *MultipartUploadReconciler) ofFile(ctx context.Context, file upload.File) ([]v1alpha1.MultipartUpload, error) {
+	var found v1alpha1.MultipartUploadList
+	err := r.Client.List(ctx, &found, client.InNamespace(file.Namespace), client.MatchingFields{upload.FileIndex: file.IndexKey()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, fmt.Errorf("list uploads of the file: %w", err)
+	}
+	return upload.OfFile(found.Items, file), nil
 }
 
 // observeHeld finds out what the namespace's other uploads hold in the store, as far as that is limited.

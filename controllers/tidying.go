@@ -18,43 +18,65 @@ import (
 const atOnceTidied = 2
 
 // DefaultTidyRate is how many where MultipartUploadReconciler.TidyRate does not say it. Each upload that is completed needs two, so half as many uploads a second can come and go.
-const DefaultTidyRate = 50
+const DefaultTidyRate = 200
 
 // tidying gives each of these writes its time. The zero value is ready.
 type tidying struct {
 	mu      sync.Mutex
 	limiter *rate.Limiter
 	// turns are when those that had to wait may go.
-	turns map[types.NamespacedName]time.Time
+	turns map[types.NamespacedName]turn
+	// ends is how many of turns are to record an end: people look at those.
+	ends int
 	// underWay is how many have had their turn, and have not left yet.
 	underWay int
 }
 
-// enter is how long the upload has to wait for its turn, of which there are so many a second. It has come when that is 0, and then leave is to be called.
-func (t *tidying) enter(name types.NamespacedName, perSecond int, now time.Time) time.Duration {
+type turn struct {
+	at  time.Time
+	end bool
+}
+
+// enter is how long the upload has to wait for its turn, of which there are so many a second. It has come when that is 0, and then leave is to be called. What
+// records no end has no turn while there is an end to record.
+func (t *tidying) enter(name types.NamespacedName, end bool, perSecond int, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if perSecond <= 0 {
+		perSecond = DefaultTidyRate
+	}
 	if t.limiter == nil {
-		if perSecond <= 0 {
-			perSecond = DefaultTidyRate
+		t.limiter, t.turns = rate.NewLimiter(rate.Limit(perSecond), perSecond), map[types.NamespacedName]turn{}
+	}
+	mine, waiting := t.turns[name]
+	t.drop(name)
+	const pause = 20 * time.Millisecond
+	switch {
+	case !end && t.ends > 0:
+		mine.at = now.Add(max(pause, time.Duration(t.ends)*time.Second/time.Duration(perSecond)))
+	case !waiting || mine.end != end:
+		mine.at = now.Add(t.limiter.ReserveN(now, 1).DelayFrom(now))
+	}
+	if !mine.at.After(now) && t.underWay >= atOnceTidied {
+		mine.at = now.Add(max(pause, t.limiter.ReserveN(now, 1).DelayFrom(now))) // the line goes on; this one is in it once more
+	}
+	if mine.at.After(now) {
+		t.turns[name] = turn{mine.at, end}
+		if end {
+			t.ends++
 		}
-		t.limiter, t.turns = rate.NewLimiter(rate.Limit(perSecond), perSecond), map[types.NamespacedName]time.Time{}
+		return mine.at.Sub(now)
 	}
-	turn, waiting := t.turns[name]
-	if !waiting {
-		turn = now.Add(t.limiter.ReserveN(now, 1).DelayFrom(now))
-	}
-	if !turn.After(now) && t.underWay >= atOnceTidied {
-		const pause = 20 * time.Millisecond
-		turn = now.Add(max(pause, t.limiter.ReserveN(now, 1).DelayFrom(now))) // the line goes on; this one is in it once more
-	}
-	if turn.After(now) {
-		t.turns[name] = turn
-		return turn.Sub(now)
-	}
-	delete(t.turns, name)
 	t.underWay++
 	return 0
+}
+
+// drop takes the upload out of the line.
+func (t *tidying) drop(name types.NamespacedName) {
+	if t.turns[name].end {
+		t.ends--
+	}
+	delete(t.turns, name)
 }
 
 // leave says that the write is done, or has failed.
@@ -68,7 +90,7 @@ func (t *tidying) leave() {
 func (t *tidying) forget(name types.NamespacedName) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.turns, name)
+	t.drop(name)
 }
 
 // tidies says whether a step is a write that nobody waits for.

@@ -62,10 +62,21 @@ func (c *control) compareWithFloor(ctx context.Context, rounds int) error {
 	return nil
 }
 
+// floorPause is between two measurements: what each leaves to be done, events, watches and passes of the reconciler, is not to burden the next.
+const floorPause = 150 * time.Millisecond
+
 func (c *control) compareOnce(ctx context.Context, f *floor, path string, times map[string]latencies) error {
-	began := time.Now()
+	var began time.Time
+	begin := func() error {
+		err := sleep(ctx, floorPause)
+		began = time.Now()
+		return err
+	}
 	note := func(what string, err error) error {
 		times[what] = append(times[what], time.Since(began).Seconds())
+		return err
+	}
+	if err := begin(); err != nil {
 		return err
 	}
 	if _, err := c.kept.put(ctx, path, "upload=start", ""); note("start", err) != nil {
@@ -80,7 +91,9 @@ func (c *control) compareOnce(ctx context.Context, f *floor, path string, times 
 		return err
 	}
 	u := &floorUpload{object: object, ref: filestore.UploadRef{Key: "floor/" + record.Status.ObjectKey}}
-	began = time.Now()
+	if err := begin(); err != nil {
+		return err
+	}
 	if err := note("bare start", f.start(ctx, u, record, status)); err != nil {
 		return err
 	}
@@ -90,7 +103,9 @@ func (c *control) compareOnce(ctx context.Context, f *floor, path string, times 
 	if err := f.part(ctx, u); err != nil {
 		return err
 	}
-	began = time.Now()
+	if err := begin(); err != nil {
+		return err
+	}
 	if _, err := c.kept.put(ctx, path, "upload=complete", ""); note("complete", err) != nil {
 		return err
 	}
@@ -100,7 +115,9 @@ func (c *control) compareOnce(ctx context.Context, f *floor, path string, times 
 	if _, status, err = f.copyOf(record); err != nil {
 		return err
 	}
-	began = time.Now()
+	if err := begin(); err != nil {
+		return err
+	}
 	return note("bare complete", f.complete(ctx, u, status))
 }
 

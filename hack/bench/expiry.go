@@ -81,6 +81,7 @@ func measureExpiry(ctx context.Context, b *bed, s settings) error {
 	fmt.Printf("\n%s; load average %s. %d uploads in %d namespaces expire within %s.\n", machine(), loadAverage(), made, expiryNamespaces, expiryWindow)
 	e.watcher.report()
 	gone.report()
+	gone.reportAll()
 	fmt.Printf("\n| starts, %d a second | p50 | p99 | max | of |\n|---|--:|--:|--:|--:|\n", startRate)
 	rest.report("at rest")
 	meanwhile.report("meanwhile")

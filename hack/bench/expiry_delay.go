@@ -39,3 +39,19 @@ func (d delays) within(share float64) string {
 func (d delays) report() {
 	fmt.Printf("| parts gone, of %d | – | %s | %s | %s |\n", d.histogram.GetSampleCount(), d.within(0.5), d.within(0.99), d.within(1))
 }
+
+// reportAll prints how many were how late.
+func (d delays) reportAll() {
+	head, line, row := "| parts gone after at most |", "|---|", "| of the uploads |"
+	for _, b := range d.histogram.GetBucket() {
+		if bound := b.GetUpperBound(); !math.IsInf(bound, 1) {
+			head += fmt.Sprintf(" %g s |", bound)
+			line += "--:|"
+			row += fmt.Sprintf(" %.1f %% |", 100*float64(b.GetCumulativeCount())/float64(max(d.histogram.GetSampleCount(), 1)))
+		}
+		if b.GetCumulativeCount() == d.histogram.GetSampleCount() {
+			break
+		}
+	}
+	fmt.Printf("\n%s\n%s\n%s\n", head, line, row)
+}

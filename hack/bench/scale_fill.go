@@ -15,40 +15,63 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// fillers make records at once.
-const fillers = 24
+const (
+	// fillers make records at once.
+	fillers = 24
+	// filledAtOnce go into etcd in one transaction.
+	filledAtOnce = 100
+)
 
-// fill makes so many records, each by two writes, of spec and of status. The operator, which would open uploads of its own for them, is ended before.
+// fill makes so many records: the first by two writes, of spec and of status, the others in its likeness. The operator, which would open uploads of its own for them, is ended before.
 func (c *scale) fill(ctx context.Context, count int, describe func(context.Context, int) (*v1alpha1.MultipartUpload, error)) error {
-	if err := c.halt(); err != nil {
+	if err := c.halt(); err != nil || count == 0 {
 		return err
 	}
+	first, err := c.fillOne(ctx, describe)
+	if err != nil {
+		return err
+	}
+	records, err := c.newEtcdRecords(ctx, first)
+	if err != nil {
+		return err
+	}
+	defer records.client.CloseIdleConnections()
 	began := time.Now()
 	group, making := errgroup.WithContext(ctx)
 	group.SetLimit(fillers)
-	for i := range count {
-		if i > 0 && i%5000 == 0 {
-			say("%d of %d records, %.0f a second", i, count, float64(i)/time.Since(began).Seconds())
-		}
-		if making.Err() != nil {
-			break
+	for from := 1; from < count && making.Err() == nil; from += filledAtOnce {
+		if from%10000 == 1 {
+			say("%d of %d records, %.0f a second", from, count, float64(from)/time.Since(began).Seconds())
 		}
 		group.Go(func() error {
-			u, err := describe(making, i)
-			if err != nil {
-				return err
+			var some []*v1alpha1.MultipartUpload
+			for i := from; i < min(from+filledAtOnce, count); i++ {
+				u, err := describe(making, i)
+				if err != nil {
+					return err
+				}
+				some = append(some, u)
 			}
-			status := u.Status
-			u.Status = v1alpha1.MultipartUploadStatus{}
-			if err := c.admin.Create(making, u); err != nil {
-				return err
-			}
-			created := u.DeepCopy()
-			u.Status = status
-			return c.admin.Status().Patch(making, u, client.MergeFrom(created))
+			return records.write(making, some)
 		})
 	}
 	return group.Wait()
+}
+
+// fillOne makes the first record, through the API server.
+func (c *scale) fillOne(ctx context.Context, describe func(context.Context, int) (*v1alpha1.MultipartUpload, error)) (*v1alpha1.MultipartUpload, error) {
+	u, err := describe(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	status := u.Status
+	u.Status = v1alpha1.MultipartUploadStatus{}
+	if err := c.admin.Create(ctx, u); err != nil {
+		return nil, err
+	}
+	created := u.DeepCopy()
+	u.Status = status
+	return u, c.admin.Status().Patch(ctx, u, client.MergeFrom(created))
 }
 
 // newRecord is a record as the data plane makes it.

@@ -80,6 +80,13 @@ func (s *Server) admitPart(ctx context.Context, c *call) (*v1alpha1.MultipartUpl
 		}
 		return u, number, upload.AdmitPart(u, number, c.ifMatch, s.opts.Clock.Now())
 	}
+	if storeErr == nil {
+		if u := s.uploads.named(ctx, c.file, fs.Name); u != nil {
+			if u, number, err := judge(records{*u}); err == nil {
+				return u, number, nil
+			}
+		}
+	}
 	known, err := s.uploads.known(ctx, c.file)
 	if err != nil {
 		return nil, 0, err

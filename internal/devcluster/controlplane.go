@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"time"
@@ -205,6 +206,12 @@ func (c *ControlPlane) endFor(ctx context.Context, place int, down time.Duration
 // copy it with rest.AnonymousClientConfig and set a token.
 func (c *ControlPlane) RESTConfig() *rest.Config {
 	return rest.CopyConfig(c.config)
+}
+
+// Etcd returns a client of etcd's JSON gateway and the URL to put before its paths (/v3/kv/txn). It goes past the API server, whose watches see what is written:
+// for states that are expensive to make through it. The caller closes idle connections.
+func (c *ControlPlane) Etcd() (client *http.Client, url string) {
+	return c.socketDir.httpClient(), etcdHost
 }
 
 // Stop ends the processes in reverse order and gives up the directory, where all state stays. It returns when they are gone and is idempotent.

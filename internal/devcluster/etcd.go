@@ -42,6 +42,17 @@ func (d socketDir) client() string  { return filepath.Join(d.path, "etcd-client.
 func (d socketDir) peer() string    { return filepath.Join(d.path, "etcd-peer.sock") }
 func (d socketDir) etcdURL() string { return "unix://" + d.client() }
 
+// etcdHost is where httpClient finds etcd, whatever the host is called.
+const etcdHost = "http://etcd"
+
+func (d socketDir) httpClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", d.client())
+		},
+	}}
+}
+
 type etcdSpec struct {
 	program string
 	dir     string
@@ -56,7 +67,6 @@ func startEtcd(ctx context.Context, spec etcdSpec) (*process, error) {
 		"--listen-client-urls=" + spec.sockets.etcdURL(),
 		"--advertise-client-urls=" + spec.sockets.etcdURL(),
 		"--listen-peer-urls=unix://" + spec.sockets.peer(),
-		"--enable-grpc-gateway=false",
 		"--log-level=warn",
 	}
 	if spec.noFsync {
@@ -68,13 +78,9 @@ func startEtcd(ctx context.Context, spec etcdSpec) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", spec.sockets.client())
-		},
-	}}
-	ready := func(ctx context.Context) error { return getOK(ctx, client, "http://etcd/readyz") }
+	client := spec.sockets.httpClient()
+	defer client.CloseIdleConnections()
+	ready := func(ctx context.Context) error { return getOK(ctx, client, etcdHost+"/readyz") }
 	if err := p.waitReady(ctx, time.Minute, ready); err != nil {
 		_ = p.kill()
 		return nil, err

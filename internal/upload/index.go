@@ -2,14 +2,14 @@ package upload
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
+	"encoding/hex"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
 // Names of the informer indexes. A list by one of them, in a namespace, looks at what it returns alone: of ten thousand records that have ended, none.
 const (
-	// FileIndex finds the uploads of one file, whatever their names. Its value is FileIndexKey.
+	// FileIndex finds the uploads of one file, whatever their names, and some others: OfFile picks them. Its value is File.IndexKey.
 	FileIndex = "file"
 	// OpenIndex finds the uploads that are Open in a store, or about to be. Its value is the store's name.
 	OpenIndex = "open"
@@ -20,7 +20,7 @@ const (
 // Indexes are the informer indexes of uploads: by name, what an upload is found by.
 func Indexes() map[string]func(*v1alpha1.MultipartUpload) []string {
 	return map[string]func(*v1alpha1.MultipartUpload) []string{
-		FileIndex: func(u *v1alpha1.MultipartUpload) []string { return []string{FileIndexKey(u)} },
+		FileIndex: func(u *v1alpha1.MultipartUpload) []string { return []string{FileOf(u).IndexKey()} },
 		OpenIndex: func(u *v1alpha1.MultipartUpload) []string {
 			if !Open(u) {
 				return nil
@@ -46,13 +46,22 @@ func named(store string) []string {
 	return []string{store}
 }
 
-// FileIndexKey is the value of FileIndex for an upload. The store is not part of it: an upload by manifest may leave it open.
-func FileIndexKey(u *v1alpha1.MultipartUpload) string { return FileOf(u).IndexKey() }
-
-// IndexKey is the value of FileIndex for the uploads of the file: a hash, because the index keeps it twice for each upload, and a path has up to a thousand bytes. No
-// two files are known, or will be found, that have the same.
+// IndexKey is the value of FileIndex for the uploads of the file. Files share it: an informer keeps a set for each value, in each namespace and for all of them, and one
+// for each upload would be a quarter of what the upload takes. With a hundred thousand uploads in a namespace it finds about 25. The store is not part of it: an upload by
+// manifest may leave it open.
 func (f File) IndexKey() string {
-	const enough = 16 // bytes of SHA-256 that still nobody finds two files for
+	const digits = 3 // of sixteen, so 4,096 values
 	sum := sha256.Sum256([]byte(f.TenantKey()))
-	return base64.RawURLEncoding.EncodeToString(sum[:enough])
+	return hex.EncodeToString(sum[:])[:digits]
+}
+
+// OfFile are copies of those of the uploads that FileIndex has found that are uploads of the file. The others, which it does not change, may belong to the cache.
+func OfFile(found []v1alpha1.MultipartUpload, f File) []v1alpha1.MultipartUpload {
+	var out []v1alpha1.MultipartUpload
+	for i := range found {
+		if FileOf(&found[i]) == f {
+			out = append(out, *found[i].DeepCopy())
+		}
+	}
+	return out
 }

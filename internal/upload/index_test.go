@@ -1,9 +1,12 @@
 package upload_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
@@ -33,31 +36,33 @@ func TestIndexes(t *testing.T) {
 			if diff := cmp.Diff(test.isOpened, index[upload.OpenedIndex](test.upload)); diff != "" {
 				t.Errorf("opened (-want +got):\n%s", diff)
 			}
-			if got := index[upload.FileIndex](test.upload); len(got) != 1 || got[0] != upload.FileIndexKey(test.upload) {
+			if got := index[upload.FileIndex](test.upload); len(got) != 1 || got[0] != upload.FileOf(test.upload).IndexKey() {
 				t.Errorf("by file: %v", got)
 			}
 		})
 	}
 }
 
-// A file is found by what it is, and by nothing else; how long its path is makes no difference to the index.
-func TestFileIndexKey(t *testing.T) {
+// A file is found by what it is, and by nothing else, also among those that share its place in the index.
+func TestOfFile(t *testing.T) {
 	file := upload.File{Namespace: "team-a", EntityID: testkit.Entity, Path: "a/b.bin"}
-	seen := map[string]upload.File{}
-	for _, f := range []upload.File{
-		file,
-		{Namespace: "team-b", EntityID: file.EntityID, Path: file.Path},
-		{Namespace: "team-a", EntityID: "f" + file.EntityID[1:], Path: file.Path},
-		{Namespace: "team-a", EntityID: file.EntityID, Path: "a/b.bin2"},
-		{Namespace: "team-a", EntityID: file.EntityID, Path: longPath},
-	} {
-		key := f.IndexKey()
-		if other, ok := seen[key]; ok || len(key) != 22 {
-			t.Errorf("%+v has the key %q, as has %+v", f, key, other)
-		}
-		seen[key] = f
+	neighbour := file
+	for i := 0; neighbour == file || neighbour.IndexKey() != file.IndexKey(); i++ {
+		neighbour.Path = fmt.Sprintf("a/%d.bin", i)
 	}
-	if u := testkit.Upload(testkit.ForFile(file.EntityID, file.Path), testkit.Named("team-a", "any"), testkit.InStore("gold")); upload.FileIndexKey(u) != file.IndexKey() {
-		t.Error("the upload of the file has another key")
+	of := func(f upload.File, name string) v1alpha1.MultipartUpload {
+		return *testkit.Upload(testkit.ForFile(f.EntityID, f.Path), testkit.Named(f.Namespace, name), testkit.InStore("gold"))
+	}
+	found := []v1alpha1.MultipartUpload{
+		of(neighbour, "neighbour"), of(file, "one"), of(upload.File{Namespace: "team-b", EntityID: file.EntityID, Path: file.Path}, "of-another-team"),
+		of(upload.File{Namespace: "team-a", EntityID: "f" + file.EntityID[1:], Path: file.Path}, "of-another-entity"), of(file, "two"),
+	}
+	found[1].Spec.Timestamp = ptr.To(metav1.NewTime(testkit.Epoch))
+	picked := upload.OfFile(found, file)
+	if len(picked) != 2 || picked[0].Name != "one" || picked[1].Name != "two" {
+		t.Fatalf("picked %+v", picked)
+	}
+	if picked[0].Spec.Timestamp == found[1].Spec.Timestamp {
+		t.Error("what was picked is not a copy")
 	}
 }

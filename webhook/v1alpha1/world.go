@@ -38,20 +38,21 @@ func resolve(ctx context.Context, reader client.Reader, namespace, name string) 
 
 // holderOf returns the upload that has the file of u, nil if none has. The API server is asked before one is believed to.
 func (w *world) holderOf(ctx context.Context, u *v1alpha1.MultipartUpload) (*v1alpha1.MultipartUpload, error) {
-	var same v1alpha1.MultipartUploadList
-	err := w.cached.List(ctx, &same, client.InNamespace(u.Namespace), client.MatchingFields{upload.FileIndex: upload.FileIndexKey(u)})
+	file := upload.FileOf(u)
+	var found v1alpha1.MultipartUploadList
+	err := w.cached.List(ctx, &found, client.InNamespace(u.Namespace), client.MatchingFields{upload.FileIndex: file.IndexKey()}, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return nil, fmt.Errorf("list uploads of the file: %w", err)
 	}
-	for i := range same.Items {
-		if !upload.Holds(&same.Items[i]) {
+	for _, other := range upload.OfFile(found.Items, file) {
+		if !upload.Holds(&other) {
 			continue
 		}
 		now := &v1alpha1.MultipartUpload{}
-		switch err := w.live.Get(ctx, client.ObjectKeyFromObject(&same.Items[i]), now); {
+		switch err := w.live.Get(ctx, client.ObjectKeyFromObject(&other), now); {
 		case client.IgnoreNotFound(err) != nil:
 			return nil, fmt.Errorf("get upload: %w", err)
-		case err == nil && upload.Holds(now) && upload.FileOf(now) == upload.FileOf(u):
+		case err == nil && upload.Holds(now) && upload.FileOf(now) == file:
 			return now, nil
 		}
 	}
