@@ -9,22 +9,23 @@ import (
 )
 
 // The garbage collector's default lets the heap double before it runs, so a cache of a hundred thousand uploads would take its size twice. Most of that heap never becomes
-// garbage, and what does is little, since parts leave none that grows with their size.
+// garbage, and what does is little, since parts leave none that grows with their size. So it may run sooner, as long as it does not run often: each run looks at the whole cache.
 const (
 	// freeGarbage is how many bytes may always pile up: a small heap may double.
 	freeGarbage = 64 << 20
-	// leastPercent of the live heap may pile up however large that is, or the collector would run all the time.
+	// leastPercent of the live heap may pile up however little is allocated.
 	leastPercent = 25
-	// collectorPause is the time between two looks at the heap.
+	// collectorPause is the time between two looks at the heap, and between two runs of the collector, if what was allocated since the last look is any guide.
 	collectorPause = 10 * time.Second
 )
 
-// gcPercent is the collector's target for a live heap of so many bytes.
-func gcPercent(live uint64) int {
-	if live <= freeGarbage {
+// gcPercent is the collector's target for a live heap of so many bytes, when so many were allocated in the last collectorPause.
+func gcPercent(live, allocated uint64) int {
+	garbage := max(freeGarbage, allocated)
+	if live <= garbage {
 		return 100
 	}
-	return int(max(leastPercent, freeGarbage*100/live)) //nolint:gosec // at most 100
+	return int(max(leastPercent, garbage*100/live)) //nolint:gosec // at most 100
 }
 
 // paceCollector adapts the collector to the live heap until ctx ends, unless GOGC is set: then the user has decided. It fits manager.RunnableFunc and returns nil.
@@ -32,8 +33,8 @@ func paceCollector(ctx context.Context) error {
 	if os.Getenv("GOGC") != "" {
 		return nil
 	}
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	last := 100
+	heap := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
+	last, seen := 100, uint64(0)
 	ticker := time.NewTicker(collectorPause)
 	defer ticker.Stop()
 	for {
@@ -42,10 +43,12 @@ func paceCollector(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		metrics.Read(live)
-		if percent := gcPercent(live[0].Value.Uint64()); percent != last {
+		metrics.Read(heap)
+		live, allocs := heap[0].Value.Uint64(), heap[1].Value.Uint64()
+		if percent := gcPercent(live, allocs-seen); percent != last {
 			debug.SetGCPercent(percent)
 			last = percent
 		}
+		seen = allocs
 	}
 }

@@ -55,7 +55,25 @@ func (c *scale) fill(ctx context.Context, count int, describe func(context.Conte
 			return records.write(making, some)
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return drain(ctx)
+}
+
+// drain waits until the API server has told its watches of everything: etcd takes records more quickly than it does.
+func drain(ctx context.Context) error {
+	const look, idle = 5 * time.Second, 0.15 // of a processor
+	for range scaleLimit / look {
+		spent, err := underLoad(func() error { return sleep(ctx, look) })
+		if err != nil {
+			return err
+		}
+		if spent.cpu["kube-apiserver"] < idle*look.Seconds() {
+			return nil
+		}
+	}
+	return fmt.Errorf("the API server is still busy with the new records after %s", scaleLimit)
 }
 
 // fillOne makes the first record, through the API server.

@@ -167,7 +167,7 @@ func (c *scale) awaitExpired(ctx context.Context, want int) error {
 		if ended == want {
 			return nil
 		}
-		if err := sleep(ctx, time.Second); err != nil {
+		if err := sleep(ctx, 3*time.Second); err != nil { // a list that looks at ten thousand records is work for the API server, too
 			return err
 		}
 	}

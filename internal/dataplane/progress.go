@@ -21,8 +21,10 @@ import (
 const (
 	// FieldManager owns status.progress of uploads that take parts.
 	FieldManager = "iotfile-data-plane"
-	// progressWorkers bounds the listings and status writes at once.
-	progressWorkers = 4
+	// progressWorkers bounds the uploads whose parts are listed at once: a distant store takes a tenth of a second for each.
+	progressWorkers = 32
+	// progressWrites bounds the status writes at once, for which nobody waits: the API server has others to serve.
+	progressWrites = 4
 	// progressRetry is the pause after a write that somebody else's came before.
 	progressRetry = time.Second
 	// progressTimeout bounds one listing and its write.
@@ -37,8 +39,8 @@ type progress struct {
 	mu     sync.Mutex
 	marked map[types.UID]*mark
 	// changed wakes run when there may be an earlier due time.
-	changed chan struct{}
-	workers chan struct{}
+	changed         chan struct{}
+	workers, writes chan struct{}
 }
 
 // mark is an upload that has parts which its status does not tell of, or was written less than an interval ago.
@@ -54,6 +56,7 @@ func newProgress(s *Server) *progress {
 	return &progress{
 		server: s, clock: s.opts.Clock,
 		marked: map[types.UID]*mark{}, changed: make(chan struct{}, 1), workers: make(chan struct{}, progressWorkers),
+		writes: make(chan struct{}, progressWrites),
 	}
 }
 
@@ -188,6 +191,12 @@ func (p *progress) apply(ctx context.Context, u *v1alpha1.MultipartUpload) error
 		return err
 	}
 	failpoint.Hit(failpoint.ProgressListed)
+	select {
+	case p.writes <- struct{}{}:
+		defer func() { <-p.writes }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	err = p.server.opts.Client.Status().Apply(ctx,
 		client.ApplyConfigurationFromUnstructured(progressConfiguration(u, parts)), client.FieldOwner(FieldManager))
 	if err == nil {
