@@ -36,6 +36,14 @@ func (c *scale) fill(ctx context.Context, count int, describe func(context.Conte
 		return err
 	}
 	defer records.client.CloseIdleConnections()
+	if err := c.fillOthers(ctx, count, describe, records); err != nil {
+		return err
+	}
+	return drain(ctx)
+}
+
+// fillOthers makes all records but the first.
+func (c *scale) fillOthers(ctx context.Context, count int, describe func(context.Context, int) (*v1alpha1.MultipartUpload, error), records *etcdRecords) error {
 	began := time.Now()
 	group, making := errgroup.WithContext(ctx)
 	group.SetLimit(fillers)
@@ -55,10 +63,7 @@ func (c *scale) fill(ctx context.Context, count int, describe func(context.Conte
 			return records.write(making, some)
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return drain(ctx)
+	return group.Wait()
 }
 
 // drain waits until the API server has told its watches of everything: etcd takes records more quickly than it does.

@@ -68,23 +68,10 @@ func created(u *v1alpha1.MultipartUpload) int {
 // that the cache may be wrong about.
 func (s *Server) admitPart(ctx context.Context, c *call) (*v1alpha1.MultipartUpload, int32, error) {
 	fs, storeErr := s.fileStore(ctx, c.file.Namespace)
-	judge := func(rs records) (*v1alpha1.MultipartUpload, int32, error) {
-		u := rs.open()
-		limits := s.limitsOf(ctx, u, fs)
-		number, err := upload.ParsePartNumber(c.route.part, limits.MaxPartNumber)
-		if err != nil {
-			return nil, 0, errBadRequest(err.Error())
-		}
-		if err := upload.AdmitSize(c.body.length, false, limits); err != nil {
-			return nil, 0, err
-		}
-		return u, number, upload.AdmitPart(u, number, c.ifMatch, s.opts.Clock.Now())
-	}
+	judge := func(rs records) (*v1alpha1.MultipartUpload, int32, error) { return s.judgePart(ctx, c, rs, fs) }
 	if storeErr == nil {
-		if u := s.uploads.named(ctx, c.file, fs.Name); u != nil {
-			if u, number, err := judge(records{*u}); err == nil {
-				return u, number, nil
-			}
+		if u, number, err := judge(s.uploads.named(ctx, c.file, fs.Name)); err == nil {
+			return u, number, nil
 		}
 	}
 	known, err := s.uploads.known(ctx, c.file)
@@ -112,6 +99,20 @@ func (s *Server) admitPart(ctx context.Context, c *call) (*v1alpha1.MultipartUpl
 		return nil, 0, err
 	}
 	return judge(now)
+}
+
+// judgePart judges the part by these records of its file. fs, which may be nil, is the FileStore that a new upload would have.
+func (s *Server) judgePart(ctx context.Context, c *call, rs records, fs *v1alpha1.FileStore) (*v1alpha1.MultipartUpload, int32, error) {
+	u := rs.open()
+	limits := s.limitsOf(ctx, u, fs)
+	number, err := upload.ParsePartNumber(c.route.part, limits.MaxPartNumber)
+	if err != nil {
+		return nil, 0, errBadRequest(err.Error())
+	}
+	if err := upload.AdmitSize(c.body.length, false, limits); err != nil {
+		return nil, 0, err
+	}
+	return u, number, upload.AdmitPart(u, number, c.ifMatch, s.opts.Clock.Now())
 }
 
 // stream sends the request's body to object storage as a part of u. It reads the body only when there is room for a part in flight.

@@ -82,15 +82,15 @@ func (k *uploads) known(ctx context.Context, file upload.File) (records, error) 
 	return upload.OfFile(found.Items, file), nil
 }
 
-// named returns the upload that the cache has by the name derived for the file and its store, if it is one of the file and open; else nil. Nearly all are found so, and at
-// a fraction of what known takes. That there is none means nothing: the upload may have been made by a manifest.
-func (k *uploads) named(ctx context.Context, file upload.File, store string) *v1alpha1.MultipartUpload {
-	u := &v1alpha1.MultipartUpload{}
-	err := k.cached.Get(ctx, client.ObjectKey{Namespace: file.Namespace, Name: upload.Name(store, file)}, u)
-	if err != nil || upload.FileOf(u) != file || !upload.Open(u) {
+// named returns the upload that the cache has by the name derived for the file and its store, if it is one of the file. Nearly all are found so, and at a fraction of
+// what known takes. That there is none means nothing: the upload may have been made by a manifest.
+func (k *uploads) named(ctx context.Context, file upload.File, store string) records {
+	var u v1alpha1.MultipartUpload
+	err := k.cached.Get(ctx, client.ObjectKey{Namespace: file.Namespace, Name: upload.Name(store, file)}, &u)
+	if err != nil || upload.FileOf(&u) != file {
 		return nil
 	}
-	return u
+	return records{u}
 }
 
 // read returns the uploads of the file as the API server has them now: those that the cache knows, and the one of the derived name in store (which may
