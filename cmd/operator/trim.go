@@ -48,7 +48,7 @@ func (t *trimmer) trim(obj any) (any, error) {
 	if len(u.Finalizers) > 0 {
 		u.Finalizers = shareSet(&t.finalizers, u.Finalizers, slices.Equal)
 	}
-	u.Status.Conditions = slices.Clip(slices.Clone(u.Status.Conditions)) // decoding left room for more
+	u.Status.Conditions = slices.Clone(u.Status.Conditions) // decoding left room for more
 	t.trimConditions(u.Status.Conditions)
 	sharePath(u)
 	return u, nil

@@ -39,7 +39,8 @@ type progress struct {
 	mu     sync.Mutex
 	marked map[types.UID]*mark
 	// changed wakes run when there may be an earlier due time.
-	changed         chan struct{}
+	changed chan struct{}
+	// workers and writes have room for progressWorkers and progressWrites.
 	workers, writes chan struct{}
 }
 
