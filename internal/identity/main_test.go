@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -56,6 +58,8 @@ type bench struct {
 	// down cuts the line; slow delays every answer.
 	down atomic.Bool
 	slow atomic.Int64
+	// young, where it is set, says what the API server answers a request with while it has just started; 0 for what it answers by now.
+	young func(resource string) (status int, body string)
 }
 
 func newBench(t *testing.T, change func(*identity.Options)) *bench {
@@ -72,6 +76,14 @@ func newBench(t *testing.T, change func(*identity.Options)) *bench {
 			time.Sleep(time.Duration(b.slow.Load()))
 			if b.down.Load() {
 				return nil, errors.New("the API server is down")
+			}
+			if b.young != nil {
+				if status, body := b.young(path.Base(r.URL.Path)); status != 0 {
+					return &http.Response{
+						StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+						Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)),
+					}, nil
+				}
 			}
 			return next.RoundTrip(r)
 		})

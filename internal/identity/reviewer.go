@@ -93,6 +93,7 @@ func (o *Options) backoff() wait.Backoff {
 type Reviewer struct {
 	requests authenticator.Request
 	rights   authorizer.Authorizer
+	ready    func(context.Context) error // whether the API server has read its roles
 	memory   *memory[struct{}]
 	clientCA *dynamiccertificates.DynamicFileCAContent // nil without
 }
@@ -131,7 +132,10 @@ func New(opts Options) (*Reviewer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reviewer{memory: newMemory[struct{}](&opts, reviews.MustCurryWith(prometheus.Labels{"review": "access"}))}
+	r := &Reviewer{
+		memory: newMemory[struct{}](&opts, reviews.MustCurryWith(prometheus.Labels{"review": "access"})),
+		ready:  func(ctx context.Context) error { return readiness(ctx, authorization.RESTClient()) },
+	}
 	backoff := opts.backoff()
 	r.rights, err = authorizerfactory.DelegatingAuthorizerConfig{
 		SubjectAccessReviewClient: authorization, WebhookRetryBackoff: &backoff,
@@ -192,10 +196,7 @@ func (r *Reviewer) Authorize(ctx context.Context, id dataplane.Identity, verb, n
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoReview, err)
 	}
-	v, err := r.memory.ask(ctx, string(key), func(ctx context.Context) (verdict[struct{}], error) {
-		decision, reason, err := r.rights.Authorize(ctx, question)
-		return verdict[struct{}]{granted: decision == authorizer.DecisionAllow, reason: reason}, err
-	})
+	v, err := r.memory.ask(ctx, string(key), func(ctx context.Context) (verdict[struct{}], error) { return r.review(ctx, question) })
 	switch {
 	case err != nil:
 		return err
@@ -205,4 +206,31 @@ func (r *Reviewer) Authorize(ctx context.Context, id dataplane.Identity, verb, n
 		return fmt.Errorf("%w: %s", dataplane.ErrForbidden, v.reason)
 	}
 	return dataplane.ErrForbidden
+}
+
+// review asks for a right. A refusal is believed of an API server that was ready before it was asked: one that has just started may not have read all roles and bindings
+// yet, and grants nothing of the others.
+func (r *Reviewer) review(ctx context.Context, question authorizer.Attributes) (verdict[struct{}], error) {
+	ask := func() (verdict[struct{}], error) {
+		decision, reason, err := r.rights.Authorize(ctx, question)
+		return verdict[struct{}]{granted: decision == authorizer.DecisionAllow, reason: reason}, err
+	}
+	v, err := ask()
+	if err != nil || v.granted {
+		return v, err
+	}
+	if err := r.ready(ctx); err != nil {
+		return verdict[struct{}]{}, fmt.Errorf("it refuses, and is not ready: %w", err)
+	}
+	return ask()
+}
+
+// readiness says whether the API server is ready. Where that is not told to everybody, as it is unless somebody has taken the right away, it counts as ready.
+func readiness(ctx context.Context, client rest.Interface) error {
+	status := 0
+	err := client.Get().AbsPath("/readyz").Do(ctx).StatusCode(&status).Error()
+	if status == http.StatusForbidden || status == http.StatusNotFound {
+		return nil
+	}
+	return err
 }

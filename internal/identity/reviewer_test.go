@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -127,8 +128,64 @@ func TestOneReview(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if n := b.count("subjectaccessreviews"); n != 1 {
-		t.Errorf("%d access reviews of 100 requests, want 1", n)
+	if n := b.count("subjectaccessreviews"); n != 2 { // a refusal is asked for twice: TestAPIServerJustStarted
+		t.Errorf("%d access reviews of 100 requests, want 2", n)
+	}
+}
+
+// TestAPIServerJustStarted: until it has read all roles and bindings, an API server says that nobody has the rights that the missing ones grant. A client that is told so
+// would give up, so it is told to try again.
+func TestAPIServerJustStarted(t *testing.T) {
+	const denied = `{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1","status":{"allowed":false}}`
+	grant(t, "team-a", "patient", []string{"get"}, nil, "patient")
+	id := dataplane.Identity{Name: "system:serviceaccount:team-a:patient"}
+	ask := func(b *bench) error { return b.Authorize(t.Context(), id, "get", "team-a", entity) }
+
+	t.Run("not ready", func(t *testing.T) {
+		b := newBench(t, nil)
+		b.young = func(resource string) (int, string) {
+			if resource == "readyz" {
+				return http.StatusInternalServerError, "[-]informer-sync failed"
+			}
+			return http.StatusCreated, denied
+		}
+		if err := ask(b); err == nil || errors.Is(err, dataplane.ErrForbidden) {
+			t.Errorf("answered with %v, and not with an error of another kind", err)
+		}
+		b.young = nil
+		if err := ask(b); err != nil {
+			t.Errorf("when it is ready: %v", err)
+		}
+	})
+	t.Run("ready a moment later", func(t *testing.T) {
+		b := newBench(t, nil)
+		reviews := 0
+		b.young = func(resource string) (int, string) {
+			if resource != "subjectaccessreviews" {
+				return 0, ""
+			}
+			if reviews++; reviews > 1 {
+				return 0, ""
+			}
+			return http.StatusCreated, denied
+		}
+		if err := ask(b); err != nil {
+			t.Error(err)
+		}
+	})
+	for name, status := range map[string]int{"not told": http.StatusForbidden, "not known": http.StatusNotFound} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, nil)
+			b.young = func(resource string) (int, string) {
+				if resource == "readyz" {
+					return status, `{"kind":"Status","apiVersion":"v1","status":"Failure","code":` + strconv.Itoa(status) + `}`
+				}
+				return http.StatusCreated, denied
+			}
+			if err := ask(b); !errors.Is(err, dataplane.ErrForbidden) {
+				t.Errorf("%v; want a refusal", err)
+			}
+		})
 	}
 }
 
