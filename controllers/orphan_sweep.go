@@ -23,6 +23,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // OrphanSweep looks, store by store, for uploads in object storage that no MultipartUpload owns: what a crash between the backend's answer and the status write
@@ -146,7 +147,8 @@ func (s *OrphanSweep) suspects(ctx context.Context, fs *v1alpha1.FileStore, stor
 	return out, nil
 }
 
-// prefixes is what has to be listed to see what the store can show: its prefix, or each key that a record names.
+// prefixes is what has to be listed to see what the store can show: its prefix, or the key of each file that a record is of. A record whose upload was never recorded may
+// have had one opened all the same, and that can be all that is known of the file.
 func (s *OrphanSweep) prefixes(ctx context.Context, fs *v1alpha1.FileStore) ([]string, error) {
 	switch fs.Status.Capabilities.UploadListing {
 	case v1alpha1.UploadListingPrefix:
@@ -154,14 +156,33 @@ func (s *OrphanSweep) prefixes(ctx context.Context, fs *v1alpha1.FileStore) ([]s
 	case v1alpha1.UploadListingExactKey:
 		keys := map[string]bool{}
 		err := s.Uploads.Each(ctx, func(u *v1alpha1.MultipartUpload) {
-			if u.Status.StoreName == fs.Name && u.Status.ObjectKey != "" {
-				keys[u.Status.ObjectKey] = true
+			if key := keyIn(u, fs); key != "" {
+				keys[key] = true
 			}
 		})
 		return slices.Collect(maps.Keys(keys)), err
 	default:
 		return nil, nil
 	}
+}
+
+// keyIn is where the file of an upload is, or would be, stored in a store; empty if that is another store, or no key can be made of it.
+func keyIn(u *v1alpha1.MultipartUpload, fs *v1alpha1.FileStore) string {
+	store := u.Status.StoreName
+	if store == "" {
+		store = u.Spec.StoreName
+	}
+	switch {
+	case store != fs.Name && store != "":
+		return ""
+	case u.Status.ObjectKey != "":
+		return u.Status.ObjectKey
+	}
+	key, err := upload.FileOf(u).ObjectKey(fs.Spec.Prefix)
+	if err != nil {
+		return "" // Decide refuses it before anything is opened
+	}
+	return key
 }
 
 // owners is the set of upload ids that records own, ended ones excepted: what is left of those is an orphan.
