@@ -205,7 +205,9 @@ func (r *MultipartUploadReconciler) lookAt(ctx context.Context, o *observation, 
 			r.blame(ctx, o, err)
 			return
 		}
-		r.checks.note(client.ObjectKeyFromObject(o.Upload), o.at)
+		name := client.ObjectKeyFromObject(o.Upload)
+		r.checks.note(name, o.at)
+		o.Doubtful = r.checks.doubtful(name, o.Upload.UID, o.lacks(), o.at)
 		object = object || (o.Ledger.Lost && o.Object == nil)
 	}
 	if object && o.key() != "" {
@@ -264,6 +266,15 @@ func (o *observation) observeLedger(ctx context.Context) error {
 	}
 	o.Ledger, o.parts = ledger, parts
 	return nil
+}
+
+// lacks says whether the upload is to be completed, and its parts are not all there.
+func (o *observation) lacks() bool {
+	if o.Ledger.Lost || upload.Desired(o.Upload) != v1alpha1.DesiredStateCompleted {
+		return false
+	}
+	_, err := upload.Lacks(o.Upload, o.Ledger)
+	return err != nil
 }
 
 // storeProblem is what to tell the cluster's users when a FileStore cannot be used. What the backend said stays in the log: it may name what a tenant must not see.

@@ -227,7 +227,8 @@ func (r *rig) stepFrom(name string, before *v1alpha1.MultipartUpload) (reconcile
 	return result, after, err
 }
 
-// drive runs passes until nothing changes any more; each event of the record and each short pause brings another. It returns what is left to wait for.
+// drive runs passes until nothing changes any more; each event of the record and each short pause brings another, and what has to be seen twice gets its time. It returns
+// what is left to wait for.
 func (r *rig) drive(name string) reconcile.Result {
 	r.t.Helper()
 	before := r.get(name)
@@ -237,7 +238,10 @@ func (r *rig) drive(name string) reconcile.Result {
 		}
 		result, after, err := r.stepFrom(name, before)
 		changed := after == nil || after.ResourceVersion != before.ResourceVersion
-		if err == nil && !changed && (result.RequeueAfter == 0 || result.RequeueAfter > time.Second) {
+		switch {
+		case err == nil && !changed && result.RequeueAfter == upload.LackSettles:
+			r.clock.Step(result.RequeueAfter)
+		case err == nil && !changed && (result.RequeueAfter == 0 || result.RequeueAfter > time.Second):
 			return result
 		}
 		before = after

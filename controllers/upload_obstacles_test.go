@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -193,7 +194,7 @@ func TestPartsMissingRule3(t *testing.T) {
 	r.edit("up", completed)
 	wait := r.drive("up")
 	u = r.expect("up", v1alpha1.ReasonPartsMissing)
-	if !stalled(u) || *u.Status.Progress.Parts != 2 || wait.RequeueAfter != upload.CheckInterval {
+	if !stalled(u) || *u.Status.Progress.Parts != 2 || wait.RequeueAfter != upload.CheckInterval-upload.LackSettles {
 		t.Errorf("stalled %t, progress %+v, looks again in %s", stalled(u), u.Status.Progress, wait.RequeueAfter)
 	}
 	if n := r.backend.Calls(memory.CompleteUpload); n != 0 {
@@ -210,12 +211,55 @@ func TestPartsMissingRule3(t *testing.T) {
 	r.expectEvents("Normal Initiated", "Warning PartsMissing", "Normal Completed")
 }
 
+// TestPartsVanishWhileTheFileIsAssembled: MinIO takes the parts off its list before the file is there. Whoever looks in between, after a change of leaders for example, must
+// neither say that they are missing nor, since the time of the upload is over, delete them.
+func TestPartsVanishWhileTheFileIsAssembled(t *testing.T) {
+	for name, edit := range map[string]func(*rig){"as it is": func(*rig) {}, "expired": func(r *rig) { r.clock.Step(48 * time.Hour) }, "deleted": func(r *rig) { r.delete("up") }} {
+		t.Run(name, func(t *testing.T) {
+			r := newRigWith(t, memory.Options{MinPartSize: -1, PartsVanish: true})
+			u := r.open("up")
+			r.part(u, 1, "whole")
+			r.edit("up", completed)
+			edit(r)
+			parts, err := r.backend.ListParts(r.ctx, ref(u))
+			r.must(err)
+			hold, assembled := make(chan struct{}), make(chan error, 1)
+			meanwhile := make(chan struct{})
+			r.backend.Inject(memory.Fault{Operation: memory.CompleteUpload, Times: 1, Before: func(ctx context.Context) error {
+				close(meanwhile)
+				return memory.WaitFor(hold)(ctx)
+			}})
+			go func() { // the leader before this one
+				_, err := r.backend.CompleteUpload(r.ctx, ref(u), parts, filestore.Condition{Absent: true})
+				assembled <- err
+			}()
+			<-meanwhile
+			for range 2 {
+				result, err := r.step("up")
+				r.must(err)
+				if result.RequeueAfter != upload.LackSettles || r.backend.Calls(memory.AbortUpload) != 0 {
+					t.Fatalf("looks again in %s, after %d aborts", result.RequeueAfter, r.backend.Calls(memory.AbortUpload))
+				}
+			}
+			r.expectEvents("Normal Initiated")
+			close(hold)
+			r.must(<-assembled)
+			r.clock.Step(upload.LackSettles)
+			r.drive("up")
+			r.expectEvents("Normal Initiated", "Normal Completed")
+			if r.content() != "whole" {
+				t.Errorf("the file is %q", r.content())
+			}
+		})
+	}
+}
+
 func TestPartsMissingUntilItExpires(t *testing.T) {
 	r := newRig(t)
 	u := r.open("up", testkit.TTL(30*time.Minute))
 	r.part(u, 2, "cd")
 	r.edit("up", completed)
-	if wait := r.drive("up"); wait.RequeueAfter != 30*time.Minute {
+	if wait := r.drive("up"); wait.RequeueAfter != 30*time.Minute-upload.LackSettles {
 		t.Errorf("looks again in %s", wait.RequeueAfter)
 	}
 	r.clock.Step(30 * time.Minute)

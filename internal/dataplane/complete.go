@@ -83,11 +83,8 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 	if c.body.length > 0 && done.uid == "" {
 		return s.streamFinal(ctx, c, u, parts, done)
 	}
-	if err := upload.CheckSequence(numbersOf(parts), u.Spec.FinalPartNumber); err != nil {
-		return false, err
-	}
-	if err := upload.CheckSize(sizeWithout(parts, 0), u.Spec.Size); err != nil {
-		return false, err
+	if err := checkParts(parts, u); err != nil {
+		return s.lacking(ctx, u, err)
 	}
 	changed, err := s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.DesiredState = v1alpha1.DesiredStateCompleted })
 	if err != nil || !changed {
@@ -124,11 +121,11 @@ func (s *Server) admitCompletion(ctx context.Context, c *call, u *v1alpha1.Multi
 // streamFinal records which number the final part has, unless an earlier request has, and streams it. It asks for the upload to be read anew afterwards.
 func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, parts []filestore.Part, done *completion) (again bool, err error) {
 	final, err := finalNumber(numbersOf(parts), u.Spec.FinalPartNumber)
-	if err != nil {
-		return false, err
+	if err == nil {
+		err = upload.CheckSize(sizeWithout(parts, final)+c.body.length, u.Spec.Size)
 	}
-	if err := upload.CheckSize(sizeWithout(parts, final)+c.body.length, u.Spec.Size); err != nil {
-		return false, err
+	if err != nil {
+		return s.lacking(ctx, u, err)
 	}
 	leave, err := s.admitLoad(ctx, u, c.body.length)
 	if err != nil {
@@ -149,6 +146,23 @@ func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.Multipart
 	// No such upload: perhaps a copy of this request was faster, and the file is there.
 	done.uid, done.failed = u.UID, err
 	return true, nil
+}
+
+// checkParts says whether these are all parts of u. It returns nil, a *upload.SequenceError or a *upload.SizeError.
+func checkParts(parts []filestore.Part, u *v1alpha1.MultipartUpload) error {
+	if err := upload.CheckSequence(numbersOf(parts), u.Spec.FinalPartNumber); err != nil {
+		return err
+	}
+	return upload.CheckSize(sizeWithout(parts, 0), u.Spec.Size)
+}
+
+// lacking refuses to complete u, whose parts are not all there. If the record has changed meanwhile, a copy of the request may be having the file assembled, and
+// parts disappear then before the file is there (upload.LackSettles): the upload is to be read anew.
+func (s *Server) lacking(ctx context.Context, u *v1alpha1.MultipartUpload, err error) (again bool, _ error) {
+	if s.moved(ctx, u) {
+		return true, nil
+	}
+	return false, err
 }
 
 // finalNumber is the number of the part that the body of a complete becomes: fixed, or one more than there are parts. It fails if the parts before it

@@ -244,6 +244,33 @@ func TestCompleteAfterCrash(t *testing.T) {
 	}
 }
 
+// TestCompleteReplayWhilePartsVanish: a copy of a complete that looks at the parts while the file is assembled, and finds none, is answered as the first one is.
+func TestCompleteReplayWhilePartsVanish(t *testing.T) {
+	for name, last := range map[string][]byte{"without a body": nil, "with the final part": randomBytes(3000)} {
+		t.Run(name, func(t *testing.T) {
+			store := memory.New(memory.Options{MinPartSize: -1, PartsVanish: true})
+			s := newSystem(t, setup{store: store})
+			s.started("x")
+			complete := s.path("x?upload=complete")
+			hold, first := make(chan struct{}), make(chan reply, 1)
+			store.Inject(memory.Fault{Operation: memory.CompleteUpload, Times: 1, Before: memory.WaitFor(hold)})
+			store.Inject(memory.Fault{Operation: memory.ListParts, Times: 1, Before: func(context.Context) error {
+				go func() { first <- s.put(complete, last) }()
+				s.eventually("being assembled", func() error {
+					if store.Calls(memory.CompleteUpload) == 0 {
+						return errors.New("not yet")
+					}
+					return nil
+				})
+				time.AfterFunc(100*time.Millisecond, func() { close(hold) })
+				return nil
+			}})
+			s.want(s.put(complete, last), 201)
+			s.want(<-first, 201)
+		})
+	}
+}
+
 // TestCompleteOutlastsPatience: 503 at first, nothing may interfere meanwhile, and the same request gets the result.
 func TestCompleteOutlastsPatience(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})

@@ -51,7 +51,7 @@ type State struct {
 type Decision struct {
 	// Step to take.
 	Step Step
-	// State to record: for StepWait and StepFinish as it is, for the others while they are under way.
+	// State to record: for StepWait and StepFinish as it is, for the others while they are under way. Without a reason there is nothing to record.
 	State State
 	// After is when to look again at the latest, zero for "when something changes".
 	After time.Time
@@ -193,15 +193,12 @@ func goesAtOnce(u *v1alpha1.MultipartUpload) bool {
 // deleted meanwhile, since an earlier pass may have committed it; it is aborted only if it can't be completed.
 func decideCompletion(o Observation, now time.Time) Decision {
 	u := o.Upload
-	numbers := make([]int32, len(o.Ledger.Parts))
-	for i, p := range o.Ledger.Parts {
-		numbers[i] = p.Number
-	}
 	stalled := State{Stalled: true}
-	if err := CheckSequence(numbers, u.Spec.FinalPartNumber); err != nil {
-		stalled.Reason, stalled.Message = v1alpha1.ReasonPartsMissing, err.Error()
-	} else if err := CheckSize(SumOf(o.Ledger.Parts), u.Spec.Size); err != nil {
-		stalled.Reason, stalled.Message = v1alpha1.ReasonSizeMismatch, err.Error()
+	if reason, err := Lacks(u, o.Ledger); err != nil {
+		if o.Doubtful {
+			return Decision{Step: StepWait, After: now.Add(LackSettles)}
+		}
+		stalled.Reason, stalled.Message = reason, err.Error()
 	} else if err := CheckVersion(u.Spec.IfMatch, o.Object.Exists, o.Object.Metadata.Version); err != nil {
 		stalled.Reason, stalled.Message = v1alpha1.ReasonVersionConflict, err.Error()
 	} else if c := Stalled(u); c != nil && (c.Reason == v1alpha1.ReasonPartsInvalid || c.Reason == v1alpha1.ReasonInvalidKey) {
@@ -210,7 +207,7 @@ func decideCompletion(o Observation, now time.Time) Decision {
 	} else {
 		return Decision{
 			Step:   StepComplete,
-			State:  State{Reason: v1alpha1.ReasonCompleting, Message: fmt.Sprintf("%d parts are being assembled", len(numbers))},
+			State:  State{Reason: v1alpha1.ReasonCompleting, Message: fmt.Sprintf("%d parts are being assembled", len(o.Ledger.Parts))},
 			Absent: !o.Object.Exists,
 			ETag:   o.Object.ETag,
 		}

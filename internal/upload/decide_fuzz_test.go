@@ -41,6 +41,7 @@ func checkDecision(o upload.Observation, now time.Time, d upload.Decision) error
 		check(u.Status.UploadID != "" && o.Problem == nil && (o.Ledger == nil || !o.Ledger.Lost), "without anything to abort")
 		check(upload.Desired(u) != v1alpha1.DesiredStateCompleted || !completable(o), "though the owner wants it completed, and it can be")
 		check(upload.Desired(u) == v1alpha1.DesiredStateAborted || u.DeletionTimestamp != nil || upload.Expired(u, o.Store, now), "though nobody wants it to end")
+		check(!o.Doubtful || o.Object.Exists, "though the file may be about to be there")
 	case upload.StepFinish:
 		end := d.State.Reason
 		check((end == v1alpha1.ReasonCompleted) == ours || u.Status.UploadID == "", "with %s, though the file is its result: %t", end, ours)
@@ -93,6 +94,8 @@ func checkProgress(check func(bool, string, ...any), o upload.Observation, d upl
 	case upload.Ended(u):
 		check(!bound, "with a finalizer that nobody will take off")
 		check(again || !rest || u.DeletionTimestamp != nil, "for ever, with a record that is to be collected")
+	case o.Doubtful && d.State == (upload.State{}):
+		check(!completable(o) && !d.After.IsZero(), "for ever, or though it can be completed")
 	case u.DeletionTimestamp != nil:
 		check(d.Retry && o.Problem != nil, "for ever, of a deleted upload")
 	default:
@@ -158,6 +161,9 @@ func (c *choices) observation() (upload.Observation, time.Time) {
 	if needLedger {
 		o.Ledger = c.ledger()
 		needObject = needObject || o.Ledger.Lost
+		if _, err := upload.Lacks(u, o.Ledger); err != nil && !o.Ledger.Lost && upload.Desired(u) == v1alpha1.DesiredStateCompleted {
+			o.Doubtful = c.yes()
+		}
 	}
 	if _, err := upload.FileOf(u).ObjectKey(o.Store.Spec.Prefix); needObject && (err == nil || u.Status.UploadID != "") {
 		o.Object = c.object(u)

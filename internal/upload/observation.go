@@ -58,6 +58,8 @@ type Observation struct {
 	// Object and Ledger are what was seen in object storage; nil where Needs did not ask for it.
 	Object *Object
 	Ledger *Ledger
+	// Doubtful: the ledger Lacks parts, and has not been seen so for LackSettles yet.
+	Doubtful bool
 	// GiveUpAfter is how long the finalizer of a deleted upload waits for a store that cannot be reached.
 	GiveUpAfter time.Duration
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
 // CheckSequence says whether parts numbered numbers, in ascending order, can be assembled: they must be exactly 1..N with N ≥ 1
@@ -33,6 +36,26 @@ func CheckSequence(numbers []int32, final *int32) error {
 		return nil
 	}
 	return e
+}
+
+// LackSettles is how long the parts of an upload that is to be completed must be seen to be incomplete before that is believed. MinIO takes the parts
+// off its list, one by one, before it has put the file in place: who looks in between, because another process or an earlier request has the file assembled, sees an open upload
+// with few parts or none. It is a matter of milliseconds, on a disk that has nothing else to do.
+const LackSettles = 3 * time.Second
+
+// Lacks says why the parts of an open upload are not what it is to be completed with: nil, or a condition reason and a *SequenceError or *SizeError.
+func Lacks(u *v1alpha1.MultipartUpload, ledger *Ledger) (reason string, err error) {
+	numbers := make([]int32, len(ledger.Parts))
+	for i, p := range ledger.Parts {
+		numbers[i] = p.Number
+	}
+	if err := CheckSequence(numbers, u.Spec.FinalPartNumber); err != nil {
+		return v1alpha1.ReasonPartsMissing, err
+	}
+	if err := CheckSize(SumOf(ledger.Parts), u.Spec.Size); err != nil {
+		return v1alpha1.ReasonSizeMismatch, err
+	}
+	return "", nil
 }
 
 // SequenceError says why parts cannot be assembled. Its text may be shown to a client.

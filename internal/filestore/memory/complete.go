@@ -11,6 +11,10 @@ import (
 
 // CompleteUpload implements filestore.Lifecycle.
 func (s *Store) CompleteUpload(ctx context.Context, ref filestore.UploadRef, parts []filestore.Part, cond filestore.Condition) (filestore.Object, error) {
+	if s.opts.PartsVanish {
+		s.setUnlisted(ref, true)
+		defer s.setUnlisted(ref, false)
+	}
 	leave, err := s.enter(ctx, CompleteUpload, ref.Key)
 	if err != nil {
 		return filestore.Object{}, err
@@ -21,6 +25,14 @@ func (s *Store) CompleteUpload(ctx context.Context, ref filestore.UploadRef, par
 	}
 	done.Metadata = nil
 	return done, nil
+}
+
+func (s *Store) setUnlisted(ref filestore.UploadRef, unlisted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u := s.uploads[ref]; u != nil {
+		u.unlisted = unlisted
+	}
 }
 
 func (s *Store) complete(ref filestore.UploadRef, parts []filestore.Part, cond filestore.Condition) (filestore.Object, error) {

@@ -36,6 +36,8 @@ type Options struct {
 	LateParts LateParts
 	// RepeatedComplete makes a second CompleteUpload of the same upload succeed, as with versitygw, instead of ErrNoSuchUpload.
 	RepeatedComplete bool
+	// PartsVanish has CompleteUpload take the parts off the list before the file is there, as MinIO does; if it fails, they are listed again.
+	PartsVanish bool
 	// Capabilities are what Probe answers; zero for the best of each. They do not change the behaviour of the other calls, except that
 	// ListObjects gives metadata only with ListingMetadata.
 	Capabilities v1alpha1.FileStoreCapabilities
@@ -67,6 +69,7 @@ type upload struct {
 	opts      filestore.CreateUploadOptions
 	initiated time.Time
 	parts     map[int32]storedPart
+	unlisted  bool // by PartsVanish
 }
 
 type storedPart struct {

@@ -122,12 +122,13 @@ func (s *Store) ListParts(ctx context.Context, ref filestore.UploadRef) ([]files
 	s.mu.Lock()
 	u := s.uploads[ref]
 	var parts []filestore.Part
-	if u != nil {
+	switch {
+	case u == nil:
+		err = fault(ListParts, filestore.ErrNoSuchUpload, "%s", ref.UploadID)
+	case !u.unlisted:
 		for _, number := range slices.Sorted(maps.Keys(u.parts)) {
 			parts = append(parts, u.parts[number].Part)
 		}
-	} else {
-		err = fault(ListParts, filestore.ErrNoSuchUpload, "%s", ref.UploadID)
 	}
 	s.mu.Unlock()
 	if err := leave(err); err != nil {
