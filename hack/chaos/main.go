@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -112,6 +113,8 @@ func (w *world) run(ctx context.Context, s settings) error {
 	title := fmt.Sprintf("%s, seed %d, %s", s.store, s.seed, s.duration)
 	fmt.Fprint(io.MultiWriter(w.report.out, w.report.log), w.report.table(title), "| at rest | ", w.atRest, " |\n\n")
 	if n := len(w.report.violations); n > 0 {
+		// Again, and last: of a run elsewhere there may be no more than the end of what it printed.
+		fmt.Fprintln(w.report.out, strings.Join(w.report.violations, "\n\n")+"\n")
 		return fmt.Errorf("%d violations; `make chaos STORE=%s SEED=%d DURATION=%s` runs the same plan again", n, s.store, s.seed, s.duration)
 	}
 	return nil
