@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -29,5 +30,24 @@ func TestEveryLine(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(got[lines-1]), &last); err != nil || last.Level != "info" || last.TS == "" || last.Msg != "request" || last.ID != lines-1 {
 		t.Errorf("%s: %+v, %v", got[lines-1], last, err)
+	}
+}
+
+// TestStacks: errors have a stack where it was asked for.
+func TestStacks(t *testing.T) {
+	for name, tt := range map[string]struct {
+		options zap.Options
+		want    bool
+	}{
+		"by default":  {zap.Options{}, false},
+		"asked for":   {zap.Options{StacktraceLevel: zapcore.ErrorLevel}, true},
+		"development": {zap.Options{Development: true}, true},
+	} {
+		var out bytes.Buffer
+		tt.options.DestWriter = &out
+		newLogger(&tt.options).Error(errors.New("broken"), "request")
+		if has := strings.Contains(out.String(), "TestStacks"); has != tt.want || !strings.Contains(out.String(), "broken") {
+			t.Errorf("%s: %s", name, out.String())
+		}
 	}
 }

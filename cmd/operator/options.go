@@ -105,7 +105,7 @@ func parseFlags() (*options, error) {
 	flag.DurationVar(&o.probeInterval, "probe-interval", 5*time.Minute, "How often a FileStore that is ready is probed again.")
 	flag.DurationVar(&o.sweepInterval, "sweep-interval", 10*time.Minute, "How often object storage is searched for uploads that nobody owns.")
 	flag.DurationVar(&o.orphanGrace, "orphan-grace", time.Hour, "How old such an upload must be before it counts.")
-	o.log.BindFlags(flag.CommandLine)
+	bindLogFlags(&o.log)
 	flag.Parse()
 	return o, o.validate()
 }
