@@ -12,9 +12,10 @@ import (
 // garbage, and what does is little, since parts leave none that grows with their size. So it may run sooner, as long as it does not run often: each run looks at the whole cache.
 const (
 	// freeGarbage is how many bytes may always pile up: a small heap may double.
-	freeGarbage = 64 << 20
-	// leastPercent of the live heap may pile up however little is allocated.
-	leastPercent = 25
+	freeGarbage = 24 << 20
+	// leastPercent of the live heap may pile up however little is allocated, mostPercent of a large one however much: while all records are looked at after a start, what stays is
+	// allocated among what goes, and holes remain where that was.
+	leastPercent, mostPercent, largeHeap = 10, 50, 96 << 20
 	// collectorPause is the time between two looks at the heap, and between two runs of the collector, if what was allocated since the last look is any guide.
 	collectorPause = 10 * time.Second
 )
@@ -22,10 +23,14 @@ const (
 // gcPercent is the collector's target for a live heap of so many bytes, when so many were allocated in the last collectorPause.
 func gcPercent(live, allocated uint64) int {
 	garbage := max(freeGarbage, allocated)
-	if live <= garbage {
+	most := uint64(100)
+	if live > largeHeap {
+		most = mostPercent
+	}
+	if live == 0 {
 		return 100
 	}
-	return int(max(leastPercent, garbage*100/live)) //nolint:gosec // at most 100
+	return int(min(most, max(leastPercent, garbage*100/live))) //nolint:gosec // at most 100
 }
 
 // paceCollector adapts the collector to the live heap until ctx ends, unless GOGC is set: then the user has decided. It fits manager.RunnableFunc and returns nil.

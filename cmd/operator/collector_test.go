@@ -10,12 +10,13 @@ func TestGCPercent(t *testing.T) {
 	}{
 		{0, 0, 100},
 		{8 * mib, mib, 100},
-		{64 * mib, mib, 100},
-		{128 * mib, mib, 50},
-		{256 * mib, mib, 25},
-		{4096 * mib, mib, 25},
-		{256 * mib, 128 * mib, 50},
-		{256 * mib, 512 * mib, 100}, // it would run more than once until the next look
+		{24 * mib, mib, 100},
+		{48 * mib, mib, 50},
+		{48 * mib, 48 * mib, 100},
+		{120 * mib, mib, 20},
+		{4096 * mib, mib, 10},
+		{256 * mib, 64 * mib, 25}, // it would run more than once until the next look
+		{256 * mib, 512 * mib, 50},
 	} {
 		if got := gcPercent(test.live, test.allocated); got != test.want {
 			t.Errorf("%d MiB alive, %d MiB allocated: %d %%, want %d %%", test.live/mib, test.allocated/mib, got, test.want)
