@@ -122,6 +122,9 @@ func newStatus(o *observation, done outcome, now time.Time) v1alpha1.MultipartUp
 
 // finalProgress is the progress of an upload that takes no more parts; until then it is the data plane's, and kept.
 func finalProgress(o *observation, done outcome, kept *v1alpha1.UploadProgress) *v1alpha1.UploadProgress {
+	if done.object != nil && (o.Ledger == nil || upload.SumOf(o.Ledger.Parts) != done.object.Size) {
+		return progressOfFile(o.Upload, done.object.Size, kept)
+	}
 	if upload.TakesParts(o.Upload) || o.Ledger == nil || o.Ledger.Lost {
 		if done.ended && done.object == nil && kept != nil {
 			return &v1alpha1.UploadProgress{Parts: ptr.To[int32](0), Bytes: ptr.To[int64](0), DisplayBytes: upload.DisplayBytes(0), Percent: upload.Percent(o.Upload, 0), LastPartTime: kept.LastPartTime}
@@ -142,6 +145,17 @@ func finalProgress(o *observation, done outcome, kept *v1alpha1.UploadProgress) 
 		out.LastPartTime = ptr.To(metav1.NewTime(last.Truncate(time.Second)))
 	}
 	return out
+}
+
+// progressOfFile is the progress of an upload that an earlier pass has assembled, so that object storage lists its parts no more, or not all: the file has its bytes. How many parts they came
+// in is what was recorded last; if nothing was, there is nothing to add to the file's size.
+func progressOfFile(u *v1alpha1.MultipartUpload, size int64, kept *v1alpha1.UploadProgress) *v1alpha1.UploadProgress {
+	if kept == nil {
+		return nil
+	}
+	return &v1alpha1.UploadProgress{
+		Parts: kept.Parts, Bytes: &size, DisplayBytes: upload.DisplayBytes(size), Percent: upload.Percent(u, size), LastPartTime: kept.LastPartTime,
+	}
 }
 
 // phases of the reasons that have one of their own; every other one is Stalled or, if it passes, what the upload was about to do.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -219,6 +220,9 @@ func TestPartsVanishWhileTheFileIsAssembled(t *testing.T) {
 			r := newRigWith(t, memory.Options{MinPartSize: -1, PartsVanish: true})
 			u := r.open("up")
 			r.part(u, 1, "whole")
+			told := r.get("up")
+			told.Status.Progress = &v1alpha1.UploadProgress{Parts: ptr.To[int32](1), Bytes: ptr.To[int64](2), DisplayBytes: upload.DisplayBytes(2)} // before the part was replaced
+			r.must(r.direct.Status().Update(r.ctx, told))
 			r.edit("up", completed)
 			edit(r)
 			parts, err := r.backend.ListParts(r.ctx, ref(u))
@@ -249,6 +253,9 @@ func TestPartsVanishWhileTheFileIsAssembled(t *testing.T) {
 			r.expectEvents("Normal Initiated", "Normal Completed")
 			if r.content() != "whole" {
 				t.Errorf("the file is %q", r.content())
+			}
+			if u := r.get("up"); u != nil && (*u.Status.Progress.Bytes != 5 || *u.Status.Progress.Parts != 1) { // though the parts are not listed any more
+				t.Errorf("progress %+v", u.Status.Progress)
 			}
 		})
 	}
