@@ -6,9 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -66,8 +64,11 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 	if err := s.admitCompletion(ctx, c, u, done); err != nil {
 		return false, err
 	}
+	// Before the intent, whose answer can be late: by then the file may be there, and another start have taken the record away.
+	w := s.uploads.waiters.subscribe(u.UID)
+	defer w.stop()
 	if upload.Desired(u) == v1alpha1.DesiredStateCompleted {
-		return false, s.answerWhenCompleted(ctx, c, u)
+		return false, s.answerWhenCompleted(ctx, c, u, w)
 	}
 	store, err := s.storeOf(ctx, u)
 	if err != nil {
@@ -91,7 +92,7 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 		return err == nil, err
 	}
 	failpoint.Hit(failpoint.CompletionIntended)
-	return false, s.answerWhenCompleted(ctx, c, u)
+	return false, s.answerWhenCompleted(ctx, c, u, w)
 }
 
 // admitCompletion refuses before a body is asked for.
@@ -205,89 +206,4 @@ func sizeWithout(parts []filestore.Part, number int32) int64 {
 func (s *Server) moved(ctx context.Context, u *v1alpha1.MultipartUpload) bool {
 	now, err := s.uploads.get(ctx, client.ObjectKeyFromObject(u))
 	return err == nil && (now == nil || now.ResourceVersion != u.ResourceVersion)
-}
-
-// answerWhenCompleted waits for the reconciler, which goes on also when the client's patience is over.
-func (s *Server) answerWhenCompleted(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.CompleteTimeout, errTimeout)
-	defer cancel()
-	w := s.uploads.waiters.subscribe(u.UID)
-	defer w.stop()
-	var completed *v1alpha1.MultipartUpload
-	err := s.uploads.await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
-		switch {
-		case now == nil:
-			return true, nil
-		case upload.Completed(now):
-			completed = now
-			return true, nil
-		case upload.Ended(now):
-			return false, endOf(now)
-		case upload.Stalled(now) != nil:
-			stalled := upload.Stalled(now)
-			return false, &stalledError{stalled.Reason, stalled.Message}
-		}
-		return false, nil
-	})
-	switch {
-	case errors.Is(err, errTimeout):
-		return errUnavailable("the file is still being assembled: send the same request again for the result", retryShort).because(err)
-	case err != nil:
-		return err
-	case completed == nil:
-		return s.answerFromObject(ctx, c, u)
-	}
-	return s.answerAgain(ctx, c, completed)
-}
-
-// endOf says how an upload has ended that is not completed.
-func endOf(u *v1alpha1.MultipartUpload) error {
-	if c := meta.FindStatusCondition(u.Status.Conditions, v1alpha1.ConditionCompleted); c != nil {
-		return &stalledError{c.Reason, c.Message}
-	}
-	return &stalledError{v1alpha1.ReasonAborted, "no condition says how"}
-}
-
-// answerFromObject answers for an upload whose record was deleted while it was being completed: the file says whether it was.
-func (s *Server) answerFromObject(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
-	store, err := s.storeOf(ctx, u)
-	if err != nil {
-		return err
-	}
-	object, err := store.Stat(ctx, u.Status.ObjectKey)
-	if err != nil && !errors.Is(err, filestore.ErrNotFound) {
-		return err
-	}
-	found := upload.DecodeFileMetadata(object.Metadata)
-	if err != nil || found.Owner != u.UID {
-		return &stalledError{v1alpha1.ReasonAborted, "the record was deleted, and the file is not its result"}
-	}
-	u.Status.FileVersion = &found.Version
-	return s.answerAgain(ctx, c, u)
-}
-
-// answerAgain answers for a completed upload, also when the request is sent again. A body that is still on its way is read and dropped, at the
-// price of a part in flight: a client that must send it to its end would else take the success for a failure.
-func (s *Server) answerAgain(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
-	if err := upload.AdmitCaller(u, c.ifMatch); err != nil {
-		return err
-	}
-	if c.body.unread() {
-		if err := upload.AdmitSize(c.body.length, true, s.limitsOf(ctx, u, nil)); err != nil {
-			return err
-		}
-		if err := s.dropBody(c); err != nil {
-			return err
-		}
-	}
-	version := upload.NextVersion(u.Spec.IfMatch)
-	if u.Status.FileVersion != nil {
-		version = *u.Status.FileVersion
-	}
-	h := c.response.Header()
-	h["ETag"] = []string{strconv.FormatInt(version, 10)}
-	h.Set("Location", c.location)
-	failpoint.Hit(failpoint.CompletionSeen)
-	c.response.WriteHeader(created(u))
-	return nil
 }

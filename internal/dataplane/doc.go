@@ -12,7 +12,7 @@
 //	waiters.go     waiting for the reconciler, by informer events
 //	start.go       PUT ?upload=start, with metadata.go
 //	part.go        PUT ?part=N, the hot path
-//	complete.go    PUT ?upload=complete
+//	complete*.go   PUT ?upload=complete: up to the intent, and the answer when it is done
 //	abort.go       PUT ?upload=abort
 //	parts_list.go  GET /fileslist
 //	put.go         PUT of a whole file, with gate.go: the last look before its last byte

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -322,6 +323,75 @@ func TestCompleteRecordDeleted(t *testing.T) {
 	must(t, s.kube.Delete(t.Context(), &u))
 	close(hold)
 	checkCompleted(t, s.want(<-done, 201), "0", "/namespaces/"+s.namespace+s.path("x"))
+}
+
+// lateClient answers the first Patch late: when late has returned.
+type lateClient struct {
+	client.Client
+	once sync.Once
+	late func()
+}
+
+func (l *lateClient) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+	err := l.Client.Patch(ctx, obj, patch, opts...)
+	l.once.Do(l.late)
+	return err
+}
+
+// TestCompleteIntentLate: the API server has recorded that the file is wanted, and says so when the file is there, has been replaced, and its record has made way for the next. The client
+// that made it is told that it did.
+func TestCompleteIntentLate(t *testing.T) {
+	late := &lateClient{}
+	s := newSystem(t, setup{options: func(o *dataplane.Options) { late.Client, o.Client = o.Client, late }})
+	s.started("x")
+	late.late = func() {
+		s.eventually("completed, and started anew", func() error {
+			if got := s.put(s.path("x?upload=start"), nil, "If-Match", "0"); got.status != 204 {
+				return fmt.Errorf("%v", got)
+			}
+			return nil
+		})
+		s.want(s.put(s.path("x?upload=abort"), nil), 204)
+		s.want(s.put(s.path("x"), []byte("the next"), "If-Match", "0"), 204)
+	}
+	checkCompleted(t, s.want(s.put(s.path("x?upload=complete"), nil), 201), "0", "/namespaces/"+s.namespace+s.path("x"))
+}
+
+// TestCompleteRecordTorn: somebody takes the record away by force before its end is recorded. What the file shows is told, and no more.
+func TestCompleteRecordTorn(t *testing.T) {
+	for name, tt := range map[string]struct {
+		version int64 // of the file that somebody else has put there
+		status  int
+		message string
+	}{
+		"not the file":       {version: 0, status: 409, message: "was aborted"},
+		"a later one by now": {version: 3, status: 503, message: "whether the file was assembled is not known"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := memory.New(memory.Options{MinPartSize: -1})
+			s := newSystem(t, setup{store: store})
+			s.started("x")
+			hold := make(chan struct{})
+			defer close(hold)
+			store.Inject(memory.Fault{Operation: memory.CompleteUpload, Times: 1, Before: memory.WaitFor(hold)})
+			done := make(chan reply, 1)
+			go func() { done <- s.put(s.path("x?upload=complete"), nil) }()
+			s.eventually("completing", func() error {
+				if store.Calls(memory.CompleteUpload) == 0 {
+					return errors.New("not yet")
+				}
+				return nil
+			})
+			meta := upload.FileMetadata{Version: tt.version, Owner: "another"}
+			store.SetObject(s.key("x"), []byte("of another"), filestore.CreateUploadOptions{Metadata: meta.Encode()})
+			u := s.records()[0]
+			must(t, s.kube.Patch(t.Context(), &u, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))))
+			must(t, s.kube.Delete(t.Context(), &u))
+			if got := s.want(<-done, tt.status); !strings.Contains(string(got.body), tt.message) {
+				t.Errorf("%v", got)
+			}
+		})
+	}
 }
 
 // TestVersionRace: of two updates of one version, the one that is assembled second is refused.

@@ -212,6 +212,12 @@ func (k *uploads) await(ctx context.Context, w *waiter, u *v1alpha1.MultipartUpl
 	return err
 }
 
+// cachedStill says whether the cache has u, in whatever state.
+func (k *uploads) cachedStill(ctx context.Context, u *v1alpha1.MultipartUpload) bool {
+	var now v1alpha1.MultipartUpload
+	return k.cached.Get(ctx, client.ObjectKeyFromObject(u), &now) == nil && now.UID == u.UID
+}
+
 // look reads u again, from the API server if live. known is false if what is read tells nothing: the cache is behind, or the API server does not answer;
 // it will next time. The record is nil when it is gone, which only the API server is believed.
 func (k *uploads) look(ctx context.Context, u *v1alpha1.MultipartUpload, live bool) (now *v1alpha1.MultipartUpload, known bool) {
