@@ -23,3 +23,19 @@ func TestGCPercent(t *testing.T) {
 		}
 	}
 }
+
+// TestLately: more work counts at once, less of it bit by bit.
+func TestLately(t *testing.T) {
+	for _, test := range []struct{ before, since, want uint64 }{
+		{0, 0, 0},
+		{0, 7, 70},
+		{70, 7, 70},
+		{70, 0, 63},
+		{1000, 95, 950},
+		{1000, 10, 900},
+	} {
+		if got := lately(test.before, test.since); got != test.want {
+			t.Errorf("%d before, %d since: %d, want %d", test.before, test.since, got, test.want)
+		}
+	}
+}
