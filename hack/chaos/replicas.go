@@ -81,7 +81,10 @@ func (r *replica) keep(ctx context.Context) {
 		r.torment.Lock()
 		select {
 		case <-r.current().Done(): // and not started by a tormentor meanwhile
-			r.world.report.event("end by itself")
+			if err := r.current().Fault(); err != nil { // not one that a torment has ended and, since its time was over, not started again
+				r.world.report.event("end by itself")
+				r.world.report.say("operator %d: %v", r.number, err)
+			}
 			_ = r.start(ctx)
 		default:
 		}

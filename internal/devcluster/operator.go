@@ -152,6 +152,9 @@ func (o *Operator) PID() int { return o.process.pid() }
 // Done is closed when the process has ended.
 func (o *Operator) Done() <-chan struct{} { return o.process.done }
 
+// Fault says how the process ended and quotes the end of its log, if it did so by itself. It is nil while it runs, and when one of the methods below has ended it.
+func (o *Operator) Fault() error { return o.process.fault() }
+
 // Terminate sends SIGTERM, as Kubernetes does to end a pod, and returns at once. It is idempotent.
 func (o *Operator) Terminate() error {
 	o.process.stopping.Store(true)
