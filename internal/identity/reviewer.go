@@ -93,7 +93,7 @@ func (o *Options) backoff() wait.Backoff {
 type Reviewer struct {
 	requests authenticator.Request
 	rights   authorizer.Authorizer
-	ready    func(context.Context) error // whether the API server has read its roles
+	api      rest.Interface // for readiness
 	memory   *memory[struct{}]
 	clientCA *dynamiccertificates.DynamicFileCAContent // nil without
 }
@@ -132,10 +132,7 @@ func New(opts Options) (*Reviewer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reviewer{
-		memory: newMemory[struct{}](&opts, reviews.MustCurryWith(prometheus.Labels{"review": "access"})),
-		ready:  func(ctx context.Context) error { return readiness(ctx, authorization.RESTClient()) },
-	}
+	r := &Reviewer{api: authorization.RESTClient(), memory: newMemory[struct{}](&opts, reviews.MustCurryWith(prometheus.Labels{"review": "access"}))}
 	backoff := opts.backoff()
 	r.rights, err = authorizerfactory.DelegatingAuthorizerConfig{
 		SubjectAccessReviewClient: authorization, WebhookRetryBackoff: &backoff,
@@ -219,16 +216,16 @@ func (r *Reviewer) review(ctx context.Context, question authorizer.Attributes) (
 	if err != nil || v.granted {
 		return v, err
 	}
-	if err := r.ready(ctx); err != nil {
+	if err := r.readiness(ctx); err != nil {
 		return verdict[struct{}]{}, fmt.Errorf("it refuses, and is not ready: %w", err)
 	}
 	return ask()
 }
 
 // readiness says whether the API server is ready. Where that is not told to everybody, as it is unless somebody has taken the right away, it counts as ready.
-func readiness(ctx context.Context, client rest.Interface) error {
+func (r *Reviewer) readiness(ctx context.Context) error {
 	status := 0
-	err := client.Get().AbsPath("/readyz").Do(ctx).StatusCode(&status).Error()
+	err := r.api.Get().AbsPath("/readyz").Do(ctx).StatusCode(&status).Error()
 	if status == http.StatusForbidden || status == http.StatusNotFound {
 		return nil
 	}
