@@ -123,11 +123,15 @@ func newStatus(o *observation, done outcome, now time.Time) v1alpha1.MultipartUp
 // finalProgress is the progress of an upload that takes no more parts; until then it is the data plane's, and kept.
 func finalProgress(o *observation, done outcome, kept *v1alpha1.UploadProgress) *v1alpha1.UploadProgress {
 	if done.object != nil && (o.Ledger == nil || upload.SumOf(o.Ledger.Parts) != done.object.Size) {
-		return progressOfFile(o.Upload, done.object.Size, kept)
+		if kept == nil {
+			return nil
+		}
+		// An earlier pass has assembled the file, so object storage lists its parts no more, or not all: how many there were is what was recorded last.
+		return newProgress(o.Upload, kept.Parts, done.object.Size, kept.LastPartTime)
 	}
 	if upload.TakesParts(o.Upload) || o.Ledger == nil || o.Ledger.Lost {
 		if done.ended && done.object == nil && kept != nil {
-			return &v1alpha1.UploadProgress{Parts: ptr.To[int32](0), Bytes: ptr.To[int64](0), DisplayBytes: upload.DisplayBytes(0), Percent: upload.Percent(o.Upload, 0), LastPartTime: kept.LastPartTime}
+			return newProgress(o.Upload, ptr.To[int32](0), 0, kept.LastPartTime)
 		}
 		return kept
 	}
@@ -139,22 +143,16 @@ func finalProgress(o *observation, done outcome, kept *v1alpha1.UploadProgress) 
 			last = p.Modified
 		}
 	}
-	out := &v1alpha1.UploadProgress{Bytes: ptr.To(bytes), DisplayBytes: upload.DisplayBytes(bytes), Percent: upload.Percent(o.Upload, bytes)}
-	out.Parts = ptr.To(int32(len(o.parts))) //nolint:gosec // S3 numbers parts 1..10000
+	out := newProgress(o.Upload, ptr.To(int32(len(o.parts))), bytes, nil) //nolint:gosec // S3 numbers parts 1..10000
 	if !last.IsZero() {
 		out.LastPartTime = ptr.To(metav1.NewTime(last.Truncate(time.Second)))
 	}
 	return out
 }
 
-// progressOfFile is the progress of an upload that an earlier pass has assembled, so that object storage lists its parts no more, or not all: the file has its bytes. How many parts they came
-// in is what was recorded last; if nothing was, there is nothing to add to the file's size.
-func progressOfFile(u *v1alpha1.MultipartUpload, size int64, kept *v1alpha1.UploadProgress) *v1alpha1.UploadProgress {
-	if kept == nil {
-		return nil
-	}
+func newProgress(u *v1alpha1.MultipartUpload, parts *int32, bytes int64, last *metav1.Time) *v1alpha1.UploadProgress {
 	return &v1alpha1.UploadProgress{
-		Parts: kept.Parts, Bytes: &size, DisplayBytes: upload.DisplayBytes(size), Percent: upload.Percent(u, size), LastPartTime: kept.LastPartTime,
+		Parts: parts, Bytes: &bytes, DisplayBytes: upload.DisplayBytes(bytes), Percent: upload.Percent(u, bytes), LastPartTime: last,
 	}
 }
 
