@@ -30,11 +30,14 @@ type observation struct {
 }
 
 // key is where the file is, or will be, stored.
-func (o *observation) key() string {
-	if k := o.Upload.Status.ObjectKey; k != "" {
+func (o *observation) key() string { return keyOf(o.Upload, o.Store) }
+
+// keyOf is where the file of an upload is, or will be, stored in the FileStore that serves it; empty if no key can be made of it.
+func keyOf(u *v1alpha1.MultipartUpload, fs *v1alpha1.FileStore) string {
+	if k := u.Status.ObjectKey; k != "" {
 		return k
 	}
-	key, err := upload.FileOf(o.Upload).ObjectKey(o.Store.Spec.Prefix)
+	key, err := upload.FileOf(u).ObjectKey(fs.Spec.Prefix)
 	if err != nil {
 		return "" // Decide refuses such a file before anything is done with its key
 	}
@@ -77,10 +80,7 @@ func (r *MultipartUploadReconciler) observeStore(ctx context.Context, o *observa
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: u.Namespace}, &ns); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("get namespace: %w", err)
 	}
-	name := u.Spec.StoreName
-	if u.Status.StoreName != "" {
-		name = u.Status.StoreName
-	}
+	name := upload.StoreNameOf(u)
 	fs, err := upload.ResolveStore(name, upload.Namespace{Labels: ns.Labels, Annotations: ns.Annotations}, stores.Items)
 	var refused *upload.StoreError
 	if errors.As(err, &refused) && refused.Reason == v1alpha1.ReasonStoreNotAllowed && u.Status.UploadID != "" {

@@ -156,33 +156,16 @@ func (s *OrphanSweep) prefixes(ctx context.Context, fs *v1alpha1.FileStore) ([]s
 	case v1alpha1.UploadListingExactKey:
 		keys := map[string]bool{}
 		err := s.Uploads.Each(ctx, func(u *v1alpha1.MultipartUpload) {
-			if key := keyIn(u, fs); key != "" {
-				keys[key] = true
+			if store := upload.StoreNameOf(u); store == fs.Name || store == "" {
+				if key := keyOf(u, fs); key != "" {
+					keys[key] = true
+				}
 			}
 		})
 		return slices.Collect(maps.Keys(keys)), err
 	default:
 		return nil, nil
 	}
-}
-
-// keyIn is where the file of an upload is, or would be, stored in a store; empty if that is another store, or no key can be made of it.
-func keyIn(u *v1alpha1.MultipartUpload, fs *v1alpha1.FileStore) string {
-	store := u.Status.StoreName
-	if store == "" {
-		store = u.Spec.StoreName
-	}
-	switch {
-	case store != fs.Name && store != "":
-		return ""
-	case u.Status.ObjectKey != "":
-		return u.Status.ObjectKey
-	}
-	key, err := upload.FileOf(u).ObjectKey(fs.Spec.Prefix)
-	if err != nil {
-		return "" // Decide refuses it before anything is opened
-	}
-	return key
 }
 
 // owners is the set of upload ids that records own, ended ones excepted: what is left of those is an orphan.

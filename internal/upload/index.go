@@ -25,10 +25,7 @@ func Indexes() map[string]func(*v1alpha1.MultipartUpload) []string {
 			if !Open(u) {
 				return nil
 			}
-			if u.Status.StoreName == "" {
-				return named(u.Spec.StoreName)
-			}
-			return named(u.Status.StoreName)
+			return named(StoreNameOf(u))
 		},
 		OpenedIndex: func(u *v1alpha1.MultipartUpload) []string {
 			if Ended(u) {

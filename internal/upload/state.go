@@ -39,7 +39,7 @@ func OpenIn(uploads []v1alpha1.MultipartUpload, store string) int {
 	count := 0
 	for i := range uploads {
 		u := &uploads[i]
-		if Open(u) && (u.Status.StoreName == store || (u.Status.StoreName == "" && u.Spec.StoreName == store)) {
+		if Open(u) && StoreNameOf(u) == store {
 			count++
 		}
 	}

@@ -9,6 +9,14 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
+// StoreNameOf is the name of the FileStore that an upload was opened in or, before that, is to be opened in; empty if its manifest leaves it to the namespace.
+func StoreNameOf(u *v1alpha1.MultipartUpload) string {
+	if u.Status.StoreName != "" {
+		return u.Status.StoreName
+	}
+	return u.Spec.StoreName
+}
+
 // Limits of parts, in bytes and numbers.
 type Limits struct {
 	// MinPartSize is the smallest part but for the last one, MaxPartSize the largest, in bytes.
