@@ -1,11 +1,14 @@
 package controllers
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -21,13 +24,9 @@ type checks struct {
 	trusted time.Time
 	// done holds seconds since 1970: there is one for each open upload that is old enough.
 	done map[types.NamespacedName]int64
-	// lacking says since when uploads that are to be completed have been seen without all their parts.
-	lacking map[types.NamespacedName]lack
-}
-
-type lack struct {
-	uid   types.UID
-	since time.Time
+	// lacking are uploads that are to be completed and were seen without all their parts, refused those whose assembly
+	// object storage has answered with No, fences those whose end the replicas are being told of.
+	lacking, refused, fences sightings
 }
 
 // begin starts a term.
@@ -57,29 +56,38 @@ func (c *checks) note(name types.NamespacedName, now time.Time) {
 	c.done[name] = now.Unix()
 }
 
-// doubtful says whether it is too early to believe that the upload lacks parts, if it does (upload.LackSettles).
-func (c *checks) doubtful(name types.NamespacedName, uid types.UID, lacks bool, now time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// doubtful reports whether it is too early to believe that the upload lacks parts, if it does (upload.LackSettles).
+func (c *checks) doubtful(u *v1alpha1.MultipartUpload, lacks bool, now time.Time) bool {
 	if !lacks {
-		delete(c.lacking, name)
+		c.lacking.forget(client.ObjectKeyFromObject(u))
 		return false
 	}
-	seen, known := c.lacking[name]
-	if !known || seen.uid != uid {
-		if c.lacking == nil {
-			c.lacking = map[types.NamespacedName]lack{}
-		}
-		seen = lack{uid, now}
-		c.lacking[name] = seen
+	since, _ := c.lacking.note(u, now)
+	return now.Sub(since) < upload.LackSettles
+}
+
+// Pauses after an assembly that object storage has refused: they double from the first to the last.
+const (
+	firstRefusalPause = 5 * time.Second
+	lastRefusalPause  = 5 * time.Minute
+)
+
+// refusal is what is known of an assembly that object storage has just refused.
+func (c *checks) refusal(u *v1alpha1.MultipartUpload, status int, now time.Time) *upload.Refused {
+	since, times := c.refused.note(u, now)
+	pause := lastRefusalPause
+	if times < 7 {
+		pause = min(pause, firstRefusalPause<<(times-1))
 	}
-	return now.Sub(seen.since) < upload.LackSettles
+	return &upload.Refused{Answer: fmt.Sprintf("HTTP %d", status), For: now.Sub(since), Pause: pause}
 }
 
 // forget drops what was remembered of an upload that has ended.
 func (c *checks) forget(name types.NamespacedName) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	delete(c.done, name)
-	delete(c.lacking, name)
+	c.mu.Unlock()
+	for _, s := range []*sightings{&c.lacking, &c.refused, &c.fences} {
+		s.forget(name)
+	}
 }

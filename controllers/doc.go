@@ -20,6 +20,8 @@
 //	multipartupload_act.go         act: the only calls that change object storage
 //	tidying.go                     how fast records are written that nobody waits for
 //	own_writes.go                  what was written, until the cache shows it
+//	sightings.go                   what has to be seen for a while to be acted on
+//	ended_log.go abort_again.go    what has ended is aborted again later
 //	multipartupload_cleared.go     what has expired and is gone, but not recorded yet
 //	multipartupload_status.go      report: the status, recomputed whole
 //	multipartupload_record.go      the record's finalizer, and its end
@@ -38,5 +40,6 @@
 // +kubebuilder:rbac:groups=iotfile.dev,resources=filestores/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=secrets,verbs=list;watch
+// +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=configmaps,verbs=create;delete;get;list;update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 package controllers

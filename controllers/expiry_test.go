@@ -14,6 +14,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/controllers"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // What an expiry costs is what thousands of them in one minute have to wait for: two writes, that of the end, which comes first for all, and that which
@@ -54,7 +55,7 @@ func TestExpiryIsRecordedLater(t *testing.T) {
 		r := newRig(t)
 		u := r.open("up", testkit.TTL(time.Hour))
 		r.part(u, 1, "ab")
-		r.clock.Step(time.Hour)
+		r.clock.Step(time.Hour + upload.FenceDelay)
 		result, err := r.step("up")
 		r.must(err)
 		r.expectOpen(0)

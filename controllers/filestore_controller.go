@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -182,6 +183,7 @@ func (r *FileStoreReconciler) probe(ctx context.Context, fs *v1alpha1.FileStore)
 	}
 	if err == nil {
 		fs.Status.Capabilities = &found
+		fs.Status.OrphanPolicy = r.orphanPolicy(ctx, fs, store)
 	} else {
 		log.FromContext(ctx).Info("the FileStore is not ready", "store", fs.Name, "cause", err.Error())
 		ready.Status = metav1.ConditionFalse
@@ -196,6 +198,32 @@ func (r *FileStoreReconciler) probe(ctx context.Context, fs *v1alpha1.FileStore)
 	stalled := ready
 	stalled.Type, stalled.Status = v1alpha1.ConditionStalled, metav1.ConditionTrue
 	meta.SetStatusCondition(&fs.Status.Conditions, stalled)
+}
+
+// clusterNamespace is the namespace whose UID is the cluster's id: each cluster has it, and none deletes it.
+const clusterNamespace = "kube-system"
+
+// orphanPolicy is what the policy of a store comes to: Auto aborts where this cluster was the first to use the prefix.
+func (r *FileStoreReconciler) orphanPolicy(ctx context.Context, fs *v1alpha1.FileStore, store Store) v1alpha1.OrphanPolicy {
+	if fs.Spec.OrphanPolicy != v1alpha1.OrphanPolicyAuto {
+		return cmp.Or(fs.Spec.OrphanPolicy, v1alpha1.OrphanPolicyReport)
+	}
+	if c := fs.Status.Capabilities; c == nil || c.ConditionalPut == nil || !*c.ConditionalPut {
+		return v1alpha1.OrphanPolicyReport // of two clusters that claim it, both would win
+	}
+	var ns corev1.Namespace
+	err := r.Client.Get(ctx, client.ObjectKey{Name: clusterNamespace}, &ns)
+	owner := ""
+	if err == nil {
+		owner, err = store.Claim(ctx, string(ns.UID))
+	}
+	switch {
+	case err != nil:
+		log.FromContext(ctx).Error(err, "cannot tell whether this cluster alone uses the store; orphans are reported only", "store", fs.Name)
+	case owner == string(ns.UID):
+		return v1alpha1.OrphanPolicyAbort
+	}
+	return v1alpha1.OrphanPolicyReport
 }
 
 // unreadyReason translates the error of a probe for the platform team: reason and message of the condition.

@@ -66,6 +66,7 @@ func TestFinalizerGivesUpOnABackendThatLies(t *testing.T) {
 	r.open("up")
 	r.delete("up")
 	r.uploads.Stores = lyingStores{r.backend}
+	r.fence("up")
 	_, err := r.step("up")
 	r.must(err)
 	r.expect("up", v1alpha1.ReasonAborting)
@@ -111,6 +112,7 @@ func TestEndedUploadGoesWithoutItsStore(t *testing.T) {
 	r := newRig(t)
 	r.open("up", testkit.OverREST())
 	r.edit("up", aborted)
+	r.fence("up")
 	_, err := r.step("up")
 	r.must(err)
 	r.expect("up", v1alpha1.ReasonAborted)

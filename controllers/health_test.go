@@ -28,6 +28,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // uploadHealth is what kstatus is to make of each reason of an upload's condition Ready. Tools that go by it are Flux, Helm and kubectl's kin.
@@ -45,6 +46,7 @@ var uploadHealth = map[string]status.Status{
 	v1alpha1.ReasonVersionConflict:    status.FailedStatus,
 	v1alpha1.ReasonPartsMissing:       status.FailedStatus,
 	v1alpha1.ReasonPartsInvalid:       status.FailedStatus,
+	v1alpha1.ReasonCompletionRefused:  status.FailedStatus,
 	v1alpha1.ReasonSizeMismatch:       status.FailedStatus,
 	v1alpha1.ReasonTooManyBytes:       status.FailedStatus,
 	v1alpha1.ReasonInvalidKey:         status.FailedStatus,
@@ -303,7 +305,7 @@ func TestHealthOfRareReasons(t *testing.T) {
 			bytes <- "ab" // lands after the abort, and brings the upload back
 			return <-landed
 		}})
-		r.clock.Step(time.Hour)
+		r.clock.Step(time.Hour + upload.FenceDelay)
 		_, err := r.step("up")
 		r.must(err)
 		r.expect("up", v1alpha1.ReasonExpiring)

@@ -14,6 +14,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/controllers"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // valuesOf returns the values of the metrics with the label store=store, by name.
@@ -50,7 +51,7 @@ func TestStateMetrics(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		u := r.open(name, testkit.ForFile(testkit.Entity, name))
 		changed := u.DeepCopy()
-		changed.Status.Progress = &v1alpha1.UploadProgress{Parts: ptr.To[int32](1), Bytes: ptr.To[int64](100), LastPartTime: ptr.To(metav1.NewTime(r.clock.Now()))}
+		changed.Status.Progress = &v1alpha1.UploadProgress{Parts: ptr.To[int32](1), Bytes: ptr.To[int64](100), DisplayBytes: "100 B", LastPartTime: ptr.To(metav1.NewTime(r.clock.Now()))}
 		r.must(r.direct.Status().Patch(r.ctx, changed, client.MergeFrom(u)))
 		r.part(u, 1, "ab")
 		r.clock.Step(time.Minute)
@@ -58,10 +59,10 @@ func TestStateMetrics(t *testing.T) {
 	expect("with three open", 3, 300, 180)
 	r.edit("a", aborted)
 	r.drive("a")
-	expect("with the oldest aborted", 2, 200, 120)
+	expect("with the oldest aborted", 2, 200, 120+upload.FenceDelay.Seconds())
 	r.edit("b", completed)
 	r.drive("b")
-	expect("with the next completed", 1, 100, 60)
+	expect("with the next completed", 1, 100, 60+upload.FenceDelay.Seconds())
 	r.delete("c")
 	r.drive("c")
 	expect("with the last deleted", 0, 0, 0)

@@ -37,6 +37,7 @@ type outcome struct {
 // opened is what is recorded of an upload that has just been opened.
 type opened struct {
 	uploadID, key string
+	baseETag      string
 	at            time.Time
 }
 
@@ -99,7 +100,7 @@ func (r *MultipartUploadReconciler) initiate(ctx context.Context, o *observation
 		return r.unavailable(ctx, o, err)
 	}
 	failpoint.Hit(failpoint.UploadCreated)
-	done.opened = &opened{uploadID: id, key: o.key(), at: now}
+	done.opened = &opened{uploadID: id, key: o.key(), baseETag: o.Object.ETag, at: now}
 	// The event of the status that report writes brings the next look.
 	return done, nil
 }
@@ -126,6 +127,7 @@ func (r *MultipartUploadReconciler) unsettled(ctx context.Context, o *observatio
 // it looks at the object first: an earlier pass, or this call, may have done it although the answer was lost.
 func (r *MultipartUploadReconciler) complete(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
 	assembled, failure := r.assemble(ctx, o, d)
+	r.noteCompleted(ctx, o)
 	if failure == nil && assembled.Checksum != "" {
 		return completed(o.Upload, assembled), nil
 	}
@@ -143,6 +145,8 @@ func (r *MultipartUploadReconciler) complete(ctx context.Context, o *observation
 		return outcome{state: invalidKey, after: upload.ExpirationTime(o.Upload, o.Store)}, nil
 	case errors.Is(failure, filestore.ErrInvalidParts):
 		return r.refusedParts(ctx, o, failure)
+	case refusedFor(o, failure, r.Clock.Now()):
+		return r.refusedAssembly(ctx, o, failure)
 	case errors.Is(failure, filestore.ErrPrecondition), errors.Is(failure, filestore.ErrNoSuchUpload):
 		// The world is not as it was observed: look again.
 		return r.unsettled(ctx, o, upload.State{})
@@ -219,7 +223,28 @@ func (r *MultipartUploadReconciler) refusedParts(ctx context.Context, o *observa
 	}, nil
 }
 
-// abort deletes the parts, once the live record confirms that this is wanted, and looks whether they are gone: a part in flight can land after an abort.
+// refusedFor reports whether a failed assembly is a definite No that ends the upload, or has to be counted: of a file
+// that is not as it was observed, only where the upload has to end anyway.
+func refusedFor(o *observation, failure error, now time.Time) bool {
+	if _, answered := filestore.Answered(failure); !answered {
+		return false
+	}
+	passing := errors.Is(failure, filestore.ErrPrecondition) || errors.Is(failure, filestore.ErrNoSuchUpload)
+	return !passing || o.Upload.DeletionTimestamp != nil || upload.Expired(o.Upload, o.Store, now)
+}
+
+// refusedAssembly deals with an assembly that object storage refuses for a reason that no other case knows, when the
+// object was looked at and is not ours: it is tried again, less and less often, until the upload has to end.
+func (r *MultipartUploadReconciler) refusedAssembly(ctx context.Context, o *observation, failure error) (outcome, error) {
+	now := r.Clock.Now()
+	status, _ := filestore.Answered(failure)
+	log.FromContext(ctx).Error(failure, "object storage refuses to assemble the file", "store", o.Store.Name)
+	o.Refused = r.checks.refusal(o.Upload, status, now)
+	return r.act(ctx, o, upload.Decide(o.Observation, now))
+}
+
+// abort deletes the parts, once the live record confirms that this is wanted and every replica has had the time to cut
+// what it streams, and looks whether they are gone.
 func (r *MultipartUploadReconciler) abort(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
 	live := &v1alpha1.MultipartUpload{}
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(o.Upload), live); err != nil {
@@ -233,13 +258,40 @@ func (r *MultipartUploadReconciler) abort(ctx context.Context, o *observation, d
 	if !o.Covers(now) || upload.Decide(o.Observation, now).Step != upload.StepAbort {
 		return outcome{again: true}, nil
 	}
+	if wait, err := r.fence(ctx, o, d); wait > 0 || err != nil {
+		return outcome{after: now.Add(wait)}, err
+	}
 	failpoint.Hit(failpoint.AbortConfirmed)
+	if err := r.noteEnded(ctx, o); err != nil {
+		return outcome{}, err
+	}
 	abortCtx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if err := o.store.AbortUpload(abortCtx, o.ref()); err != nil {
 		return r.unavailable(ctx, o, err)
 	}
 	failpoint.Hit(failpoint.PartsAborted)
+	return r.afterAbort(ctx, o, d)
+}
+
+// fence is how long an abort has to wait for the replicas. They know of an expiration by the time in the status, which is
+// written first where it says another.
+func (r *MultipartUploadReconciler) fence(ctx context.Context, o *observation, d upload.Decision) (wait time.Duration, err error) {
+	now := r.Clock.Now()
+	if upload.Told(o.Upload, now) {
+		return 0, nil
+	}
+	if upload.EndOf(o.Upload, now) == upload.EndNone {
+		if err := r.report(ctx, o, outcome{state: d.State}); err != nil {
+			return 0, err
+		}
+	}
+	since, _ := r.checks.fences.note(o.Upload, now)
+	return upload.FenceDelay - now.Sub(since), nil
+}
+
+// afterAbort looks whether the parts are gone, and goes on from there.
+func (r *MultipartUploadReconciler) afterAbort(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
 	if r.observeAborted(ctx, o); o.Problem != nil {
 		return r.act(ctx, o, upload.Decide(o.Observation, r.Clock.Now()))
 	}

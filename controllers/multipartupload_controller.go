@@ -29,7 +29,7 @@ const (
 	stalledPause   = time.Minute
 )
 
-// MultipartUploadReconciler drives each MultipartUpload to what its owner wants of it. All exported fields but TidyRate and Tracer are required.
+// MultipartUploadReconciler drives each MultipartUpload to what its owner wants of it. All exported fields but TidyRate, Ended, Orphans and Tracer are required.
 type MultipartUploadReconciler struct {
 	// Client reads from the informer cache, which must have upload.Indexes, and writes.
 	Client client.Client
@@ -48,6 +48,10 @@ type MultipartUploadReconciler struct {
 	Workers int
 	// TidyRate is how many writes a second go into records that nobody waits for; 0 for DefaultTidyRate.
 	TidyRate int
+	// Ended remembers what has ended, to be aborted again; nil for nothing.
+	Ended *EndedLog
+	// Orphans are what the sweep has found last; nil for none.
+	Orphans *OrphanCounts
 	// Tracer gets a span for each pass; nil for none.
 	Tracer trace.Tracer
 
@@ -87,6 +91,9 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 	seen, err := r.observe(ctx, u)
 	if err != nil {
 		return reconcile.Result{}, err
+	}
+	if seen.fencing > 0 {
+		return r.result(seen, outcome{after: seen.at.Add(seen.fencing)}), nil
 	}
 	decision := upload.Decide(seen.Observation, seen.at)
 	if tidies(seen, decision) {

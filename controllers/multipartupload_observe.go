@@ -25,6 +25,8 @@ type observation struct {
 	store Store
 	// parts is the ledger with what CompleteUpload wants of it.
 	parts []filestore.Part
+	// fencing is how long nothing is to be done yet, because the replicas cut the streams of an upload whose time is over. The rest is not gathered then.
+	fencing time.Duration
 	// at is when it was gathered: the time for which it shows all that Decide wants to see.
 	at time.Time
 }
@@ -53,6 +55,9 @@ func (r *MultipartUploadReconciler) observe(ctx context.Context, u *v1alpha1.Mul
 	o := &observation{Observation: upload.Observation{Upload: u, GiveUpAfter: r.FinalizerTimeout}, at: r.Clock.Now()}
 	if err := r.observeStore(ctx, o); err != nil {
 		return nil, err
+	}
+	if o.fencing = upload.Fencing(u, o.Store, o.at); o.fencing > 0 {
+		return o, nil
 	}
 	if u.Status.UploadID == "" && !upload.Ended(u) {
 		if err := r.observeOthers(ctx, o); err != nil {
@@ -181,7 +186,8 @@ func (r *MultipartUploadReconciler) observeHeld(ctx context.Context, o *observat
 	if err := r.Client.List(ctx, &opened, list...); err != nil {
 		return fmt.Errorf("list open uploads of the namespace: %w", err)
 	}
-	o.OtherOpen, o.OtherBytes = len(opened.Items), upload.IncompleteBytesOf(opened.Items, o.Upload.Name)
+	o.OtherOpen = len(opened.Items) + r.Orphans.of(o.Store.Name, o.Upload.Namespace)
+	o.OtherBytes = upload.IncompleteBytesOf(opened.Items, o.Upload.Name)
 	return nil
 }
 
@@ -207,7 +213,7 @@ func (r *MultipartUploadReconciler) lookAt(ctx context.Context, o *observation, 
 		}
 		name := client.ObjectKeyFromObject(o.Upload)
 		r.checks.note(name, o.at)
-		o.Doubtful = r.checks.doubtful(name, o.Upload.UID, o.lacks(), o.at)
+		o.Doubtful = r.checks.doubtful(o.Upload, o.lacks(), o.at)
 		object = object || (o.Ledger.Lost && o.Object == nil)
 	}
 	if object && o.key() != "" {
@@ -219,7 +225,8 @@ func (r *MultipartUploadReconciler) lookAt(ctx context.Context, o *observation, 
 // has to be that of the version that was seen; so has what is recorded of a finished file.
 func (r *MultipartUploadReconciler) observeObject(ctx context.Context, o *observation) {
 	object, err := o.store.Stat(ctx, o.key())
-	if err == nil && upload.Desired(o.Upload) == v1alpha1.DesiredStateCompleted {
+	opening := o.Upload.Status.UploadID == "" && o.Upload.Spec.IfMatch != nil // its ETag is recorded
+	if err == nil && (opening || upload.Desired(o.Upload) == v1alpha1.DesiredStateCompleted) {
 		object, err = filestore.StatSettled(ctx, o.store.Stat, object)
 	}
 	switch {

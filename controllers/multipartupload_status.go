@@ -101,6 +101,9 @@ func newStatus(o *observation, done outcome, now time.Time) v1alpha1.MultipartUp
 		s.UploadID, s.ObjectKey, s.StoreName = done.opened.uploadID, done.opened.key, o.Store.Name
 		s.StartTime = ptr.To(metav1.NewTime(done.opened.at))
 		s.FileVersion = ptr.To(upload.NextVersion(u.Spec.IfMatch))
+		if u.Spec.IfMatch != nil {
+			s.BaseETag = done.opened.baseETag
+		}
 	}
 	started := *u
 	started.Status = s

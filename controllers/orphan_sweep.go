@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -27,7 +28,7 @@ import (
 )
 
 // OrphanSweep looks, store by store, for uploads in object storage that no MultipartUpload owns: what a crash between the backend's answer and the status write
-// leaves, and parts that landed after an abort. All fields but Tracer are required.
+// leaves, and parts that landed after an abort. All fields but Counts and Tracer are required.
 type OrphanSweep struct {
 	// Client reads from the informer cache.
 	Client client.Client
@@ -45,6 +46,8 @@ type OrphanSweep struct {
 	Interval time.Duration
 	// Grace is how old, by the backend's clock, an upload must be: younger ones may be about to be recorded.
 	Grace time.Duration
+	// Counts is told what was found and left; nil for nobody.
+	Counts *OrphanCounts
 	// Tracer gets a span for each pass; nil for none.
 	Tracer trace.Tracer
 }
@@ -81,16 +84,19 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 	policy := orphanPolicy(fs)
 	orphans := orphansTotal.WithLabelValues(fs.Name, string(policy)) // also while there are none, or the first would be no increase
 	suspects, err := s.suspects(ctx, fs, store)
-	if err != nil || len(suspects) == 0 {
+	if err != nil {
 		return err
 	}
 	owned := owners{}
-	if err := eachLive(ctx, s.Live, owned.add); err != nil {
-		return err
+	if len(suspects) > 0 {
+		if err := eachLive(ctx, s.Live, owned.add); err != nil {
+			return err
+		}
 	}
 	failpoint.Hit(failpoint.OrphansListed)
 	var found int
 	var failures []error
+	left := map[string]int{}
 	for _, orphan := range suspects {
 		if owned[orphan.UploadID] {
 			continue
@@ -99,10 +105,17 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 		orphans.Inc()
 		log.FromContext(ctx).Info("found an upload that no MultipartUpload owns", "key", orphan.Key, "initiated", orphan.Initiated, "policy", policy)
 		if policy == v1alpha1.OrphanPolicyAbort {
-			failures = append(failures, store.AbortUpload(ctx, orphan.UploadRef))
+			err := store.AbortUpload(ctx, orphan.UploadRef)
 			failpoint.Hit(failpoint.OrphanAborted)
+			if err == nil {
+				continue
+			}
+			failures = append(failures, err)
 		}
+		namespace, _, _ := strings.Cut(strings.TrimPrefix(orphan.Key, fs.Spec.Prefix), "/")
+		left[namespace]++
 	}
+	failures = append(failures, s.count(ctx, fs, left))
 	if found > 0 {
 		s.Events.Eventf(fs, nil, "Warning", v1alpha1.ReasonOrphanFound, string(policy),
 			"%d uploads in object storage belonged to no MultipartUpload (orphanPolicy %s); the operator's log names them", found, policy)
@@ -110,12 +123,63 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 	return errors.Join(failures...)
 }
 
-// orphanPolicy is the store's, with its default.
+// count tells how many orphans are left, by namespace: their users, and the limits of the namespaces.
+func (s *OrphanSweep) count(ctx context.Context, fs *v1alpha1.FileStore, left map[string]int) error {
+	s.Counts.set(fs.Name, left)
+	total := int32(0)
+	for _, n := range left {
+		total += int32(n) //nolint:gosec // as many as there are uploads
+	}
+	if fs.Status.Orphans != nil && *fs.Status.Orphans == total {
+		return nil
+	}
+	updated := fs.DeepCopy()
+	updated.Status.Orphans = &total
+	if err := s.Client.Status().Patch(ctx, updated, client.MergeFrom(fs)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("count orphans: %w", err)
+	}
+	return nil
+}
+
+// orphanPolicy is the store's. What Auto comes to is found out when the store is probed.
 func orphanPolicy(fs *v1alpha1.FileStore) v1alpha1.OrphanPolicy {
-	if fs.Spec.OrphanPolicy == v1alpha1.OrphanPolicyAbort {
+	policy := fs.Spec.OrphanPolicy
+	if policy == v1alpha1.OrphanPolicyAuto {
+		policy = fs.Status.OrphanPolicy
+	}
+	if policy == v1alpha1.OrphanPolicyAbort {
 		return v1alpha1.OrphanPolicyAbort
 	}
 	return v1alpha1.OrphanPolicyReport
+}
+
+// OrphanCounts are the orphans that the last sweep of each store has left, by namespace: a namespace that could have its
+// uploads forgotten would else have no limit. A nil one counts nothing; the zero value is ready.
+type OrphanCounts struct {
+	mu     sync.Mutex
+	counts map[string]map[string]int
+}
+
+func (c *OrphanCounts) set(store string, left map[string]int) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.counts == nil {
+		c.counts = map[string]map[string]int{}
+	}
+	c.counts[store] = left
+}
+
+// of is how many orphans the namespace has in the store.
+func (c *OrphanCounts) of(store, namespace string) int {
+	if c == nil {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.counts[store][namespace]
 }
 
 // ourKey is the shape of the keys that the operator makes, behind the store's prefix. The uploads of others in the same bucket are none of our business.

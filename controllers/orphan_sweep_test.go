@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"k8s.io/utils/ptr"
 	"testing"
 	"time"
 
@@ -89,20 +90,69 @@ func TestSweepAborts(t *testing.T) {
 }
 
 func TestSweepReports(t *testing.T) {
-	for name, options := range map[string][]testkit.StoreOption{"Report": {testkit.Orphans(v1alpha1.OrphanPolicyReport)}, "ByDefault": nil} {
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t, options...)
+	r := newRig(t, testkit.Orphans(v1alpha1.OrphanPolicyReport))
+	orphan := r.leak(r.key())
+	r.clock.Step(2 * time.Hour)
+	r.sweepOnce()
+	if !r.isOpen(orphan) || r.backend.Calls(memory.AbortUpload) != 0 {
+		t.Error("the orphan was aborted")
+	}
+	if last := r.events.all[len(r.events.all)-1]; !containsAny(last, "Warning OrphanFound Report: 1 uploads") {
+		t.Errorf("the last event is %q", last)
+	}
+	if n := r.fileStore().Status.Orphans; n == nil || *n != 1 {
+		t.Errorf("the status tells of %v orphans", n)
+	}
+	r.must(r.backend.AbortUpload(r.ctx, orphan))
+	r.sweepOnce()
+	if n := r.fileStore().Status.Orphans; n == nil || *n != 0 {
+		t.Errorf("when it is gone, the status tells of %v orphans", n)
+	}
+}
+
+// Auto, the default, aborts where this cluster was the first to use the prefix, and only reports elsewhere.
+func TestSweepAuto(t *testing.T) {
+	claimedBy := func(id string) memory.Options {
+		return memory.Options{MinPartSize: -1, Capabilities: v1alpha1.FileStoreCapabilities{ConditionalPut: ptr.To(id != "nobody can"), UploadListing: v1alpha1.UploadListingPrefix}}
+	}
+	for id, want := range map[string]v1alpha1.OrphanPolicy{
+		"":                v1alpha1.OrphanPolicyAbort,
+		"another-cluster": v1alpha1.OrphanPolicyReport,
+		"nobody can":      v1alpha1.OrphanPolicyReport,
+	} {
+		t.Run(id, func(t *testing.T) {
+			r := newRigWith(t, claimedBy(id))
+			if id == "another-cluster" {
+				r.backend.SetObject(filestore.ClaimKey, []byte("x"), filestore.CreateUploadOptions{Metadata: map[string]string{filestore.ClaimMetadata: id}})
+				r.clock.Step(time.Hour)
+				r.probe()
+			}
+			if got := r.fileStore().Status.OrphanPolicy; got != want {
+				t.Errorf("the policy comes to %q, want %q", got, want)
+			}
 			orphan := r.leak(r.key())
 			r.clock.Step(2 * time.Hour)
 			r.sweepOnce()
-			if !r.isOpen(orphan) || r.backend.Calls(memory.AbortUpload) != 0 {
-				t.Error("the orphan was aborted")
-			}
-			if last := r.events.all[len(r.events.all)-1]; !containsAny(last, "Warning OrphanFound Report: 1 uploads") {
-				t.Errorf("the last event is %q", last)
+			if aborted := !r.isOpen(orphan); aborted != (want == v1alpha1.OrphanPolicyAbort) {
+				t.Errorf("aborted: %v", aborted)
 			}
 		})
 	}
+}
+
+// Orphans count against the limit of open uploads: who could have uploads forgotten would else have none.
+func TestOrphansCountAgainstTheLimit(t *testing.T) {
+	r := newRig(t, testkit.Orphans(v1alpha1.OrphanPolicyReport), testkit.AtMostOpen(1))
+	orphan := r.leak(r.key())
+	r.clock.Step(2 * time.Hour)
+	r.sweepOnce()
+	r.create("up")
+	r.drive("up")
+	r.expect("up", v1alpha1.ReasonTooManyOpenUploads)
+	r.must(r.backend.AbortUpload(r.ctx, orphan))
+	r.sweepOnce()
+	r.drive("up")
+	r.expect("up", v1alpha1.ReasonUploading)
 }
 
 // The cache does not show the record yet; the API server does.

@@ -7,6 +7,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // A cache that is behind does not have an expired upload aborted once more, and is believed again when it had its time, or shows another record of that name.
@@ -14,7 +15,7 @@ func TestOwnWritesAreKnown(t *testing.T) {
 	r := newRig(t)
 	r.open("up", testkit.TTL(time.Hour))
 	behind := r.get("up")
-	r.clock.Step(time.Hour)
+	r.clock.Step(time.Hour + upload.FenceDelay)
 	r.faults.cached = func() *v1alpha1.MultipartUpload { return behind }
 	for range 2 { // its parts go, and that is recorded
 		_, err := r.step("up")

@@ -70,10 +70,12 @@ func newRigWith(t *testing.T, backend memory.Options, options ...testkit.StoreOp
 	stores := storesOf{provider}
 	r.uploads = &controllers.MultipartUploadReconciler{
 		Client: faulty, Live: api, Stores: stores, Clock: r.clock, Events: r.events, FinalizerTimeout: finalizerTimeout, Workers: 1,
+		Ended:   &controllers.EndedLog{Client: api, Live: api, Namespace: r.ns, Clock: r.clock},
+		Orphans: &controllers.OrphanCounts{},
 	}
 	r.stores = &controllers.FileStoreReconciler{Client: faulty, Uploads: listed{faulty}, Live: api, Stores: stores, Clock: r.clock, Events: r.events, ProbeInterval: 5 * time.Minute}
 	r.sweep = &controllers.OrphanSweep{
-		Client: faulty, Uploads: listed{faulty}, Live: api, Stores: stores, Clock: r.clock, Events: r.events, Interval: time.Hour, Grace: time.Hour,
+		Client: faulty, Uploads: listed{faulty}, Live: api, Stores: stores, Clock: r.clock, Events: r.events, Interval: time.Hour, Grace: time.Hour, Counts: r.uploads.Orphans,
 	}
 	r.createStore(options...)
 	t.Cleanup(r.removeRecords)
@@ -227,6 +229,17 @@ func (r *rig) stepFrom(name string, before *v1alpha1.MultipartUpload) (reconcile
 	return result, after, err
 }
 
+// fence runs the pass that sees that the upload is to end, and lets the replicas have their time.
+func (r *rig) fence(name string) {
+	r.t.Helper()
+	result, err := r.step(name)
+	r.must(err)
+	if result.RequeueAfter != upload.FenceDelay {
+		r.t.Fatalf("the replicas are not waited for: %+v", result)
+	}
+	r.clock.Step(upload.FenceDelay)
+}
+
 // drive runs passes until nothing changes any more; each event of the record and each short pause brings another, and what has to be seen twice gets its time. It returns
 // what is left to wait for.
 func (r *rig) drive(name string) reconcile.Result {
@@ -239,7 +252,7 @@ func (r *rig) drive(name string) reconcile.Result {
 		result, after, err := r.stepFrom(name, before)
 		changed := after == nil || after.ResourceVersion != before.ResourceVersion
 		switch {
-		case err == nil && !changed && result.RequeueAfter == upload.LackSettles:
+		case err == nil && !changed && (result.RequeueAfter == upload.LackSettles || result.RequeueAfter == upload.FenceDelay):
 			r.clock.Step(result.RequeueAfter)
 		case err == nil && !changed && (result.RequeueAfter == 0 || result.RequeueAfter > time.Second):
 			return result

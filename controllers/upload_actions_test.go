@@ -176,6 +176,7 @@ func TestAbortWhileAPartIsInFlight(t *testing.T) {
 		return <-landed
 	}})
 	r.edit("up", aborted)
+	r.fence("up")
 	_, err := r.step("up")
 	r.must(err)
 	r.expect("up", v1alpha1.ReasonAborting)

@@ -51,6 +51,10 @@ const (
 	// ReasonPartsInvalid (Completed, Ready False, Stalled True): object storage refuses to assemble these parts, such as one that is too small in the middle. Final
 	// but for an abort.
 	ReasonPartsInvalid = "PartsInvalid"
+	// ReasonCompletionRefused (Completed, Ready False, Stalled True): object storage has answered No to the assembly for a
+	// minute or longer, for a reason that no other names. It is asked again, with growing pauses; an abort, the upload's
+	// expiration and the deletion of its record end it.
+	ReasonCompletionRefused = "CompletionRefused"
 	// ReasonSizeMismatch (Completed, Ready False, Stalled True): the parts do not have the size together that spec.size declares. Final but for an abort.
 	ReasonSizeMismatch = "SizeMismatch"
 	// ReasonTooManyBytes (Ready False, Stalled True): with the declared size the namespace would hold more incomplete bytes than the store allows. Ends

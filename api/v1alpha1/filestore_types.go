@@ -21,10 +21,14 @@ const (
 
 // OrphanPolicy is what happens to an upload in object storage that no MultipartUpload owns.
 //
-// +kubebuilder:validation:Enum=Abort;Report
+// +kubebuilder:validation:Enum=Auto;Abort;Report
 type OrphanPolicy string
 
 const (
+	// OrphanPolicyAuto is Abort where the object ".iotfile-cluster" under the prefix, which the first cluster to use it
+	// writes, carries this cluster's id, else Report. The id is the UID of the namespace kube-system: a cluster that was
+	// restored as a clone has the same.
+	OrphanPolicyAuto OrphanPolicy = "Auto"
 	// OrphanPolicyAbort deletes its parts.
 	OrphanPolicyAbort OrphanPolicy = "Abort"
 	// OrphanPolicyReport counts it in an event and a metric, and leaves it.
@@ -240,11 +244,12 @@ type FileStoreSpec struct {
 	FinishedTTL *metav1.Duration `json:"finishedTTL,omitempty"`
 
 	// orphanPolicy is what happens to an upload under the prefix that no MultipartUpload owns, an hour after it was
-	// opened: Report tells of it in an event and a metric, Abort deletes its parts. Choose Abort where nobody else,
-	// another cluster's operator included, opens uploads under this bucket and prefix.
+	// opened: Report tells of it in an event, the status and a metric, Abort deletes its parts. Auto is Abort where the
+	// object ".iotfile-cluster" under the prefix says that this cluster was the first to use it, else Report. Choose
+	// Report where others, such as a clone of this cluster, open uploads under this bucket and prefix.
 	//
 	// +optional
-	// +kubebuilder:default=Report
+	// +kubebuilder:default=Auto
 	OrphanPolicy OrphanPolicy `json:"orphanPolicy,omitempty"`
 }
 
@@ -274,6 +279,12 @@ type FileStoreCapabilities struct {
 	// +optional
 	UploadListing UploadListing `json:"uploadListing,omitempty"`
 
+	// abortKeepsObject says whether the file stays when the upload that became it is aborted afterwards. Where it is not
+	// true, the ids of completed uploads are never aborted: a part that lands after its completion is an orphan there.
+	//
+	// +optional
+	AbortKeepsObject *bool `json:"abortKeepsObject,omitempty"`
+
 	// listingMetadata says whether a listing of files can hold what is stored with them, such as their version and description. Where
 	// it is false, a search asks the store once more for each file.
 	//
@@ -295,6 +306,18 @@ type FileStoreStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	OpenUploads *int32 `json:"openUploads,omitempty"`
+
+	// orphanPolicy is what spec.orphanPolicy comes to for this cluster: Abort or Report.
+	//
+	// +optional
+	OrphanPolicy OrphanPolicy `json:"orphanPolicy,omitempty"`
+
+	// orphans is how many uploads in object storage the last search found that no MultipartUpload owns, and left there.
+	// They count against maxOpenUploadsPerNamespace.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Orphans *int32 `json:"orphans,omitempty"`
 
 	// lastProbeTime is when the backend was last probed.
 	//

@@ -58,6 +58,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.ifMatch) == has(oldSelf.ifMatch) && (!has(self.ifMatch) || self.ifMatch == oldSelf.ifMatch)",message="ifMatch is immutable: create another MultipartUpload instead"
 // +kubebuilder:validation:XValidation:rule="has(self.createdBy) == has(oldSelf.createdBy) && (!has(self.createdBy) || self.createdBy == oldSelf.createdBy)",message="createdBy is immutable"
 // +kubebuilder:validation:XValidation:rule="has(self.idempotencyKey) == has(oldSelf.idempotencyKey) && (!has(self.idempotencyKey) || self.idempotencyKey == oldSelf.idempotencyKey)",message="idempotencyKey is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.requestTime) == has(oldSelf.requestTime) && (!has(self.requestTime) || self.requestTime == oldSelf.requestTime)",message="requestTime is immutable"
 // +kubebuilder:validation:XValidation:rule="has(self.size) == has(oldSelf.size) && (!has(self.size) || self.size == oldSelf.size)",message="size is immutable: create another MultipartUpload instead"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.finalPartNumber) || (has(self.finalPartNumber) && self.finalPartNumber == oldSelf.finalPartNumber)",message="finalPartNumber is write-once: it fixes where the last part's bytes go"
 type MultipartUploadSpec struct {
@@ -148,6 +149,13 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:MaxLength=255
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
 
+	// requestTime is when the upload was asked for; the operator fills it in. Immutable. A record that is minutes younger
+	// was restored from a backup, without the status that knew its parts: it is not opened anew (UploadLost). Leave it
+	// out of manifests.
+	//
+	// +optional
+	RequestTime *metav1.Time `json:"requestTime,omitempty"`
+
 	// desiredState is what is to become of the upload: Uploading takes parts, Completed assembles the file, Aborted
 	// deletes the parts. It only moves forward:
 	//
@@ -219,6 +227,7 @@ type UploadProgress struct {
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.uploadID) || (has(self.uploadID) && self.uploadID == oldSelf.uploadID)",message="uploadID is write-once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.objectKey) || (has(self.objectKey) && self.objectKey == oldSelf.objectKey)",message="objectKey is write-once"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.baseETag) || (has(self.baseETag) && self.baseETag == oldSelf.baseETag)",message="baseETag is write-once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.storeName) || (has(self.storeName) && self.storeName == oldSelf.storeName)",message="storeName is write-once"
 type MultipartUploadStatus struct {
 	// phase sums the conditions up in one word. For people and print columns; no code reads it.
@@ -269,6 +278,14 @@ type MultipartUploadStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	FileVersion *int64 `json:"fileVersion,omitempty"`
+
+	// baseETag is object storage's ETag of the file that the upload replaces, as it was when the upload was opened. The
+	// file must still have it when it is replaced: its version alone begins at 0 again after a deletion. Write-once.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	BaseETag string `json:"baseETag,omitempty"`
 
 	// size is the size of the finished file in bytes.
 	//

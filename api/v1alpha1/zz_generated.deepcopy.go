@@ -49,6 +49,11 @@ func (in *FileStoreCapabilities) DeepCopyInto(out *FileStoreCapabilities) {
 		*out = new(bool)
 		**out = **in
 	}
+	if in.AbortKeepsObject != nil {
+		in, out := &in.AbortKeepsObject, &out.AbortKeepsObject
+		*out = new(bool)
+		**out = **in
+	}
 	if in.ListingMetadata != nil {
 		in, out := &in.ListingMetadata, &out.ListingMetadata
 		*out = new(bool)
@@ -226,6 +231,11 @@ func (in *FileStoreStatus) DeepCopyInto(out *FileStoreStatus) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.Orphans != nil {
+		in, out := &in.Orphans, &out.Orphans
+		*out = new(int32)
+		**out = **in
+	}
 	if in.LastProbeTime != nil {
 		in, out := &in.LastProbeTime, &out.LastProbeTime
 		*out = (*in).DeepCopy()
@@ -349,6 +359,10 @@ func (in *MultipartUploadSpec) DeepCopyInto(out *MultipartUploadSpec) {
 		in, out := &in.Size, &out.Size
 		*out = new(int64)
 		**out = **in
+	}
+	if in.RequestTime != nil {
+		in, out := &in.RequestTime, &out.RequestTime
+		*out = (*in).DeepCopy()
 	}
 	if in.FinalPartNumber != nil {
 		in, out := &in.FinalPartNumber, &out.FinalPartNumber

@@ -84,7 +84,10 @@ func reconcileFor(ctx context.Context, base cluster.Cluster, o *options, stores 
 func addControllers(mgr ctrl.Manager, base cluster.Cluster, o *options, provider *filestore.Provider) error {
 	stores := narrowed[controllers.Store]{provider}
 	events := base.GetEventRecorder("iotfile-operator")
+	orphans := &controllers.OrphanCounts{}
+	ended := &controllers.EndedLog{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Namespace: o.namespace, Clock: clock.RealClock{}}
 	uploads := &controllers.MultipartUploadReconciler{
+		Ended: ended, Orphans: orphans,
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
 		FinalizerTimeout: o.finalizerTimeout, Workers: o.workers, TidyRate: o.tidyRate, Tracer: o.tracing.Tracer(),
 	}
@@ -95,9 +98,10 @@ func addControllers(mgr ctrl.Manager, base cluster.Cluster, o *options, provider
 	}
 	sweep := &controllers.OrphanSweep{
 		Client: mgr.GetClient(), Uploads: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events,
-		Interval: o.sweepInterval, Grace: o.orphanGrace, Tracer: o.tracing.Tracer(),
+		Interval: o.sweepInterval, Grace: o.orphanGrace, Counts: orphans, Tracer: o.tracing.Tracer(),
 	}
-	if err := errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr)); err != nil {
+	again := &controllers.AbortAgain{Log: ended, Client: mgr.GetClient(), Stores: stores, Clock: clock.RealClock{}}
+	if err := errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr), mgr.Add(again)); err != nil {
 		return fmt.Errorf("controllers: %w", err)
 	}
 	return addIssuer(mgr, o)

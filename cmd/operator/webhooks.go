@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -54,7 +55,7 @@ func newWebhooks(base cluster.Cluster, o *options, keep func(manager.Runnable)) 
 		c.MinVersion, c.GetCertificate = tls.VersionTLS13, certificate.GetCertificate
 	}}})
 	admission.Register(server, base.GetScheme(), admission.Options{
-		Cached: base.GetClient(), Live: base.GetAPIReader(), Trusted: (&self{client: base.GetClient()}).is,
+		Cached: base.GetClient(), Live: base.GetAPIReader(), Trusted: (&self{client: base.GetClient()}).is, Now: time.Now,
 	})
 	keep(server)
 	return allReady(func(*http.Request) error { return errors.Join(certificate.Ready(), synced()) }, server.StartedChecker()), nil

@@ -34,7 +34,7 @@ func (s *Server) abort(c *call, r *http.Request) error {
 		case completing(u):
 			return errConflict("the upload is being completed and cannot be aborted any more")
 		}
-		if err := s.authorizeUpload(ctx, c, u); err != nil {
+		if err := s.mayAbort(ctx, c, u, r.Header.Get("Idempotency-Key")); err != nil {
 			return err
 		}
 		changed, err := s.abortOnce(ctx, u)
@@ -50,6 +50,32 @@ func (s *Server) abort(c *call, r *http.Request) error {
 		}
 	}
 	return errUnavailable("the upload changes too fast to be aborted: send the request again", retrySoon)
+}
+
+// mayAbort reports whether the caller may end u: a client aborts what it has started, and not what somebody else is
+// sending to the same path. The Idempotency-Key tells who has started it. Where there is none, the caller's name does, or
+// the right to delete the record (docs/rest-api.md, "Abort").
+func (s *Server) mayAbort(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, key string) error {
+	if err := s.authorizeUpload(ctx, c, u); err != nil {
+		return err
+	}
+	switch {
+	case u.Spec.IdempotencyKey != "" && u.Spec.IdempotencyKey == key:
+		return nil
+	case u.Spec.IdempotencyKey != "":
+		return errConflict("the upload was started with an Idempotency-Key: repeat that header to abort it. It stays open")
+	case u.Spec.CreatedBy == c.identity.Name:
+		return nil
+	}
+	err := s.may(ctx, c, Right{Verb: VerbDelete, Resource: ResourceUploads, Namespace: u.Namespace, Name: u.Name})
+	if errors.Is(err, ErrForbidden) {
+		return &answer{
+			status:  http.StatusForbidden,
+			message: "somebody else has started the upload: only they may abort it, or who may delete multipartuploads in its namespace. It stays open",
+			cause:   err,
+		}
+	}
+	return err
 }
 
 // abortOnce records the intent and waits for the end. changed is false, and err nil, if the record is to be read anew.

@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"context"
+	"slices"
 	"sync"
 )
 
@@ -12,43 +14,149 @@ const (
 	readMemory = copyBuffer + 128<<10
 )
 
-// budget bounds the parts that are streamed at once, and the bytes that parts and downloads buffer, and shares both among the namespaces.
+// waitingPerPart is how many requests may wait for each part that may be in flight. One that waits takes a connection and
+// some kilobytes.
+const waitingPerPart = 4
+
+// budget bounds the parts that are streamed at once, the bytes that parts and downloads buffer, and the requests that
+// wait for a place, and shares all of them among the namespaces.
 type budget struct {
 	mu      sync.Mutex
 	parts   shared
 	memory  shared
+	waiting shared
+	// lines are the parts that wait for a place, by namespace, in the order in which they came.
+	lines   map[string][]*place
 	metrics *metrics
+}
+
+// place is what a part waits for.
+type place struct {
+	got   chan struct{} // closed when it has it
+	taken bool
 }
 
 func newBudget(parts int, memory int64, m *metrics) *budget {
 	m.partsLimit.Set(float64(parts))
 	m.bufferedLimit.Set(float64(memory))
-	return &budget{parts: newShared(int64(parts)), memory: newShared(memory), metrics: m}
+	m.waitingLimit.Set(float64(waitingPerPart * parts))
+	return &budget{
+		parts: newShared(int64(parts)), memory: newShared(memory), waiting: newShared(int64(waitingPerPart * parts)),
+		lines: map[string][]*place{}, metrics: m,
+	}
 }
 
-// takePart takes a part's share, or answers 503: waiting would hold the client's connection without a sign, while
-// another replica may have room. The caller calls release once.
-func (b *budget) takePart(namespace string) (release func(), err error) {
+// takePart takes a part's share. Where there is none it waits, until ctx is over or somebody gives one back, and is
+// answered 503 then: public clients do not know Retry-After. Of those that wait, the namespace that has least is next.
+// The caller calls release once.
+func (b *budget) takePart(ctx context.Context, namespace string) (release func(), err error) {
+	release = func() { b.givePart(namespace) }
+	b.mu.Lock()
+	if len(b.lines[namespace]) == 0 && b.tryPart(namespace) {
+		b.mu.Unlock()
+		return release, nil
+	}
+	p := &place{got: make(chan struct{})}
+	b.lines[namespace] = append(b.lines[namespace], p)
+	b.mu.Unlock()
+	if leave, ok := b.wait(namespace); ok {
+		defer leave()
+		select {
+		case <-p.got:
+			b.metrics.waits.WithLabelValues(waitServed).Inc()
+			return release, nil
+		case <-ctx.Done():
+		}
+	}
+	if b.leaveLine(namespace, p) {
+		return release, nil
+	}
+	b.metrics.waits.WithLabelValues(waitRefused).Inc()
+	refusal := errUnavailable("the server is streaming as many parts as it may, or as the namespace may while others need room: send the part again", retrySoon)
+	refusal.final = true
+	return nil, refusal
+}
+
+// wait takes a place among the requests that wait; ok is false if there is none. The caller calls leave once.
+func (b *budget) wait(namespace string) (leave func(), ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch {
-	case !b.parts.room(namespace, 1):
-		b.metrics.rejected.WithLabelValues(budgetParts).Inc()
-	case !b.memory.room(namespace, partMemory):
-		b.metrics.rejected.WithLabelValues(budgetBuffers).Inc()
-	default:
-		b.parts.take(namespace, 1)
-		b.buffer(namespace, partMemory)
-		b.metrics.partsInFlight.Inc()
-		return func() {
-			b.metrics.partsInFlight.Dec()
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			b.parts.take(namespace, -1)
-			b.buffer(namespace, -partMemory)
-		}, nil
+	if !b.waiting.room(namespace, 1) {
+		b.metrics.rejected.WithLabelValues(budgetWaiting).Inc()
+		return nil, false
 	}
-	return nil, errUnavailable("the server is streaming as many parts as it may, or as the namespace may while others need room: send the part again", retrySoon)
+	count := func(n int64) {
+		b.waiting.take(namespace, n)
+		b.metrics.waiting.Set(float64(b.waiting.used))
+	}
+	count(1)
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		count(-1)
+	}, true
+}
+
+// tryPart takes a part's share, if there is one. The caller holds the lock.
+func (b *budget) tryPart(namespace string) bool {
+	if !b.parts.room(namespace, 1) || !b.memory.room(namespace, partMemory) {
+		return false
+	}
+	b.parts.take(namespace, 1)
+	b.buffer(namespace, partMemory)
+	b.metrics.partsInFlight.Inc()
+	return true
+}
+
+func (b *budget) givePart(namespace string) {
+	b.metrics.partsInFlight.Dec()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.parts.take(namespace, -1)
+	b.buffer(namespace, -partMemory)
+	b.serveLines()
+}
+
+// serveLines gives what is free to those that wait. The caller holds the lock.
+func (b *budget) serveLines() {
+	for {
+		next, found := "", false
+		for namespace := range b.lines {
+			if !found || b.parts.held[namespace] < b.parts.held[next] {
+				next, found = namespace, true
+			}
+		}
+		if !found || !b.tryPart(next) {
+			return
+		}
+		first := b.lines[next][0]
+		first.taken = true
+		close(first.got)
+		b.drop(next, first)
+	}
+}
+
+// leaveLine gives the place up; taken is true if it was given in the same moment.
+func (b *budget) leaveLine(namespace string, p *place) (taken bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !p.taken {
+		reason := budgetParts
+		if b.parts.room(namespace, 1) {
+			reason = budgetBuffers
+		}
+		b.metrics.rejected.WithLabelValues(reason).Inc()
+		b.drop(namespace, p)
+	}
+	return p.taken
+}
+
+// drop takes a place out of its line. The caller holds the lock.
+func (b *budget) drop(namespace string, p *place) {
+	left := slices.DeleteFunc(b.lines[namespace], func(other *place) bool { return other == p })
+	if b.lines[namespace] = left; len(left) == 0 {
+		delete(b.lines, namespace)
+	}
 }
 
 // takeRead takes a download's share, or answers 503. The caller calls release once.
@@ -64,6 +172,7 @@ func (b *budget) takeRead(namespace string) (release func(), err error) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.buffer(namespace, -readMemory)
+		b.serveLines()
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -16,10 +17,17 @@ func testBudget(t *testing.T, parts int, memory int64) *budget {
 	return newBudget(parts, memory, m)
 }
 
+// over is the context of a request that does not wait.
+func over() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
 // takeAll takes parts for the namespace until it is refused.
 func takeAll(b *budget, namespace string) (releases []func()) {
 	for {
-		release, err := b.takePart(namespace)
+		release, err := b.takePart(over(), namespace)
 		if err != nil {
 			return releases
 		}
@@ -43,7 +51,7 @@ func TestFairBudget(t *testing.T) {
 	for _, release := range flood[:places/2] {
 		release()
 	}
-	if _, err := b.takePart("flood"); err == nil && b.parts.held["flood"] > b.parts.held["a"]*2 {
+	if _, err := b.takePart(over(), "flood"); err == nil && b.parts.held["flood"] > b.parts.held["a"]*2 {
 		t.Error("the flooding namespace takes back what the others want")
 	}
 	if n := len(takeAll(b, "a")); n == 0 {
@@ -58,11 +66,11 @@ func TestFairBudget(t *testing.T) {
 func TestBudgetForgets(t *testing.T) {
 	b := testBudget(t, 1, partMemory)
 	for range 3 {
-		release, err := b.takePart("a")
+		release, err := b.takePart(over(), "a")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.takePart("b"); err == nil {
+		if _, err := b.takePart(over(), "b"); err == nil {
 			t.Fatal("two parts in one place")
 		}
 		if _, err := b.takeRead("b"); err == nil {

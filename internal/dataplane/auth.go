@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// Verbs that an Authorizer is asked about, those of the virtual resource "files" in group iotfile.dev.
+// Verbs that an Authorizer is asked about.
 const (
 	VerbGet    = "get"
 	VerbCreate = "create"
@@ -14,6 +14,19 @@ const (
 	VerbDelete = "delete"
 	VerbList   = "list"
 )
+
+// Resources of group iotfile.dev that an Authorizer is asked about.
+const (
+	// ResourceFiles is a virtual resource, whose objects are the files of an entity; the name is the entity's.
+	ResourceFiles = "files"
+	// ResourceUploads are the records of uploads.
+	ResourceUploads = "multipartuploads"
+)
+
+// Right is a verb on an object in group iotfile.dev, as RBAC grants it.
+type Right struct {
+	Verb, Resource, Namespace, Name string
+}
 
 var (
 	// ErrUnauthenticated is returned by an Authenticator for a request without a valid token: 401.
@@ -40,10 +53,9 @@ type Authenticator interface {
 	Authenticate(r *http.Request) (Identity, error)
 }
 
-// Authorizer says whether id may do verb with the files of an entity in a namespace. It returns ErrForbidden (wrapped or not) for No;
-// any other error is answered with 503.
+// Authorizer reports whether id has a right. It returns ErrForbidden (wrapped or not) for No; any other error is answered with 503.
 type Authorizer interface {
-	Authorize(ctx context.Context, id Identity, verb, namespace, entityID string) error
+	Authorize(ctx context.Context, id Identity, right Right) error
 }
 
 // NoAuthentication takes everybody for "anonymous" of the namespace "default", and lets them do everything. A bearer
@@ -56,6 +68,6 @@ func (NoAuthentication) Authenticate(*http.Request) (Identity, error) {
 }
 
 // Authorize implements Authorizer. It never refuses.
-func (NoAuthentication) Authorize(context.Context, Identity, string, string, string) error {
+func (NoAuthentication) Authorize(context.Context, Identity, Right) error {
 	return nil
 }

@@ -34,7 +34,7 @@ func verbs(op operation, ifMatch *int64) []string {
 func (s *Server) authorize(ctx context.Context, c *call) error {
 	var err error
 	for _, verb := range verbs(c.route.op, c.ifMatch) {
-		if err = s.may(ctx, c, verb); !errors.Is(err, ErrForbidden) {
+		if err = s.may(ctx, c, c.filesRight(verb)); !errors.Is(err, ErrForbidden) {
 			c.granted = verb
 			return err
 		}
@@ -55,11 +55,16 @@ func (s *Server) authorizeUpload(ctx context.Context, c *call, u *v1alpha1.Multi
 	if verb == c.granted {
 		return nil
 	}
-	return s.may(ctx, c, verb)
+	return s.may(ctx, c, c.filesRight(verb))
 }
 
-func (s *Server) may(ctx context.Context, c *call, verb string) error {
-	err := s.opts.Authorizer.Authorize(ctx, c.identity, verb, c.file.Namespace, c.file.EntityID)
+// filesRight is the right to do verb with the files of the request's entity.
+func (c *call) filesRight(verb string) Right {
+	return Right{Verb: verb, Resource: ResourceFiles, Namespace: c.file.Namespace, Name: c.file.EntityID}
+}
+
+func (s *Server) may(ctx context.Context, c *call, right Right) error {
+	err := s.opts.Authorizer.Authorize(ctx, c.identity, right)
 	if err != nil && !errors.Is(err, ErrForbidden) {
 		return errUnavailable("your rights cannot be checked now: send the request again", retryShort).because(err)
 	}

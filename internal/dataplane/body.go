@@ -108,6 +108,13 @@ func (b *inbound) unread() bool {
 	return b.length != 0 && (b.length < 0 || b.received.Load() < b.length)
 }
 
+// untouched reports whether the body can still be sent from its beginning.
+func (b *inbound) untouched() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.stopped && b.err == nil && b.received.Load() == 0
+}
+
 // discard reads the rest, so that a client that does not read while it sends sees the answer. The caller has checked the length.
 func (b *inbound) discard() error {
 	if !b.unread() || (b.expects && !b.began) {
@@ -185,7 +192,12 @@ type stream struct {
 	unhook  func() bool
 	// digests is what the client announced of the body, nil if nothing.
 	digests *digest.Set
-	// refused is why the end of the body is withheld: it is not what was announced.
+	// last is asked before the end of the body is given away; nil for nobody. An error withholds the end.
+	last func() error
+	// ended is asked after each read, and ends the body with an error; nil for nobody. The client is not interrupted: what
+	// it goes on to send can be dropped before it is answered.
+	ended func() error
+	// refused is why the end of the body is withheld.
 	refused error
 }
 
@@ -200,33 +212,46 @@ func newStream(ctx context.Context, b *inbound, digests *digest.Set, storeIdle t
 	return s, ctx
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. It withholds the last bytes, and for good, if the body is not what was announced, or last
+// says so: object storage then sees a body that is cut short, which leaves no trace in any payload mode that a store is
+// used with (docs/rest-api.md, "Parts").
 func (s *stream) Read(p []byte) (int, error) {
 	s.timer.Stop()
 	defer s.timer.Reset(s.idle)
 	failpoint.Hit(failpoint.BodyRead)
-	if s.digests == nil {
-		return s.inbound.Read(p)
-	}
-	return s.readVerified(p)
-}
-
-// readVerified withholds the last bytes, and for good, unless the body is what was announced: object storage then sees a body that is cut short, which leaves no
-// trace in any payload mode that a store is used with (contract rule 11).
-func (s *stream) readVerified(p []byte) (int, error) {
 	if s.refused != nil {
 		return 0, s.refused
 	}
 	n, err := s.inbound.Read(p)
-	_, _ = s.digests.Write(p[:n]) // never fails
-	if s.inbound.unread() || s.inbound.err != nil {
+	if s.ended != nil {
+		if s.refused = s.ended(); s.refused != nil {
+			return 0, s.refused
+		}
+	}
+	if s.digests != nil {
+		_, _ = s.digests.Write(p[:n]) // never fails
+	}
+	if s.inbound.unread() || s.inbound.err != nil || (n == 0 && err == nil) {
 		return n, err
 	}
-	if wrong := s.digests.Check(); wrong != nil {
-		s.refused = errBadRequest(wrong.Error())
+	if s.refused = s.judge(); s.refused != nil {
 		return 0, s.refused
 	}
 	return n, err
+}
+
+// judge decides, once, whether the end of the body may be given away.
+func (s *stream) judge() error {
+	if s.digests != nil {
+		if wrong := s.digests.Check(); wrong != nil {
+			return errBadRequest(wrong.Error())
+		}
+	}
+	if last := s.last; last != nil {
+		s.last = nil
+		return last()
+	}
+	return nil
 }
 
 // Running implements filestore.Summing: what is compared here need not be computed once more on the way to object storage.

@@ -76,8 +76,8 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 	}
 	parts, err := store.ListParts(ctx, refOf(u))
 	switch {
-	case errors.Is(err, filestore.ErrNoSuchUpload) && s.moved(ctx, u):
-		return true, nil
+	case errors.Is(err, filestore.ErrNoSuchUpload):
+		return s.withoutParts(ctx, c, u, w, store, err)
 	case err != nil:
 		return false, err
 	}
@@ -87,12 +87,33 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 	if err := checkParts(parts, u); err != nil {
 		return s.lacking(ctx, u, err)
 	}
+	return s.intendCompletion(ctx, c, u, w)
+}
+
+// intendCompletion records that u is to be completed, and answers when it is.
+func (s *Server) intendCompletion(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *waiter) (again bool, err error) {
 	changed, err := s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.DesiredState = v1alpha1.DesiredStateCompleted })
 	if err != nil || !changed {
 		return err == nil, err
 	}
 	failpoint.Hit(failpoint.CompletionIntended)
 	return false, s.answerWhenCompleted(ctx, c, u, w)
+}
+
+// withoutParts deals with an upload that object storage does not know. Its record may have moved on; or come back from
+// a backup that was made before the completion, which the file's owner tells, and then the reconciler records the end.
+func (s *Server) withoutParts(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *waiter, store Store, cause error) (again bool, err error) {
+	if s.moved(ctx, u) {
+		return true, nil
+	}
+	object, err := store.Stat(ctx, refOf(u).Key)
+	switch {
+	case err == nil && upload.DecodeFileMetadata(object.Metadata).Owner == u.UID:
+		return s.intendCompletion(ctx, c, u, w)
+	case err != nil && !errors.Is(err, filestore.ErrNotFound):
+		return false, errors.Join(err, cause)
+	}
+	return false, cause
 }
 
 // admitCompletion refuses before a body is asked for.
@@ -128,7 +149,7 @@ func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.Multipart
 	if err != nil {
 		return s.lacking(ctx, u, err)
 	}
-	leave, err := s.admitLoad(ctx, u, c.body.length)
+	leave, err := s.admitLoad(ctx, c, u, c.body.length)
 	if err != nil {
 		return false, err
 	}
@@ -141,10 +162,10 @@ func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.Multipart
 		failpoint.Hit(failpoint.FinalNumberRecorded)
 	}
 	_, err = s.stream(ctx, c, u, final)
-	if err != nil && !errors.Is(err, filestore.ErrNoSuchUpload) {
+	if err != nil && !errors.Is(err, errCompleting) && !errors.Is(err, filestore.ErrNoSuchUpload) {
 		return false, err
 	}
-	// No such upload: perhaps a copy of this request was faster, and the file is there.
+	// Else perhaps a copy of this request was faster, and the file is there.
 	done.uid, done.failed = u.UID, err
 	return true, nil
 }

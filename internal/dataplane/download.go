@@ -40,7 +40,8 @@ func (s *Server) send(ctx context.Context, c *call, r *http.Request, store Store
 		return err
 	}
 	d := &download{call: c, store: store, take: func() (func(), error) { return s.budget.takeRead(c.file.Namespace) }, object: object, file: upload.DecodeFileMetadata(object.Metadata)}
-	switch evaluate(r.Header, d.file.Version, object.Modified) {
+	tags := tagsOf(d.file.Version, object.ETag)
+	switch evaluate(r.Header, tags, object.Modified) {
 	case preconditionFailed:
 		return &answer{status: http.StatusPreconditionFailed, message: fmt.Sprintf("the file has ETag %d, which is not what the request demands", d.file.Version)}
 	case notModified:
@@ -50,7 +51,7 @@ func (s *Server) send(ctx context.Context, c *call, r *http.Request, store Store
 		return nil
 	}
 	var rngs []filestore.ByteRange
-	if r.Method == http.MethodGet && rangeApplies(r.Header.Get("If-Range"), d.file.Version, object.Modified) {
+	if r.Method == http.MethodGet && rangeApplies(r.Header.Get("If-Range"), tags, object.Modified) {
 		var satisfiable bool
 		if rngs, satisfiable = parseRanges(r.Header.Get("Range"), object.Size); !satisfiable {
 			return &answer{
@@ -137,7 +138,9 @@ type onlyWriter struct{ io.Writer }
 
 // describeFile sets the headers that tell of a file.
 func describeFile(h http.Header, object filestore.Object, file upload.FileMetadata) {
-	h["ETag"] = []string{strconv.FormatInt(file.Version, 10)}
+	tags := tagsOf(file.Version, object.ETag)
+	h["ETag"] = []string{tags.version}
+	h.Set("X-File-Tag", tags.tag)
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("Last-Modified", object.Modified.UTC().Format(http.TimeFormat))
 	h.Set("Content-Type", mediaType(object))

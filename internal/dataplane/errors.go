@@ -23,6 +23,8 @@ type answer struct {
 	message string
 	// retryAfter is sent where it is positive, in whole seconds.
 	retryAfter time.Duration
+	// final: to wait for a moment does not help, or was tried.
+	final bool
 	// header is set beside the others, such as Allow.
 	header map[string]string
 	// cause is for the log.
@@ -145,7 +147,7 @@ var fixed = []struct {
 }
 
 // storeBroken answers what only the platform team can mend.
-var storeBroken = answer{status: http.StatusBadGateway, message: "the file store cannot be used as it is set up: the platform team has to look at its FileStore", retryAfter: retryLong}
+var storeBroken = answer{final: true, status: http.StatusBadGateway, message: "the file store cannot be used as it is set up: the platform team has to look at its FileStore", retryAfter: retryLong}
 
 // statusClientGone stands in logs and metrics for requests whose client left. The answer, 400, is read only by a client that has closed its side of the
 // connection alone: a server cannot tell the two apart.
@@ -229,6 +231,8 @@ func describeReason(reason string) answer {
 		return answer{status: http.StatusBadRequest, message: "the parts are not exactly 1..N: abort the upload and start it again"}
 	case v1alpha1.ReasonPartsInvalid:
 		return answer{status: http.StatusBadRequest, message: "object storage refuses to assemble these parts, for example because one but the last is too small: abort the upload and start it again"}
+	case v1alpha1.ReasonCompletionRefused:
+		return answer{final: true, status: http.StatusBadGateway, message: "object storage refuses to assemble the file, and is asked again: send the request again later, or end the upload with upload=abort", retryAfter: retryLong}
 	case v1alpha1.ReasonAborted, v1alpha1.ReasonAborting:
 		return answer{status: http.StatusConflict, message: "the upload was aborted: start it again with upload=start"}
 	case v1alpha1.ReasonExpired, v1alpha1.ReasonExpiring:

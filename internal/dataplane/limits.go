@@ -3,11 +3,11 @@ package dataplane
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -26,16 +26,16 @@ type shares struct {
 
 // share is what was taken of one namespace in one store.
 type share struct {
-	parts, bytes *rate.Limiter
+	parts, bytes bucket
 	// inFlight is how many bytes of parts are on their way, under a limit of incomplete bytes.
 	inFlight int64
 }
 
-// of finds the share, with the limits as they are now. The caller holds the lock.
-func (s *shares) of(namespace, store string, limits upload.Limits) *share {
+// of finds the share. The caller holds the lock.
+func (s *shares) of(namespace, store string, now time.Time) *share {
 	if len(s.known) >= sharesKept {
 		for key, share := range s.known {
-			if share.idle() {
+			if share.inFlight == 0 && share.parts.full(now) && share.bytes.full(now) {
 				delete(s.known, key)
 			}
 		}
@@ -46,65 +46,111 @@ func (s *shares) of(namespace, store string, limits upload.Limits) *share {
 		if s.known == nil {
 			s.known = map[string]*share{}
 		}
-		found = &share{parts: rate.NewLimiter(rate.Inf, 0), bytes: rate.NewLimiter(rate.Inf, 0)}
+		found = &share{}
 		s.known[key] = found
 	}
-	adjust(&found.parts, int64(limits.PartsPerSecond))
-	adjust(&found.bytes, limits.BytesPerSecond)
 	return found
 }
 
-// adjust begins anew, with a full bucket, when the limit was changed. A second's worth may come at once.
-func adjust(limiter **rate.Limiter, perSecond int64) {
-	limit, burst := rate.Inf, 0
-	if perSecond > 0 {
-		limit, burst = rate.Limit(perSecond), int(perSecond)
+// bucket is a rate, of which a second's worth may be taken at once. What is taken beyond it is owed by those that come
+// after: a body larger than a second's worth would else never pass.
+type bucket struct {
+	perSecond float64 // 0 for no limit
+	level     float64 // negative while something is owed
+	at        time.Time
+}
+
+// adjust fills the bucket up to now. It begins anew, full, when the limit was changed.
+func (b *bucket) adjust(perSecond int64, now time.Time) {
+	if limit := float64(perSecond); limit != b.perSecond {
+		*b = bucket{perSecond: limit, level: limit, at: now}
+		return
 	}
-	if (*limiter).Limit() != limit {
-		*limiter = rate.NewLimiter(limit, burst)
+	if passed := now.Sub(b.at); passed > 0 {
+		b.level, b.at = min(b.perSecond, b.level+b.perSecond*passed.Seconds()), now
 	}
 }
 
-func (s *share) idle() bool {
-	full := func(l *rate.Limiter) bool { return l.Limit() == rate.Inf || l.Tokens() >= float64(l.Burst()) }
-	return s.inFlight == 0 && full(s.parts) && full(s.bytes)
+// wait is how long until n may be taken.
+func (b *bucket) wait(n float64) time.Duration {
+	if missing := min(n, b.perSecond) - b.level; b.perSecond > 0 && missing > 0 {
+		return time.Duration(math.Ceil(missing / b.perSecond * float64(time.Second)))
+	}
+	return 0
 }
 
-// takeRate takes a body of size bytes off the namespace's rates, or answers 429 with the time after which it would be taken. A body that is larger than a second's worth is
-// taken as soon as a second's worth is there, and the rest is owed by those that come after it.
-func (s *shares) takeRate(namespace, store string, size int64, limits upload.Limits, now time.Time) error {
+func (b *bucket) take(n float64) { b.level -= n }
+
+func (b *bucket) full(now time.Time) bool {
+	return b.perSecond == 0 || b.level+b.perSecond*now.Sub(b.at).Seconds() >= b.perSecond
+}
+
+// takeRate takes a body of size bytes off the namespace's rates, and gives the time to wait before it is asked for. Where
+// that is more than patience nothing is taken, and the answer is 429 with the time after which it would be.
+func (s *shares) takeRate(namespace, store string, size int64, limits upload.Limits, now time.Time, patience time.Duration) (time.Duration, error) {
 	if limits.PartsPerSecond == 0 && limits.BytesPerSecond == 0 {
-		return nil
+		return 0, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	share := s.of(namespace, store, limits)
-	first := int(min(size, max(limits.BytesPerSecond, 1)))
-	parts := share.parts.ReserveN(now, 1)
-	if wait := parts.DelayFrom(now); wait > 0 {
-		parts.CancelAt(now)
-		return errTooMany(fmt.Sprintf("the namespace may send %d parts or files per second: send the request again", limits.PartsPerSecond), wait)
+	share := s.of(namespace, store, now)
+	share.parts.adjust(int64(limits.PartsPerSecond), now)
+	share.bytes.adjust(limits.BytesPerSecond, now)
+	forParts, forBytes := share.parts.wait(1), share.bytes.wait(float64(size))
+	switch {
+	case forParts > patience && forParts >= forBytes:
+		return 0, errTooMany(fmt.Sprintf("the namespace may send %d parts or files per second: send the request again", limits.PartsPerSecond), forParts)
+	case forBytes > patience:
+		return 0, errTooMany(fmt.Sprintf("the namespace may send %d bytes per second: send the request again", limits.BytesPerSecond), forBytes)
 	}
-	if limits.BytesPerSecond == 0 {
+	share.parts.take(1)
+	share.bytes.take(float64(size))
+	return max(forParts, forBytes), nil
+}
+
+// giveRate gives back what was taken for a request that was given up while it waited.
+func (s *shares) giveRate(namespace, store string, size int64, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	share := s.of(namespace, store, now)
+	share.parts.take(-1)
+	share.bytes.take(-float64(size))
+}
+
+// awaitRate holds the rates of the namespace against a body of size bytes: it waits as long as the request may, or answers 429.
+func (s *Server) awaitRate(c *call, store string, size int64, limits upload.Limits) error {
+	patience := time.Duration(0)
+	if deadline, ok := c.patience.Deadline(); ok {
+		patience = time.Until(deadline)
+	}
+	wait, err := s.shares.takeRate(c.file.Namespace, store, size, limits, s.opts.Clock.Now(), patience)
+	if err != nil || wait == 0 {
+		return err
+	}
+	giveUp := func(err error) error {
+		s.shares.giveRate(c.file.Namespace, store, size, s.opts.Clock.Now())
+		s.metrics.waits.WithLabelValues(waitRefused).Inc()
+		return err
+	}
+	leave, ok := s.budget.wait(c.file.Namespace)
+	if !ok {
+		return giveUp(errTooMany("too many requests of the namespace wait already: send the request again", wait))
+	}
+	defer leave()
+	select {
+	case <-time.After(wait):
+		s.metrics.waits.WithLabelValues(waitServed).Inc()
 		return nil
+	case <-c.patience.Done():
+		return giveUp(context.Cause(c.patience))
 	}
-	bytes := share.bytes.ReserveN(now, first)
-	if wait := bytes.DelayFrom(now); wait > 0 {
-		bytes.CancelAt(now)
-		parts.CancelAt(now)
-		return errTooMany(fmt.Sprintf("the namespace may send %d bytes per second: send the request again", limits.BytesPerSecond), wait)
-	}
-	for owed := size - int64(first); owed > 0; owed -= limits.BytesPerSecond {
-		share.bytes.ReserveN(now, int(min(owed, limits.BytesPerSecond)))
-	}
-	return nil
 }
 
 // takeRoom reserves room for a part beside what the namespace holds, or refuses it. The caller calls release once.
 func (s *shares) takeRoom(u *v1alpha1.MultipartUpload, size, held int64, limits upload.Limits) (release func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	share := s.of(u.Namespace, u.Status.StoreName, limits)
+	share := s.of(u.Namespace, u.Status.StoreName, time.Now())
 	if err := upload.AdmitBytes(upload.IncompleteBytes(u)+size, held+share.inFlight, limits); err != nil {
 		return nil, err
 	}
@@ -116,12 +162,13 @@ func (s *shares) takeRoom(u *v1alpha1.MultipartUpload, size, held int64, limits 
 	}, nil
 }
 
+// errTooMany answers what would have to wait longer than it may.
 func errTooMany(message string, retryAfter time.Duration) *answer {
-	return &answer{status: http.StatusTooManyRequests, message: message, retryAfter: retryAfter}
+	return &answer{status: http.StatusTooManyRequests, message: message, retryAfter: retryAfter, final: true}
 }
 
 // admitLoad holds the limits of the namespace against a part of u, before its body is asked for. The caller calls release once.
-func (s *Server) admitLoad(ctx context.Context, u *v1alpha1.MultipartUpload, size int64) (release func(), err error) {
+func (s *Server) admitLoad(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, size int64) (release func(), err error) {
 	limits := s.limitsOf(ctx, u, nil)
 	release = func() {}
 	if declared := u.Spec.Size; declared != nil {
@@ -138,7 +185,7 @@ func (s *Server) admitLoad(ctx context.Context, u *v1alpha1.MultipartUpload, siz
 			return nil, err
 		}
 	}
-	if err := s.shares.takeRate(u.Namespace, u.Status.StoreName, size, limits, s.opts.Clock.Now()); err != nil {
+	if err := s.awaitRate(c, u.Status.StoreName, size, limits); err != nil {
 		release()
 		return nil, err
 	}

@@ -18,6 +18,9 @@ type metrics struct {
 	sent          prometheus.Counter
 	rejected      *prometheus.CounterVec
 	progress      *prometheus.CounterVec
+	waiting       prometheus.Gauge
+	waitingLimit  prometheus.Gauge
+	waits         *prometheus.CounterVec
 }
 
 // Budgets of a replica, as the label of refusals names them.
@@ -26,6 +29,13 @@ const (
 	budgetBuffers  = "buffered_bytes"
 	budgetSearches = "searches"
 	budgetLooks    = "second_looks"
+	budgetWaiting  = "waiting"
+)
+
+// How a wait ends, as the metric names it.
+const (
+	waitServed  = "served"
+	waitRefused = "refused"
 )
 
 // newMetrics registers the metrics. A second server of one process, as in tests, shares those of the first.
@@ -63,7 +73,19 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "iotfile_progress_updates_total", Help: "Attempts to write status.progress, by result.",
 		}, []string{"result"}),
 	}
-	for _, budget := range []string{budgetParts, budgetBuffers, budgetSearches, budgetLooks} {
+	m.waiting = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "iotfile_waiting_requests", Help: "Requests that wait for a place, or for a store that is away for a moment. Nothing of their bodies is read.",
+	})
+	m.waitingLimit = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "iotfile_waiting_requests_limit", Help: "How many requests wait on this replica at most; more are refused at once.",
+	})
+	m.waits = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "iotfile_waits_total", Help: "Requests that had to wait for a place, or for a store that was away, by outcome (served, refused).",
+	}, []string{"outcome"})
+	for _, outcome := range []string{waitServed, waitRefused} {
+		m.waits.WithLabelValues(outcome)
+	}
+	for _, budget := range []string{budgetParts, budgetBuffers, budgetSearches, budgetLooks, budgetWaiting} {
 		m.rejected.WithLabelValues(budget) // from the start, or the first refusal would be no increase
 	}
 	if registerer == nil {
@@ -80,6 +102,9 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m.sent = register(registerer, m.sent, &errs)
 	m.rejected = register(registerer, m.rejected, &errs)
 	m.progress = register(registerer, m.progress, &errs)
+	m.waiting = register(registerer, m.waiting, &errs)
+	m.waitingLimit = register(registerer, m.waitingLimit, &errs)
+	m.waits = register(registerer, m.waits, &errs)
 	return m, errors.Join(errs...)
 }
 

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,6 +32,8 @@ type call struct {
 	// ifMatch is the parsed header, nil if it was not sent.
 	ifMatch *int64
 	body    *inbound
+	// patience ends when the request may wait no longer for a place; nil for requests that do not wait.
+	patience context.Context //nolint:containedctx // it is that of the request
 	// digests is what the client announced of the body, nil if nothing.
 	digests  *digest.Set
 	response *response

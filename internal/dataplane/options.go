@@ -35,7 +35,7 @@ type Options struct {
 	// Stores finds object storage.
 	Stores Stores
 
-	// MaxPartsInFlight is how many parts are streamed at once; more are answered with 503, and those of a namespace that has three times as many as are free
+	// MaxPartsInFlight is how many parts are streamed at once; more wait, and are answered with 503 after Patience, and those of a namespace that has three times as many as are free
 	// also before that, so that none can take all places. Default 128.
 	MaxPartsInFlight int
 	// MaxBufferedBytes is how much memory parts and downloads take together, at 1.125 MiB and 384 KiB each; it is shared in the same way. Default: room for MaxPartsInFlight
@@ -48,6 +48,9 @@ type Options struct {
 	// StartTimeout, CompleteTimeout and AbortTimeout are how long a request waits for the reconciler before it is answered with 503 and
 	// Retry-After. Defaults 30 s, 50 s, 50 s.
 	StartTimeout, CompleteTimeout, AbortTimeout time.Duration
+	// Patience is how long a part, a start, a completion or a file waits for a place, its rate, or a store that is away
+	// for a moment, before it is refused. Its body is not read meanwhile. Default 10 s.
+	Patience time.Duration
 	// IdleTimeout is how long a client may neither send a byte of its body nor take a byte of an answer. Default 60 s.
 	IdleTimeout time.Duration
 	// MinBodyRate is how many bytes per second a client must send of a body, on average, once the server has waited for it longer than BodyGrace: a body that
@@ -101,6 +104,7 @@ func (o *Options) setDefaults() {
 		{&o.StartTimeout, 30 * time.Second},
 		{&o.CompleteTimeout, 50 * time.Second},
 		{&o.AbortTimeout, 50 * time.Second},
+		{&o.Patience, 10 * time.Second},
 		{&o.IdleTimeout, time.Minute},
 		{&o.BodyGrace, 30 * time.Second},
 		{&o.StoreIdleTimeout, time.Minute},

@@ -23,15 +23,12 @@ func (s *Server) part(c *call, r *http.Request) error {
 	if err := s.authorizeUpload(r.Context(), c, u); err != nil {
 		return err
 	}
-	leave, err := s.admitLoad(r.Context(), u, c.body.length)
+	leave, err := s.admitLoad(r.Context(), c, u, c.body.length)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	stored, err := s.stream(r.Context(), c, u, number)
-	if err == nil && s.overtaken(r.Context(), u) {
-		err = filestore.ErrNoSuchUpload
-	}
 	if errors.Is(err, filestore.ErrNoSuchUpload) {
 		return s.noSuchUpload(r.Context(), c, u, err)
 	}
@@ -44,16 +41,6 @@ func (s *Server) part(c *call, r *http.Request) error {
 	}
 	c.response.WriteHeader(created(u))
 	return nil
-}
-
-// overtaken says whether u was ended without a file while a part of it was on its way. Object storage may have taken the part all the same, and nobody is to believe
-// that it is kept. Where the cache has the record, that is believed.
-func (s *Server) overtaken(ctx context.Context, u *v1alpha1.MultipartUpload) bool {
-	now, known := s.uploads.look(ctx, u, false)
-	if !known {
-		now, known = s.uploads.look(ctx, u, true)
-	}
-	return known && (now == nil || s.ending(now) || (upload.Ended(now) && !upload.Completed(now)))
 }
 
 // created is 201, or 204 for what updates a file.
@@ -115,23 +102,34 @@ func (s *Server) judgePart(ctx context.Context, c *call, rs records, fs *v1alpha
 	return u, number, upload.AdmitPart(u, number, c.ifMatch, s.opts.Clock.Now())
 }
 
-// stream sends the request's body to object storage as a part of u. It reads the body only when there is room for a part in flight.
+// stream sends the request's body to object storage as a part of u. It reads the body only when there is room for a part in flight. Once u has ended, or is to end,
+// the stream is cut; what object storage has taken all the same nobody is to believe in.
 func (s *Server) stream(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, number int32) (filestore.Part, error) {
 	store, err := s.storeOf(ctx, u)
 	if err != nil {
 		return filestore.Part{}, err
 	}
-	release, err := s.budget.takePart(c.file.Namespace)
+	release, err := s.budget.takePart(c.patience, c.file.Namespace)
 	if err != nil {
 		return filestore.Part{}, err
 	}
 	defer release()
 	body, ctx := newStream(ctx, c.body, c.digests, s.opts.StoreIdleTimeout)
 	defer body.stop()
+	f, err := s.register(ctx, u, body.cancel, c.route.op == opComplete)
+	defer s.streams.end(u, f)
+	if err != nil {
+		return filestore.Part{}, err
+	}
+	body.last = func() error { return s.confirm(ctx, f, u) }
+	if c.route.op == opComplete { // the answer is that of the copy which was faster
+		body.ended = func() error { return s.streams.over(f) }
+	}
 	failpoint.Hit(failpoint.PartAdmitted)
 	stored, err := store.PutPart(ctx, refOf(u), number, body, c.body.length)
 	if err == nil {
 		failpoint.Hit(failpoint.PartStored)
+		err = s.streams.over(f)
 	}
 	return stored, body.verdict(ctx, err)
 }

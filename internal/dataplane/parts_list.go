@@ -31,14 +31,23 @@ func (s *Server) listParts(c *call, r *http.Request) error {
 		return err
 	}
 	none := errNotFound("no upload of this file is open")
-	if u == nil || u.Status.UploadID == "" {
+	switch {
+	case u == nil || u.Status.UploadID == "":
 		return none
+	case completing(u):
+		return errCompleted
 	}
 	store, err := s.storeOf(ctx, u)
 	if err != nil {
 		return err
 	}
 	parts, err := store.ListParts(ctx, refOf(u))
+	if gone := errors.Is(err, filestore.ErrNoSuchUpload); gone || fewerThan(parts, u) {
+		// A backend takes the parts off its list, one by one, before it has put the file in place.
+		if now, known := s.uploads.look(ctx, u, true); known && upload.EndOf(now, s.opts.Clock.Now()) == upload.EndCompleting {
+			return errCompleted
+		}
+	}
 	switch {
 	case errors.Is(err, filestore.ErrNoSuchUpload):
 		return none.because(err)
@@ -61,6 +70,15 @@ func (s *Server) listParts(c *call, r *http.Request) error {
 		_, _ = c.response.Write(body) // the client may be gone
 	}
 	return nil
+}
+
+// errCompleted answers who asks for the parts of an upload that is becoming the file: the list would be of few or none.
+var errCompleted = errConflict("the upload is being completed, and its parts become the file: send upload=complete again for the result, or read the file")
+
+// fewerThan reports whether parts are fewer than the upload is known to have had.
+func fewerThan(parts []filestore.Part, u *v1alpha1.MultipartUpload) bool {
+	p := u.Status.Progress
+	return p != nil && p.Parts != nil && len(parts) < int(*p.Parts)
 }
 
 // openUpload gives the open upload of the file, nil if there is none: from the cache, else, as it may be new, from the API server.

@@ -34,6 +34,9 @@ type write struct {
 	mark string
 	// seen is the object that was compared with If-Match, zero if there was none.
 	seen filestore.Object
+	// writer is this request among those of the process that write the same object.
+	writer *writer
+	stored bool
 }
 
 // putFile stores a file in one request (contract, "PUT /files/{e}/{path}"). The condition that it is written under makes the comparison with If-Match
@@ -43,33 +46,28 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// From here to the answer this process has no other request that replaces the file: the comparison of versions is exact then, also where the store
-	// sees no difference because the bytes are the same, or answers a HEAD half with the old object and half with the new one.
-	unlock, err := s.lockFile(r.Context(), at)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	mark := requestMark(c, spec.IdempotencyKey)
-	seen, file, exists, err := at.statFor(r.Context(), c.ifMatch, mark)
+	w := &write{target: at, ifMatch: c.ifMatch, version: upload.NextVersion(c.ifMatch), writer: s.writers.begin(at.fs.Name + "/" + at.key)}
+	defer func() { w.writer.end(w.stored) }()
+	w.mark = requestMark(c, spec.IdempotencyKey)
+	seen, file, exists, err := at.statFor(r.Context(), c.ifMatch, w.mark)
 	switch {
 	case err != nil:
 		return err
-	case exists && file.Request == mark: // an earlier copy of this request was it
+	case exists && file.Request == w.mark: // an earlier copy of this request was it
 		if err := s.dropBody(c); err != nil {
 			return err
 		}
 		return c.answerStored(file.Version)
 	}
-	if err := s.shares.takeRate(c.file.Namespace, at.fs.Name, c.body.length, upload.LimitsOf(at.fs), s.opts.Clock.Now()); err != nil {
+	if err := s.awaitRate(c, at.fs.Name, c.body.length, upload.LimitsOf(at.fs)); err != nil {
 		return err
 	}
-	release, err := s.budget.takePart(c.file.Namespace)
+	release, err := s.budget.takePart(c.patience, c.file.Namespace)
 	if err != nil {
 		return err
 	}
 	defer release()
-	w := &write{target: at, ifMatch: c.ifMatch, version: upload.NextVersion(c.ifMatch), mark: mark, seen: seen}
+	w.seen = seen
 	w.options = filestore.CreateUploadOptions{ContentType: spec.ContentType, Metadata: fileMetadata(spec, w, exists, file, s.opts.Clock.Now()).Encode()}
 	if conditionalPut(at.fs) {
 		w.cond = filestore.Condition{Absent: !exists, ETag: seen.ETag}
@@ -158,41 +156,53 @@ func conditionalPut(fs *v1alpha1.FileStore) bool {
 func (s *Server) store(ctx context.Context, c *call, w *write) error {
 	body, streamCtx := newStream(ctx, c.body, c.digests, s.opts.StoreIdleTimeout)
 	defer body.stop()
+	body.last = func() error { return s.commit(streamCtx, w) }
 	var source io.Reader = body
 	if c.body.length <= copyBuffer {
 		buffer := copyBuffers.Get().(*[]byte)
 		defer copyBuffers.Put(buffer)
 		if _, err := io.ReadFull(body, (*buffer)[:c.body.length]); err != nil {
-			return body.verdict(streamCtx, errors.Join(filestore.ErrIncompleteBody, err))
+			return s.settle(ctx, c, w, body.blame(streamCtx, errors.Join(filestore.ErrIncompleteBody, err)))
 		}
 		source = bytes.NewReader((*buffer)[:c.body.length])
+	} else if err := s.inTurn(streamCtx, func(ctx context.Context) error { return w.writer.open(ctx, body.cancel) }); err != nil {
+		return s.settle(ctx, c, w, err)
 	}
-	g := &gate{body: source, left: c.body.length}
-	if w.cond == (filestore.Condition{}) {
-		g.check = func() error { return s.checkAgain(streamCtx, w) }
-	}
-	_, err := w.store.PutObject(streamCtx, w.key, g, c.body.length, w.options, w.cond)
+	_, err := w.store.PutObject(streamCtx, w.key, source, c.body.length, w.options, w.cond)
 	if err == nil {
+		w.stored = true
 		failpoint.Hit(failpoint.ObjectStored)
 		return nil
 	}
-	if g.err != nil {
-		err = g.err // it ended the body, and object storage can only say that it ended
-	}
-	err = body.verdict(streamCtx, err)
+	err = body.blame(streamCtx, err)
 	body.stop()
 	return s.settle(ctx, c, w, err)
 }
 
-// lockFile waits until no other request of this process is replacing the file. Nothing of the body has been asked for by then.
-func (s *Server) lockFile(ctx context.Context, at target) (unlock func(), err error) {
-	wait, cancel := context.WithTimeout(ctx, s.opts.StartTimeout)
-	defer cancel()
-	unlock, err = s.keys.lock(wait, at.fs.Name+"/"+at.key)
-	if err != nil && ctx.Err() == nil {
-		return nil, errUnavailable("another request is replacing this file: send yours again", retryShort).because(err)
+// blame is verdict, where why the end of the body was withheld is all that counts: object storage can only say that it ended.
+func (s *stream) blame(ctx context.Context, err error) error {
+	if s.refused != nil && !errors.As(s.refused, new(*answer)) {
+		return s.refused
 	}
-	return unlock, err
+	return s.verdict(ctx, err)
+}
+
+// inTurn bounds the wait for a turn, which others have only while object storage works for them.
+func (s *Server) inTurn(ctx context.Context, wait func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.StartTimeout, errOutrun)
+	defer cancel()
+	return wait(ctx)
+}
+
+// commit takes the writer's turn, when its body is whole and the end of it is all that object storage waits for.
+func (s *Server) commit(ctx context.Context, w *write) error {
+	if err := s.inTurn(ctx, w.writer.commit); err != nil {
+		return err
+	}
+	if w.cond == (filestore.Condition{}) {
+		return s.checkAgain(ctx, w)
+	}
+	return nil
 }
 
 // checkAgain looks at the file once more. It is all that there is where the store has no conditions. Where it
@@ -225,7 +235,7 @@ func (s *Server) settle(ctx context.Context, c *call, w *write, cause error) err
 		return fmt.Errorf("look for the file after %q: %w", cause.Error(), err)
 	case exists && file.Request == w.mark:
 		c.log.Info("the file was stored, although object storage reported an error", "cause", cause.Error())
-		w.version = file.Version
+		w.version, w.stored = file.Version, true
 		_ = c.body.discard() // the rest of what another copy of this request has sent
 		return nil
 	case errors.Is(cause, filestore.ErrPrecondition):
@@ -252,7 +262,7 @@ func (s *Server) dropBody(c *call) error {
 	if !c.body.unread() {
 		return nil
 	}
-	release, err := s.budget.takePart(c.file.Namespace)
+	release, err := s.budget.takePart(c.patience, c.file.Namespace)
 	if err != nil {
 		return err
 	}

@@ -93,12 +93,12 @@ func contentRange(rng filestore.ByteRange, size int64) string {
 }
 
 // rangeApplies evaluates If-Range (RFC 9110, 13.1.5): a range is only sent of the version that the client has the rest of.
-func rangeApplies(ifRange string, version int64, modified time.Time) bool {
+func rangeApplies(ifRange string, tags fileTags, modified time.Time) bool {
 	ifRange = strings.TrimSpace(ifRange)
 	if ifRange == "" {
 		return true
 	}
-	if strings.Trim(ifRange, `"`) == strconv.FormatInt(version, 10) {
+	if tags.match(ifRange) {
 		return true
 	}
 	t, err := http.ParseTime(ifRange)

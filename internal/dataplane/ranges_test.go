@@ -140,7 +140,7 @@ func TestEvaluate(t *testing.T) {
 		for i := 0; i+1 < len(tt.headers); i += 2 {
 			h.Add(tt.headers[i], tt.headers[i+1])
 		}
-		if got := evaluate(h, 3, modified); got != tt.want {
+		if got := evaluate(h, tagsOf(3, "etag"), modified); got != tt.want {
 			t.Errorf("%v: %v, want %v", tt.headers, got, tt.want)
 		}
 	}
@@ -155,7 +155,8 @@ func FuzzIfMatch(f *testing.F) {
 		if version < 0 {
 			return
 		}
-		strong, weak := etagListed([]string{header}, version, false), etagListed([]string{header}, version, true)
+		tags := tagsOf(version, "etag")
+		strong, weak := tags.listed([]string{header}, false), tags.listed([]string{header}, true)
 		if strong && !weak {
 			t.Errorf("%q names %d strongly, but not weakly", header, version)
 		}
@@ -163,7 +164,7 @@ func FuzzIfMatch(f *testing.F) {
 		if err == nil && v != nil && (*v == version) != strong {
 			t.Errorf("%q is %d for a write, and for a read of version %d: %v", header, *v, version, strong)
 		}
-		if own := strconv.FormatInt(version, 10); !etagListed([]string{own}, version, false) || !etagListed([]string{`"` + own + `"`}, version, false) {
+		if own := strconv.FormatInt(version, 10); !tags.listed([]string{own}, false) || !tags.listed([]string{`"` + own + `"`}, false) {
 			t.Errorf("%s is not itself", own)
 		}
 	})
@@ -175,7 +176,7 @@ func TestRangeApplies(t *testing.T) {
 		"": true, "3": true, `"3"`: true, "Fri, 02 Jan 2026 03:04:05 GMT": true,
 		"4": false, `W/"3"`: false, "Fri, 02 Jan 2026 03:04:06 GMT": false, "x": false,
 	} {
-		if got := rangeApplies(ifRange, 3, modified); got != want {
+		if got := rangeApplies(ifRange, tagsOf(3, "etag"), modified); got != want {
 			t.Errorf("If-Range %q: %v, want %v", ifRange, got, want)
 		}
 	}

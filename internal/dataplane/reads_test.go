@@ -232,10 +232,10 @@ type verbs struct {
 }
 
 // Authorize implements dataplane.Authorizer.
-func (v *verbs) Authorize(_ context.Context, _ dataplane.Identity, verb, namespace, entityID string) error {
+func (v *verbs) Authorize(_ context.Context, _ dataplane.Identity, right dataplane.Right) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.asked = append(v.asked, verb+" "+namespace+" "+entityID)
+	v.asked = append(v.asked, right.Verb+" "+right.Namespace+" "+right.Name)
 	return dataplane.ErrForbidden
 }
 

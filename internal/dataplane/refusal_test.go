@@ -191,8 +191,8 @@ func (g gate) Authenticate(r *http.Request) (dataplane.Identity, error) {
 	return dataplane.Identity{}, dataplane.ErrUnauthenticated
 }
 
-func (gate) Authorize(_ context.Context, id dataplane.Identity, verb, _, entityID string) error {
-	if id.Name != "alice" || verb == dataplane.VerbUpdate || entityID != entity {
+func (gate) Authorize(_ context.Context, id dataplane.Identity, right dataplane.Right) error {
+	if id.Name != "alice" || right.Verb == dataplane.VerbUpdate || (right.Resource == dataplane.ResourceFiles && right.Name != entity) {
 		return dataplane.ErrForbidden
 	}
 	return nil

@@ -185,7 +185,7 @@ func TestStartClientGone(t *testing.T) {
 			headersAgain = []string{"Idempotency-Key", key}
 		}
 		s.want(s.put(s.path(file+"?upload=start"), nil, headersAgain...), 201)
-		s.want(s.put(s.path(file+"?upload=abort"), nil), 204)
+		s.want(s.put(s.path(file+"?upload=abort"), nil, headersAgain...), 204)
 	}
 }
 

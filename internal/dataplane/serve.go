@@ -58,7 +58,7 @@ func (s *Server) serve(c *call, r *http.Request) error {
 	if err := c.readDigests(r.Header); err != nil {
 		return errBadRequest(err.Error())
 	}
-	return s.dispatch(c, r)
+	return s.handle(c, r)
 }
 
 // readDigests reads what the client announces of a body that is to be stored. That of no bytes is compared at once: nothing will be read.

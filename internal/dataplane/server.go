@@ -15,6 +15,7 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/semaphore"
 	corev1 "k8s.io/api/core/v1"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -28,7 +29,8 @@ type Server struct {
 	uploads   *uploads
 	budget    *budget
 	shares    shares
-	keys      keyLocks
+	writers   writers
+	streams   *streams
 	looks     secondLooks
 	searches  *semaphore.Weighted
 	progress  *progress
@@ -62,6 +64,7 @@ func New(opts Options) (*Server, error) {
 		searches: semaphore.NewWeighted(int64(opts.MaxSearches)),
 		uploads:  &uploads{cached: opts.Client, live: opts.APIReader, writer: opts.Client, waiters: &waiters{}},
 	}
+	s.streams = &streams{now: opts.Clock.Now}
 	s.progress = newProgress(s)
 	return s, s.watch()
 }
@@ -75,8 +78,10 @@ func (s *Server) watch() error {
 		}
 		s.informers = append(s.informers, informer)
 	}
-	if _, err := s.informers[0].AddEventHandler(s.uploads.waiters.handler()); err != nil {
-		return fmt.Errorf("data plane: watch uploads: %w", err)
+	for _, handler := range []toolscache.ResourceEventHandler{s.uploads.waiters.handler(), s.streams.handler()} {
+		if _, err := s.informers[0].AddEventHandler(handler); err != nil {
+			return fmt.Errorf("data plane: watch uploads: %w", err)
+		}
 	}
 	return nil
 }

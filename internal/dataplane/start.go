@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -42,6 +44,7 @@ func (s *Server) start(c *call, r *http.Request) error {
 		return err
 	}
 	spec.StoreName = fs.Name
+	spec.RequestTime = ptr.To(metav1.NewTime(s.opts.Clock.Now()))
 	ctx, cancel := context.WithTimeoutCause(r.Context(), s.opts.StartTimeout, errTimeout)
 	defer cancel()
 	u, err := s.open(ctx, c, fs, spec)
@@ -99,6 +102,9 @@ func (s *Server) record(ctx context.Context, c *call, fs *v1alpha1.FileStore, sp
 		return nil, err
 	}
 	u := newUpload(c.file, spec)
+	if err := s.clearEnded(ctx, u); err != nil {
+		return nil, err
+	}
 	failpoint.Hit(failpoint.StartAdmitted)
 	exists, err := s.uploads.create(ctx, u)
 	switch {
@@ -139,16 +145,31 @@ func completing(u *v1alpha1.MultipartUpload) bool {
 	return upload.Desired(u) == v1alpha1.DesiredStateCompleted && upload.Stalled(u) == nil
 }
 
-// replays says whether spec is what the upload was opened with by an earlier copy of the same request.
+// replays reports whether spec is what the upload was opened with by an earlier copy of the same request: the key is
+// the caller's own, and names one request.
 func replays(u *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) bool {
-	same := (u.Spec.IfMatch == nil) == (spec.IfMatch == nil) && (spec.IfMatch == nil || *u.Spec.IfMatch == *spec.IfMatch)
-	return spec.IdempotencyKey != "" && u.Spec.IdempotencyKey == spec.IdempotencyKey && same
+	return sameKey(u, spec) && equalPtr(u.Spec.IfMatch, spec.IfMatch) && equalPtr(u.Spec.Size, spec.Size) &&
+		mediaTypeOf(u.Spec) == mediaTypeOf(spec)
+}
+
+// sameKey reports whether the caller has opened the upload with the key that it sends again.
+func sameKey(u *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) bool {
+	return spec.IdempotencyKey != "" && u.Spec.IdempotencyKey == spec.IdempotencyKey && u.Spec.CreatedBy == spec.CreatedBy
+}
+
+func equalPtr(a, b *int64) bool {
+	return (a == nil) == (b == nil) && (a == nil || *a == *b)
+}
+
+// mediaTypeOf is what the file is served as; the API server fills in the default.
+func mediaTypeOf(spec v1alpha1.MultipartUploadSpec) string {
+	return cmp.Or(spec.ContentType, "application/octet-stream")
 }
 
 func refuseStart(holder *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) error {
 	switch {
-	case spec.IdempotencyKey != "" && holder.Spec.IdempotencyKey == spec.IdempotencyKey:
-		return errBadRequest("this Idempotency-Key opened the upload with another If-Match: send a new key with a new request")
+	case sameKey(holder, spec):
+		return errBadRequest("this Idempotency-Key opened the upload with another If-Match, X-File-Size or media type: send a new key with a new request")
 	case completing(holder):
 		return errBadRequest("an upload of this file is being completed: wait until it is, then start with its ETag as If-Match")
 	case upload.Stalled(holder) != nil:
@@ -198,17 +219,38 @@ func newUpload(file upload.File, spec v1alpha1.MultipartUploadSpec) *v1alpha1.Mu
 	}
 }
 
-// clearName makes the name of u free: it removes the ended record that has it, and waits for one that is going. One that is open is left to the next look.
+// clearEnded removes the ended record that has the name of u, if the cache has one: in a namespace whose count quota is
+// full, it would keep its own successor from being recorded.
+func (s *Server) clearEnded(ctx context.Context, u *v1alpha1.MultipartUpload) error {
+	known, err := s.uploads.known(ctx, upload.FileOf(u))
+	if err != nil {
+		return err
+	}
+	for i := range known {
+		if known[i].Name == u.Name && !upload.Open(&known[i]) {
+			return s.clearName(ctx, u)
+		}
+	}
+	return nil
+}
+
+// clearName makes the name of u free: it removes the ended record that has it, and waits for one that is going. One that is open is left to the next look, unless
+// it is of another file: a manifest may have any name.
 func (s *Server) clearName(ctx context.Context, u *v1alpha1.MultipartUpload) error {
 	old, err := s.uploads.get(ctx, client.ObjectKeyFromObject(u))
-	if err != nil || old == nil || upload.Open(old) {
+	switch {
+	case err != nil || old == nil:
 		return err
+	case upload.Open(old) && upload.FileOf(old) != upload.FileOf(u):
+		return errConflict(fmt.Sprintf("the MultipartUpload %q, which uploads another file, has the name that the upload of this file needs: its owner has to end it or give it another name", old.Name))
+	case upload.Open(old):
+		return nil
 	}
 	w := s.uploads.waiters.subscribe(old.UID)
 	defer w.stop()
 	if old.DeletionTimestamp == nil {
 		if old.Labels[v1alpha1.LabelCreatedThrough] != v1alpha1.CreatedThroughREST {
-			return errConflict("the record of an earlier upload of this file was made by hand and has ended: its owner has to delete it")
+			return errConflict(fmt.Sprintf("the MultipartUpload %q, which has ended, was made by hand and has the name that the upload of this file needs: its owner has to delete it", old.Name))
 		}
 		if deleted, err := s.uploads.remove(ctx, old, true); err != nil || !deleted {
 			return err

@@ -80,6 +80,8 @@ type Error struct {
 	Kind error
 	// Cause is what the backend or the transport said. It may name buckets and upload ids: for logs, never for clients.
 	Cause error
+	// Status is the HTTP status of the backend's answer, 0 if there was none.
+	Status int
 }
 
 // Error implements error.
@@ -87,6 +89,20 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %v: %v", e.Op, e.Kind, 
 
 // Unwrap gives errors.Is both the kind and the cause.
 func (e *Error) Unwrap() []error { return []error{e.Kind, e.Cause} }
+
+// Answered gives the HTTP status with which the backend has said No. ok is false where it has said nothing, or asked to
+// come again: the outcome of the call is then not known, or not final.
+func Answered(err error) (status int, ok bool) {
+	var e *Error
+	if !errors.As(err, &e) || e.Status < 400 {
+		return 0, false
+	}
+	switch e.Status {
+	case 408, 429, 502, 503, 504: // time-outs, and what proxies and busy backends say
+		return e.Status, false
+	}
+	return e.Status, true
+}
 
 // ConfigError says why a FileStore cannot be used as it is configured; somebody has to act. NewConfigError makes one.
 type ConfigError struct {

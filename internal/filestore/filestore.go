@@ -10,7 +10,9 @@ package filestore
 
 import (
 	"context"
+	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -168,4 +170,36 @@ type Prober interface {
 	//
 	// Errors: ErrBucketNotFound, ErrAccessDenied, ErrUnavailable, ErrIntegrityUnsupported.
 	Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, error)
+
+	// Claim tells which cluster uses the store's prefix: the one whose id stands with the object ".iotfile-cluster" there. Where there
+	// is none yet it is written, with id. It may be asked only where capability ConditionalPut is there, so that one cluster wins. It is
+	// idempotent, and the object is never deleted.
+	Claim(ctx context.Context, id string) (owner string, err error)
+}
+
+// ClaimKey is the key of the object of Prober.Claim behind the store's prefix, ClaimMetadata the user metadata that holds the id.
+const (
+	ClaimKey      = ".iotfile-cluster"
+	ClaimMetadata = "iotfile-cluster"
+)
+
+// Claim is Prober.Claim in terms of other methods, for implementations.
+func Claim(ctx context.Context, store interface {
+	ObjectWriter
+	Stat(ctx context.Context, key string) (Object, error)
+}, prefix, id string,
+) (owner string, err error) {
+	key := prefix + ClaimKey
+	object, err := store.Stat(ctx, key)
+	if !errors.Is(err, ErrNotFound) {
+		return object.Metadata[ClaimMetadata], err
+	}
+	const content = "The cluster that opens uploads here; see orphanPolicy of iotfile-operator.\n"
+	_, err = store.PutObject(ctx, key, strings.NewReader(content), int64(len(content)),
+		CreateUploadOptions{ContentType: "text/plain", Metadata: map[string]string{ClaimMetadata: id}}, Condition{Absent: true})
+	if err != nil && !errors.Is(err, ErrPrecondition) {
+		return "", err
+	}
+	object, err = store.Stat(ctx, key)
+	return object.Metadata[ClaimMetadata], err
 }

@@ -215,3 +215,9 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	b.total.Add(float64(n))
 	return n, err
 }
+
+// Claim implements Prober.
+func (i *instrumented) Claim(ctx context.Context, id string) (owner string, err error) {
+	defer i.begin("Claim")(&err)
+	return i.Store.Claim(ctx, id)
+}

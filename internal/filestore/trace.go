@@ -134,3 +134,10 @@ func (t *traced) Probe(ctx context.Context) (caps v1alpha1.FileStoreCapabilities
 	defer end(&err)
 	return t.Store.Probe(ctx)
 }
+
+// Claim implements Prober.
+func (t *traced) Claim(ctx context.Context, id string) (owner string, err error) {
+	ctx, end := t.begin(ctx, "Claim")
+	defer end(&err)
+	return t.Store.Claim(ctx, id)
+}

@@ -71,6 +71,8 @@ func (f *failing) Probe(context.Context) (v1alpha1.FileStoreCapabilities, error)
 	return v1alpha1.FileStoreCapabilities{}, f.err
 }
 
+func (f *failing) Claim(context.Context, string) (string, error) { return "", f.err }
+
 // TestTrace: every call of a Store is a span of its name; what went wrong is told from an answer like any other; and bodies and keys are nobody's business.
 func TestTrace(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()

@@ -28,11 +28,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 )
 
-// What a SubjectAccessReview asks for: a resource that no API serves, and that RBAC grants like any other.
-const (
-	Group    = "iotfile.dev"
-	Resource = "files"
-)
+// Group is the API group of the resources that a SubjectAccessReview asks for. RBAC grants rights on dataplane.ResourceFiles, which no API serves, like any other.
+const Group = "iotfile.dev"
 
 // DefaultAudience is what tokens are for unless Options say otherwise.
 const DefaultAudience = "iotfile.dev"
@@ -184,12 +181,12 @@ func (r *Reviewer) Authenticate(req *http.Request) (dataplane.Identity, error) {
 }
 
 // Authorize implements dataplane.Authorizer.
-func (r *Reviewer) Authorize(ctx context.Context, id dataplane.Identity, verb, namespace, entityID string) error {
+func (r *Reviewer) Authorize(ctx context.Context, id dataplane.Identity, right dataplane.Right) error {
 	question := authorizer.AttributesRecord{
 		User: &user.DefaultInfo{Name: id.Name, UID: id.UID, Groups: id.Groups, Extra: id.Extra},
-		Verb: verb, Namespace: namespace, APIGroup: Group, APIVersion: "*", Resource: Resource, Name: entityID, ResourceRequest: true,
+		Verb: right.Verb, Namespace: right.Namespace, APIGroup: Group, APIVersion: "*", Resource: right.Resource, Name: right.Name, ResourceRequest: true,
 	}
-	key, err := json.Marshal([]any{id, verb, namespace, entityID}) // all that the answer depends on
+	key, err := json.Marshal([]any{id, right}) // all that the answer depends on
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoReview, err)
 	}

@@ -122,7 +122,7 @@ func TestOneReview(t *testing.T) {
 	var group sync.WaitGroup
 	for range 100 {
 		group.Go(func() {
-			if err := b.Authorize(t.Context(), dataplane.Identity{Name: "nobody"}, "get", "team-a", entity); !errors.Is(err, dataplane.ErrForbidden) {
+			if err := b.Authorize(t.Context(), dataplane.Identity{Name: "nobody"}, files("get", "team-a", entity)); !errors.Is(err, dataplane.ErrForbidden) {
 				t.Error(err)
 			}
 		})
@@ -139,7 +139,7 @@ func TestAPIServerJustStarted(t *testing.T) {
 	const denied = `{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1","status":{"allowed":false}}`
 	grant(t, "team-a", "patient", []string{"get"}, nil, "patient")
 	id := dataplane.Identity{Name: "system:serviceaccount:team-a:patient"}
-	ask := func(b *bench) error { return b.Authorize(t.Context(), id, "get", "team-a", entity) }
+	ask := func(b *bench) error { return b.Authorize(t.Context(), id, files("get", "team-a", entity)) }
 
 	t.Run("not ready", func(t *testing.T) {
 		b := newBench(t, nil)
@@ -263,13 +263,13 @@ func TestAPIServerDown(t *testing.T) {
 	must(t, err)
 	_, _ = b.Authenticate(request(t, bad))
 	grant(t, "team-a", "down", []string{"get"}, nil, "app")
-	must(t, b.Authorize(t.Context(), id, "get", "team-a", entity))
+	must(t, b.Authorize(t.Context(), id, files("get", "team-a", entity)))
 
 	b.down.Store(true)
 	if _, err := b.Authenticate(request(t, known)); err != nil {
 		t.Errorf("a known token: %v", err)
 	}
-	if err := b.Authorize(t.Context(), id, "get", "team-a", entity); err != nil {
+	if err := b.Authorize(t.Context(), id, files("get", "team-a", entity)); err != nil {
 		t.Errorf("a known right: %v", err)
 	}
 	if _, err := b.Authenticate(request(t, bad)); !errors.Is(err, dataplane.ErrUnauthenticated) {
@@ -278,7 +278,7 @@ func TestAPIServerDown(t *testing.T) {
 	if _, err := b.Authenticate(request(t, unknown)); err == nil || errors.Is(err, dataplane.ErrUnauthenticated) {
 		t.Errorf("an unknown token is answered with %v, and not with an error of another kind", err)
 	}
-	if err := b.Authorize(t.Context(), id, "get", "team-a", other); err == nil || errors.Is(err, dataplane.ErrForbidden) {
+	if err := b.Authorize(t.Context(), id, files("get", "team-a", other)); err == nil || errors.Is(err, dataplane.ErrForbidden) {
 		t.Errorf("an unknown right is answered with %v, and not with an error of another kind", err)
 	}
 	b.down.Store(false) // and nothing of it is remembered
@@ -312,7 +312,7 @@ func TestRights(t *testing.T) {
 		{"fleet", "list", "team-a", other, false},
 		{"nobody", "get", "team-a", entity, false},
 	} {
-		err := b.Authorize(t.Context(), ids[tt.who], tt.verb, tt.namespace, tt.entity)
+		err := b.Authorize(t.Context(), ids[tt.who], files(tt.verb, tt.namespace, tt.entity))
 		if tt.allowed && err != nil || !tt.allowed && !errors.Is(err, dataplane.ErrForbidden) {
 			t.Errorf("%+v: %v", tt, err)
 		}
@@ -341,7 +341,7 @@ func grant(t *testing.T, namespace, name string, verbs, entities []string, accou
 	id := entity
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		probe := newBench(t, nil)
-		if probe.Authorize(t.Context(), dataplane.Identity{Name: user}, verbs[0], namespace, id) == nil {
+		if probe.Authorize(t.Context(), dataplane.Identity{Name: user}, files(verbs[0], namespace, id)) == nil {
 			return
 		}
 		if time.Since(begin) > time.Minute {
@@ -427,4 +427,9 @@ func (c *ca) issue(t *testing.T, user string, groups ...string) *x509.Certificat
 	cert, err := x509.ParseCertificate(raw)
 	must(t, err)
 	return cert
+}
+
+// files is the right to do verb with the files of an entity.
+func files(verb, namespace, entity string) dataplane.Right {
+	return dataplane.Right{Verb: verb, Resource: dataplane.ResourceFiles, Namespace: namespace, Name: entity}
 }

@@ -67,6 +67,11 @@ func FinalPart(number int32) UploadOption {
 	return func(u *v1alpha1.MultipartUpload) { u.Spec.FinalPartNumber = ptr.To(number) }
 }
 
+// RequestedAt says when the upload was asked for.
+func RequestedAt(at time.Time) UploadOption {
+	return func(u *v1alpha1.MultipartUpload) { u.Spec.RequestTime = &metav1.Time{Time: at} }
+}
+
 // TTL sets how long the upload may stay incomplete.
 func TTL(ttl time.Duration) UploadOption {
 	return func(u *v1alpha1.MultipartUpload) { u.Spec.TTL = &metav1.Duration{Duration: ttl} }

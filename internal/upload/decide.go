@@ -12,6 +12,13 @@ import (
 // asked has long been answered, and the record would keep the path.
 const AbandonedAfter = 10 * time.Minute
 
+// RestoredAfter is how much younger than the request for it a record is that was restored from a backup. The clocks of
+// the operator and of the API server differ by less.
+const RestoredAfter = 5 * time.Minute
+
+// RefusedAfter is for how long object storage must have answered No to an assembly before the upload counts as stalled.
+const RefusedAfter = time.Minute
+
 // Step is what to do next. Each is safe to repeat.
 type Step string
 
@@ -114,6 +121,8 @@ func decideUnopened(o Observation, now time.Time) Decision {
 		return finish(v1alpha1.ReasonAborted, "aborted before it was opened")
 	case u.Labels[v1alpha1.LabelCreatedThrough] == v1alpha1.CreatedThroughREST && now.Sub(u.CreationTimestamp.Time) >= AbandonedAfter:
 		return Decision{Step: StepCollect}
+	case restored(u):
+		return finish(v1alpha1.ReasonUploadLost, "the record is younger than the request for it: it was restored from a backup, and its parts are not known any more. Start the upload again, in a manifest without spec.requestTime")
 	case !slices.Contains(u.Finalizers, v1alpha1.FinalizerAbortUpload):
 		return Decision{Step: StepAddFinalizer, State: State{Reason: v1alpha1.ReasonPending, Message: "waiting to be opened"}}
 	}
@@ -121,6 +130,11 @@ func decideUnopened(o Observation, now time.Time) Decision {
 		return Decision{Step: StepWait, State: State(*p), Retry: true}
 	}
 	return Decision{Step: StepInitiate, State: State{Reason: v1alpha1.ReasonUploading, Message: "parts are taken"}}
+}
+
+// restored reports whether the record is another than the one that was made when the upload was asked for.
+func restored(u *v1alpha1.MultipartUpload) bool {
+	return u.Spec.RequestTime != nil && u.CreationTimestamp.Sub(u.Spec.RequestTime.Time) > RestoredAfter
 }
 
 // obstacle is why the upload cannot be opened, nil if it can.
@@ -201,6 +215,13 @@ func decideCompletion(o Observation, now time.Time) Decision {
 		stalled.Reason, stalled.Message = reason, err.Error()
 	} else if err := CheckVersion(u.Spec.IfMatch, o.Object.Exists, o.Object.Metadata.Version); err != nil {
 		stalled.Reason, stalled.Message = v1alpha1.ReasonVersionConflict, err.Error()
+	} else if changedBase(o) {
+		stalled.Reason, stalled.Message = v1alpha1.ReasonVersionConflict, "the file has been replaced since the upload was started, and has the same version again: read it, and start again"
+	} else if o.Refused != nil {
+		if reason := ending(o, now); reason != "" {
+			return abort(reason)
+		}
+		return refused(o, now)
 	} else if c := Stalled(u); c != nil && (c.Reason == v1alpha1.ReasonPartsInvalid || c.Reason == v1alpha1.ReasonInvalidKey) {
 		// The one condition that is believed: only asking again would tell, and the answer to that was No.
 		stalled.Reason, stalled.Message = c.Reason, c.Message
@@ -216,6 +237,29 @@ func decideCompletion(o Observation, now time.Time) Decision {
 		return abort(reason)
 	}
 	return Decision{Step: StepWait, State: stalled, After: nextLook(o, now)}
+}
+
+// changedBase reports whether the file that is to be replaced is another than when the upload was opened.
+func changedBase(o Observation) bool {
+	base := o.Upload.Status.BaseETag
+	return base != "" && o.Object.Exists && o.Object.ETag != base
+}
+
+// refused deals with an assembly that object storage refuses: it is asked again, less and less often.
+func refused(o Observation, now time.Time) Decision {
+	state := State{
+		Reason:  v1alpha1.ReasonStoreUnavailable,
+		Message: fmt.Sprintf("object storage refuses to assemble the file (%s); it is asked again", o.Refused.Answer),
+	}
+	if o.Refused.For >= RefusedAfter {
+		state.Reason, state.Stalled = v1alpha1.ReasonCompletionRefused, true
+		state.Message += ". The upload ends when it is aborted, deleted or expires"
+	}
+	after := now.Add(o.Refused.Pause)
+	if next := nextLook(o, now); next.After(now) && next.Before(after) {
+		after = next
+	}
+	return Decision{Step: StepWait, State: state, After: after}
 }
 
 // ending is why the upload must end without a file: the reason while its parts are deleted, empty if it must not.

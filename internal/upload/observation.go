@@ -41,6 +41,16 @@ type Problem struct {
 	Stalled bool
 }
 
+// Refused is a definite No to an assembly.
+type Refused struct {
+	// Answer is what a user may know of it, such as "HTTP 403".
+	Answer string
+	// For is since how long it has been so.
+	For time.Duration
+	// Pause before it is asked again.
+	Pause time.Duration
+}
+
 // Observation is all that Decide looks at.
 type Observation struct {
 	// Upload as recorded.
@@ -60,6 +70,9 @@ type Observation struct {
 	Ledger *Ledger
 	// Doubtful: the ledger Lacks parts, and has not been seen so for LackSettles yet.
 	Doubtful bool
+	// Refused is what object storage has answered to the assembly in this pass, after which the object was looked at; nil
+	// if it was not asked, or did not answer.
+	Refused *Refused
 	// GiveUpAfter is how long the finalizer of a deleted upload waits for a store that cannot be reached.
 	GiveUpAfter time.Duration
 }

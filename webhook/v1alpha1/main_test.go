@@ -135,7 +135,7 @@ func serve() error {
 		issuer.SetupWithManager(mgr),
 	)
 	admission.Register(mgr.GetWebhookServer(), world.scheme, admission.Options{
-		Cached: mgr.GetClient(), Live: mgr.GetAPIReader(), Trusted: func(_ context.Context, user string) bool { return user == otherDataPlane },
+		Cached: mgr.GetClient(), Live: mgr.GetAPIReader(), Trusted: func(_ context.Context, user string) bool { return user == otherDataPlane }, Now: time.Now,
 	})
 	if err != nil {
 		cancel()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -19,6 +21,7 @@ const maxCreatedBy = 512
 type uploadDefaulter struct {
 	world   *world
 	trusted func(ctx context.Context, user string) bool
+	now     func() time.Time
 }
 
 // Default implements admission.Defaulter. An upload that no store takes is left as it is: the validator says why.
@@ -32,6 +35,9 @@ func (d *uploadDefaulter) Default(ctx context.Context, u *v1alpha1.MultipartUplo
 	}
 	if err := d.attribute(ctx, u, request.UserInfo.Username); err != nil {
 		return err
+	}
+	if u.Spec.RequestTime == nil {
+		u.Spec.RequestTime = &metav1.Time{Time: d.now()}
 	}
 	if u.Spec.StoreName != "" {
 		return nil

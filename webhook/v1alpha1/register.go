@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"context"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,6 +18,8 @@ type Options struct {
 	Live client.Reader
 	// Trusted says whether a user may name in createdBy whom it likes, because it creates uploads for callers that it has authenticated.
 	Trusted func(ctx context.Context, user string) bool
+	// Now tells the time that is written down as that of a request.
+	Now func() time.Time
 }
 
 // Paths that the manifests name, too.
@@ -29,8 +32,8 @@ const (
 // Register has server, which must not have been given the paths before, answer for the webhooks. scheme knows the kinds.
 func Register(server webhook.Server, scheme *runtime.Scheme, opts Options) {
 	world := &world{cached: opts.Cached, live: opts.Live}
-	defaulter := admission.WithDefaulter(scheme, &uploadDefaulter{world: world, trusted: opts.Trusted})
-	defaulter.Handler = fieldsAlone{defaulter.Handler, []string{"/spec/createdBy", "/spec/storeName"}}
+	defaulter := admission.WithDefaulter(scheme, &uploadDefaulter{world: world, trusted: opts.Trusted, now: opts.Now})
+	defaulter.Handler = fieldsAlone{defaulter.Handler, []string{"/spec/createdBy", "/spec/requestTime", "/spec/storeName"}}
 	server.Register(pathDefaultUpload, defaulter)
 	server.Register(pathValidateUpload, admission.WithValidator(scheme, &uploadValidator{world: world}))
 	server.Register(pathValidateStore, admission.WithValidator(scheme, &storeValidator{world: world}))

@@ -50,6 +50,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.FileStoreCapabilities
   map:
     fields:
+    - name: abortKeepsObject
+      type:
+        scalar: boolean
     - name: conditionalComplete
       type:
         scalar: boolean
@@ -131,7 +134,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: orphanPolicy
       type:
         namedType: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.OrphanPolicy
-      default: Report
+      default: Auto
     - name: prefix
       type:
         scalar: string
@@ -167,6 +170,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
     - name: openUploads
+      type:
+        scalar: numeric
+    - name: orphanPolicy
+      type:
+        namedType: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.OrphanPolicy
+    - name: orphans
       type:
         scalar: numeric
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.FileStoreTLS
@@ -227,6 +236,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: path
       type:
         scalar: string
+    - name: requestTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: size
       type:
         scalar: numeric
@@ -242,6 +254,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.MultipartUploadStatus
   map:
     fields:
+    - name: baseETag
+      type:
+        scalar: string
     - name: checksum
       type:
         scalar: string

@@ -99,6 +99,11 @@ func (s *Store) cut(seen filestore.Object, rng filestore.ByteRange) ([]byte, err
 	return content, nil
 }
 
+// Claim implements filestore.Prober. The store has no prefix.
+func (s *Store) Claim(ctx context.Context, id string) (string, error) {
+	return filestore.Claim(ctx, s, "", id)
+}
+
 // Probe implements filestore.Prober.
 func (s *Store) Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, error) {
 	leave, err := s.enter(ctx, Probe, "")

@@ -94,6 +94,7 @@ func New(opts Options) *Store {
 			ConditionalPut:      new(true),
 			UploadListing:       v1alpha1.UploadListingPrefix,
 			ListingMetadata:     new(true),
+			AbortKeepsObject:    new(true),
 		}
 	}
 	return &Store{

@@ -58,6 +58,7 @@ func realBackend(kind devcluster.StoreKind) func(*testing.T) storetest.Backend {
 var traits = map[devcluster.StoreKind]storetest.Traits{
 	devcluster.StoreVersityGW: merge(common, storetest.Traits{
 		storetest.UploadListing:       "Prefix",
+		storetest.AbortKeepsObject:    "true",
 		storetest.ListingAfterRestart: "listed",
 		storetest.RepeatedComplete:    "OK",
 		storetest.RepeatedConditional: "OK",
@@ -81,6 +82,7 @@ var traits = map[devcluster.StoreKind]storetest.Traits{
 	}),
 	devcluster.StoreMinIO: merge(common, storetest.Traits{
 		storetest.UploadListing:       "ExactKey",
+		storetest.AbortKeepsObject:    "true",
 		storetest.ListingAfterRestart: "not listed",
 		storetest.RepeatedComplete:    "NoSuchUpload",
 		storetest.RepeatedConditional: "Precondition",

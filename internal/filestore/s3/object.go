@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -57,8 +58,9 @@ func (s *store) explain(ctx context.Context, key string, err error) error {
 	return why
 }
 
-// explainKey asks with GET whether the key is why a request has failed: of a key that its file system cannot hold, versitygw says so there, but
-// answers a Complete with 500, which would be tried again for as long as the upload lives.
+// explainKey asks whether the key is why a request has failed: of a key that its file system cannot hold, versitygw says so of a GET, but
+// answers a Complete with 500, which would be tried again for as long as the upload lives. Of a key that is the directory
+// of others it says nothing even then: see beneath.
 func (s *store) explainKey(ctx context.Context, key string, err error) error {
 	if !errors.Is(err, filestore.ErrUnavailable) || ctx.Err() != nil {
 		return err
@@ -70,7 +72,37 @@ func (s *store) explainKey(ctx context.Context, key string, err error) error {
 	if errors.Is(why, filestore.ErrInvalidKey) {
 		return why
 	}
+	if _, answered := filestore.Answered(err); answered && s.beneath(ctx, key) && !s.nests(ctx) {
+		return &filestore.Error{Op: opComplete, Kind: filestore.ErrInvalidKey, Cause: fmt.Errorf("other objects are below the key: %w", err)}
+	}
 	return err
+}
+
+// beneath reports whether there are objects whose keys go on behind key and a slash.
+func (s *store) beneath(ctx context.Context, key string) (found bool) {
+	_ = s.ListObjects(ctx, key+"/", "", func(filestore.Object) bool { // if it cannot be told, nothing was found
+		found = true
+		return false
+	})
+	return found
+}
+
+// nests reports whether the backend can hold an object below the key of another one, as S3 can and file systems cannot. What cannot be told it can.
+func (s *store) nests(ctx context.Context) bool {
+	key := s.cfg.Prefix + probeDir + rand.Text()
+	put := func(key string) error {
+		_, err := s.PutObject(ctx, key, strings.NewReader("x"), 1, filestore.CreateUploadOptions{ContentType: "text/plain"}, filestore.Condition{})
+		return err
+	}
+	if put(key) != nil {
+		return true
+	}
+	below := key + "/x"
+	err := put(below)
+	for _, made := range []string{below, key} {
+		_ = s.DeleteObject(context.WithoutCancel(ctx), made) // what stays, the sweep of a later probe removes
+	}
+	return !errors.Is(err, filestore.ErrInvalidKey)
 }
 
 // checksumOf gives the checksum over all bytes of an object. One over the checksums of its parts (COMPOSITE) is left out: nobody

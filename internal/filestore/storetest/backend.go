@@ -37,6 +37,7 @@ func (s *suite) probe(t *testing.T) {
 		s.observe(t, ConditionalPut, known(caps.ConditionalPut))
 		s.observe(t, ListingMetadata, known(caps.ListingMetadata))
 		s.observe(t, UploadListing, string(caps.UploadListing))
+		s.observe(t, AbortKeepsObject, known(caps.AbortKeepsObject))
 	}
 	if err := s.Store.ListUploads(t.Context(), "", func(u filestore.Upload) bool {
 		if strings.Contains(u.Key, ".iotfile-probe/") {
@@ -45,6 +46,16 @@ func (s *suite) probe(t *testing.T) {
 		return true
 	}); err != nil {
 		t.Error(err)
+	}
+}
+
+// claim: of two clusters that use a prefix the first has it, for good.
+func (s *suite) claim(t *testing.T) {
+	for _, id := range []string{"the-first", "another", "the-first"} {
+		owner, err := s.Store.Claim(t.Context(), id)
+		if err != nil || owner != "the-first" {
+			t.Errorf("claimed by %s, the prefix belongs to %q, %v", id, owner, err)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func MemoryLikeVersityGW(*testing.T) Backend {
 	traits[ListingMetadata] = "false"
 	store := memory.New(memory.Options{LateParts: memory.LatePartsResurrect, RepeatedComplete: true, Capabilities: v1alpha1.FileStoreCapabilities{
 		PayloadMode: v1alpha1.PayloadTrailingCRC64NVME, ConditionalComplete: new(true), ConditionalPut: new(true),
-		UploadListing: v1alpha1.UploadListingPrefix, ListingMetadata: new(false),
+		UploadListing: v1alpha1.UploadListingPrefix, ListingMetadata: new(false), AbortKeepsObject: new(true),
 	}})
 	return Backend{Name: "memory like versitygw", Store: store, Prefix: "memory/", Traits: traits}
 }
@@ -35,6 +35,7 @@ var memoryTraits = Traits{
 	ConditionalPut:       "true",
 	UploadListing:        "Prefix",
 	ListingMetadata:      "true",
+	AbortKeepsObject:     "true",
 	PartChecksum:         "CRC64NVME",
 	ObjectChecksum:       "CRC64NVME of all bytes",
 	EmptyPart:            "OK, OK",

@@ -73,6 +73,7 @@ func Run(t *testing.T, table *Table, newBackend func(t *testing.T) Backend) {
 		{"ListObjects", (*suite).listObjects},
 		{"ListUploads", (*suite).listUploads},
 		{"Probe", (*suite).probe},
+		{"Claim", (*suite).claim},
 		{"Restart", (*suite).restart}, // last: what follows would have to reconnect
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(s, t) })

@@ -22,6 +22,7 @@ const (
 	ConditionalPut       Behaviour = "probe: conditional put"
 	UploadListing        Behaviour = "probe: upload listing"
 	ListingMetadata      Behaviour = "probe: metadata in listings"
+	AbortKeepsObject     Behaviour = "probe: an abort after Complete keeps the object"
 	ListingAfterRestart  Behaviour = "uploads listed by prefix after a restart"
 	PartsAfterRestart    Behaviour = "parts after a restart"
 	PartChecksum         Behaviour = "checksum in ListParts"
@@ -51,7 +52,7 @@ const (
 
 // behaviours is the order of the table; the rows of the payload modes follow.
 var behaviours = []Behaviour{
-	PayloadMode, ConditionalComplete, ConditionalPut, UploadListing, ListingMetadata, ListingAfterRestart, PartsAfterRestart, PartChecksum, ObjectChecksum,
+	PayloadMode, ConditionalComplete, ConditionalPut, UploadListing, ListingMetadata, AbortKeepsObject, ListingAfterRestart, PartsAfterRestart, PartChecksum, ObjectChecksum,
 	EmptyPart, SmallPartInTheMiddle, GapInNumbers, RepeatedComplete, RepeatedConditional, ConcurrentCompletes,
 	PartDuringAbort, PartDuringComplete, AbortAfterComplete, SameBytesSameETag, ReplacedWhileRead,
 	LongSegment, KeyBelowObject, KeyOfDirectory,

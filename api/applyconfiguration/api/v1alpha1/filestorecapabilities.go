@@ -21,6 +21,9 @@ type FileStoreCapabilitiesApplyConfiguration struct {
 	ConditionalPut *bool `json:"conditionalPut,omitempty"`
 	// uploadListing is how far open uploads can be listed: by prefix, by exact key only (then the orphan sweep is partial), or not at all.
 	UploadListing *apiv1alpha1.UploadListing `json:"uploadListing,omitempty"`
+	// abortKeepsObject says whether the file stays when the upload that became it is aborted afterwards. Where it is not
+	// true, the ids of completed uploads are never aborted: a part that lands after its completion is an orphan there.
+	AbortKeepsObject *bool `json:"abortKeepsObject,omitempty"`
 	// listingMetadata says whether a listing of files can hold what is stored with them, such as their version and description. Where
 	// it is false, a search asks the store once more for each file.
 	ListingMetadata *bool `json:"listingMetadata,omitempty"`
@@ -61,6 +64,14 @@ func (b *FileStoreCapabilitiesApplyConfiguration) WithConditionalPut(value bool)
 // If called multiple times, the UploadListing field is set to the value of the last call.
 func (b *FileStoreCapabilitiesApplyConfiguration) WithUploadListing(value apiv1alpha1.UploadListing) *FileStoreCapabilitiesApplyConfiguration {
 	b.UploadListing = &value
+	return b
+}
+
+// WithAbortKeepsObject sets the AbortKeepsObject field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AbortKeepsObject field is set to the value of the last call.
+func (b *FileStoreCapabilitiesApplyConfiguration) WithAbortKeepsObject(value bool) *FileStoreCapabilitiesApplyConfiguration {
+	b.AbortKeepsObject = &value
 	return b
 }
 

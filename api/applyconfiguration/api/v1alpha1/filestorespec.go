@@ -39,8 +39,9 @@ type FileStoreSpecApplyConfiguration struct {
 	// uploads created by manifest stay until their owner deletes them.
 	FinishedTTL *metav1.Duration `json:"finishedTTL,omitempty"`
 	// orphanPolicy is what happens to an upload under the prefix that no MultipartUpload owns, an hour after it was
-	// opened: Report tells of it in an event and a metric, Abort deletes its parts. Choose Abort where nobody else,
-	// another cluster's operator included, opens uploads under this bucket and prefix.
+	// opened: Report tells of it in an event, the status and a metric, Abort deletes its parts. Auto is Abort where the
+	// object ".iotfile-cluster" under the prefix says that this cluster was the first to use it, else Report. Choose
+	// Report where others, such as a clone of this cluster, open uploads under this bucket and prefix.
 	OrphanPolicy *apiv1alpha1.OrphanPolicy `json:"orphanPolicy,omitempty"`
 }
 

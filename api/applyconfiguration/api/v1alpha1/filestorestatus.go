@@ -3,6 +3,7 @@
 package v1alpha1
 
 import (
+	apiv1alpha1 "github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 )
@@ -16,6 +17,11 @@ type FileStoreStatusApplyConfiguration struct {
 	Capabilities *FileStoreCapabilitiesApplyConfiguration `json:"capabilities,omitempty"`
 	// openUploads is how many MultipartUploads are open in the store.
 	OpenUploads *int32 `json:"openUploads,omitempty"`
+	// orphanPolicy is what spec.orphanPolicy comes to for this cluster: Abort or Report.
+	OrphanPolicy *apiv1alpha1.OrphanPolicy `json:"orphanPolicy,omitempty"`
+	// orphans is how many uploads in object storage the last search found that no MultipartUpload owns, and left there.
+	// They count against maxOpenUploadsPerNamespace.
+	Orphans *int32 `json:"orphans,omitempty"`
 	// lastProbeTime is when the backend was last probed.
 	LastProbeTime *v1.Time `json:"lastProbeTime,omitempty"`
 	// observedGeneration is the metadata.generation that this status speaks of; -1 before the operator has looked at the store for the first time.
@@ -43,6 +49,22 @@ func (b *FileStoreStatusApplyConfiguration) WithCapabilities(value *FileStoreCap
 // If called multiple times, the OpenUploads field is set to the value of the last call.
 func (b *FileStoreStatusApplyConfiguration) WithOpenUploads(value int32) *FileStoreStatusApplyConfiguration {
 	b.OpenUploads = &value
+	return b
+}
+
+// WithOrphanPolicy sets the OrphanPolicy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OrphanPolicy field is set to the value of the last call.
+func (b *FileStoreStatusApplyConfiguration) WithOrphanPolicy(value apiv1alpha1.OrphanPolicy) *FileStoreStatusApplyConfiguration {
+	b.OrphanPolicy = &value
+	return b
+}
+
+// WithOrphans sets the Orphans field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Orphans field is set to the value of the last call.
+func (b *FileStoreStatusApplyConfiguration) WithOrphans(value int32) *FileStoreStatusApplyConfiguration {
+	b.Orphans = &value
 	return b
 }
 

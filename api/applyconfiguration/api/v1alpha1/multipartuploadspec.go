@@ -45,6 +45,10 @@ type MultipartUploadSpecApplyConfiguration struct {
 	// idempotencyKey is the Idempotency-Key header of the REST request that opened the upload, so that a repeated
 	// request gets the first answer again. Immutable.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// requestTime is when the upload was asked for; the operator fills it in. Immutable. A record that is minutes younger
+	// was restored from a backup, without the status that knew its parts: it is not opened anew (UploadLost). Leave it
+	// out of manifests.
+	RequestTime *v1.Time `json:"requestTime,omitempty"`
 	// desiredState is what is to become of the upload: Uploading takes parts, Completed assembles the file, Aborted
 	// deletes the parts. It only moves forward:
 	//
@@ -143,6 +147,14 @@ func (b *MultipartUploadSpecApplyConfiguration) WithCreatedBy(value string) *Mul
 // If called multiple times, the IdempotencyKey field is set to the value of the last call.
 func (b *MultipartUploadSpecApplyConfiguration) WithIdempotencyKey(value string) *MultipartUploadSpecApplyConfiguration {
 	b.IdempotencyKey = &value
+	return b
+}
+
+// WithRequestTime sets the RequestTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RequestTime field is set to the value of the last call.
+func (b *MultipartUploadSpecApplyConfiguration) WithRequestTime(value v1.Time) *MultipartUploadSpecApplyConfiguration {
+	b.RequestTime = &value
 	return b
 }
 

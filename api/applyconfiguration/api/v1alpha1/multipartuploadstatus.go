@@ -31,6 +31,9 @@ type MultipartUploadStatusApplyConfiguration struct {
 	// fileVersion is the version (the integer ETag) that the finished file has: 0 for a new file, one more than
 	// spec.ifMatch for an update. Fixed when the upload is opened.
 	FileVersion *int64 `json:"fileVersion,omitempty"`
+	// baseETag is object storage's ETag of the file that the upload replaces, as it was when the upload was opened. The
+	// file must still have it when it is replaced: its version alone begins at 0 again after a deletion. Write-once.
+	BaseETag *string `json:"baseETag,omitempty"`
 	// size is the size of the finished file in bytes.
 	Size *int64 `json:"size,omitempty"`
 	// checksum is the checksum of the finished file as object storage computed it, as in "crc64nvme:MN2ofvMjpIQ=" (base64).
@@ -112,6 +115,14 @@ func (b *MultipartUploadStatusApplyConfiguration) WithCompletionTime(value v1.Ti
 // If called multiple times, the FileVersion field is set to the value of the last call.
 func (b *MultipartUploadStatusApplyConfiguration) WithFileVersion(value int64) *MultipartUploadStatusApplyConfiguration {
 	b.FileVersion = &value
+	return b
+}
+
+// WithBaseETag sets the BaseETag field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BaseETag field is set to the value of the last call.
+func (b *MultipartUploadStatusApplyConfiguration) WithBaseETag(value string) *MultipartUploadStatusApplyConfiguration {
+	b.BaseETag = &value
 	return b
 }
 

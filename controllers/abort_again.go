@@ -1,0 +1,191 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+)
+
+// abortAgainAfter is when ended uploads are aborted again: a replica that was suspended, cut off from the API server, or
+// of a version that cuts no streams may have landed a part meanwhile, and no listing need show it.
+var abortAgainAfter = []time.Duration{time.Minute, 10 * time.Minute, time.Hour}
+
+const (
+	abortAgainInterval = 5 * time.Second
+	abortAgainAtOnce   = 4
+	abortAgainRate     = 50 // a second
+	// abortAgainGiveUp is how long after its time an abort is tried while its store does not answer.
+	abortAgainGiveUp = time.Hour
+)
+
+// AbortAgain aborts uploads that have ended once more, after 1, 10 and 60 minutes. It is a manager.Runnable of the leader.
+// All fields are required.
+type AbortAgain struct {
+	// Log knows what has ended.
+	Log *EndedLog
+	// Client reads FileStores from the cache, and writes.
+	Client client.Client
+	// Stores finds object storage.
+	Stores Stores
+	// Clock tells the time.
+	Clock clock.WithTicker
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (*AbortAgain) NeedLeaderElection() bool { return true }
+
+// Start implements manager.Runnable.
+func (a *AbortAgain) Start(ctx context.Context) error {
+	ticker := a.Clock.NewTicker(abortAgainInterval)
+	defer ticker.Stop()
+	for {
+		if err := a.Pass(ctx); err != nil && ctx.Err() == nil {
+			log.FromContext(ctx).Error(err, "cannot abort ended uploads again; it is tried again")
+		}
+		select {
+		case <-ticker.C():
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Pass does what is due.
+func (a *AbortAgain) Pass(ctx context.Context) error {
+	pages, err := a.Log.pages(ctx)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for i := range pages {
+		ended, times := stageOf(&pages[i])
+		if times >= len(abortAgainAfter) || a.Clock.Since(ended) >= abortAgainAfter[times] {
+			failures = append(failures, a.page(ctx, pages[i].Name, ended, times))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// stageOf is when the newest upload of a page has ended, and how often they were aborted again.
+func stageOf(page *metav1.PartialObjectMetadata) (ended time.Time, times int) {
+	ended, err := time.Parse(time.RFC3339, page.Annotations[annotationEnded])
+	if err != nil {
+		ended = page.CreationTimestamp.Time
+	}
+	times, err = strconv.Atoi(page.Annotations[annotationAgain])
+	if err != nil || times < 0 {
+		times = 0
+	}
+	return ended, times
+}
+
+// page aborts the uploads of a page, and writes down that it was done.
+func (a *AbortAgain) page(ctx context.Context, name string, ended time.Time, times int) error {
+	page, uploads, err := a.Log.read(ctx, name)
+	if page == nil {
+		return client.IgnoreNotFound(err)
+	}
+	if err != nil {
+		log.FromContext(ctx).Error(err, "what has ended cannot be read")
+	}
+	if times < len(abortAgainAfter) {
+		err := a.abortAll(ctx, uploads)
+		if err != nil && a.Clock.Since(ended) < abortAgainAfter[times]+abortAgainGiveUp {
+			return err
+		}
+		times++
+	}
+	if times >= len(abortAgainAfter) {
+		return client.IgnoreNotFound(a.Client.Delete(ctx, page, client.Preconditions{UID: &page.UID}))
+	}
+	// The next time may be due already, after a failover: it is not worth another round.
+	for times < len(abortAgainAfter)-1 && a.Clock.Since(ended) >= abortAgainAfter[times] {
+		times++
+	}
+	metav1.SetMetaDataAnnotation(&page.ObjectMeta, annotationAgain, strconv.Itoa(times))
+	if err := a.Client.Update(ctx, page); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("note that ended uploads were aborted again: %w", err)
+	}
+	return nil
+}
+
+// abortAll aborts uploads again. What belongs to a FileStore that is gone, or must not be aborted there, is left out.
+func (a *AbortAgain) abortAll(ctx context.Context, uploads []Ended) error {
+	work, working := errgroup.WithContext(ctx)
+	work.SetLimit(abortAgainAtOnce)
+	limiter := rate.NewLimiter(abortAgainRate, abortAgainRate)
+	keeps := map[string]bool{}
+	for _, e := range uploads {
+		if _, known := keeps[e.Store]; !known {
+			keeps[e.Store] = a.keepsObject(ctx, e.Store)
+		}
+		if e.Completed && !keeps[e.Store] {
+			continue
+		}
+		if err := limiter.Wait(working); err != nil {
+			break
+		}
+		work.Go(func() error { return a.abort(working, e) })
+	}
+	return work.Wait()
+}
+
+func (a *AbortAgain) abort(ctx context.Context, e Ended) error {
+	store, err := a.Stores.Get(ctx, e.Store)
+	if errors.Is(err, filestore.ErrStoreNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("store %s: %w", e.Store, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return store.AbortUpload(ctx, filestore.UploadRef{Key: e.Key, UploadID: e.UploadID})
+}
+
+// keepsObject reports whether an abort of a completed upload leaves the file in this store.
+func (a *AbortAgain) keepsObject(ctx context.Context, store string) bool {
+	fs := &v1alpha1.FileStore{}
+	return a.Client.Get(ctx, client.ObjectKey{Name: store}, fs) == nil && keepsObject(fs)
+}
+
+func keepsObject(fs *v1alpha1.FileStore) bool {
+	c := fs.Status.Capabilities
+	return c != nil && c.AbortKeepsObject != nil && *c.AbortKeepsObject
+}
+
+// noteEnded writes down that the upload is aborted now, before it is.
+func (r *MultipartUploadReconciler) noteEnded(ctx context.Context, o *observation) error {
+	if r.Ended == nil {
+		return nil
+	}
+	return r.Ended.Note(ctx, Ended{Store: o.Store.Name, Key: o.key(), UploadID: o.Upload.Status.UploadID})
+}
+
+// noteCompleted writes down that Complete was sent, where the store lets it be aborted again. Nobody waits for that: until
+// it is written, the record tells of it.
+func (r *MultipartUploadReconciler) noteCompleted(ctx context.Context, o *observation) {
+	if r.Ended == nil || !keepsObject(o.Store) {
+		return
+	}
+	e := Ended{Store: o.Store.Name, Key: o.key(), UploadID: o.Upload.Status.UploadID, Completed: true}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+		defer cancel()
+		if err := r.Ended.Note(ctx, e); err != nil {
+			log.FromContext(ctx).Error(err, "an upload that was completed is not aborted again")
+		}
+	}()
+}
