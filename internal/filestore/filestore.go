@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -183,23 +182,19 @@ const (
 	ClaimMetadata = "iotfile-cluster"
 )
 
-// Claim is Prober.Claim in terms of other methods, for implementations.
-func Claim(ctx context.Context, store interface {
-	ObjectWriter
-	Stat(ctx context.Context, key string) (Object, error)
-}, prefix, id string,
-) (owner string, err error) {
-	key := prefix + ClaimKey
-	object, err := store.Stat(ctx, key)
+// ClaimContent is what the object of Prober.Claim holds, for people.
+const ClaimContent = "The cluster that opens uploads here; see orphanPolicy of iotfile-operator.\n"
+
+// Claim is Prober.Claim in terms of two calls, for implementations: stat is Reader.Stat, and put stores ClaimContent with that metadata where there is no
+// object yet.
+func Claim(ctx context.Context, key, id string, stat func(context.Context, string) (Object, error), put func(metadata map[string]string) error) (owner string, err error) {
+	object, err := stat(ctx, key)
 	if !errors.Is(err, ErrNotFound) {
 		return object.Metadata[ClaimMetadata], err
 	}
-	const content = "The cluster that opens uploads here; see orphanPolicy of iotfile-operator.\n"
-	_, err = store.PutObject(ctx, key, strings.NewReader(content), int64(len(content)),
-		CreateUploadOptions{ContentType: "text/plain", Metadata: map[string]string{ClaimMetadata: id}}, Condition{Absent: true})
-	if err != nil && !errors.Is(err, ErrPrecondition) {
+	if err := put(map[string]string{ClaimMetadata: id}); err != nil && !errors.Is(err, ErrPrecondition) {
 		return "", err
 	}
-	object, err = store.Stat(ctx, key)
+	object, err = stat(ctx, key)
 	return object.Metadata[ClaimMetadata], err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"maps"
+	"strings"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
@@ -101,7 +102,11 @@ func (s *Store) cut(seen filestore.Object, rng filestore.ByteRange) ([]byte, err
 
 // Claim implements filestore.Prober. The store has no prefix.
 func (s *Store) Claim(ctx context.Context, id string) (string, error) {
-	return filestore.Claim(ctx, s, "", id)
+	return filestore.Claim(ctx, filestore.ClaimKey, id, s.Stat, func(metadata map[string]string) error {
+		content := strings.NewReader(filestore.ClaimContent)
+		_, err := s.PutObject(ctx, filestore.ClaimKey, content, content.Size(), filestore.CreateUploadOptions{Metadata: metadata}, filestore.Condition{Absent: true})
+		return err
+	})
 }
 
 // Probe implements filestore.Prober.

@@ -75,9 +75,22 @@ func (s *store) Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, erro
 	return caps, nil
 }
 
-// Claim implements filestore.Prober.
+// Claim implements filestore.Prober. It knows no payload mode yet.
 func (s *store) Claim(ctx context.Context, id string) (string, error) {
-	return filestore.Claim(ctx, s, s.cfg.Prefix, id)
+	key := s.cfg.Prefix + filestore.ClaimKey
+	return filestore.Claim(ctx, key, id, s.Stat, func(metadata map[string]string) error {
+		opts := minio.PutObjectOptions{ContentType: probeOptions.ContentType, UserMetadata: userMetadata(metadata)}
+		demand(&opts, filestore.Condition{Absent: true})
+		return s.putSigned(ctx, key, filestore.ClaimContent, opts)
+	})
+}
+
+// putSigned stores a small object with a signature over its bytes, which every backend takes.
+func (s *store) putSigned(ctx context.Context, key, content string, opts minio.PutObjectOptions) error {
+	sum := sha256.Sum256([]byte(content))
+	opts.DisableContentSha256 = true
+	_, err := s.core.PutObject(ctx, s.cfg.Bucket, key, strings.NewReader(content), int64(len(content)), "", hex.EncodeToString(sum[:]), opts)
+	return translate(ctx, opPutObject, err)
 }
 
 // sweep removes what probes that died have left.
