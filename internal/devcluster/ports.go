@@ -28,7 +28,7 @@ type port struct {
 
 // reservePort reserves the port with that number.
 func reservePort(number int) (*port, error) {
-	cache, err := toolCacheDir()
+	cache, err := CacheDir()
 	if err != nil {
 		return nil, err
 	}

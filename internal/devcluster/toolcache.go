@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// toolCacheDir is where tools are kept between checkouts: $IOTFILE_TOOLS_DIR, else a directory in the user's cache.
-func toolCacheDir() (string, error) {
+// CacheDir is where tools are kept between checkouts: $IOTFILE_TOOLS_DIR, else a directory in the
+// user's cache. It need not exist.
+func CacheDir() (string, error) {
 	if dir := os.Getenv("IOTFILE_TOOLS_DIR"); dir != "" {
 		return filepath.Abs(dir)
 	}

@@ -164,7 +164,7 @@ func FindTools(ctx context.Context, log io.Writer, tools ...Tool) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	cache, err := toolCacheDir()
+	cache, err := CacheDir()
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-// Lets a test drive the IotFileClient of @mindconnect/mindconnect-nodejs, as it is. Each line on stdin is a call,
+// Lets Go drive the IotFileClient of @mindconnect/mindconnect-nodejs, as it is. Each line on stdin is a call,
 //   {"method": "UploadFile", "args": ["entity", "path", {"$buffer": "/a/file"}, {"chunk": true}]}
 // and each line on stdout that begins with "{" its outcome: {"value": …} or {"error": "…"}.
 //
@@ -11,7 +11,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-const [directory, gateway, token] = process.argv.slice(2);
+const [directory, gateway, token] = process.argv.slice(-3);
 const require = createRequire(join(directory, "package.json"));
 const { IotFileClient, MindConnectBase } = require("@mindconnect/mindconnect-nodejs");
 
