@@ -26,6 +26,9 @@ var (
 		"Bytes of the parts of open uploads, by store, as their progress tells. Every replica that can hold the lease tells all: take the maximum.", []string{"store"}, nil)
 	oldestOpenDesc = prometheus.NewDesc("iotfile_oldest_open_upload_age_seconds",
 		"Time since the oldest open upload was started, by store; 0 if none is open. Every replica that can hold the lease tells all: take the maximum.", []string{"store"}, nil)
+	orphansDesc = prometheus.NewDesc("iotfile_orphan_uploads",
+		"Uploads in object storage that no MultipartUpload owns and that were left there, as the last search found them, by store. Every replica that can hold the lease tells all: take the maximum.",
+		[]string{"store"}, nil)
 	stalledDesc = prometheus.NewDesc("iotfile_stalled_uploads",
 		"Uploads that have not ended and cannot go on by themselves, by store (empty where none was found) and reason of the condition Stalled. Every replica that can hold the lease tells all: take the maximum.",
 		[]string{"store", "reason"}, nil)
@@ -42,7 +45,7 @@ type stateCollector struct {
 }
 
 // NewStateCollector returns the metrics of what there is: iotfile_store_ready, iotfile_open_uploads, iotfile_incomplete_bytes,
-// iotfile_oldest_open_upload_age_seconds, iotfile_stalled_uploads and iotfile_reconcile_lag_seconds. They are counted at each scrape in the informer cache, that of FileStores read through cache, which every replica has: none is stale because another one holds the lease.
+// iotfile_oldest_open_upload_age_seconds, iotfile_orphan_uploads, iotfile_stalled_uploads and iotfile_reconcile_lag_seconds. They are counted at each scrape in the informer cache, that of FileStores read through cache, which every replica has: none is stale because another one holds the lease.
 func NewStateCollector(cache client.Reader, uploads Uploads, clock clock.PassiveClock) prometheus.Collector {
 	return &stateCollector{cache: cache, uploads: uploads, clock: clock}
 }
@@ -53,6 +56,7 @@ func (*stateCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- openUploadsDesc
 	out <- incompleteBytesDesc
 	out <- oldestOpenDesc
+	out <- orphansDesc
 	out <- stalledDesc
 	out <- lagDesc
 }
@@ -71,6 +75,9 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 		if meta.IsStatusConditionTrue(stores.Items[i].Status.Conditions, v1alpha1.ConditionReady) {
 			s.ready = 1
 		}
+		if n := stores.Items[i].Status.Orphans; n != nil {
+			s.orphans = float64(*n)
+		}
 		sums[stores.Items[i].Name] = s
 	}
 	now, waited := c.clock.Now(), waiting{stalled: map[stalledKey]float64{}}
@@ -86,14 +93,14 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	waited.tell(out)
 	for store, s := range sums {
-		for desc, value := range map[*prometheus.Desc]float64{storeReadyDesc: s.ready, openUploadsDesc: s.open, incompleteBytesDesc: s.bytes, oldestOpenDesc: s.oldest} {
+		for desc, value := range map[*prometheus.Desc]float64{storeReadyDesc: s.ready, openUploadsDesc: s.open, incompleteBytesDesc: s.bytes, oldestOpenDesc: s.oldest, orphansDesc: s.orphans} {
 			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, store)
 		}
 	}
 }
 
 // storeState is what is told of a FileStore, in the units of the metrics.
-type storeState struct{ ready, open, bytes, oldest float64 }
+type storeState struct{ ready, open, bytes, oldest, orphans float64 }
 
 // add counts an open upload.
 func (s *storeState) add(u *v1alpha1.MultipartUpload, now time.Time) {

@@ -2,7 +2,7 @@
 """Sends a file in parts. Run again after a crash it goes on where it was interrupted.
 
   upload.py FILE ENTITY/PATH
-  upload.py --abort ENTITY/PATH    gives up what an interrupted run has left
+  upload.py --abort FILE ENTITY/PATH   gives up what an interrupted run with FILE has left
 
 IOTFILE_URL           such as https://iotfile.iotfile-system.svc
 IOTFILE_TOKEN_FILE    the projected token; default /var/run/iotfile/token
@@ -86,6 +86,8 @@ class Upload:
         self.timestamp = datetime.datetime.fromtimestamp(self.modified, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.parts = (self.size - 1) // PART_SIZE + 1
         self.address = "/api/iotfile/v3/files/" + urllib.parse.quote(name)
+        # It names the upload: an earlier run with the same file has sent it, too.
+        self.key = f"{self.size}-{self.modified}-{PART_SIZE >> 20}"
 
     def piece(self, number):
         with open(self.path, "rb") as file:
@@ -99,7 +101,7 @@ class Upload:
     def start(self):
         """Opens the upload, or finds the one that an earlier run with the same file has opened, by its key. False if the file is there already."""
         headers = {
-            "Idempotency-Key": f"{self.size}-{self.modified}-{PART_SIZE >> 20}",
+            "Idempotency-Key": self.key,
             "X-File-Size": str(self.size),
             "timestamp": self.timestamp,
         }
@@ -117,6 +119,14 @@ class Upload:
             print(f"{self.name} is there, ETag {there['ETag']}")
             return False
         raise SystemExit(f"the file exists, with ETag {there['ETag']}: set IF_MATCH to replace it")
+
+    def abort(self):
+        """Gives up what an earlier run with the same file has left. Without the key it would be refused: the upload could be somebody else's."""
+        try:
+            request("PUT", self.address + "?upload=abort", headers={"Idempotency-Key": self.key})
+        except Refused as refused:
+            if refused.status != 404:
+                raise
 
     def missing(self):
         """The numbers of the parts that have not arrived, but for the last one."""
@@ -141,22 +151,18 @@ class Upload:
         print(f"{self.name} is there, ETag {done['ETag']}")
 
 
-def abort(name):
-    try:
-        request("PUT", "/api/iotfile/v3/files/" + urllib.parse.quote(name) + "?upload=abort")
-    except Refused as refused:
-        if refused.status != 404:
-            raise
-
-
 def main(arguments):
+    giving_up = arguments[:1] == ["--abort"]
+    if giving_up:
+        arguments = arguments[1:]
     if len(arguments) != 2 or not URL:
         raise SystemExit(__doc__)
     try:
-        if arguments[0] == "--abort":
-            abort(arguments[1])
+        upload = Upload(*arguments)
+        if giving_up:
+            upload.abort()
         else:
-            Upload(arguments[0], arguments[1]).run()
+            upload.run()
     except (Refused, OSError, http.client.HTTPException) as error:
         raise SystemExit(f"upload.py: {error}") from None
 

@@ -2,7 +2,7 @@
 # Sends a file in parts. Run again after a crash it goes on where it was interrupted.
 #
 #   upload.sh FILE ENTITY/PATH       PATH percent-encoded, as in a URL
-#   upload.sh --abort ENTITY/PATH    gives up what an interrupted run has left
+#   upload.sh --abort FILE ENTITY/PATH   gives up what an interrupted run with FILE has left
 #
 # IOTFILE_URL           such as https://iotfile.iotfile-system.svc
 # IOTFILE_TOKEN_FILE    the projected token; default /var/run/iotfile/token
@@ -60,7 +60,7 @@ refused() { die "$1: $status: $(printf '%s\n' "$answer" | sed -n 's/.*"message":
 
 # start opens the upload, or finds the one that an earlier run with the same file has opened, by its key.
 start() {
-  set -- -H "Idempotency-Key: $size-$modified-$PART_MIB" -H "X-File-Size: $size" -H "timestamp: $timestamp"
+  set -- -H "Idempotency-Key: $key" -H "X-File-Size: $size" -H "timestamp: $timestamp"
   [ -z "${IF_MATCH:-}" ] || set -- "$@" -H "If-Match: $IF_MATCH"
   request PUT "$address?upload=start" "$@"
   case $status in
@@ -89,12 +89,6 @@ missing() {
 }
 
 case ${1:-} in
-  --abort)
-    [ $# = 2 ] || usage
-    name=$2 address=$IOTFILE_URL/api/iotfile/v3/files/$2
-    request PUT "$address?upload=abort"
-    case $status in 204 | 404) exit 0 ;; *) refused abort ;; esac
-    ;;
   --part) # this program itself, for each part
     file=$2 address=$IOTFILE_URL/api/iotfile/v3/files/$3
     piece "$4"
@@ -104,15 +98,25 @@ case ${1:-} in
     ;;
 esac
 
+abort=
+if [ "${1:-}" = --abort ]; then
+  abort=yes
+  shift
+fi
 [ $# = 2 ] || usage
 file=$1 name=$2 address=$IOTFILE_URL/api/iotfile/v3/files/$2
 size=$(($(wc -c <"$file"))) modified=$(date -r "$file" +%s) timestamp=$(date -u -r "$file" +%Y-%m-%dT%H:%M:%SZ)
 [ "$size" -gt 0 ] || die "$file is empty"
 parts=$(((size - 1) / (PART_MIB * 1048576) + 1))
+key=$size-$modified-$PART_MIB # names the upload: an earlier run with the same file has sent it, too
 
+if [ "$abort" ]; then # without the key it would be refused: the upload could be somebody else's
+  request PUT "$address?upload=abort" -H "Idempotency-Key: $key"
+  case $status in 204 | 404) exit 0 ;; *) refused abort ;; esac
+fi
 start
 numbers=$(missing) || exit
-[ -z "$numbers" ] || printf '%s\n' "$numbers" | xargs -P "$PARALLEL" -I N "$0" --part "$file" "$name" N || die "run it again, or give it up with --abort $name"
+[ -z "$numbers" ] || printf '%s\n' "$numbers" | xargs -P "$PARALLEL" -I N "$0" --part "$file" "$name" N || die "run it again, or give it up with --abort $file $name"
 # The last piece completes the file. That may be repeated, too: it becomes the same part again, and a completion that was successful is answered as before.
 piece "$parts"
 with_body PUT "$address?upload=complete"

@@ -273,10 +273,10 @@ func exampleAbort(t *testing.T, tn *tenant, p exampleProgram) {
 	kill()
 	_ = end()
 	e.release()
-	e.run(t, true, "--abort", e.name)
+	e.run(t, true, "--abort", e.local, e.name)
 	e.mustAt(t, 404, "GET", e.url("fileslist", ""), nil)
 	e.must(t, 404, "GET", "", nil)
-	e.run(t, true, "--abort", e.name) // nothing is left to do
+	e.run(t, true, "--abort", e.local, e.name) // nothing is left to do
 }
 
 // examplesOnTLS has each program trust the authority that has signed the operator's certificate, and no other.

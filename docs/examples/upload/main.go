@@ -1,7 +1,7 @@
 // Command upload sends a file in parts. Run again after a crash it goes on where it was interrupted.
 //
 //	upload FILE ENTITY/PATH
-//	upload --abort ENTITY/PATH    gives up what an interrupted run has left
+//	upload --abort FILE ENTITY/PATH   gives up what an interrupted run with FILE has left
 //
 //	IOTFILE_URL           such as https://iotfile.iotfile-system.svc
 //	IOTFILE_TOKEN_FILE    the projected token; default /var/run/iotfile/token
@@ -48,11 +48,12 @@ func run(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	if len(arguments) != 2 || c.url == "" {
-		return errors.New("usage: IOTFILE_URL=… upload FILE ENTITY/PATH, or upload --abort ENTITY/PATH")
+	abort := len(arguments) > 0 && arguments[0] == "--abort"
+	if abort {
+		arguments = arguments[1:]
 	}
-	if arguments[0] == "--abort" {
-		return c.abort(ctx, escape(arguments[1]))
+	if len(arguments) != 2 || c.url == "" {
+		return errors.New("usage: IOTFILE_URL=… upload [--abort] FILE ENTITY/PATH")
 	}
 	file, err := os.Open(arguments[0])
 	if err != nil {
@@ -70,6 +71,9 @@ func run(ctx context.Context, arguments []string) error {
 		client: c, file: file, name: escape(arguments[1]), size: info.Size(), modified: info.ModTime(),
 		parts: int((info.Size()-1)/c.partSize + 1),
 	}
+	if abort {
+		return u.abort(ctx)
+	}
 	return u.run(ctx)
 }
 
@@ -80,14 +84,6 @@ func escape(name string) string {
 		segments[i] = url.PathEscape(segment)
 	}
 	return strings.Join(segments, "/")
-}
-
-func (c *client) abort(ctx context.Context, name string) error {
-	a, err := c.do(ctx, http.MethodPut, files+name+"?upload=abort", nil, 0, nil)
-	if err != nil || a.status == http.StatusNotFound {
-		return err
-	}
-	return a.refusal()
 }
 
 // upload is one file on its way to one address.
@@ -121,11 +117,25 @@ func (u *upload) run(ctx context.Context) error {
 	return nil
 }
 
+// key names the upload: an earlier run with the same file has sent it, too.
+func (u *upload) key() string {
+	return fmt.Sprintf("%d-%d-%d", u.size, u.modified.Unix(), u.partSize>>20)
+}
+
+// abort gives up what an earlier run with the same file has left. Without the key it would be refused: the upload could be somebody else's.
+func (u *upload) abort(ctx context.Context) error {
+	a, err := u.do(ctx, http.MethodPut, files+u.name+"?upload=abort", nil, 0, http.Header{"Idempotency-Key": {u.key()}})
+	if err != nil || a.status == http.StatusNotFound {
+		return err
+	}
+	return a.refusal()
+}
+
 // start opens the upload, or finds the one that an earlier run with the same file has opened, by its key. done says that the file is there already.
 func (u *upload) start(ctx context.Context) (done bool, err error) {
 	timestamp := u.modified.UTC().Format("2006-01-02T15:04:05Z")
 	header := http.Header{
-		"Idempotency-Key": {fmt.Sprintf("%d-%d-%d", u.size, u.modified.Unix(), u.partSize>>20)},
+		"Idempotency-Key": {u.key()},
 		"X-File-Size":     {strconv.FormatInt(u.size, 10)},
 		"Timestamp":       {timestamp},
 	}
