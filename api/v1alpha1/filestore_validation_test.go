@@ -110,7 +110,7 @@ func testStoreCreation(t *testing.T) {
 func testStoreDefaults(t *testing.T) {
 	full := map[string]any{
 		"endpoint": "https://s3.example.com", "bucket": "iot", "region": "us-east-1", "addressingStyle": "Auto",
-		"uploadTTL": "48h", "finishedTTL": "1h", "orphanPolicy": "Report",
+		"uploadTTL": "48h", "finishedTTL": "1h", "orphanPolicy": "Auto",
 		"limits": map[string]any{"minPartSize": "5Mi", "maxPartSize": "5Gi", "maxPartNumber": int64(1000)},
 	}
 	for name, with := range map[string]fields{
@@ -139,7 +139,7 @@ func testStoreStatusChanges(t *testing.T) {
 	testStatusChanges(t, stores, []transition{
 		{"Everything", nil, fields{
 			"status.capabilities": map[string]any{"payloadMode": "TrailingCRC64NVME", "conditionalComplete": false, "uploadListing": "ExactKey"},
-			"status.openUploads":  int64(0), "status.lastProbeTime": "2026-01-02T03:04:05Z", "status.observedGeneration": int64(1),
+			"status.openUploads":  int64(0), "status.orphans": int64(0), "status.orphanPolicy": "Abort", "status.lastProbeTime": "2026-01-02T03:04:05Z", "status.observedGeneration": int64(1),
 			"status.conditions": []any{condition("Ready", "True")},
 		}, ""},
 		{"StatusEmpty", nil, fields{"status": map[string]any{}}, "status: Invalid value: 0:  in body should have at least 1 properties"},
@@ -148,6 +148,8 @@ func testStoreStatusChanges(t *testing.T) {
 		{"CapabilitiesEmpty", nil, fields{"status.capabilities": map[string]any{}}, "capabilities in body should have at least 1 properties"},
 		{"PayloadModeUnknown", nil, fields{"status.capabilities.payloadMode": "MD5"}, "status.capabilities.payloadMode: Unsupported value: \"MD5\""},
 		{"UploadListingUnknown", nil, fields{"status.capabilities.uploadListing": "All"}, "status.capabilities.uploadListing: Unsupported value: \"All\""},
+		{"OrphanPolicyUnknown", nil, fields{"status.orphanPolicy": "Never"}, "status.orphanPolicy: Unsupported value: \"Never\""},
+		{"OrphansNegative", nil, fields{"status.orphans": int64(-1)}, "orphans in body should be greater than or equal to 0"},
 		{"OpenUploadsNegative", nil, fields{"status.openUploads": int64(-1)}, "openUploads in body should be greater than or equal to 0"},
 		{"ObservedGenerationBelow", nil, fields{"status.observedGeneration": int64(-2)}, "observedGeneration in body should be greater than or equal to -1"},
 	})

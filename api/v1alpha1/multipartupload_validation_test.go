@@ -134,6 +134,7 @@ func testUploadImmutability(t *testing.T) {
 		{"size", int64(1), int64(2), another},
 		{"createdBy", "a", "b", ""},
 		{"idempotencyKey", "a", "b", ""},
+		{"requestTime", "2026-01-02T03:04:05Z", "2026-01-02T03:04:06Z", ""},
 	} {
 		path, message := "spec."+f.field, f.field+" is immutable"+f.advice
 		cases = append(cases,
@@ -206,6 +207,8 @@ func testUploadStatusChanges(t *testing.T) {
 		{"UploadIDEmpty", nil, fields{"status.uploadID": ""}, "uploadID in body should be at least 1 chars long"},
 		{"UploadIDLongest", nil, fields{"status.uploadID": text(2048)}, ""},
 		{"UploadIDLong", nil, fields{"status.uploadID": text(2049)}, "status.uploadID: Too long"},
+		{"BaseETagEmpty", nil, fields{"status.baseETag": ""}, "baseETag in body should be at least 1 chars long"},
+		{"BaseETagLong", nil, fields{"status.baseETag": text(1025)}, "status.baseETag: Too long"},
 		{"ObjectKeyEmpty", nil, fields{"status.objectKey": ""}, "objectKey in body should be at least 1 chars long"},
 		{"ObjectKeyLong", nil, fields{"status.objectKey": text(1025)}, "status.objectKey: Too long"},
 		{"ChecksumEmpty", nil, fields{"status.checksum": ""}, "checksum in body should be at least 1 chars long"},
@@ -224,7 +227,7 @@ func testUploadStatusChanges(t *testing.T) {
 		{"StatusDroppedWhileNothingIsFixed", fields{"status.phase": "Pending"}, fields{"status": nil}, ""},
 		{"PhaseChanged", fields{"status.phase": "Pending"}, fields{"status.phase": "Uploading"}, ""},
 	}
-	for _, field := range []string{"storeName", "uploadID", "objectKey"} {
+	for _, field := range []string{"storeName", "uploadID", "objectKey", "baseETag"} {
 		path, message := "status."+field, field+" is write-once"
 		cases = append(cases,
 			transition{field + "/WrittenOnce", fields{"status.phase": "Pending"}, fields{path: "a"}, ""},

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -84,6 +85,11 @@ func testManifestStaysAsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	want["createdBy"] = "devcluster-admin"
+	requested, err := time.Parse(time.RFC3339, fmt.Sprint(got["requestTime"]))
+	if err != nil || time.Since(requested).Abs() > time.Hour {
+		t.Errorf("asked for at %v", got["requestTime"])
+	}
+	delete(got, "requestTime")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the spec (-written +stored):\n%s", diff)
 	}
