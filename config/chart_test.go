@@ -182,6 +182,12 @@ func (c *cluster) testHelmLife(t *testing.T) {
 	c.run(t, nil, "-n", into, "patch", "secret", webhookSecret, "--type=merge", "--field-manager=operator", "-p", `{"stringData":{"tls.crt":"kept"}}`)
 	c.run(t, nil, "patch", "validatingwebhookconfiguration", webhookName, "--type=json", "--field-manager=operator",
 		"-p", `[{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":"a2VwdA=="}]`)
+	policies := func() string {
+		return string(c.run(t, nil, "get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "name"))
+	}
+	if installed := policies(); strings.Count(installed, "iotfile-operator-") != 6 {
+		t.Errorf("installed policies and bindings:\n%s", installed)
+	}
 	do("upgrade", "iotfile-operator", chartDir, "--set", "replicas=3")
 	if got := string(c.run(t, nil, "-n", into, "get", "deployment", "iotfile-operator", "-o", "jsonpath={.spec.replicas}")); got != "3" {
 		t.Errorf("after the upgrade there are %s replicas", got)
@@ -193,6 +199,9 @@ func (c *cluster) testHelmLife(t *testing.T) {
 		t.Errorf("the upgrade has made %q of what the API server trusts", got)
 	}
 	do("uninstall", "iotfile-operator")
+	if left := policies(); strings.Contains(left, "iotfile") {
+		t.Errorf("policies that nobody is left to override:\n%s", left)
+	}
 	if left := c.run(t, nil, "get", "clusterroles,clusterrolebindings,mutatingwebhookconfigurations,validatingwebhookconfigurations", "-o", "name"); strings.Contains(string(left), "iotfile") {
 		t.Errorf("left in the cluster:\n%s", left)
 	}

@@ -133,6 +133,7 @@ func (c *cluster) testOperatorRights(t *testing.T) {
 		{"create", "iotfile.dev", "multipartuploads", "default", true},
 		{"patch", "iotfile.dev", "multipartuploads/status", "default", true},
 		{"patch", "iotfile.dev", "filestores/status", "", true},
+		{"override", "iotfile.dev", "multipartuploads/guard", "", true}, // by which the policies know it
 		{"update", "iotfile.dev", "filestores", "", false},
 		{"delete", "iotfile.dev", "filestores", "", false},
 		{"get", "", "pods", namespace, false},
@@ -169,6 +170,7 @@ func (c *cluster) testUserRights(t *testing.T) {
 		{"view", "list", "multipartuploads", true},
 		{"view", "create", "multipartuploads", false},
 		{"edit", "patch", "multipartuploads/status", false},
+		{"admin", "override", "multipartuploads/guard", false},
 		{"edit", "create", "filestores", false},
 		{"admin", "delete", "multipartuploads", true},
 		{"admin", "create", "filestores", false},

@@ -20,8 +20,8 @@ const (
 func (c *cluster) testWebhooksFindTheirServer(t *testing.T) {
 	rendered := c.render(t, "default")
 	hooks := clientConfigs(t, rendered)
-	if len(hooks) != 3 {
-		t.Fatalf("%d webhooks, want 3", len(hooks))
+	if len(hooks) != 4 {
+		t.Fatalf("%d webhooks, want 4", len(hooks))
 	}
 	service := find(t, rendered, "Service", "iotfile-operator-webhook")
 	for name, hook := range hooks {

@@ -36,6 +36,7 @@
 //
 // +kubebuilder:rbac:groups=iotfile.dev,resources=multipartuploads,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups=iotfile.dev,resources=multipartuploads/status,verbs=patch
+// +kubebuilder:rbac:groups=iotfile.dev,resources=multipartuploads/guard,verbs=override
 // +kubebuilder:rbac:groups=iotfile.dev,resources=filestores,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=iotfile.dev,resources=filestores/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch

@@ -41,6 +41,9 @@ var copied = []manifest{
 	}},
 	{from: "webhook/service.yaml", to: "webhook_service.yaml"},
 	{from: "webhook/certificate.yaml", to: "webhook_certificate.yaml", condition: "not .Values.certManager.enabled"},
+	{from: "policy/status.yaml", to: "policy_status.yaml"},
+	{from: "policy/finalizer.yaml", to: "policy_finalizer.yaml"},
+	{from: "policy/metadata.yaml", to: "policy_metadata.yaml"},
 	{from: "components/cert-manager/certificates.yaml", to: "certificates.yaml", condition: ".Values.certManager.enabled"},
 	{
 		from: "components/cert-manager/rest_certificate.yaml", to: "rest_certificate.yaml",

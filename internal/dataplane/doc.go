@@ -29,6 +29,7 @@
 //
 // +kubebuilder:rbac:groups=iotfile.dev,resources=multipartuploads,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=iotfile.dev,resources=multipartuploads/status,verbs=patch
+// +kubebuilder:rbac:groups=iotfile.dev,resources=multipartuploads/guard,verbs=override
 // +kubebuilder:rbac:groups=iotfile.dev,resources=filestores,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 package dataplane

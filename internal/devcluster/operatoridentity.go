@@ -25,7 +25,7 @@ var (
 
 // OperatorKubeconfig gives the operator its own identity: its service account, bound to the roles that it is deployed with and to
 // nothing else, so that a permission missing there is missing here too. It returns the path of the kubeconfig. It also
-// installs the roles that users are given. It is idempotent.
+// installs the roles that users are given, and the policies that know the operator by its role. It is idempotent.
 func (c *ControlPlane) OperatorKubeconfig(ctx context.Context) (string, error) {
 	root, err := ModuleRoot()
 	if err != nil {
@@ -56,7 +56,10 @@ func (c *ControlPlane) OperatorKubeconfig(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	return path, apply(ctx, client, others...)
+	if err := apply(ctx, client, others...); err != nil {
+		return "", err
+	}
+	return path, c.InstallPolicies(ctx)
 }
 
 // Audience is what tokens of applications are for: the operator takes no others.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,6 +52,8 @@ var world struct {
 	plane  *devcluster.ControlPlane
 	scheme *runtime.Scheme
 	admin  client.Client
+	// kubeconfig is the operator's own, under the shipped roles, which the shipped policies know it by.
+	kubeconfig string
 	// address is host:port of the webhooks. stop ends the server that serves them.
 	address string
 	stop    func() error
@@ -92,6 +95,9 @@ func runAll(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	if world.admin, err = client.New(world.plane.RESTConfig(), client.Options{Scheme: world.scheme}); err != nil {
+		return 0, err
+	}
+	if world.kubeconfig, err = world.plane.OperatorKubeconfig(ctx); err != nil {
 		return 0, err
 	}
 	if err := world.plane.PrepareWebhooks(ctx); err != nil {
@@ -202,6 +208,8 @@ func TestAdmission(t *testing.T) {
 			"Refusals":                  testRefusals,
 			"NoStoreAtAll":              testNoStoreAtAll,
 			"StoreStaysWhereUploadsAre": testStoreStaysWhereUploadsAre,
+			"FinalizerIsPutBack":        testFinalizerIsPutBack,
+			"FinalizerIsLetGo":          testFinalizerIsLetGo,
 			"SelectorIsValid":           testSelectorIsValid,
 			"Warnings":                  testWarnings,
 			"RotationUnderLoad":         testRotationUnderLoad,
@@ -212,6 +220,7 @@ func TestAdmission(t *testing.T) {
 			})
 		}
 	})
+	t.Run("FinalizerWebhookIsSeldomAsked", testFinalizerWebhookIsSeldomAsked) // alone: it counts calls
 	t.Run("TwoDefaults", testTwoDefaults)
 	t.Run("LostTrustIsRestored", testLostTrustIsRestored)
 	t.Run("WhileNobodyAnswers", testWhileNobodyAnswers)
@@ -238,6 +247,9 @@ func tenant(t *testing.T, labels map[string]string) string {
 }
 
 const entity = "0123456789abcdef0123456789abcdef"
+
+// opened counts uploads, so that each is of another file.
+var opened atomic.Int64
 
 func newUpload(namespace, path string) *v1alpha1.MultipartUpload {
 	return &v1alpha1.MultipartUpload{

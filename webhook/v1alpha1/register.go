@@ -14,7 +14,7 @@ import (
 type Options struct {
 	// Cached reads from an informer cache that has upload.Indexes.
 	Cached client.Reader
-	// Live reads from the API server. It is asked before a refusal that the cache may be wrong about, and before a FileStore moves.
+	// Live reads from the API server. It is asked before a refusal that the cache may be wrong about.
 	Live client.Reader
 	// Trusted says whether a user may name in createdBy whom it likes, because it creates uploads for callers that it has authenticated.
 	Trusted func(ctx context.Context, user string) bool
@@ -25,6 +25,7 @@ type Options struct {
 // Paths that the manifests name, too.
 const (
 	pathDefaultUpload  = "/mutate-iotfile-dev-v1alpha1-multipartupload"
+	pathKeepFinalizer  = "/keep-finalizer-iotfile-dev-v1alpha1-multipartupload"
 	pathValidateUpload = "/validate-iotfile-dev-v1alpha1-multipartupload"
 	pathValidateStore  = "/validate-iotfile-dev-v1alpha1-filestore"
 )
@@ -35,6 +36,8 @@ func Register(server webhook.Server, scheme *runtime.Scheme, opts Options) {
 	defaulter := admission.WithDefaulter(scheme, &uploadDefaulter{world: world, trusted: opts.Trusted, now: opts.Now})
 	defaulter.Handler = fieldsAlone{defaulter.Handler, []string{"/spec/createdBy", "/spec/requestTime", "/spec/storeName"}}
 	server.Register(pathDefaultUpload, defaulter)
+	keeper := &webhook.Admission{Handler: finalizerKeeper{decoder: admission.NewDecoder(scheme)}}
+	server.Register(pathKeepFinalizer, keeper)
 	server.Register(pathValidateUpload, admission.WithValidator(scheme, &uploadValidator{world: world}))
 	server.Register(pathValidateStore, admission.WithValidator(scheme, &storeValidator{world: world}))
 }

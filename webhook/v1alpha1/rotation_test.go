@@ -172,6 +172,8 @@ func testLostTrustIsRestored(t *testing.T) {
 // testWhileNobodyAnswers holds what failurePolicy and matchConditions promise. It is the last of the tests, because it ends the server.
 func testWhileNobodyAnswers(t *testing.T) {
 	namespace, fs := tenant(t, nil), store(t, nil)
+	tenants, _ := tenantAdmin(t, namespace)
+	kept := openUpload(t, namespace, fs.Name)
 	if err := world.stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -190,6 +192,10 @@ func testWhileNobodyAnswers(t *testing.T) {
 	if err := world.admin.Update(t.Context(), moved); !apierrors.IsInternalError(err) {
 		t.Errorf("a move of a store is answered with %v", err)
 	}
+	// Nobody puts the finalizer back, and so the policy refuses what a tenant takes off.
+	if err := tenants.Patch(t.Context(), kept.DeepCopy(), takeOff); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "delete the MultipartUpload instead") {
+		t.Errorf("a tenant who takes the finalizer off is answered with %v", err)
+	}
 	// What goes on needs no admission.
 	u.Spec.DesiredState = v1alpha1.DesiredStateAborted
 	if err := world.admin.Update(t.Context(), u); err != nil {
@@ -197,5 +203,8 @@ func testWhileNobodyAnswers(t *testing.T) {
 	}
 	if err := world.admin.Delete(t.Context(), u); err != nil {
 		t.Errorf("a deletion: %v", err)
+	}
+	if err := world.admin.Patch(t.Context(), kept, takeOff); err != nil || len(kept.GetFinalizers()) > 0 {
+		t.Errorf("a cluster-admin clears a record away: %v, %q", err, kept.GetFinalizers())
 	}
 }

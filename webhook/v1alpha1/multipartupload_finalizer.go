@@ -1,0 +1,53 @@
+package v1alpha1
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// finalizerKeeper puts the finalizer back where a change leaves it out although the upload has not
+// ended. `kubectl replace` and Replace=true of Argo CD send a manifest as it is in Git, without
+// finalizers. A patch that takes it off on purpose looks the same to a webhook, and is repaired,
+// too. Either way a warning says so. Who may take it off is not asked here: the webhook is not
+// called for them.
+type finalizerKeeper struct{ decoder admission.Decoder }
+
+// Handle implements admission.Handler.
+func (k finalizerKeeper) Handle(_ context.Context, req admission.Request) admission.Response {
+	var old v1alpha1.MultipartUpload
+	var changed unstructured.Unstructured
+	if err := k.decoder.DecodeRaw(req.OldObject, &old); err != nil {
+		return admission.Errored(http.StatusBadRequest, fmt.Errorf("decode the record: %w", err))
+	}
+	if err := changed.UnmarshalJSON(req.Object.Raw); err != nil {
+		return admission.Errored(http.StatusBadRequest, fmt.Errorf("decode the change: %w", err))
+	}
+	if !lacksFinalizer(&old, changed.GetFinalizers()) {
+		return admission.Allowed("")
+	}
+	// The rest stays as it was written, to the letter: what Go writes would be another manifest.
+	changed.SetFinalizers(append(changed.GetFinalizers(), v1alpha1.FinalizerAbortUpload))
+	data, err := changed.MarshalJSON()
+	if err != nil {
+		return admission.Errored(http.StatusInternalServerError, err)
+	}
+	return admission.PatchResponseFromRaw(req.Object.Raw, data).WithWarnings(fmt.Sprintf(
+		"the finalizer %s was put back: it stays until the upload has ended; to abort the upload, delete the MultipartUpload",
+		v1alpha1.FinalizerAbortUpload))
+}
+
+// lacksFinalizer reports whether finalizers, which the record is to have, would let it go before
+// its parts.
+func lacksFinalizer(old *v1alpha1.MultipartUpload, finalizers []string) bool {
+	return !upload.Ended(old) &&
+		slices.Contains(old.Finalizers, v1alpha1.FinalizerAbortUpload) &&
+		!slices.Contains(finalizers, v1alpha1.FinalizerAbortUpload)
+}
