@@ -162,9 +162,14 @@ type FileStoreLimits struct {
 	BytesPerSecondPerNamespace *resource.Quantity `json:"bytesPerSecondPerNamespace,omitempty"`
 }
 
-// FileStoreSpec is where the bucket is, who may use it and how.
+// FileStoreSpec is where the bucket is, who may use it and how. bucket and prefix are immutable, because the key of every
+// file and of every open upload follows from them.
+//
+// +kubebuilder:validation:XValidation:rule="self.bucket == oldSelf.bucket",message="bucket is immutable: make another FileStore"
+// +kubebuilder:validation:XValidation:rule="has(self.prefix) == has(oldSelf.prefix) && (!has(self.prefix) || self.prefix == oldSelf.prefix)",message="prefix is immutable: make another FileStore"
 type FileStoreSpec struct {
-	// endpoint is the URL of the S3-compatible service, as in "https://s3.eu-central-1.amazonaws.com".
+	// endpoint is the URL of the S3-compatible service, as in "https://s3.eu-central-1.amazonaws.com". It may move to
+	// another address of the same service; uploads that are open are looked for there.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -180,7 +185,7 @@ type FileStoreSpec struct {
 	// +kubebuilder:validation:MaxLength=64
 	Region string `json:"region,omitempty"`
 
-	// bucket is the name of the bucket. It must exist.
+	// bucket is the name of the bucket. It must exist. Immutable.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=3
@@ -189,7 +194,7 @@ type FileStoreSpec struct {
 	Bucket string `json:"bucket,omitempty"`
 
 	// prefix is put in front of every object key, as in "iot/"; the namespace, the entity and the path follow. Two FileStores must not share
-	// bucket and prefix.
+	// bucket and prefix. Immutable.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1

@@ -128,10 +128,19 @@ func testStoreDefaults(t *testing.T) {
 }
 
 func testStoreSpecChanges(t *testing.T) {
+	const (
+		movedBucket = "bucket is immutable: make another FileStore"
+		movedPrefix = "prefix is immutable: make another FileStore"
+	)
 	testSpecChanges(t, stores, []transition{
 		{"SecretChanged", fields{"spec.credentials.secretRef.name": "a"}, fields{"spec.credentials.secretRef.name": "b"}, ""},
 		{"CredentialsRemoved", fields{"spec.credentials.secretRef.name": "a"}, fields{"spec.credentials": nil}, ""},
 		{"EndpointMoved", nil, fields{"spec.endpoint": "https://s3.example.org"}, ""},
+		{"BucketMoved", nil, fields{"spec.bucket": "another"}, movedBucket},
+		{"PrefixMoved", fields{"spec.prefix": "a/"}, fields{"spec.prefix": "b/"}, movedPrefix},
+		{"PrefixAdded", nil, fields{"spec.prefix": "a/"}, movedPrefix},
+		{"PrefixRemoved", fields{"spec.prefix": "a/"}, fields{"spec.prefix": nil}, movedPrefix},
+		{"PrefixKept", fields{"spec.prefix": "a/"}, fields{"spec.region": "eu-central-1"}, ""},
 	})
 }
 

@@ -34,18 +34,6 @@ func Open(u *v1alpha1.MultipartUpload) bool {
 	return !Ended(u) && (u.DeletionTimestamp == nil || u.Status.UploadID != "")
 }
 
-// OpenIn counts the uploads that are open in a store, or about to be.
-func OpenIn(uploads []v1alpha1.MultipartUpload, store string) int {
-	count := 0
-	for i := range uploads {
-		u := &uploads[i]
-		if Open(u) && StoreNameOf(u) == store {
-			count++
-		}
-	}
-	return count
-}
-
 // Holds says whether the upload keeps others from its file: it is open, and not one that object storage has never opened and that cannot be
 // opened for a reason of its own, such as a version that the file has not. Those could keep the file for ever.
 func Holds(u *v1alpha1.MultipartUpload) bool {

@@ -10,10 +10,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// storeValidator refuses a FileStore that would strand uploads, or selects namespaces by what is no selector, and warns of what is seldom meant.
+// storeValidator refuses a FileStore that selects namespaces by what is no selector, and warns of what is seldom meant.
 type storeValidator struct{ world *world }
 
 // ValidateCreate implements admission.Validator.
@@ -25,14 +24,11 @@ func (v *storeValidator) ValidateCreate(ctx context.Context, fs *v1alpha1.FileSt
 }
 
 // ValidateUpdate implements admission.Validator.
-func (v *storeValidator) ValidateUpdate(ctx context.Context, old, fs *v1alpha1.FileStore) (admission.Warnings, error) {
+func (v *storeValidator) ValidateUpdate(ctx context.Context, _, fs *v1alpha1.FileStore) (admission.Warnings, error) {
 	if fs.DeletionTimestamp != nil {
 		return nil, nil // what takes finalizers off must not be held up
 	}
 	if err := checkSelector(fs); err != nil {
-		return nil, err
-	}
-	if err := v.checkMove(ctx, old, fs); err != nil {
 		return nil, err
 	}
 	return v.warnings(ctx, fs)
@@ -47,32 +43,6 @@ func (v *storeValidator) ValidateDelete(context.Context, *v1alpha1.FileStore) (a
 func checkSelector(fs *v1alpha1.FileStore) error {
 	if _, err := metav1.LabelSelectorAsSelector(fs.Spec.NamespaceSelector); err != nil {
 		return refuse(v1alpha1.ReasonInvalidConfiguration, fmt.Sprintf("spec.namespaceSelector is not valid: %v", err))
-	}
-	return nil
-}
-
-// checkMove refuses to move a store away from uploads that are open in it. They are counted live: a move is rare, and cannot be taken back.
-func (v *storeValidator) checkMove(ctx context.Context, old, fs *v1alpha1.FileStore) error {
-	var moved []string
-	for _, field := range []struct{ name, before, after string }{
-		{"endpoint", old.Spec.Endpoint, fs.Spec.Endpoint},
-		{"bucket", old.Spec.Bucket, fs.Spec.Bucket},
-		{"prefix", old.Spec.Prefix, fs.Spec.Prefix},
-	} {
-		if field.before != field.after {
-			moved = append(moved, "spec."+field.name)
-		}
-	}
-	if len(moved) == 0 {
-		return nil
-	}
-	var all v1alpha1.MultipartUploadList
-	if err := v.world.live.List(ctx, &all); err != nil {
-		return fmt.Errorf("list uploads: %w", err)
-	}
-	if n := upload.OpenIn(all.Items, fs.Name); n > 0 {
-		return refuse("UploadsOpen", fmt.Sprintf("%s cannot change while uploads are open in the FileStore, and there are %d: complete or abort them (kubectl get mpu -A), or make another FileStore",
-			strings.Join(moved, " and "), n))
 	}
 	return nil
 }

@@ -202,17 +202,17 @@ func waitCalled(ctx context.Context) error {
 func TestAdmission(t *testing.T) {
 	t.Run("Together", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T){
-			"CreatedByIsNotForgeable":   testCreatedByIsNotForgeable,
-			"StoreIsResolved":           testStoreIsResolved,
-			"ManifestStaysAsWritten":    testManifestStaysAsWritten,
-			"Refusals":                  testRefusals,
-			"NoStoreAtAll":              testNoStoreAtAll,
-			"StoreStaysWhereUploadsAre": testStoreStaysWhereUploadsAre,
-			"FinalizerIsPutBack":        testFinalizerIsPutBack,
-			"FinalizerIsLetGo":          testFinalizerIsLetGo,
-			"SelectorIsValid":           testSelectorIsValid,
-			"Warnings":                  testWarnings,
-			"RotationUnderLoad":         testRotationUnderLoad,
+			"CreatedByIsNotForgeable":      testCreatedByIsNotForgeable,
+			"StoreIsResolved":              testStoreIsResolved,
+			"ManifestStaysAsWritten":       testManifestStaysAsWritten,
+			"Refusals":                     testRefusals,
+			"NoStoreAtAll":                 testNoStoreAtAll,
+			"StoreMayMoveToAnotherAddress": testStoreMayMoveToAnotherAddress,
+			"FinalizerIsPutBack":           testFinalizerIsPutBack,
+			"FinalizerIsLetGo":             testFinalizerIsLetGo,
+			"SelectorIsValid":              testSelectorIsValid,
+			"Warnings":                     testWarnings,
+			"RotationUnderLoad":            testRotationUnderLoad,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

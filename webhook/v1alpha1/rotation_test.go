@@ -17,6 +17,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -187,10 +188,10 @@ func testWhileNobodyAnswers(t *testing.T) {
 	if err := as(t, operatorUser).Create(t.Context(), u); err != nil {
 		t.Errorf("the data plane cannot start an upload: %v", err)
 	}
-	moved := fs.DeepCopy()
-	moved.Spec.Bucket = "another"
-	if err := world.admin.Update(t.Context(), moved); !apierrors.IsInternalError(err) {
-		t.Errorf("a move of a store is answered with %v", err)
+	changed := fs.DeepCopy()
+	changed.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"stage": "production"}}
+	if err := world.admin.Update(t.Context(), changed); !apierrors.IsInternalError(err) {
+		t.Errorf("a change of a store is answered with %v", err)
 	}
 	// Nobody puts the finalizer back, and so the policy refuses what a tenant takes off.
 	if err := tenants.Patch(t.Context(), kept.DeepCopy(), takeOff); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "delete the MultipartUpload instead") {
