@@ -38,4 +38,5 @@ func TestOwnRightsForAdmission(t *testing.T) {
 		}
 		return nil
 	})
+	tn.checkReplacement(t)
 }
