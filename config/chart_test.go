@@ -198,6 +198,7 @@ func (c *cluster) testHelmLife(t *testing.T) {
 	if got := hooks(); got != "a2VwdA==" {
 		t.Errorf("the upgrade has made %q of what the API server trusts", got)
 	}
+	c.run(t, nil, "delete", "validatingadmissionpolicy", "iotfile-operator-status") // docs/install.md has them go before the release
 	do("uninstall", "iotfile-operator")
 	if left := policies(); strings.Contains(left, "iotfile") {
 		t.Errorf("policies that nobody is left to override:\n%s", left)

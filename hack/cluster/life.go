@@ -170,6 +170,10 @@ func (s *suite) uninstall(ctx context.Context, w way) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	policies := "validatingadmissionpolicybindings,validatingadmissionpolicies"
+	if _, err := s.kubectl(ctx, "", "delete", policies, "--selector=app.kubernetes.io/name=iotfile-operator", "--timeout=180s"); err != nil {
+		return "", err
+	}
 	if _, err := s.kubectl(ctx, "", "delete", "deployments", "--all", "--namespace="+operatorNamespace, "--cascade=foreground", "--timeout=180s"); err != nil {
 		return "", err
 	}

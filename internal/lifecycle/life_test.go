@@ -269,9 +269,13 @@ func (w *world) testRemoval(t *testing.T) {
 	files := w.files(t)
 	w.run(t, "", "delete", "multipartuploads", "--all", "--all-namespaces", "--timeout=120s")
 	w.run(t, "", "delete", "filestores", "--all", "--timeout=120s")
+	gone := w.run(t, "", "delete", "validatingadmissionpolicybindings,validatingadmissionpolicies", "--selector=app.kubernetes.io/name=iotfile-operator", "--timeout=120s")
+	if strings.Count(gone, "deleted") != 6 {
+		t.Errorf("policies and bindings that went: %s", gone)
+	}
 	installation := w.installation(t)
 	w.stopOperator(t) // with its Deployment
-	w.run(t, installation, "delete", "-f", "-", "--timeout=120s")
+	w.run(t, installation, "delete", "--ignore-not-found", "-f", "-", "--timeout=120s")
 	w.run(t, "", "annotate", "namespaces", "--all", v1alpha1.AnnotationNamespaceStore+"-")
 	w.expectNothingLeft(t)
 	if open := w.openInStore(t); len(open) != 0 {
