@@ -101,7 +101,7 @@ func managed(n int) metav1.ManagedFieldsEntry {
 	now := metav1.Now()
 	return metav1.ManagedFieldsEntry{
 		Manager: "made-up", Operation: metav1.ManagedFieldsOperationApply, APIVersion: v1alpha1.GroupVersion.String(), Time: &now,
-		FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{"f:annotations":{` + fields.String()[1:] + `}}}`)},
+		FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:annotations":{` + fields.String()[1:] + `}}}`),
 	}
 }
 

@@ -3,7 +3,6 @@ package v1alpha1
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -11,6 +10,12 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// HTTP statuses of reviews that cannot be answered.
+const (
+	badRequest    = 400
+	internalError = 500
 )
 
 // finalizerKeeper puts the finalizer back where a change leaves it out although the upload has not
@@ -25,10 +30,10 @@ func (k finalizerKeeper) Handle(_ context.Context, req admission.Request) admiss
 	var old v1alpha1.MultipartUpload
 	var changed unstructured.Unstructured
 	if err := k.decoder.DecodeRaw(req.OldObject, &old); err != nil {
-		return admission.Errored(http.StatusBadRequest, fmt.Errorf("decode the record: %w", err))
+		return admission.Errored(badRequest, fmt.Errorf("decode the record: %w", err))
 	}
 	if err := changed.UnmarshalJSON(req.Object.Raw); err != nil {
-		return admission.Errored(http.StatusBadRequest, fmt.Errorf("decode the change: %w", err))
+		return admission.Errored(badRequest, fmt.Errorf("decode the change: %w", err))
 	}
 	if !lacksFinalizer(&old, changed.GetFinalizers()) {
 		return admission.Allowed("")
@@ -37,7 +42,7 @@ func (k finalizerKeeper) Handle(_ context.Context, req admission.Request) admiss
 	changed.SetFinalizers(append(changed.GetFinalizers(), v1alpha1.FinalizerAbortUpload))
 	data, err := changed.MarshalJSON()
 	if err != nil {
-		return admission.Errored(http.StatusInternalServerError, err)
+		return admission.Errored(internalError, err)
 	}
 	return admission.PatchResponseFromRaw(req.Object.Raw, data).WithWarnings(fmt.Sprintf(
 		"the finalizer %s was put back: it stays until the upload has ended; to abort the upload, delete the MultipartUpload",

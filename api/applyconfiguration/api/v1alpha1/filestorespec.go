@@ -11,16 +11,18 @@ import (
 // FileStoreSpecApplyConfiguration represents a declarative configuration of the FileStoreSpec type for use
 // with apply.
 //
-// FileStoreSpec is where the bucket is, who may use it and how.
+// FileStoreSpec is where the bucket is, who may use it and how. bucket and prefix are immutable, because the key of every
+// file and of every open upload follows from them.
 type FileStoreSpecApplyConfiguration struct {
-	// endpoint is the URL of the S3-compatible service, as in "https://s3.eu-central-1.amazonaws.com".
+	// endpoint is the URL of the S3-compatible service, as in "https://s3.eu-central-1.amazonaws.com". It may move to
+	// another address of the same service; uploads that are open are looked for there.
 	Endpoint *string `json:"endpoint,omitempty"`
 	// region is the region that requests are signed for.
 	Region *string `json:"region,omitempty"`
-	// bucket is the name of the bucket. It must exist.
+	// bucket is the name of the bucket. It must exist. Immutable.
 	Bucket *string `json:"bucket,omitempty"`
 	// prefix is put in front of every object key, as in "iot/"; the namespace, the entity and the path follow. Two FileStores must not share
-	// bucket and prefix.
+	// bucket and prefix. Immutable.
 	Prefix *string `json:"prefix,omitempty"`
 	// addressingStyle is how the bucket's name is sent: in the path, in the host name, or by what is known of the endpoint.
 	AddressingStyle *apiv1alpha1.AddressingStyle `json:"addressingStyle,omitempty"`
