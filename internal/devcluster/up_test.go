@@ -12,6 +12,9 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // TestUp is `make run`: the printed commands work as printed, a second start is refused, and a process that dies is told of.
@@ -64,6 +67,10 @@ func TestUp(t *testing.T) {
 	}
 	if err := system.admits(t.Context(), "second"); err == nil || !strings.Contains(err.Error(), "the upload \"first\" of the same file is open") {
 		t.Errorf("a second upload of one file is answered with %v", err)
+	}
+	// So are the policies: who is cluster-admin of the namespace alone writes no status.
+	if err := system.forges(t.Context(), "first"); err == nil || !strings.Contains(err.Error(), "only the operator writes this status") {
+		t.Errorf("a forged status is answered with %v", err)
 	}
 
 	var inUse *AlreadyRunningError
@@ -119,6 +126,28 @@ func (s *System) admits(ctx context.Context, name string) error {
 		return fmt.Errorf("createdBy and storeName of the upload: %v", spec)
 	}
 	return nil
+}
+
+// forges writes the status of an upload as a user who is cluster-admin of its namespace, and returns why it could not.
+func (s *System) forges(ctx context.Context, name string) error {
+	admin, err := newClient(s.ControlPlane.config)
+	if err != nil {
+		return err
+	}
+	role := &unstructured.Unstructured{Object: map[string]any{"kind": "ClusterRole", "metadata": map[string]any{"name": "cluster-admin"}}}
+	if err := apply(ctx, admin, bindingTo(role, "default", "default", "gitops")); err != nil {
+		return err
+	}
+	config := rest.CopyConfig(s.ControlPlane.config)
+	config.Impersonate.UserName = "system:serviceaccount:default:gitops"
+	c, err := newClient(config)
+	if err != nil {
+		return err
+	}
+	object := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": apiVersion, "kind": "MultipartUpload", "metadata": map[string]any{"namespace": "default", "name": name},
+	}}
+	return c.Status().Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte(`{"status":{"expirationTime":"2126-01-02T03:04:05Z"}}`)))
 }
 
 // pasteable picks the commands out of the welcome.
