@@ -163,6 +163,9 @@ func (r *Reviewer) NeedLeaderElection() bool { return false }
 
 // Authenticate implements dataplane.Authenticator: by a client certificate, where that is configured, else by a bearer token.
 func (r *Reviewer) Authenticate(req *http.Request) (dataplane.Identity, error) {
+	if err := checkCredentials(req.Header); err != nil {
+		return dataplane.Identity{}, fmt.Errorf("%w: %w", dataplane.ErrUnauthenticated, err)
+	}
 	response, ok, err := r.requests.AuthenticateRequest(req)
 	switch {
 	case errors.Is(err, errNoReview):

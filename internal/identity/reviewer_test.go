@@ -98,6 +98,43 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// TestOneRuleForCredentials: a good token is refused where it could be read in more than one way.
+func TestOneRuleForCredentials(t *testing.T) {
+	good := token(t, "team-a", "app", "iotfile.dev")
+	b := newBench(t, nil)
+	for name, tt := range map[string]struct {
+		authorization []string
+		ok            bool
+	}{
+		"once":                 {[]string{"Bearer " + good}, true},
+		"in capitals":          {[]string{"BEARER " + good}, true},
+		"two blanks":           {[]string{"Bearer  " + good}, false},
+		"a tab":                {[]string{"Bearer\t" + good}, false},
+		"a blank and a tab":    {[]string{"Bearer \t" + good}, false},
+		"something behind":     {[]string{"Bearer " + good + " x"}, false},
+		"another behind":       {[]string{"Bearer " + good + ", Bearer " + good}, false},
+		"twice the same":       {[]string{"Bearer " + good, "Bearer " + good}, false},
+		"good, then bad":       {[]string{"Bearer " + good, "Bearer x"}, false},
+		"bad, then good":       {[]string{"Bearer x", "Bearer " + good}, false},
+		"good, then Basic":     {[]string{"Bearer " + good, "Basic eDp5"}, false},
+		"good, then nothing":   {[]string{"Bearer " + good, ""}, false},
+		"nothing, then good":   {[]string{"", "Bearer " + good}, false},
+		"the scheme alone":     {[]string{"Bearer"}, false},
+		"the token alone":      {[]string{good}, false},
+		"a list in one header": {[]string{"Bearer " + good + ","}, false},
+	} {
+		request := request(t, "")
+		request.Header["Authorization"] = tt.authorization
+		id, err := b.Authenticate(request)
+		if tt.ok != (err == nil) || (!tt.ok && (!errors.Is(err, dataplane.ErrUnauthenticated) || id.Name != "")) {
+			t.Errorf("%s: %+v, %v", name, id, err)
+		}
+		if err != nil && strings.Contains(err.Error(), good) {
+			t.Errorf("%s: the error tells the token", name)
+		}
+	}
+}
+
 // TestOneReview holds that one question is asked once, however many wait for the answer, and is not asked again.
 func TestOneReview(t *testing.T) {
 	b := newBench(t, nil)
