@@ -80,19 +80,19 @@ func (r *MultipartUploadReconciler) initiate(ctx context.Context, o *observation
 		Version:     upload.NextVersion(u.Spec.IfMatch),
 		Owner:       u.UID,
 		Description: u.Spec.Description,
+		Timestamp:   upload.TimestampOf(&u.Spec),
 		Created:     now,
 		CreatedBy:   u.Spec.CreatedBy,
 		UpdatedBy:   u.Spec.CreatedBy,
 	}
-	if u.Spec.Timestamp != nil {
-		meta.Timestamp = u.Spec.Timestamp.Time
-	}
 	if o.Object.Exists {
-		meta.Created, meta.CreatedBy = o.Object.Metadata.Created, o.Object.Metadata.CreatedBy
+		meta.Created, meta.CreatedBy, meta.Replaced = o.Object.Metadata.Created, o.Object.Metadata.CreatedBy, o.Object.Modified
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	id, err := o.store.CreateUpload(ctx, o.key(), filestore.CreateUploadOptions{ContentType: u.Spec.ContentType, Metadata: meta.Encode()})
+	id, err := o.store.CreateUpload(ctx, o.key(), filestore.CreateUploadOptions{
+		ContentType: u.Spec.ContentType, ContentHeaders: filestore.ContentHeadersOf(&u.Spec), Metadata: meta.Encode(),
+	})
 	switch {
 	case errors.Is(err, filestore.ErrInvalidKey):
 		return outcome{state: invalidKey, retry: true}, nil

@@ -238,7 +238,7 @@ func (r *MultipartUploadReconciler) observeObject(ctx context.Context, o *observ
 	case err != nil:
 		r.blame(ctx, o, err)
 	default:
-		o.Object = &upload.Object{Exists: true, ETag: object.ETag, Metadata: upload.DecodeFileMetadata(object.Metadata)}
+		o.Object = &upload.Object{Exists: true, ETag: object.ETag, Modified: object.Modified, Metadata: upload.DecodeFileMetadata(object.Metadata)}
 	}
 }
 

@@ -10,8 +10,10 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
@@ -21,6 +23,8 @@ import (
 var server struct {
 	config  *rest.Config
 	dynamic *dynamic.DynamicClient
+	// client reads and writes the kinds as the operator does.
+	client client.Client
 }
 
 func TestMain(m *testing.M) {
@@ -67,7 +71,14 @@ func startServer() (stop func() error, err error) {
 	stop = func() error { return errors.Join(plane.Stop(), os.RemoveAll(dir)) }
 	server.config = plane.RESTConfig()
 	server.config.WarningHandler = rest.NoWarnings{}
-	server.dynamic, err = dynamic.NewForConfig(server.config)
+	if server.dynamic, err = dynamic.NewForConfig(server.config); err != nil {
+		return stop, err
+	}
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return stop, err
+	}
+	server.client, err = client.New(server.config, client.Options{Scheme: scheme})
 	return stop, err
 }
 

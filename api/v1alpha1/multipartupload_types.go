@@ -53,6 +53,10 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.entityID == oldSelf.entityID",message="entityID is immutable: create another MultipartUpload instead"
 // +kubebuilder:validation:XValidation:rule="self.path == oldSelf.path",message="path is immutable: create another MultipartUpload instead"
 // +kubebuilder:validation:XValidation:rule="has(self.contentType) == has(oldSelf.contentType) && (!has(self.contentType) || self.contentType == oldSelf.contentType)",message="contentType is immutable: create another MultipartUpload instead"
+// +kubebuilder:validation:XValidation:rule="has(self.contentEncoding) == has(oldSelf.contentEncoding) && (!has(self.contentEncoding) || self.contentEncoding == oldSelf.contentEncoding)",message="contentEncoding is immutable: create another MultipartUpload instead"
+// +kubebuilder:validation:XValidation:rule="has(self.contentLanguage) == has(oldSelf.contentLanguage) && (!has(self.contentLanguage) || self.contentLanguage == oldSelf.contentLanguage)",message="contentLanguage is immutable: create another MultipartUpload instead"
+// +kubebuilder:validation:XValidation:rule="has(self.contentDisposition) == has(oldSelf.contentDisposition) && (!has(self.contentDisposition) || self.contentDisposition == oldSelf.contentDisposition)",message="contentDisposition is immutable: create another MultipartUpload instead"
+// +kubebuilder:validation:XValidation:rule="has(self.cacheControl) == has(oldSelf.cacheControl) && (!has(self.cacheControl) || self.cacheControl == oldSelf.cacheControl)",message="cacheControl is immutable: create another MultipartUpload instead"
 // +kubebuilder:validation:XValidation:rule="has(self.description) == has(oldSelf.description) && (!has(self.description) || self.description == oldSelf.description)",message="description is immutable: create another MultipartUpload instead"
 // +kubebuilder:validation:XValidation:rule="has(self.timestamp) == has(oldSelf.timestamp) && (!has(self.timestamp) || self.timestamp == oldSelf.timestamp)",message="timestamp is immutable: create another MultipartUpload instead"
 // +kubebuilder:validation:XValidation:rule="has(self.ifMatch) == has(oldSelf.ifMatch) && (!has(self.ifMatch) || self.ifMatch == oldSelf.ifMatch)",message="ifMatch is immutable: create another MultipartUpload instead"
@@ -104,6 +108,39 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().startsWith('multipart/form-data')",message="contentType must not be multipart/form-data, which object stores take for a form of their own"
 	ContentType string `json:"contentType,omitempty"`
 
+	// contentEncoding is the Content-Encoding header that the file is served with: the codings that its bytes have, such as "gzip". Immutable.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[^\\\\x20-\\\\x7e]')",message="contentEncoding must be printable ASCII"
+	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().contains('aws-chunked')",message="contentEncoding must not name aws-chunked, which is a framing of requests to object stores and not of files"
+	ContentEncoding string `json:"contentEncoding,omitempty"`
+
+	// contentLanguage is the Content-Language header that the file is served with, such as "de, en". Immutable.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[^\\\\x20-\\\\x7e]')",message="contentLanguage must be printable ASCII"
+	ContentLanguage string `json:"contentLanguage,omitempty"`
+
+	// contentDisposition is the Content-Disposition header that the file is served with, such as "attachment; filename=report.pdf". Immutable.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[^\\\\x20-\\\\x7e]')",message="contentDisposition must be printable ASCII"
+	ContentDisposition string `json:"contentDisposition,omitempty"`
+
+	// cacheControl is the Cache-Control header that the file is served with, such as "max-age=3600". Whatever it says, it is served with "private". Immutable.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[^\\\\x20-\\\\x7e]')",message="cacheControl must be printable ASCII"
+	CacheControl string `json:"cacheControl,omitempty"`
+
 	// description is free text that is kept with the file, 100 characters at most. Immutable.
 	//
 	// +optional
@@ -111,10 +148,15 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:MaxLength=100
 	Description string `json:"description,omitempty"`
 
-	// timestamp is a time that is kept with the file, such as when its content was recorded. Immutable.
+	// timestamp is a time that is kept with the file, such as when its content was recorded, as in "2026-01-02T03:04:05.678Z". Immutable.
+	//
+	// It is kept as it is written: metav1.Time would cut off what is less than a second.
 	//
 	// +optional
-	Timestamp *metav1.Time `json:"timestamp,omitempty"`
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:XValidation:rule="self.getFullYear() > 0",message="timestamp must be a time of a year from 1 to 9999, as in 2026-01-02T03:04:05.678Z"
+	Timestamp string `json:"timestamp,omitempty"`
 
 	// ifMatch is the version (the integer ETag) of the existing file that this upload replaces. Immutable.
 	//

@@ -25,6 +25,8 @@ type budget struct {
 	parts   shared
 	memory  shared
 	waiting shared
+	// chunked is what bodies of unknown length have of memory.
+	chunked shared
 	// lines are the parts that wait for a place, by namespace, in the order in which they came.
 	lines   map[string][]*place
 	metrics *metrics
@@ -41,8 +43,8 @@ func newBudget(parts int, memory int64, m *metrics) *budget {
 	m.bufferedLimit.Set(float64(memory))
 	m.waitingLimit.Set(float64(waitingPerPart * parts))
 	return &budget{
-		parts: newShared(int64(parts)), memory: newShared(memory), waiting: newShared(int64(waitingPerPart * parts)),
-		lines: map[string][]*place{}, metrics: m,
+		parts: newShared(int64(parts)), memory: newShared(memory), chunked: newShared(memory / chunkedShare),
+		waiting: newShared(int64(waitingPerPart * parts)), lines: map[string][]*place{}, metrics: m,
 	}
 }
 

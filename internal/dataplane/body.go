@@ -39,8 +39,12 @@ type inbound struct {
 	minRate int64
 	grace   time.Duration
 	waited  time.Duration
-	// length is the Content-Length, -1 if there is none and the body is chunked.
+	// length is the Content-Length, -1 if there is none and the body is chunked, until its end is seen.
 	length int64
+	// memory has the whole of a body that came without a length; nil for one that is read from the connection.
+	memory *memoryBody
+	// chunked: it came without a length, or with one that does not count.
+	chunked bool
 	// expects: the client waits for "100 Continue" before it sends.
 	expects bool
 	// received counts the bytes read, for metrics.
@@ -64,6 +68,7 @@ func newInbound(r *http.Request, controller *http.ResponseController, opts *Opti
 		minRate:    opts.MinBodyRate,
 		grace:      opts.BodyGrace,
 		length:     r.ContentLength,
+		chunked:    r.ContentLength < 0,
 		expects:    strings.EqualFold(r.Header.Get("Expect"), "100-continue"),
 	}
 }
@@ -75,6 +80,9 @@ func (b *inbound) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	b.began = true
+	if b.memory != nil {
+		return b.memory.Read(p)
+	}
 	b.slide()
 	begin := time.Now()
 	n, err := b.body.Read(p)
@@ -84,6 +92,9 @@ func (b *inbound) Read(p []byte) (int, error) {
 	case err == io.EOF || (err == nil && !b.unread()):
 		// The deadline would else end the request's context while the answer is prepared: net/http watches the connection by then.
 		_ = b.controller.SetReadDeadline(time.Time{})
+		if b.length < 0 {
+			b.length = b.received.Load()
+		}
 		return n, err
 	case err == nil && b.tooSlow():
 		b.err = errBodySlow
@@ -105,6 +116,9 @@ func (b *inbound) tooSlow() bool {
 
 // unread says whether bytes may still be on their way.
 func (b *inbound) unread() bool {
+	if b.memory != nil {
+		return b.memory.left > 0
+	}
 	return b.length != 0 && (b.length < 0 || b.received.Load() < b.length)
 }
 
@@ -115,14 +129,21 @@ func (b *inbound) untouched() bool {
 	return !b.stopped && b.err == nil && b.received.Load() == 0
 }
 
-// discard reads the rest, so that a client that does not read while it sends sees the answer. The caller has checked the length.
+// discard reads the rest, so that a client that does not read while it sends sees the answer. The caller has checked the length, if it is known.
 func (b *inbound) discard() error {
-	if !b.unread() || (b.expects && !b.began) {
+	if b.memory != nil || !b.unread() || (b.expects && !b.began) {
 		return nil
 	}
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
-	_, err := io.CopyBuffer(io.Discard, onlyReader{b}, *buffer)
+	var rest io.Reader = onlyReader{b}
+	if b.length < 0 {
+		rest = io.LimitReader(rest, maxChunked+1)
+	}
+	n, err := io.CopyBuffer(io.Discard, rest, *buffer)
+	if err == nil && b.length < 0 && n > maxChunked {
+		return endlessBody()
+	}
 	return err
 }
 
@@ -141,7 +162,7 @@ func (b *inbound) slide() {
 
 // stop makes the Read that is going on, and all later ones, fail. When all was read there are none, and the deadline would end the connection.
 func (b *inbound) stop() {
-	if !b.unread() {
+	if b.memory != nil || !b.unread() {
 		return
 	}
 	b.mu.Lock()
@@ -153,7 +174,12 @@ func (b *inbound) stop() {
 // beforeAnswer prepares an answer that is begun although the body is unread: the connection does not outlive it. net/http would else read the body on its own,
 // unbounded in time, before it writes the header.
 func (b *inbound) beforeAnswer(h http.Header) {
-	if !b.unread() {
+	if b.chunked {
+		// It may have had a Content-Length, too, which net/http drops without a word. What is behind such a request is not to be taken for another one
+		// (RFC 9112, 6.1).
+		h.Set("Connection", "close")
+	}
+	if b.memory != nil || !b.unread() {
 		return
 	}
 	h.Set("Connection", "close")
@@ -168,8 +194,11 @@ func (b *inbound) beforeAnswer(h http.Header) {
 }
 
 // afterAnswer reads a bounded amount of a body that was not read before the answer. A client that waits for "100 Continue" gets none, and there
-// is nothing to read.
+// is nothing to read. The memory of a body is free from now on.
 func (b *inbound) afterAnswer() {
+	if b.memory != nil {
+		b.memory.free()
+	}
 	if !b.closing || b.err != nil || (b.expects && !b.began) {
 		return
 	}

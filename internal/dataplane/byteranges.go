@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -14,13 +15,16 @@ import (
 // sendSeveral sends several ranges as multipart/byteranges (RFC 9110, 14.6). All are of the version that the header tells of: if the file is replaced in
 // between, the connection is cut.
 func (d *download) sendSeveral(ctx context.Context, rngs []filestore.ByteRange) error {
+	described := http.Header{}
+	describeFile(described, d.object, d.file)
+	content := moveContent(described)
 	// Unguessable, so that no file can hold it.
 	boundary := uuid.NewString()
 	heads := make([]string, len(rngs))
 	end := "\r\n--" + boundary + "--\r\n"
 	length := int64(len(end))
 	for i, rng := range rngs {
-		heads[i] = fmt.Sprintf("\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n", boundary, mediaType(d.object), contentRange(rng, d.object.Size))
+		heads[i] = fmt.Sprintf("\r\n--%s\r\nContent-Type: %s\r\n%sContent-Range: %s\r\n\r\n", boundary, mediaType(d.object), content, contentRange(rng, d.object.Size))
 		length += int64(len(heads[i])) + rng.Length
 	}
 	release, err := d.take()
@@ -33,7 +37,7 @@ func (d *download) sendSeveral(ctx context.Context, rngs []filestore.ByteRange) 
 		return err
 	}
 	h := d.call.response.Header()
-	describeFile(h, d.object, d.file)
+	maps.Copy(h, described)
 	h.Set("Content-Type", "multipart/byteranges; boundary="+boundary)
 	h.Set("Content-Length", fmt.Sprint(length))
 	d.call.response.WriteHeader(http.StatusPartialContent)

@@ -149,7 +149,7 @@ var constructors = map[string]struct {
 	status, message int
 	again           bool
 }{
-	"errBadRequest": {400, 0, false}, "errNotFound": {404, 0, false}, "errMethod": {405, 1, false}, "errConflict": {409, 0, false}, "errLength": {411, 0, false},
+	"errBadRequest": {400, 0, false}, "errNotFound": {404, 0, false}, "errMethod": {405, 1, false}, "errConflict": {409, 0, false},
 	"errTooMany": {429, 0, true}, "errUnavailable": {503, 0, true},
 }
 

@@ -27,9 +27,6 @@ type completion struct {
 // complete assembles the file (contract, "PUT …?upload=complete" and rule 3). A body is the final part: its number is recorded before its bytes
 // are streamed, so that a repeated request writes the same part again. Then the intent is recorded, and the reconciler's answer awaited.
 func (s *Server) complete(c *call, r *http.Request) error {
-	if c.body.length < 0 {
-		return errLength("send the final part with a Content-Length, or no body at all")
-	}
 	fs, storeErr := s.fileStore(r.Context(), c.file.Namespace)
 	name := ""
 	if storeErr == nil {
@@ -81,6 +78,9 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 	case err != nil:
 		return false, err
 	}
+	if again, err := s.gatherFinal(ctx, c, u, parts); again || err != nil {
+		return again, err
+	}
 	if c.body.length > 0 && done.uid == "" {
 		return s.streamFinal(ctx, c, u, parts, done)
 	}
@@ -121,10 +121,13 @@ func (s *Server) admitCompletion(ctx context.Context, c *call, u *v1alpha1.Multi
 	if err := upload.AdmitCaller(u, c.ifMatch); err != nil {
 		return err
 	}
+	if err := s.checkCompletion(ctx, c, u); err != nil {
+		return err
+	}
 	if done.uid != "" && done.uid != u.UID {
 		return errConflict("the upload was ended and started anew meanwhile: nothing of this request is part of the new one")
 	}
-	if err := upload.AdmitSize(c.body.length, true, s.limitsOf(ctx, u, nil)); err != nil {
+	if err := c.admitSize(true, s.limitsOf(ctx, u, nil)); err != nil {
 		return err
 	}
 	if upload.Desired(u) == v1alpha1.DesiredStateCompleted {

@@ -88,8 +88,11 @@ func (s *Server) answerAgain(ctx context.Context, c *call, u *v1alpha1.Multipart
 	if err := upload.AdmitCaller(u, c.ifMatch); err != nil {
 		return err
 	}
+	if err := c.conditions.checkUpload(u); err != nil {
+		return err
+	}
 	if c.body.unread() {
-		if err := upload.AdmitSize(c.body.length, true, s.limitsOf(ctx, u, nil)); err != nil {
+		if err := c.admitSize(true, s.limitsOf(ctx, u, nil)); err != nil {
 			return err
 		}
 		if err := s.dropBody(c); err != nil {

@@ -54,12 +54,15 @@ func tagsOf(version int64, etag string) fileTags {
 	return fileTags{version: number, tag: number + "-" + hex.EncodeToString(sum[:])[:digits]}
 }
 
+// versionTag is of a version alone: that is what conditions of writes name.
+func versionTag(version int64) fileTags { return fileTags{version: strconv.FormatInt(version, 10)} }
+
 // match reports whether a tag, quoted or not, is one of the file's.
 func (t fileTags) match(tag string) bool {
 	if len(tag) >= 2 && tag[0] == '"' && tag[len(tag)-1] == '"' {
 		tag = tag[1 : len(tag)-1]
 	}
-	return tag == t.version || tag == t.tag
+	return tag == t.version || (t.tag != "" && tag == t.tag)
 }
 
 // listed reports whether a list of tags names the file, or any.

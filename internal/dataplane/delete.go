@@ -9,14 +9,14 @@ import (
 )
 
 // deleteFile deletes a file (contract, "DELETE /files/{e}/{path}"). An open upload of it is not touched: one that was to update the file fails when it is
-// completed. If-Match is compared where it is sent, but object storage has no condition for deletions, so a writer that is faster than the two
+// completed. If-Match and the other conditions are compared where they are sent, but object storage has none for deletions, so a writer that is faster than the two
 // calls goes unnoticed.
 func (s *Server) deleteFile(c *call, r *http.Request) error {
 	at, err := s.targetOf(r.Context(), c)
 	if err != nil {
 		return err
 	}
-	_, file, exists, err := at.stat(r.Context())
+	object, file, exists, err := at.stat(r.Context())
 	switch {
 	case err != nil:
 		return err
@@ -27,6 +27,9 @@ func (s *Server) deleteFile(c *call, r *http.Request) error {
 		if err := upload.CheckVersion(c.ifMatch, true, file.Version); err != nil {
 			return err
 		}
+	}
+	if err := c.conditions.check(exists, file.Version, object.Modified); err != nil {
+		return err
 	}
 	if err := at.store.DeleteObject(r.Context(), at.key); err != nil {
 		return err

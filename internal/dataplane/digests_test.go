@@ -91,7 +91,7 @@ func TestDigestMalformed(t *testing.T) {
 }
 
 // unasked is a body that nobody may read.
-type unasked struct{ t *testing.T }
+type unasked struct{ t testing.TB }
 
 func (u unasked) Read([]byte) (int, error) {
 	u.t.Error("the body was asked for")

@@ -45,13 +45,10 @@ func (s *Server) send(ctx context.Context, c *call, r *http.Request, store Store
 	case preconditionFailed:
 		return &answer{status: http.StatusPreconditionFailed, message: fmt.Sprintf("the file has ETag %d, which is not what the request demands", d.file.Version)}
 	case notModified:
-		describeFile(c.response.Header(), object, d.file)
-		c.response.Header().Del("Content-Type") // of a body that is not sent
-		c.response.WriteHeader(http.StatusNotModified)
-		return nil
+		return d.notModified()
 	}
 	var rngs []filestore.ByteRange
-	if r.Method == http.MethodGet && rangeApplies(r.Header.Get("If-Range"), tags, object.Modified) {
+	if r.Method == http.MethodGet && d.continues(r.Header.Get("If-Range")) {
 		var satisfiable bool
 		if rngs, satisfiable = parseRanges(r.Header.Get("Range"), object.Size); !satisfiable {
 			return &answer{
@@ -81,6 +78,17 @@ type download struct {
 	take   func() (release func(), err error)
 	object filestore.Object
 	file   upload.FileMetadata
+}
+
+// notModified answers that the client has the file already.
+func (d *download) notModified() error {
+	h := d.call.response.Header()
+	describeFile(h, d.object, d.file)
+	for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Language", "Content-Disposition"} {
+		h.Del(name) // of a body that is not sent
+	}
+	d.call.response.WriteHeader(http.StatusNotModified)
+	return nil
 }
 
 // header writes the header of an answer whose body has length bytes.
@@ -144,6 +152,7 @@ func describeFile(h http.Header, object filestore.Object, file upload.FileMetada
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("Last-Modified", object.Modified.UTC().Format(http.TimeFormat))
 	h.Set("Content-Type", mediaType(object))
+	describeContent(h, object.ContentHeaders)
 	// Tenants choose media types, and other tenants' browsers may open the URL: nothing in a file runs as this origin.
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	if file.Description != "" {
@@ -166,12 +175,4 @@ func describeChecksum(h http.Header, checksum string) {
 	if algorithm == "crc32c" {
 		h.Set("Repr-Digest", "crc32c=:"+value+":")
 	}
-}
-
-// mediaType is what the file is served as.
-func mediaType(object filestore.Object) string {
-	if object.ContentType == "" {
-		return "application/octet-stream"
-	}
-	return object.ContentType
 }

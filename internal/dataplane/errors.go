@@ -68,17 +68,13 @@ func errConflict(message string) *answer {
 	return &answer{status: http.StatusConflict, message: message}
 }
 
-func errLength(message string) *answer {
-	return &answer{status: http.StatusLengthRequired, message: message}
-}
-
 func errUnavailable(message string, retryAfter time.Duration) *answer {
 	return &answer{status: http.StatusServiceUnavailable, message: message, retryAfter: retryAfter}
 }
 
 // Errors of inbound bodies and of waiting.
 var (
-	errBodyShort    = errors.New("the body ended before its Content-Length")
+	errBodyShort    = errors.New("the body ended too early")
 	errBodyIdle     = errors.New("the client sent no byte for too long")
 	errBodySlow     = errors.New("the client sends too slowly")
 	errStoreStalled = errors.New("object storage neither took nor gave a byte for too long")
@@ -118,7 +114,7 @@ var fixed = []struct {
 	{ErrUnauthenticated, answer{status: http.StatusUnauthorized, message: "send a valid token in the Authorization header", header: map[string]string{"WWW-Authenticate": "Bearer"}}},
 	{ErrForbidden, answer{status: http.StatusForbidden, message: "you may not do this with the files of this entity: ask for the right in its namespace"}},
 	{errStoreStalled, answer{status: http.StatusGatewayTimeout, message: "object storage is too slow: send the request again", retryAfter: retryShort}},
-	{errBodyShort, answer{status: http.StatusBadRequest, message: "the body ended before its Content-Length: nothing was stored"}},
+	{errBodyShort, answer{status: http.StatusBadRequest, message: "the body ended too early: nothing was stored"}},
 	{errBodyIdle, answer{status: http.StatusRequestTimeout, message: "no byte of the body arrived for too long: nothing was stored"}},
 	{errBodySlow, answer{status: http.StatusRequestTimeout, message: "the body arrives too slowly to be waited for: nothing was stored"}},
 	{errClientGone, clientGone},
@@ -127,7 +123,7 @@ var fixed = []struct {
 	{filestore.ErrPrecondition, answer{status: http.StatusConflict, message: "the file has changed meanwhile: read it again and decide anew"}},
 	{filestore.ErrInvalidParts, answer{status: http.StatusBadRequest, message: "object storage refuses to assemble these parts"}},
 	{filestore.ErrPartSize, answer{status: http.StatusBadRequest, message: "object storage refuses a part of this size"}},
-	{filestore.ErrIncompleteBody, answer{status: http.StatusBadRequest, message: "the body ended before its Content-Length: nothing was stored"}},
+	{filestore.ErrIncompleteBody, answer{status: http.StatusBadRequest, message: "the body ended too early: nothing was stored"}},
 	{filestore.ErrChecksum, answer{status: http.StatusBadGateway, message: "the bytes were damaged on the way to object storage, nothing was stored: send the request again", retryAfter: retrySoon}},
 	{filestore.ErrRange, answer{status: http.StatusRequestedRangeNotSatisfiable, message: "the range lies outside the file"}},
 	{filestore.ErrInvalidKey, answer{status: http.StatusBadRequest, message: "object storage cannot store a file of this path, for example because a part of it is a file: choose another"}},

@@ -60,9 +60,9 @@ func TestFilter(t *testing.T) {
 		{"updated gt '2026-07-27'", true, true},
 		{"updated eq '2026-07*'", true, true},
 		{"created lt '2026-02-01'", true, true},
-		{"timestamp gt '1990-01-01'", true, false}, // it has none
-		{"timestamp lt '2990-01-01'", true, false},
-		{"timestamp eq '*'", true, false},
+		{"timestamp gt '2026-07-27'", true, true}, // it has none, so that of storing counts
+		{"timestamp lt '2026-07-27'", true, false},
+		{"timestamp eq '2026-07*'", true, true},
 		{"type eq 'text/plain'", true, true},
 		{"type eq 'text/*' and createdBy = app and UPDATEDBY eq other", true, true},
 		{"description eq 'a test'", true, true},

@@ -17,7 +17,7 @@ func TestCreatedIsNotAfterUpdated(t *testing.T) {
 		{}:                                 "2026-05-06T07:08:09.000Z",
 	} {
 		f := &foundFile{object: filestore.Object{Modified: stored}, meta: &upload.FileMetadata{Created: created}}
-		if got := f.listed(); got.Created != want || got.Updated != "2026-05-06T07:08:09.000Z" {
+		if got := f.listed("team-a"); got.Created != want || got.Updated != "2026-05-06T07:08:09.000Z" {
 			t.Errorf("recorded as created %s: created %s, updated %s, want created %s", created, got.Created, got.Updated, want)
 		}
 	}

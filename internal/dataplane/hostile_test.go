@@ -128,8 +128,6 @@ func TestHostileHeads(t *testing.T) {
 	body := strings.Repeat("x", 2000)
 	for name, request := range map[string]string{
 		"two lengths":            put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n" + body,
-		"length and chunks":      put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-		"chunks and length":      put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 		"odd coding":             put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: xchunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 		"coding with a tab":      put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding:\tchunked\r\nTransfer-Encoding: identity\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 		"space before the colon": put + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length : 5\r\n\r\nhello",
@@ -173,6 +171,26 @@ func TestHostileHeads(t *testing.T) {
 		})
 	}
 	s.nothingLeft()
+}
+
+// TestLengthAndChunks: of two lengths of a body the chunks count, and what stands behind it is no request (RFC 9112, 6.1).
+func TestLengthAndChunks(t *testing.T) {
+	s := newSystem(t, setup{})
+	for i, lengths := range []string{"Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5", "Transfer-Encoding: chunked"} {
+		c, file := s.dial(), s.path(fmt.Sprintf("x-%d", i))
+		c.head(s, "PUT", file, lengths)
+		_, err := io.WriteString(c, "3\r\nabc\r\n0\r\n\r\nDELETE /namespaces/"+s.namespace+file+" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+		must(t, err)
+		if got := c.reply(); got.status != 201 || !got.closes {
+			t.Errorf("%q: %v (closes: %v), want 201 and the end", lengths, got, got.closes)
+		}
+		if got := c.reply(); got.err == nil {
+			t.Errorf("%q: a second answer: %v", lengths, got)
+		}
+		if got := s.want(s.get(file), 200); string(got.body) != "abc" {
+			t.Errorf("%q: the file is %q", lengths, got.body)
+		}
+	}
 }
 
 // TestSlowLoris: neither headers nor bodies that trickle hold a connection, or a place among the parts in flight, for ever.

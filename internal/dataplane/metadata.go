@@ -8,8 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
@@ -18,15 +16,16 @@ func startSpec(c *call, h http.Header) (v1alpha1.MultipartUploadSpec, error) {
 	spec := v1alpha1.MultipartUploadSpec{
 		EntityID:       c.file.EntityID,
 		Path:           c.file.Path,
-		ContentType:    h.Get("type"),
 		Description:    text(h.Get("description")),
 		IfMatch:        c.ifMatch,
 		CreatedBy:      c.identity.Name,
 		IdempotencyKey: h.Get("Idempotency-Key"),
 		DesiredState:   v1alpha1.DesiredStateUploading,
 	}
-	if spec.ContentType == "" {
-		spec.ContentType = h.Get("Content-Type")
+	for _, name := range []string{"type", "Content-Type"} {
+		if kind := h.Get(name); spec.ContentType == "" && !isWildcard(kind) {
+			spec.ContentType = kind
+		}
 	}
 	switch {
 	case len(spec.ContentType) > 255 || !printable(spec.ContentType):
@@ -40,9 +39,9 @@ func startSpec(c *call, h http.Header) (v1alpha1.MultipartUploadSpec, error) {
 		return spec, errBadRequest("the Idempotency-Key must be printable ASCII of at most 255 characters")
 	}
 	if t, ok := parseTimestamp(h.Get("timestamp")); ok {
-		spec.Timestamp = &metav1.Time{Time: t}
+		spec.Timestamp = t.Format(time.RFC3339Nano)
 	}
-	return spec, nil
+	return spec, readContentHeaders(h, &spec)
 }
 
 // maxFileSize is what the schema takes for spec.size: the largest object of S3.
@@ -83,11 +82,13 @@ var timestampLayouts = []string{
 	"20060102T150405Z0700", "20060102T150405",
 }
 
-// parseTimestamp says whether s is a time. One that is not is ignored, not refused: a common client sends such (contract rule 7).
+// parseTimestamp reports whether s is a time, of a year that RFC 3339 can write in UTC. One that is not is ignored, not refused: a common client
+// sends such (contract rule 7).
 func parseTimestamp(s string) (time.Time, bool) {
 	for _, layout := range timestampLayouts {
-		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1 {
-			return t.UTC(), !t.IsZero()
+		if t, err := time.Parse(layout, s); err == nil {
+			t = t.UTC()
+			return t, !t.IsZero() && t.Year() >= 1 && t.Year() <= 9999
 		}
 	}
 	return time.Time{}, false

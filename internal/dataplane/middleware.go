@@ -27,11 +27,13 @@ type call struct {
 	// granted is the verb that the caller was found to have, see authorize.
 	granted string
 	file    upload.File
-	// location is the path of the file's URL, as the client wrote it.
+	// location is the path of the file's URL, in its canonical form.
 	location string
 	// ifMatch is the parsed header, nil if it was not sent.
 	ifMatch *int64
-	body    *inbound
+	// conditions are the others of a write.
+	conditions conditions
+	body       *inbound
 	// patience ends when the request may wait no longer for a place; nil for requests that do not wait.
 	patience context.Context //nolint:containedctx // it is that of the request
 	// digests is what the client announced of the body, nil if nothing.

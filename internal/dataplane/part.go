@@ -13,14 +13,14 @@ import (
 
 // part streams one part to object storage (contract, "PUT …?part=N"). In the steady state it asks nothing of the API server.
 func (s *Server) part(c *call, r *http.Request) error {
-	if c.body.length < 0 || (c.body.length == 0 && r.Header.Get("Content-Length") == "") {
-		return errLength("send the part with a Content-Length: a part of unknown size cannot be taken")
-	}
 	u, number, err := s.admitPart(r.Context(), c)
 	if err != nil {
 		return err
 	}
 	if err := s.authorizeUpload(r.Context(), c, u); err != nil {
+		return err
+	}
+	if err := s.gatherPart(r.Context(), c, u); err != nil {
 		return err
 	}
 	leave, err := s.admitLoad(r.Context(), c, u, c.body.length)
@@ -96,10 +96,13 @@ func (s *Server) judgePart(ctx context.Context, c *call, rs records, fs *v1alpha
 	if err != nil {
 		return nil, 0, errBadRequest(err.Error())
 	}
-	if err := upload.AdmitSize(c.body.length, false, limits); err != nil {
+	if err := c.admitSize(false, limits); err != nil {
 		return nil, 0, err
 	}
-	return u, number, upload.AdmitPart(u, number, c.ifMatch, s.opts.Clock.Now())
+	if err := upload.AdmitPart(u, number, c.ifMatch, s.opts.Clock.Now()); err != nil {
+		return nil, 0, err
+	}
+	return u, number, c.conditions.checkUpload(u)
 }
 
 // stream sends the request's body to object storage as a part of u. It reads the body only when there is room for a part in flight. Once u has ended, or is to end,

@@ -21,6 +21,19 @@ type listedPart struct {
 	PartNo int32 `json:"partNo"`
 	// Created is when object storage stored the part, in milliseconds of UTC.
 	Created int64 `json:"created"`
+	// Size is in bytes.
+	Size int64 `json:"size"`
+	// Checksum is what object storage has computed, as "algorithm:base64"; absent where it tells none.
+	Checksum string `json:"checksum,omitempty"`
+}
+
+// newListedPart is how a part of u is listed.
+func newListedPart(u *v1alpha1.MultipartUpload, p filestore.Part) listedPart {
+	out := listedPart{ObjectKey: upload.FileOf(u).TenantKey(), PartNo: p.Number, Created: p.Modified.UnixMilli(), Size: p.Size}
+	if p.Checksum != "" {
+		out.Checksum = p.Algorithm + ":" + p.Checksum
+	}
+	return out
 }
 
 // listParts lists what has arrived of the open upload (contract, "GET /fileslist").
@@ -56,7 +69,7 @@ func (s *Server) listParts(c *call, r *http.Request) error {
 	}
 	out := make([]listedPart, len(parts))
 	for i, p := range parts {
-		out[i] = listedPart{ObjectKey: upload.FileOf(u).TenantKey(), PartNo: p.Number, Created: p.Modified.UnixMilli()}
+		out[i] = newListedPart(u, p)
 	}
 	body, err := json.Marshal(out)
 	if err != nil {

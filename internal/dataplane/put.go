@@ -46,6 +46,9 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.gatherFile(r.Context(), c, at, spec.IdempotencyKey); err != nil {
+		return err
+	}
 	w := &write{target: at, ifMatch: c.ifMatch, version: upload.NextVersion(c.ifMatch), writer: s.writers.begin(at.fs.Name + "/" + at.key)}
 	defer func() { w.writer.end(w.stored) }()
 	w.mark = requestMark(c, spec.IdempotencyKey)
@@ -59,6 +62,9 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 		}
 		return c.answerStored(file.Version)
 	}
+	if err := c.conditions.check(exists, file.Version, seen.Modified); err != nil {
+		return err
+	}
 	if err := s.awaitRate(c, at.fs.Name, c.body.length, upload.LimitsOf(at.fs)); err != nil {
 		return err
 	}
@@ -68,7 +74,7 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 	}
 	defer release()
 	w.seen = seen
-	w.options = filestore.CreateUploadOptions{ContentType: spec.ContentType, Metadata: fileMetadata(spec, w, exists, file, s.opts.Clock.Now()).Encode()}
+	w.options = filestore.CreateUploadOptions{ContentType: spec.ContentType, ContentHeaders: filestore.ContentHeadersOf(&spec), Metadata: fileMetadata(spec, w, exists, file, s.opts.Clock.Now()).Encode()}
 	if conditionalPut(at.fs) {
 		w.cond = filestore.Condition{Absent: !exists, ETag: seen.ETag}
 	}
@@ -94,12 +100,6 @@ func (t target) statFor(ctx context.Context, ifMatch *int64, mark string) (files
 
 // admitFile refuses what can be refused without a look at the file.
 func (s *Server) admitFile(c *call, r *http.Request) (v1alpha1.MultipartUploadSpec, target, error) {
-	switch {
-	case c.body.length < 0:
-		return v1alpha1.MultipartUploadSpec{}, target{}, errLength("send the file with a Content-Length: one of unknown size cannot be taken")
-	case c.body.length == 0:
-		return v1alpha1.MultipartUploadSpec{}, target{}, errBadRequest("the body is empty: a file has at least one byte")
-	}
 	spec, err := startSpec(c, r.Header)
 	if err != nil {
 		return spec, target{}, err
@@ -108,13 +108,24 @@ func (s *Server) admitFile(c *call, r *http.Request) (v1alpha1.MultipartUploadSp
 	if err != nil {
 		return spec, at, err
 	}
-	if limit := upload.LimitsOf(at.fs).MaxPartSize; c.body.length > limit {
-		return spec, at, &answer{
-			status:  http.StatusRequestEntityTooLarge,
-			message: fmt.Sprintf("the file has %d bytes, and this store takes at most %d in one request: send it in parts, with upload=start", c.body.length, limit),
-		}
+	if err := admitFileSize(c.body.length, upload.LimitsOf(at.fs)); err != nil {
+		return spec, at, err
 	}
 	return spec, at, ready(at.fs)
+}
+
+// admitFileSize checks the size of a file that is sent in one request; it is negative while it is unknown.
+func admitFileSize(size int64, limits upload.Limits) error {
+	switch limit := limits.MaxPartSize; {
+	case size == 0:
+		return errBadRequest("the body is empty: a file has at least one byte")
+	case size > limit:
+		return &answer{
+			status:  http.StatusRequestEntityTooLarge,
+			message: fmt.Sprintf("the file has %d bytes, and this store takes at most %d in one request: send it in parts, with upload=start", size, limit),
+		}
+	}
+	return nil
 }
 
 // requestMark is the same for every copy of a request with an Idempotency-Key, and unique for one without. The key itself is the client's
@@ -134,13 +145,10 @@ func requestMark(c *call, key string) string {
 // fileMetadata is what is stored with the file. Who made its first version, and when, outlives updates.
 func fileMetadata(spec v1alpha1.MultipartUploadSpec, w *write, exists bool, before upload.FileMetadata, now time.Time) upload.FileMetadata {
 	out := upload.FileMetadata{
-		Version: w.version, Description: spec.Description, Created: now, CreatedBy: spec.CreatedBy, UpdatedBy: spec.CreatedBy, Request: w.mark,
-	}
-	if spec.Timestamp != nil {
-		out.Timestamp = spec.Timestamp.Time
+		Version: w.version, Description: spec.Description, Timestamp: upload.TimestampOf(&spec), Created: now, CreatedBy: spec.CreatedBy, UpdatedBy: spec.CreatedBy, Request: w.mark,
 	}
 	if exists {
-		out.Created, out.CreatedBy = before.Created, before.CreatedBy
+		out.Created, out.CreatedBy, out.Replaced = before.Created, before.CreatedBy, w.seen.Modified
 	}
 	return out
 }

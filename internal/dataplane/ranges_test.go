@@ -171,13 +171,41 @@ func FuzzIfMatch(f *testing.F) {
 }
 
 func TestRangeApplies(t *testing.T) {
-	modified := time.Date(2026, 1, 2, 3, 4, 5, 6e8, time.UTC)
 	for ifRange, want := range map[string]bool{
-		"": true, "3": true, `"3"`: true, "Fri, 02 Jan 2026 03:04:05 GMT": true,
-		"4": false, `W/"3"`: false, "Fri, 02 Jan 2026 03:04:06 GMT": false, "x": false,
+		"": true, "3": true, `"3"`: true, "4": false, `W/"3"`: false, "Fri, 02 Jan 2026 03:04:05 GMT": false, "x": false,
 	} {
-		if got := rangeApplies(ifRange, tagsOf(3, "etag"), modified); got != want {
+		if got := rangeApplies(ifRange, tagsOf(3, "etag")); got != want {
 			t.Errorf("If-Range %q: %v, want %v", ifRange, got, want)
+		}
+	}
+}
+
+// TestDateApplies: a date is good for a range only if no other version can have been there within its second.
+func TestDateApplies(t *testing.T) {
+	modified := time.Date(2026, 1, 2, 3, 4, 5, 6e8, time.UTC)
+	second := modified.Truncate(time.Second)
+	const same, later = "Fri, 02 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 03:04:06 GMT"
+	for _, tt := range []struct {
+		ifRange string
+		file    upload.FileMetadata
+		want    bool
+	}{
+		{same, upload.FileMetadata{Version: 1, Replaced: second.Add(-1)}, true},
+		{same, upload.FileMetadata{Version: 1, Replaced: second}, false},
+		{same, upload.FileMetadata{Version: 1, Replaced: modified.Add(-1)}, false},
+		{same, upload.FileMetadata{Version: 1}, false},
+		{same, upload.FileMetadata{Version: 1, Created: second.Add(-time.Hour)}, false},
+		{same, upload.FileMetadata{Created: second.Add(-clocksApart - 1)}, true},
+		{same, upload.FileMetadata{Created: second.Add(-clocksApart)}, false},
+		{same, upload.FileMetadata{Created: second.Add(-1)}, false},
+		{same, upload.FileMetadata{}, false},
+		{" " + same + " ", upload.FileMetadata{Version: 1, Replaced: second.Add(-1)}, true},
+		{later, upload.FileMetadata{Version: 1, Replaced: second.Add(-1)}, false},
+		{"x", upload.FileMetadata{Version: 1, Replaced: second.Add(-1)}, false},
+		{"", upload.FileMetadata{Version: 1, Replaced: second.Add(-1)}, false},
+	} {
+		if got := dateApplies(tt.ifRange, tt.file, modified); got != tt.want {
+			t.Errorf("If-Range %q of %+v: %v, want %v", tt.ifRange, tt.file, got, tt.want)
 		}
 	}
 }

@@ -82,7 +82,8 @@ func TestConditionalReads(t *testing.T) {
 		s.want(s.do(method, s.path("none"), nil, "If-Match", "0"), 404)
 		s.want(s.do(method, s.path("none"), nil, "If-None-Match", "*"), 404)
 	}
-	for ifRange, status := range map[string]int{"1": 206, `"1"`: 206, modified: 206, "0": 200, `W/"1"`: 200, "Fri, 02 Jan 1970 03:04:06 GMT": 200} {
+	// Both versions may be of one second, which the date then does not tell apart.
+	for ifRange, status := range map[string]int{"1": 206, `"1"`: 206, modified: 200, "0": 200, `W/"1"`: 200, "Fri, 02 Jan 1970 03:04:06 GMT": 200} {
 		s.want(s.get(s.path("x"), "Range", "bytes=1-2", "If-Range", ifRange), status)
 	}
 	// A condition that fails comes before the range.

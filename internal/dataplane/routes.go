@@ -1,10 +1,11 @@
 package dataplane
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // operation is what a request asks for. It is the route label of metrics and log lines.
@@ -64,13 +65,16 @@ func parseRoute(method, rest, rawQuery string) (route, error) {
 	entity, escapedPath, hasPath := strings.Cut(tail, "/")
 	rt := route{op: opNone}
 	var err error
-	if rt.entity, err = decodeSegment(entity); err != nil {
+	if rt.entity, err = decode(entity); err != nil {
 		return rt, err
+	}
+	if strings.Contains(rt.entity, "/") {
+		return rt, errBadRequest("the entityId holds an encoded slash: write the slash behind it as it is")
 	}
 	if !hasPath && collection == "files" {
 		return routeEntity(rt, method)
 	}
-	if rt.path, err = decodePath(escapedPath); err != nil {
+	if rt.path, err = decode(escapedPath); err != nil {
 		return rt, err
 	}
 	if collection != "files" {
@@ -103,6 +107,10 @@ func routeFile(rt route, method, rawQuery string) (route, error) {
 	case http.MethodPut:
 		return routePut(rt, rawQuery)
 	case http.MethodDelete:
+		if rawQuery != "" {
+			// An S3 client ends an upload so. Whoever means that is not to lose the file.
+			return rt, errBadRequest("a DELETE takes no query parameter, and would delete the whole file: to end an upload, send PUT with upload=abort")
+		}
 		rt.op = opDelete
 		return rt, nil
 	default:
@@ -116,7 +124,12 @@ func routePut(rt route, rawQuery string) (route, error) {
 		return rt, errBadRequest("the query cannot be read: percent-encode it")
 	}
 	parts, uploads := query["part"], query["upload"]
+	delete(query, "part")
+	delete(query, "upload")
 	switch {
+	case len(query) > 0:
+		// Such as Part=1, or what S3 clients send: taken for a simple upload, it would put a piece in the place of the file.
+		return rt, errBadRequest("a PUT takes no query parameter but part and upload, written in lower case: send no others")
 	case len(parts)+len(uploads) == 0:
 		rt.op = opPut
 		return rt, nil
@@ -141,27 +154,21 @@ func routePut(rt route, rawQuery string) (route, error) {
 	return rt, nil
 }
 
-// decodePath decodes each segment by itself, so that what it says cannot depend on what else is encoded.
-func decodePath(escaped string) (string, error) {
-	segments := strings.Split(escaped, "/")
-	for i, s := range segments {
-		decoded, err := decodeSegment(s)
-		if err != nil {
-			return "", err
-		}
-		segments[i] = decoded
-	}
-	return strings.Join(segments, "/"), nil
-}
-
-// decodeSegment refuses an encoded slash: object storage cannot tell "a%2Fb" from "a/b", so taking it would give one file two names.
-func decodeSegment(escaped string) (string, error) {
+// decode takes the percent-encoding off, once. In the path of a file %2F is a slash, since clients that are generated from a description of the API can send no other: what
+// is decoded is validated, so that it makes no difference how it was written.
+func decode(escaped string) (string, error) {
 	decoded, err := url.PathUnescape(escaped)
 	if err != nil {
 		return "", errBadRequest("the path is not percent-encoded correctly")
 	}
-	if strings.Contains(decoded, "/") {
-		return "", errBadRequest(fmt.Sprintf("the path holds an encoded slash (%%2F): write the slash itself, %q and %q cannot be two files", "a%2Fb", "a/b"))
-	}
 	return decoded, nil
+}
+
+// locationOf is the path of the file's URL, written in the one canonical way, below the namespace where the request names one.
+func locationOf(namespace string, file upload.File) string {
+	path := basePath + "files/" + file.EntityID + "/" + file.Path
+	if namespace != "" {
+		path = namespacesPrefix + namespace + path
+	}
+	return (&url.URL{Path: path}).EscapedPath()
 }

@@ -38,19 +38,22 @@ type foundFile struct {
 	gone bool
 }
 
-// listedFile is a file as clients see it. The names are those of the service that this API comes from.
+// listedFile is a file as clients see it. The names are those of the service that this API comes from, whose clients rely on each of them to be there.
 type listedFile struct {
 	Name        string `json:"name"`
 	Path        string `json:"path"`
 	Type        string `json:"type"`
 	Size        int64  `json:"size"`
-	Timestamp   string `json:"timestamp,omitempty"`
+	Timestamp   string `json:"timestamp"`
 	Created     string `json:"created"`
 	Updated     string `json:"updated"`
-	CreatedBy   string `json:"createdBy,omitempty"`
-	UpdatedBy   string `json:"updatedBy,omitempty"`
-	Description string `json:"description,omitempty"`
+	CreatedBy   string `json:"createdBy"`
+	UpdatedBy   string `json:"updatedBy"`
+	Description string `json:"description"`
 	ETag        int64  `json:"etag"`
+	// TenantID is the namespace, and StoragePrefix what objectKey begins with: here the same.
+	TenantID      string `json:"tenantId"`
+	StoragePrefix string `json:"storagePrefix"`
 }
 
 // search lists files of an entity (contract, "GET /files/{e}" and rule 12).
@@ -89,7 +92,7 @@ func (s *Server) search(c *call, r *http.Request) error {
 func (c *call) answerFiles(files []*foundFile, total int) error {
 	out := make([]listedFile, len(files))
 	for i, f := range files {
-		out[i] = f.listed()
+		out[i] = f.listed(c.file.Namespace)
 	}
 	body, err := json.Marshal(out)
 	if err != nil {
@@ -247,9 +250,9 @@ func (f *foundFile) value(of field) value {
 	}
 	switch of {
 	case fieldType:
-		return textValue(mediaType(f.object))
+		return textValue(kindOf(f.object))
 	case fieldTimestamp:
-		return timeValue(f.meta.Timestamp)
+		return timeValue(f.timestamp())
 	case fieldCreated:
 		return timeValue(f.created())
 	case fieldCreatedBy:
@@ -273,14 +276,19 @@ func (f *foundFile) created() time.Time {
 	return f.meta.Created
 }
 
-func (f *foundFile) listed() listedFile {
-	out := listedFile{
-		Name: f.name, Path: f.path, Type: mediaType(f.object), Size: f.object.Size,
-		Created: formatTime(f.created()), Updated: formatTime(f.object.Modified),
+// timestamp is the time that the client gave, or that of storing where it gave none: a listing always shows one, as clients expect.
+func (f *foundFile) timestamp() time.Time {
+	if f.meta.Timestamp.IsZero() {
+		return f.object.Modified
+	}
+	return f.meta.Timestamp
+}
+
+func (f *foundFile) listed(namespace string) listedFile {
+	return listedFile{
+		Name: f.name, Path: f.path, Type: kindOf(f.object), Size: f.object.Size,
+		Timestamp: formatTime(f.timestamp()), Created: formatTime(f.created()), Updated: formatTime(f.object.Modified),
 		CreatedBy: f.meta.CreatedBy, UpdatedBy: f.meta.UpdatedBy, Description: f.meta.Description, ETag: f.meta.Version,
+		TenantID: namespace, StoragePrefix: namespace,
 	}
-	if !f.meta.Timestamp.IsZero() {
-		out.Timestamp = formatTime(f.meta.Timestamp)
-	}
-	return out
 }

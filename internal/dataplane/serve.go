@@ -35,6 +35,7 @@ func (s *Server) serve(c *call, r *http.Request) error {
 	if c.route, err = parseRoute(r.Method, rest, r.URL.RawQuery); err != nil {
 		return err
 	}
+	named := namespace
 	if namespace == "" {
 		namespace = identity.Namespace
 	}
@@ -45,11 +46,9 @@ func (s *Server) serve(c *call, r *http.Request) error {
 	if err := validate(c.file, c.route.op); err != nil {
 		return errBadRequest(err.Error())
 	}
-	c.location = r.URL.EscapedPath()
-	if c.route.op != opDownload && c.route.op != opSearch { // reads have conditions of their own
-		if c.ifMatch, err = upload.ParseIfMatch(strings.Join(r.Header.Values("If-Match"), ",")); err != nil {
-			return errBadRequest(err.Error())
-		}
+	c.location = locationOf(named, c.file)
+	if err := c.readHeader(r.Header); err != nil {
+		return err
 	}
 	// Before anything is looked up: whoever may not see the file learns nothing, not even from the time that a refusal takes.
 	if err := s.authorize(r.Context(), c); err != nil {
@@ -59,6 +58,19 @@ func (s *Server) serve(c *call, r *http.Request) error {
 		return errBadRequest(err.Error())
 	}
 	return s.handle(c, r)
+}
+
+// readHeader reads what the header of a request says of the file that it writes, and refuses what it says of the body that cannot be done.
+func (c *call) readHeader(h http.Header) (err error) {
+	if c.route.op != opDownload && c.route.op != opSearch { // reads have conditions of their own
+		if c.ifMatch, err = upload.ParseIfMatch(strings.Join(h.Values("If-Match"), ",")); err != nil {
+			return errBadRequest(err.Error())
+		}
+	}
+	if c.conditions, err = writeConditions(c.route.op, h); err != nil {
+		return err
+	}
+	return checkPutHeaders(c.route.op, h)
 }
 
 // readDigests reads what the client announces of a body that is to be stored. That of no bytes is compared at once: nothing will be read.
@@ -94,6 +106,11 @@ func validate(file upload.File, op operation) error {
 }
 
 func (s *Server) dispatch(c *call, r *http.Request) error {
+	if c.route.op == opStart || c.route.op == opAbort {
+		if err := c.body.expectNone(); err != nil {
+			return err
+		}
+	}
 	switch c.route.op {
 	case opStart:
 		return s.start(c, r)

@@ -226,7 +226,7 @@ func TestSmuggling(t *testing.T) {
 	s.intact("x", part)
 }
 
-// TestUnaskedBodies: a body that nobody wants, and that never comes, holds no request up. A part without a length is refused.
+// TestUnaskedBodies: a body that nobody wants, and that never comes, holds no request up. A part without a body is refused.
 func TestUnaskedBodies(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.started("x")
@@ -236,7 +236,7 @@ func TestUnaskedBodies(t *testing.T) {
 	}{
 		{"GET", s.list("x"), "Content-Length: 1000", 200},
 		{"GET", s.list("x"), "Transfer-Encoding: chunked", 200},
-		{"PUT", s.path("x?part=2"), "No: length", 411},
+		{"PUT", s.path("x?part=2"), "No: length", 400},
 		{"PUT", s.path("x?upload=abort"), "Content-Length: 1000", 204},
 	} {
 		c := s.dial()

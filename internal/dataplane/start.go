@@ -52,6 +52,7 @@ func (s *Server) start(c *call, r *http.Request) error {
 		return err
 	}
 	failpoint.Hit(failpoint.StartOpened)
+	c.tellLimits(s.limitsOf(ctx, u, fs))
 	c.response.WriteHeader(created(u))
 	return nil
 }
@@ -95,7 +96,7 @@ func (s *Server) join(ctx context.Context, holder *v1alpha1.MultipartUpload, spe
 // record records a new upload and waits until it is open. It gives neither upload nor error when a record of its name was in the way, and is not
 // by now.
 func (s *Server) record(ctx context.Context, c *call, fs *v1alpha1.FileStore, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
-	if err := s.checkStart(ctx, c.file, fs, spec.IfMatch); err != nil {
+	if err := s.checkStart(ctx, c, fs); err != nil {
 		return nil, err
 	}
 	if err := s.admitSize(ctx, fs, c.file.Namespace, spec.Size); err != nil {
@@ -180,9 +181,9 @@ func refuseStart(holder *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUpload
 }
 
 // checkStart refuses early what the reconciler would refuse later: it has the last word on both.
-func (s *Server) checkStart(ctx context.Context, file upload.File, fs *v1alpha1.FileStore, ifMatch *int64) error {
+func (s *Server) checkStart(ctx context.Context, c *call, fs *v1alpha1.FileStore) error {
 	if limit := upload.LimitsOf(fs).MaxOpenUploads; limit > 0 {
-		n, err := s.uploads.openIn(ctx, file.Namespace, fs.Name, limit)
+		n, err := s.uploads.openIn(ctx, c.file.Namespace, fs.Name, limit)
 		if err != nil {
 			return err
 		}
@@ -194,7 +195,7 @@ func (s *Server) checkStart(ctx context.Context, file upload.File, fs *v1alpha1.
 	if err != nil {
 		return err
 	}
-	key, err := file.ObjectKey(fs.Spec.Prefix)
+	key, err := c.file.ObjectKey(fs.Spec.Prefix)
 	if err != nil {
 		return errBadRequest(err.Error())
 	}
@@ -203,7 +204,7 @@ func (s *Server) checkStart(ctx context.Context, file upload.File, fs *v1alpha1.
 	if err != nil && exists {
 		return err
 	}
-	return upload.CheckVersion(ifMatch, exists, upload.DecodeFileMetadata(object.Metadata).Version)
+	return c.checkFile(exists, upload.DecodeFileMetadata(object.Metadata).Version, object.Modified)
 }
 
 func newUpload(file upload.File, spec v1alpha1.MultipartUploadSpec) *v1alpha1.MultipartUpload {

@@ -48,6 +48,8 @@ type Part struct {
 	ETag string
 	// Checksum of the part in base64, of the kind that the payload mode sends; empty where the backend keeps none.
 	Checksum string
+	// Algorithm of Checksum, such as "crc64nvme"; empty where that is.
+	Algorithm string
 	// Modified is when the backend stored the part, by its own clock. Zero in the answer of PutPart.
 	Modified time.Time
 }
@@ -74,10 +76,31 @@ type PartLister interface {
 	ListParts(ctx context.Context, ref UploadRef) ([]Part, error)
 }
 
+// ContentHeaders are the HTTP headers that tell how a file is encoded and to be treated, as S3 keeps them with an object. Values are printable
+// ASCII; empty ones are not there.
+type ContentHeaders struct {
+	// ContentEncoding is the list of codings, such as "gzip", that were applied to the bytes as they are stored.
+	ContentEncoding string
+	// ContentLanguage is the list of languages of whom the file is for, such as "de, en".
+	ContentLanguage string
+	// ContentDisposition says whether the file is to be shown or saved, and under which name.
+	ContentDisposition string
+	// CacheControl says who may keep the file, and for how long.
+	CacheControl string
+}
+
+// ContentHeadersOf are those that an upload is to have.
+func ContentHeadersOf(spec *v1alpha1.MultipartUploadSpec) ContentHeaders {
+	return ContentHeaders{
+		ContentEncoding: spec.ContentEncoding, ContentLanguage: spec.ContentLanguage, ContentDisposition: spec.ContentDisposition, CacheControl: spec.CacheControl,
+	}
+}
+
 // CreateUploadOptions is what a file is stored with. It is fixed when the upload is opened.
 type CreateUploadOptions struct {
 	// ContentType is the media type that the file is served with.
 	ContentType string
+	ContentHeaders
 	// Metadata is stored with the object as user metadata (x-amz-meta-…). Keys are lower-case ASCII letters, digits and dashes;
 	// values printable ASCII.
 	Metadata map[string]string
@@ -134,6 +157,8 @@ type Object struct {
 	Modified time.Time
 	// ContentType as it was stored.
 	ContentType string
+	// ContentHeaders as they were stored; not in the answers of CompleteUpload and PutObject, nor in listings.
+	ContentHeaders
 	// Metadata is the user metadata, with lower-case keys and without "x-amz-meta-". Nil in the answer of CompleteUpload.
 	Metadata map[string]string
 	// Checksum of the whole object as "algorithm:base64", such as "crc64nvme:MN2ofvMjpIQ="; empty where the backend gives none.
@@ -151,7 +176,7 @@ type Reader interface {
 	// the new one (versitygw): who decides by it, or shows it, asks StatSettled. Errors: ErrNotFound, and the others of this package.
 	Stat(ctx context.Context, key string) (Object, error)
 
-	// Open reads the bytes of rng of the object that Stat has shown, if it is still that one: Key, Size, ETag, Modified, ContentType and Metadata are
+	// Open reads the bytes of rng of the object that Stat has shown, if it is still that one: Key, Size, ETag, Modified, ContentType, ContentHeaders and Metadata are
 	// all compared with what the backend says of the very bytes that it sends, because some compare the ETag with the old object and then send the
 	// new one (versitygw); Checksum too, where rng is all of it and the backend gives it. With nothing but Key set, it is whichever is there. A range that reaches over the end
 	// gives what there is. The caller closes the reader, which also ends the transfer, as does the end of ctx. A body that the backend cuts

@@ -40,5 +40,6 @@ func StatSettled(ctx context.Context, stat func(ctx context.Context, key string)
 
 // Same says whether two answers tell of one object, by all that an answer with bytes of it tells too: that has no Checksum of the whole.
 func Same(a, b Object) bool {
-	return a.Key == b.Key && a.Size == b.Size && a.ETag == b.ETag && a.Modified.Equal(b.Modified) && a.ContentType == b.ContentType && maps.Equal(a.Metadata, b.Metadata)
+	return a.Key == b.Key && a.Size == b.Size && a.ETag == b.ETag && a.Modified.Equal(b.Modified) && a.ContentType == b.ContentType &&
+		a.ContentHeaders == b.ContentHeaders && maps.Equal(a.Metadata, b.Metadata)
 }

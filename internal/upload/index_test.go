@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
@@ -57,12 +55,12 @@ func TestOfFile(t *testing.T) {
 		of(neighbour, "neighbour"), of(file, "one"), of(upload.File{Namespace: "team-b", EntityID: file.EntityID, Path: file.Path}, "of-another-team"),
 		of(upload.File{Namespace: "team-a", EntityID: "f" + file.EntityID[1:], Path: file.Path}, "of-another-entity"), of(file, "two"),
 	}
-	found[1].Spec.Timestamp = ptr.To(metav1.NewTime(testkit.Epoch))
+	found[1].Spec.IfMatch = new(int64(7))
 	picked := upload.OfFile(found, file)
 	if len(picked) != 2 || picked[0].Name != "one" || picked[1].Name != "two" {
 		t.Fatalf("picked %+v", picked)
 	}
-	if picked[0].Spec.Timestamp == found[1].Spec.Timestamp {
+	if picked[0].Spec.IfMatch == found[1].Spec.IfMatch {
 		t.Error("what was picked is not a copy")
 	}
 }

@@ -3,9 +3,12 @@ package upload
 import (
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
 // Keys of the user metadata that is stored with every file, as S3 names them: lower-case, behind "x-amz-meta-".
@@ -18,6 +21,7 @@ const (
 	metaCreatedBy   = "iotfile-created-by"
 	metaUpdatedBy   = "iotfile-updated-by"
 	metaRequest     = "iotfile-request"
+	metaReplaced    = "iotfile-replaced"
 )
 
 // FileMetadata is what this project stores with a file beside its bytes. Object storage is its only home.
@@ -34,11 +38,23 @@ type FileMetadata struct {
 	// Created is when version 0 was opened, zero if unknown; CreatedBy who did.
 	Created   time.Time
 	CreatedBy string
+	// Replaced is when the version that this one takes the place of was stored, by the backend's clock; zero if unknown, or if there was none.
+	Replaced time.Time
 	// UpdatedBy is who made this version.
 	UpdatedBy string
 	// Request is a mark of the request that sent the file in one piece, empty for files made otherwise. It tells a request whose answer was
 	// lost, or that is sent again, that it was this one that succeeded.
 	Request string
+}
+
+// TimestampOf is the time that the upload's file is to be kept with; zero if there is none, or none of a year that can be written in UTC.
+func TimestampOf(u *v1alpha1.MultipartUploadSpec) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, strings.ToUpper(u.Timestamp))
+	t = t.UTC()
+	if err != nil || t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}
+	}
+	return t
 }
 
 // maxMetadataBytes is S3's limit of the user metadata of an object, keys and values together.
@@ -62,6 +78,7 @@ func (m FileMetadata) Encode() map[string]string {
 	put(metaDescription, m.Description)
 	putTime(metaTimestamp, m.Timestamp)
 	putTime(metaCreated, m.Created)
+	putTime(metaReplaced, m.Replaced)
 	put(metaRequest, m.Request)
 	left := maxMetadataBytes - len(metaCreatedBy) - len(metaUpdatedBy)
 	for key, value := range out {
@@ -109,6 +126,7 @@ func DecodeFileMetadata(meta map[string]string) FileMetadata {
 		Timestamp:   moment(metaTimestamp),
 		Created:     moment(metaCreated),
 		CreatedBy:   text(metaCreatedBy),
+		Replaced:    moment(metaReplaced),
 		UpdatedBy:   text(metaUpdatedBy),
 		Request:     text(metaRequest),
 	}

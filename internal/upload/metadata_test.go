@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -17,6 +18,7 @@ func TestFileMetadataGolden(t *testing.T) {
 	m := upload.FileMetadata{
 		Version: 7, Owner: "6d2c9a3e-4b1f-4a57-9c1e-0f8a7b6c5d4e", Description: "Größe: 100 % / ok", CreatedBy: "system:serviceaccount:team-a:app", UpdatedBy: "jürgen",
 		Timestamp: time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.FixedZone("CET", 3600)), Created: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC),
+		Replaced: time.Date(2026, 3, 4, 5, 6, 7, 8_000_000, time.UTC),
 	}
 	want := map[string]string{
 		"iotfile-version":     "7",
@@ -24,6 +26,7 @@ func TestFileMetadataGolden(t *testing.T) {
 		"iotfile-description": "Gr%C3%B6%C3%9Fe:%20100%20%25%20%2F%20ok",
 		"iotfile-timestamp":   "2026-01-02T02:04:05.678Z",
 		"iotfile-created":     "2026-02-03T04:05:06Z",
+		"iotfile-replaced":    "2026-03-04T05:06:07.008Z",
 		"iotfile-created-by":  "system:serviceaccount:team-a:app",
 		"iotfile-updated-by":  "j%C3%BCrgen",
 	}
@@ -55,7 +58,7 @@ func TestDecodeFileMetadataOfOthers(t *testing.T) {
 func TestFileMetadataFitsIntoS3sLimit(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 123_456_789, time.UTC)
 	m := upload.FileMetadata{
-		Version: upload.MaxVersion, Owner: types.UID(strings.Repeat("a", 36)), Description: strings.Repeat("😀", 100), Timestamp: at, Created: at,
+		Version: upload.MaxVersion, Owner: types.UID(strings.Repeat("a", 36)), Description: strings.Repeat("😀", 100), Timestamp: at, Created: at, Replaced: at,
 		CreatedBy: strings.Repeat("ü", 512), UpdatedBy: strings.Repeat("x", 512),
 	}
 	var size int
@@ -119,4 +122,22 @@ func FuzzFileMetadata(f *testing.F) {
 			t.Error(diff)
 		}
 	})
+}
+
+// TestTimestampOf: the time of a record, as this version, earlier ones and manifests write it.
+func TestTimestampOf(t *testing.T) {
+	for text, want := range map[string]time.Time{
+		"2026-01-02T03:04:05Z":             time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), // as metav1.Time wrote it
+		"2026-01-02T03:04:05.678Z":         time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC),
+		"2026-01-02t03:04:05.678z":         time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC),
+		"2026-01-02T03:04:05.678901+01:00": time.Date(2026, 1, 2, 2, 4, 5, 678901e3, time.UTC),
+		"9999-12-31T23:59:59-01:00":        {},
+		"0001-01-01T00:00:00+01:00":        {},
+		"yesterday":                        {},
+		"":                                 {},
+	} {
+		if got := upload.TimestampOf(&v1alpha1.MultipartUploadSpec{Timestamp: text}); !got.Equal(want) {
+			t.Errorf("%q is %v, want %v", text, got, want)
+		}
+	}
 }

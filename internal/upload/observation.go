@@ -19,6 +19,8 @@ type Object struct {
 	Exists bool
 	// ETag is the backend's.
 	ETag string
+	// Modified is when it was stored, by the backend's clock.
+	Modified time.Time
 	// Metadata that was stored with it.
 	Metadata FileMetadata
 }

@@ -207,6 +207,18 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.MultipartUploadSpec
   map:
     fields:
+    - name: cacheControl
+      type:
+        scalar: string
+    - name: contentDisposition
+      type:
+        scalar: string
+    - name: contentEncoding
+      type:
+        scalar: string
+    - name: contentLanguage
+      type:
+        scalar: string
     - name: contentType
       type:
         scalar: string
@@ -247,7 +259,7 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
     - name: timestamp
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        scalar: untyped
     - name: ttl
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration

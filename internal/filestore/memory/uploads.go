@@ -83,7 +83,7 @@ func (s *Store) landPart(u *upload, number int32, content []byte) (filestore.Par
 		u = &upload{ref: u.ref, opts: u.opts, initiated: u.initiated, parts: map[int32]storedPart{}}
 		s.uploads[u.ref] = u
 	}
-	p := filestore.Part{Number: number, Size: int64(len(content)), ETag: etagOf(content), Checksum: checksum(content), Modified: s.opts.Now()}
+	p := filestore.Part{Number: number, Size: int64(len(content)), ETag: etagOf(content), Checksum: checksum(content), Algorithm: "crc64nvme", Modified: s.opts.Now()}
 	u.parts[number] = storedPart{Part: p, content: content}
 	p.Modified = time.Time{}
 	return p, nil

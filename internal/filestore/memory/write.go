@@ -49,7 +49,7 @@ func (s *Store) putObject(key string, content []byte, opts filestore.CreateUploa
 func (s *Store) newObject(key string, content []byte, etag string, opts filestore.CreateUploadOptions) object {
 	return object{content: content, Object: filestore.Object{
 		Key: key, Size: int64(len(content)), ETag: etag, Modified: s.opts.Now(), ContentType: opts.ContentType,
-		Metadata: cloneMetadata(opts.Metadata), Checksum: "crc64nvme:" + checksum(content),
+		ContentHeaders: opts.ContentHeaders, Metadata: cloneMetadata(opts.Metadata), Checksum: "crc64nvme:" + checksum(content),
 	}}
 }
 

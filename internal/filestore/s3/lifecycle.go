@@ -17,9 +17,10 @@ func (s *store) CreateUpload(ctx context.Context, key string, opts filestore.Cre
 	if err := checkKey(opCreate, key); err != nil {
 		return "", err
 	}
-	headers := userMetadata(opts.Metadata)
-	payloads[s.cfg.PayloadMode].announce(headers)
-	id, err := s.core.NewMultipartUpload(ctx, s.cfg.Bucket, key, minio.PutObjectOptions{ContentType: opts.ContentType, UserMetadata: headers})
+	create := storedWith(opts)
+	create.UserMetadata = userMetadata(opts.Metadata)
+	payloads[s.cfg.PayloadMode].announce(create.UserMetadata)
+	id, err := s.core.NewMultipartUpload(ctx, s.cfg.Bucket, key, create)
 	if err != nil {
 		return "", translate(ctx, opCreate, err)
 	}

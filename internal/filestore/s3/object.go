@@ -38,8 +38,12 @@ func describe(key string, info minio.ObjectInfo, size int64) filestore.Object {
 		ETag:        info.ETag,
 		Modified:    info.LastModified,
 		ContentType: info.ContentType,
-		Metadata:    metadata,
-		Checksum:    checksumOf(info.ChecksumMode, info.ChecksumCRC64NVME, info.ChecksumCRC32C),
+		ContentHeaders: filestore.ContentHeaders{
+			ContentEncoding: info.Metadata.Get("Content-Encoding"), ContentLanguage: info.Metadata.Get("Content-Language"),
+			ContentDisposition: info.Metadata.Get("Content-Disposition"), CacheControl: info.Metadata.Get("Cache-Control"),
+		},
+		Metadata: metadata,
+		Checksum: checksumOf(info.ChecksumMode, info.ChecksumCRC64NVME, info.ChecksumCRC32C),
 	}
 }
 

@@ -35,7 +35,8 @@ func (s *store) PutPart(ctx context.Context, ref filestore.UploadRef, number int
 	if put.ETag == "" {
 		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrUnavailable, Cause: errForeign}
 	}
-	return filestore.Part{Number: number, Size: size, ETag: put.ETag, Checksum: mode.checksum(put)}, nil
+	checksum, algorithm := mode.checksum(put)
+	return filestore.Part{Number: number, Size: size, ETag: put.ETag, Checksum: checksum, Algorithm: algorithm}, nil
 }
 
 // ListParts implements filestore.PartLister.
@@ -71,11 +72,13 @@ func (s *store) ListParts(ctx context.Context, ref filestore.UploadRef) ([]files
 }
 
 func part(mode payload, p minio.ObjectPart) filestore.Part {
+	checksum, algorithm := mode.checksum(p)
 	return filestore.Part{
-		Number:   int32(p.PartNumber), //nolint:gosec // S3 numbers parts 1..10000
-		Size:     p.Size,
-		ETag:     trimETag(p.ETag),
-		Checksum: mode.checksum(p),
-		Modified: p.LastModified,
+		Number:    int32(p.PartNumber), //nolint:gosec // S3 numbers parts 1..10000
+		Size:      p.Size,
+		ETag:      trimETag(p.ETag),
+		Checksum:  checksum,
+		Algorithm: algorithm,
+		Modified:  p.LastModified,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/minio/crc64nvme"
 	"github.com/minio/minio-go/v7"
@@ -90,15 +91,18 @@ func (p payload) announce(header map[string]string) {
 	header["x-amz-checksum-type"] = "FULL_OBJECT"
 }
 
-// checksum picks the checksum of the mode out of the answer of a backend.
-func (p payload) checksum(part minio.ObjectPart) string {
+// checksum picks the checksum of the mode, and its algorithm, out of the answer of a backend.
+func (p payload) checksum(part minio.ObjectPart) (value, algorithm string) {
 	switch p.algorithm {
 	case "CRC64NVME":
-		return part.ChecksumCRC64NVME
+		value = part.ChecksumCRC64NVME
 	case "CRC32C":
-		return part.ChecksumCRC32C
+		value = part.ChecksumCRC32C
 	}
-	return ""
+	if value == "" {
+		return "", ""
+	}
+	return value, strings.ToLower(p.algorithm)
 }
 
 // completePart names a part to CompleteMultipartUpload. MinIO demands the checksum where the upload announced one; S3 compares it.

@@ -28,12 +28,9 @@ func (s *store) PutObject(ctx context.Context, key string, body io.Reader, size 
 	// S3 knows the framing by X-Amz-Content-Sha256. Of an object, unlike of a part, some backends keep this header for good, and clients
 	// that do not know the encoding refuse to read it (versitygw#2398, noobaa-core#9138).
 	wire.CustomHeader.Del("Content-Encoding")
-	put := minio.PutObjectOptions{
-		ContentType:          opts.ContentType,
-		UserMetadata:         userMetadata(opts.Metadata),
-		ServerSideEncryption: extraHeaders(wire.CustomHeader),
-		DisableContentSha256: wire.DisableContentSha256,
-	}
+	put := storedWith(opts)
+	put.UserMetadata = userMetadata(opts.Metadata)
+	put.ServerSideEncryption, put.DisableContentSha256 = extraHeaders(wire.CustomHeader), wire.DisableContentSha256
 	demand(&put, cond)
 	info, err := core.PutObject(ctx, s.cfg.Bucket, key, framed, length, "", wire.Sha256Hex, put)
 	if bodyErr := loan.release(); bodyErr != nil {
@@ -75,6 +72,14 @@ func (s *store) sending(op string, size int64) (payload, *minio.Core, error) {
 		return mode, s.parts, nil
 	}
 	return mode, s.core, nil
+}
+
+// storedWith are the headers, but for user metadata, that an object is stored with.
+func storedWith(opts filestore.CreateUploadOptions) minio.PutObjectOptions {
+	return minio.PutObjectOptions{
+		ContentType: opts.ContentType, ContentEncoding: opts.ContentEncoding, ContentLanguage: opts.ContentLanguage,
+		ContentDisposition: opts.ContentDisposition, CacheControl: opts.CacheControl,
+	}
 }
 
 // userMetadata makes the headers of user metadata. The prefix keeps minio-go from taking a name such as "expires" for the header of that name.

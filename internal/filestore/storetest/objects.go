@@ -16,6 +16,7 @@ import (
 
 func (s *suite) objects(t *testing.T) {
 	t.Run("Metadata", s.metadata)
+	t.Run("ContentHeaders", s.contentHeaders)
 	t.Run("NotFound", s.notFound)
 	t.Run("Ranges", s.ranges)
 	t.Run("PinnedByETag", s.pinned)
@@ -45,6 +46,43 @@ func (s *suite) metadata(t *testing.T) {
 		}
 		if !maps.Equal(o.Metadata, want) {
 			t.Errorf("metadata\n%v became\n%v", want, o.Metadata)
+		}
+	}
+}
+
+// contentHeaders: those that an object is stored with come back, from an upload and from a PutObject, with each answer that tells of it; others have none.
+func (s *suite) contentHeaders(t *testing.T) {
+	for _, want := range []filestore.ContentHeaders{
+		contentHeaders,
+		{},
+		{ContentEncoding: "gzip, br"},
+		{ContentLanguage: strings.Repeat("x", 255)},
+		{ContentDisposition: "inline; filename*=UTF-8''%C3%BC.bin; x=\"" + strings.Repeat("x", 980) + "\""},
+		{CacheControl: "no-store"},
+	} {
+		opts := filestore.CreateUploadOptions{ContentType: "text/plain", ContentHeaders: want, Metadata: map[string]string{"version": "1"}}
+		content := []byte("these bytes are as they are")
+		ref, put := s.openWith(t, s.key(), opts), s.key()
+		s.put(t, ref, 1, content)
+		s.finish(t, ref, filestore.Condition{})
+		s.putObjectWith(t, put, content, opts, filestore.Condition{})
+		for _, key := range []string{ref.Key, put} {
+			o, err := s.Store.Stat(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.ContentHeaders != want {
+				t.Errorf("%+v became %+v", want, o.ContentHeaders)
+			}
+			for _, rng := range []filestore.ByteRange{{Length: -1}, {Offset: 1, Length: 3}} {
+				r, err := s.Store.Open(t.Context(), o, rng) // fails if the answer tells of others
+				if err != nil {
+					t.Errorf("Open(%+v) of %+v: %v", rng, want, err)
+					continue
+				}
+				_ = r.Close()
+			}
+			s.wantObject(t, key, content)
 		}
 	}
 }
@@ -134,6 +172,8 @@ func (s *suite) pinned(t *testing.T) {
 	for _, change := range []func(*filestore.Object){
 		func(o *filestore.Object) { o.Metadata = map[string]string{"version": "1"} },
 		func(o *filestore.Object) { o.ContentType = "image/png" },
+		func(o *filestore.Object) { o.ContentEncoding = "br" },
+		func(o *filestore.Object) { o.CacheControl = "no-store" },
 		func(o *filestore.Object) { o.Modified = o.Modified.Add(-time.Second) },
 		func(o *filestore.Object) { o.Size++ },
 	} {

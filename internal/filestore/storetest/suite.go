@@ -106,6 +106,11 @@ func (s *suite) open(t *testing.T, key string) filestore.UploadRef {
 	return s.openWith(t, key, filestore.CreateUploadOptions{ContentType: "application/octet-stream"})
 }
 
+// contentHeaders are those that a file may be stored with.
+var contentHeaders = filestore.ContentHeaders{
+	ContentEncoding: "gzip", ContentLanguage: "de, en", ContentDisposition: `attachment; filename="50% x.bin"`, CacheControl: "private, max-age=60",
+}
+
 func (s *suite) openWith(t *testing.T, key string, opts filestore.CreateUploadOptions) filestore.UploadRef {
 	t.Helper()
 	id, err := s.Store.CreateUpload(t.Context(), key, opts)

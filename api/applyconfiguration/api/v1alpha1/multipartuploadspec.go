@@ -28,10 +28,20 @@ type MultipartUploadSpecApplyConfiguration struct {
 	Path *string `json:"path,omitempty"`
 	// contentType is the media type that the file is served with, as in "application/zip", but for multipart/form-data. Immutable.
 	ContentType *string `json:"contentType,omitempty"`
+	// contentEncoding is the Content-Encoding header that the file is served with: the codings that its bytes have, such as "gzip". Immutable.
+	ContentEncoding *string `json:"contentEncoding,omitempty"`
+	// contentLanguage is the Content-Language header that the file is served with, such as "de, en". Immutable.
+	ContentLanguage *string `json:"contentLanguage,omitempty"`
+	// contentDisposition is the Content-Disposition header that the file is served with, such as "attachment; filename=report.pdf". Immutable.
+	ContentDisposition *string `json:"contentDisposition,omitempty"`
+	// cacheControl is the Cache-Control header that the file is served with, such as "max-age=3600". Whatever it says, it is served with "private". Immutable.
+	CacheControl *string `json:"cacheControl,omitempty"`
 	// description is free text that is kept with the file, 100 characters at most. Immutable.
 	Description *string `json:"description,omitempty"`
-	// timestamp is a time that is kept with the file, such as when its content was recorded. Immutable.
-	Timestamp *v1.Time `json:"timestamp,omitempty"`
+	// timestamp is a time that is kept with the file, such as when its content was recorded, as in "2026-01-02T03:04:05.678Z". Immutable.
+	//
+	// It is kept as it is written: metav1.Time would cut off what is less than a second.
+	Timestamp *string `json:"timestamp,omitempty"`
 	// ifMatch is the version (the integer ETag) of the existing file that this upload replaces. Immutable.
 	//
 	// When it is left out, the file must not exist. Either way the comparison is repeated, atomically, when the file is
@@ -102,6 +112,38 @@ func (b *MultipartUploadSpecApplyConfiguration) WithContentType(value string) *M
 	return b
 }
 
+// WithContentEncoding sets the ContentEncoding field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ContentEncoding field is set to the value of the last call.
+func (b *MultipartUploadSpecApplyConfiguration) WithContentEncoding(value string) *MultipartUploadSpecApplyConfiguration {
+	b.ContentEncoding = &value
+	return b
+}
+
+// WithContentLanguage sets the ContentLanguage field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ContentLanguage field is set to the value of the last call.
+func (b *MultipartUploadSpecApplyConfiguration) WithContentLanguage(value string) *MultipartUploadSpecApplyConfiguration {
+	b.ContentLanguage = &value
+	return b
+}
+
+// WithContentDisposition sets the ContentDisposition field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ContentDisposition field is set to the value of the last call.
+func (b *MultipartUploadSpecApplyConfiguration) WithContentDisposition(value string) *MultipartUploadSpecApplyConfiguration {
+	b.ContentDisposition = &value
+	return b
+}
+
+// WithCacheControl sets the CacheControl field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CacheControl field is set to the value of the last call.
+func (b *MultipartUploadSpecApplyConfiguration) WithCacheControl(value string) *MultipartUploadSpecApplyConfiguration {
+	b.CacheControl = &value
+	return b
+}
+
 // WithDescription sets the Description field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Description field is set to the value of the last call.
@@ -113,7 +155,7 @@ func (b *MultipartUploadSpecApplyConfiguration) WithDescription(value string) *M
 // WithTimestamp sets the Timestamp field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Timestamp field is set to the value of the last call.
-func (b *MultipartUploadSpecApplyConfiguration) WithTimestamp(value v1.Time) *MultipartUploadSpecApplyConfiguration {
+func (b *MultipartUploadSpecApplyConfiguration) WithTimestamp(value string) *MultipartUploadSpecApplyConfiguration {
 	b.Timestamp = &value
 	return b
 }
