@@ -228,7 +228,7 @@ func TestOwnKind(t *testing.T) {
 		{updater, there, "?part=1", content, 204},
 		{creator, fresh, "?upload=complete", nil, 201},
 		{updater, fresh, "?upload=complete", nil, 403}, // the answer again is nothing for them either
-		{updater, there, "?upload=abort", nil, 403}, // somebody else has started it
+		{updater, there, "?upload=abort", nil, 403},    // somebody else has started it
 	} {
 		if got := tt.who.send(t, http.MethodPut, tn.namespace, path(tt.on, tt.query), tt.body); got.status != tt.status {
 			t.Errorf("%s, %s%s: %d, want %d: %s", tt.who.name, tt.on.path, tt.query, got.status, tt.status, got.body)

@@ -45,7 +45,9 @@ func TestEndsAcrossReplicas(t *testing.T) {
 		tn.waitReady(t)
 	}
 	onEachStore(t, func(t *testing.T, tn *tenant) {
-		t.Run("aborted", func(t *testing.T) { fl.testEnds(t, tn, func(f *file, other int) { fl.must(t, other, f, 204, put, "?upload=abort", nil) }) })
+		t.Run("aborted", func(t *testing.T) {
+			fl.testEnds(t, tn, func(f *file, other int) { fl.must(t, other, f, 204, put, "?upload=abort", nil) })
+		})
 		t.Run("deleted", func(t *testing.T) {
 			fl.testEnds(t, tn, func(f *file, _ int) {
 				if err := system.kube.Delete(t.Context(), f.mustRecord(t)); err != nil {
@@ -53,7 +55,9 @@ func TestEndsAcrossReplicas(t *testing.T) {
 				}
 			})
 		})
-		t.Run("completed", func(t *testing.T) { fl.testEnds(t, tn, func(f *file, other int) { fl.must(t, other, f, 201, put, "?upload=complete", nil) }) })
+		t.Run("completed", func(t *testing.T) {
+			fl.testEnds(t, tn, func(f *file, other int) { fl.must(t, other, f, 201, put, "?upload=complete", nil) })
+		})
 	})
 	t.Run("suspended", fl.testEndsWhileSuspended)
 	t.Run("cut off", fl.testEndsWhileCutOff)

@@ -4,23 +4,46 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster/mindconnect"
 )
 
-// installForeign installs the foreign client, and skips the test where there is no Node.js.
-func installForeign(t *testing.T) string {
+// installPackages installs the npm packages of the lock file in a directory of this package, and skips the test where there is no Node.js.
+func installPackages(t *testing.T, from string) string {
 	t.Helper()
-	dir, err := mindconnect.Install(t.Context())
-	if errors.Is(err, mindconnect.ErrNoNode) {
+	var files [2][]byte
+	for i, name := range []string{"package.json", "package-lock.json"} {
+		var err error
+		if files[i], err = os.ReadFile(filepath.Join(from, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return installed(t, func(ctx context.Context) (string, error) {
+		return devcluster.InstallPackages(ctx, filepath.Base(from), files[0], files[1])
+	})
+}
+
+func installed(t *testing.T, install func(context.Context) (string, error)) string {
+	t.Helper()
+	dir, err := install(t.Context())
+	if errors.Is(err, devcluster.ErrNoNode) {
 		t.Skip(err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// installForeign installs the foreign client, and skips the test where there is no Node.js.
+func installForeign(t *testing.T) string {
+	t.Helper()
+	return installed(t, mindconnect.Install)
 }
 
 // foreignClient is a foreign client behind a wiretap.

@@ -40,8 +40,9 @@ type exchange struct {
 var (
 	file   = []string{"ETag", "3", "Last-Modified", date, "Accept-Ranges", "bytes", "Content-Security-Policy", csp, "Content-Type", "text/plain"}
 	failed = []string{"Content-Type", jsonType}
-	parts  = `[{"objectKey":"default/` + entity + `/a/b.bin","partNo":1,"created":1795372349000}]`
-	found  = `[{"name":"b.bin","path":"a/","type":"x/y","size":1,"timestamp":"2026-01-02T03:04:05Z","created":"2026-01-02T03:04:05Z","updated":"2026-01-02T03:04:05Z","createdBy":"c","updatedBy":"u","description":"d","etag":0}]`
+	parts  = `[{"objectKey":"default/` + entity + `/a/b.bin","partNo":1,"created":1795372349000,"size":5,"checksum":"crc64nvme:MN2ofvMjpIQ="}]`
+	found  = `[{"name":"b.bin","path":"a/","type":"x/y","size":1,"timestamp":"2026-01-02T03:04:05Z","created":"2026-01-02T03:04:05Z","updated":"2026-01-02T03:04:05Z","createdBy":"c","updatedBy":"u","description":"d","etag":0,"tenantId":"default","storagePrefix":"default"}]`
+	limits = []string{"X-Part-Size-Min", "5242880", "X-Part-Size-Max", "5368709120", "X-Part-Number-Max", "1000"}
 	search = []string{"Content-Type", jsonType, "X-Total-Count", "1", "count", "1"}
 )
 
@@ -50,8 +51,9 @@ func with(base []string, more ...string) []string {
 }
 
 var fitting = []exchange{
-	{name: "start", method: "PUT", url: fileURL + "?upload=start", header: []string{"If-Match", `"3"`, "Idempotency-Key", "k", "timestamp", "yesterday"}, status: 204},
-	{name: "start in a namespace", method: "PUT", url: "/namespaces/ns" + fileURL + "?upload=start", status: 201},
+	{name: "start", method: "PUT", url: fileURL + "?upload=start", header: []string{"If-Match", `"3"`, "Idempotency-Key", "k", "timestamp", "yesterday"}, status: 204, answer: limits},
+	{name: "start in a namespace", method: "PUT", url: "/namespaces/ns" + fileURL + "?upload=start", status: 201, answer: limits},
+	{name: "start with content headers", method: "PUT", url: fileURL + "?upload=start", header: []string{"Content-Encoding", "gzip", "Cache-Control", "max-age=1", "If-None-Match", "*"}, status: 201, answer: limits},
 	{name: "part", method: "PUT", url: fileURL + "?part=7", body: "x", status: 201, answer: []string{"X-Part-ETag", `"e"`}},
 	{name: "complete", method: "PUT", url: fileURL + "?upload=complete", status: 201, answer: []string{"ETag", "0", "Location", fileURL}},
 	{name: "abort", method: "PUT", url: fileURL + "?upload=abort", status: 204},
@@ -61,6 +63,7 @@ var fitting = []exchange{
 	{name: "parts", method: "GET", url: strings.Replace(fileURL, "files", "fileslist", 1), status: 200, answer: failed, content: parts},
 	{name: "parts by an alias", method: "GET", url: strings.Replace(fileURL, "files", "fileList", 1), status: 200, answer: failed, content: "[]"},
 	{name: "file", method: "GET", url: fileURL, status: 200, answer: with(file, "description", "d", "timestamp", "2026-01-02T03:04:05Z"), content: "bytes"},
+	{name: "a file of an S3 tool", method: "GET", url: fileURL, status: 200, answer: with(file, "Content-Encoding", "br", "Content-Language", "de", "Content-Disposition", "inline", "Cache-Control", "private, max-age=1"), content: "bytes"},
 	{name: "a file of JSON that is none", method: "GET", url: fileURL, status: 200, answer: with(file[:8], "Content-Type", jsonType), content: "{"},
 	{name: "a file of a strange type", method: "GET", url: fileURL, status: 200, answer: with(file[:8], "Content-Type", "strange"), content: "{"},
 	{name: "range", method: "GET", url: fileURL, status: 206, answer: with(file, "Content-Range", "bytes 0-4/9"), content: "bytes"},
@@ -78,7 +81,10 @@ var fitting = []exchange{
 }
 
 var unfitting = []exchange{
-	{name: "status of another request", method: "PUT", url: fileURL + "?upload=start", status: 408, answer: failed, content: anError, wrong: "status is not documented"},
+	{name: "status of another request", method: "PUT", url: fileURL + "?upload=start", status: 416, answer: failed, content: anError, wrong: "status is not documented"},
+	{name: "start that does not tell the limits", method: "PUT", url: fileURL + "?upload=start", status: 201, wrong: "X-Part-Size-Min"},
+	{name: "file for all caches", method: "GET", url: fileURL, status: 200, answer: with(file, "Cache-Control", "max-age=1"), content: "bytes", wrong: "cache-control"},
+	{name: "listing without a timestamp", method: "GET", url: "/api/iotfile/v3/files/" + entity, status: 200, answer: search, content: strings.Replace(found, `"timestamp":"2026-01-02T03:04:05Z",`, "", 1), wrong: "timestamp"},
 	{name: "status of no request", method: "PUT", url: fileURL + "?part=1", body: "x", status: 200, wrong: "status is not documented"},
 	{name: "redirect", method: "PUT", url: fileURL + "?part=1", body: "x", status: 301, answer: []string{"Location", "/"}, wrong: "status is not documented"},
 	{name: "internal error", method: "GET", url: fileURL, status: 500, answer: failed, content: anError, wrong: "always a fault"},
