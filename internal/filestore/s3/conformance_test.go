@@ -68,7 +68,7 @@ var traits = map[devcluster.StoreKind]storetest.Traits{
 		storetest.ReplacedWhileRead:   "Complete goes ahead, reader gets the old object",
 		storetest.LongSegment:         "CompleteUpload: InvalidKey",
 		storetest.KeyBelowObject:      "CompleteUpload: InvalidKey",
-		storetest.KeyOfDirectory:      "CompleteUpload: Unavailable",
+		storetest.KeyOfDirectory:      "CompleteUpload: InvalidKey",
 		storetest.ListingMetadata:     "false",
 		storetest.PutWhileRead:        "PutObject goes ahead, reader gets the old object",
 		storetest.PutLongSegment:      "InvalidKey",
