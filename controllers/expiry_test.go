@@ -120,7 +120,7 @@ func TestExpiryIsRecordedLater(t *testing.T) {
 func TestExpiryWhileNobodyLeads(t *testing.T) {
 	m := newManaged(t)
 	stop := m.start()
-	m.createStore()
+	m.createStore(testkit.Orphans(v1alpha1.OrphanPolicyReport))
 	m.waitForStore("ready", storeReady)
 	m.create("up", testkit.TTL(time.Hour))
 	u := m.waitFor("up", v1alpha1.ReasonUploading)

@@ -256,7 +256,7 @@ func TestStoreWakesWhatWaitsForIt(t *testing.T) {
 
 func TestEndWakesWhatWaitsForTheFile(t *testing.T) {
 	m := startManager(t)
-	m.createStore()
+	m.createStore(testkit.Orphans(v1alpha1.OrphanPolicyReport)) // the sweep has no grace here
 	m.waitForStore("ready", storeReady)
 	m.create("first")
 	m.waitFor("first", v1alpha1.ReasonUploading)
@@ -306,7 +306,7 @@ func TestManagedSweep(t *testing.T) {
 // Many uploads of one file at once, reconciled side by side: one is opened, the others wait, and each gets its turn.
 func TestManyOfOneFile(t *testing.T) {
 	m := startManager(t)
-	m.createStore()
+	m.createStore(testkit.Orphans(v1alpha1.OrphanPolicyReport))
 	m.waitForStore("ready", storeReady)
 	var waiting []string
 	for i := range 6 {

@@ -1,10 +1,10 @@
 package controllers_test
 
 import (
-	"k8s.io/utils/ptr"
 	"testing"
 	"time"
 
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Memory that a request takes while its bytes flow.
@@ -48,10 +49,12 @@ func newBudget(parts int, memory int64, m *metrics) *budget {
 	}
 }
 
-// takePart takes a part's share. Where there is none it waits, until ctx is over or somebody gives one back, and is
-// answered 503 then: public clients do not know Retry-After. Of those that wait, the namespace that has least is next.
+// takePart takes a part's share. Where there is none it waits, until that time or the end of ctx, and is answered 503
+// then: public clients do not know Retry-After. Of those that wait, the namespace that has least is next.
 // The caller calls release once.
-func (b *budget) takePart(ctx context.Context, namespace string) (release func(), err error) {
+func (b *budget) takePart(ctx context.Context, until time.Time, namespace string) (release func(), err error) {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
 	release = func() { b.givePart(namespace) }
 	b.mu.Lock()
 	if len(b.lines[namespace]) == 0 && b.tryPart(namespace) {

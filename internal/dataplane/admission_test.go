@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -17,17 +16,10 @@ func testBudget(t *testing.T, parts int, memory int64) *budget {
 	return newBudget(parts, memory, m)
 }
 
-// over is the context of a request that does not wait.
-func over() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}
-
 // takeAll takes parts for the namespace until it is refused.
-func takeAll(b *budget, namespace string) (releases []func()) {
+func takeAll(t *testing.T, b *budget, namespace string) (releases []func()) {
 	for {
-		release, err := b.takePart(over(), namespace)
+		release, err := b.takePart(t.Context(), time.Time{}, namespace)
 		if err != nil {
 			return releases
 		}
@@ -39,22 +31,22 @@ func takeAll(b *budget, namespace string) (releases []func()) {
 func TestFairBudget(t *testing.T) {
 	const places = 256
 	b := testBudget(t, places, places*partMemory)
-	flood := takeAll(b, "flood")
+	flood := takeAll(t, b, "flood")
 	if n := len(flood); n != places*3/4 {
 		t.Fatalf("a namespace alone got %d of %d places, want three quarters", n, places)
 	}
 	for _, namespace := range []string{"a", "b", "c"} {
-		if n := len(takeAll(b, namespace)); n == 0 {
+		if n := len(takeAll(t, b, namespace)); n == 0 {
 			t.Errorf("%s got nothing while another one floods", namespace)
 		}
 	}
 	for _, release := range flood[:places/2] {
 		release()
 	}
-	if _, err := b.takePart(over(), "flood"); err == nil && b.parts.held["flood"] > b.parts.held["a"]*2 {
+	if _, err := b.takePart(t.Context(), time.Time{}, "flood"); err == nil && b.parts.held["flood"] > b.parts.held["a"]*2 {
 		t.Error("the flooding namespace takes back what the others want")
 	}
-	if n := len(takeAll(b, "a")); n == 0 {
+	if n := len(takeAll(t, b, "a")); n == 0 {
 		t.Error("what the flooding namespace gave back is not for those that have less")
 	}
 	if b.parts.used > places || b.memory.used > places*partMemory {
@@ -66,11 +58,11 @@ func TestFairBudget(t *testing.T) {
 func TestBudgetForgets(t *testing.T) {
 	b := testBudget(t, 1, partMemory)
 	for range 3 {
-		release, err := b.takePart(over(), "a")
+		release, err := b.takePart(t.Context(), time.Time{}, "a")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.takePart(over(), "b"); err == nil {
+		if _, err := b.takePart(t.Context(), time.Time{}, "b"); err == nil {
 			t.Fatal("two parts in one place")
 		}
 		if _, err := b.takeRead("b"); err == nil {

@@ -95,7 +95,7 @@ func (s *Server) answerAgain(ctx context.Context, c *call, u *v1alpha1.Multipart
 		if err := c.admitSize(true, s.limitsOf(ctx, u, nil)); err != nil {
 			return err
 		}
-		if err := s.dropBody(c); err != nil {
+		if err := s.dropBody(ctx, c); err != nil {
 			return err
 		}
 	}

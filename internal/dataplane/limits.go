@@ -118,12 +118,8 @@ func (s *shares) giveRate(namespace, store string, size int64, now time.Time) {
 }
 
 // awaitRate holds the rates of the namespace against a body of size bytes: it waits as long as the request may, or answers 429.
-func (s *Server) awaitRate(c *call, store string, size int64, limits upload.Limits) error {
-	patience := time.Duration(0)
-	if deadline, ok := c.patience.Deadline(); ok {
-		patience = time.Until(deadline)
-	}
-	wait, err := s.shares.takeRate(c.file.Namespace, store, size, limits, s.opts.Clock.Now(), patience)
+func (s *Server) awaitRate(ctx context.Context, c *call, store string, size int64, limits upload.Limits) error {
+	wait, err := s.shares.takeRate(c.file.Namespace, store, size, limits, s.opts.Clock.Now(), time.Until(c.until))
 	if err != nil || wait == 0 {
 		return err
 	}
@@ -141,8 +137,8 @@ func (s *Server) awaitRate(c *call, store string, size int64, limits upload.Limi
 	case <-time.After(wait):
 		s.metrics.waits.WithLabelValues(waitServed).Inc()
 		return nil
-	case <-c.patience.Done():
-		return giveUp(context.Cause(c.patience))
+	case <-ctx.Done():
+		return giveUp(context.Cause(ctx))
 	}
 }
 
@@ -185,7 +181,7 @@ func (s *Server) admitLoad(ctx context.Context, c *call, u *v1alpha1.MultipartUp
 			return nil, err
 		}
 	}
-	if err := s.awaitRate(c, u.Status.StoreName, size, limits); err != nil {
+	if err := s.awaitRate(ctx, c, u.Status.StoreName, size, limits); err != nil {
 		release()
 		return nil, err
 	}

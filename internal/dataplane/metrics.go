@@ -73,18 +73,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "iotfile_progress_updates_total", Help: "Attempts to write status.progress, by result.",
 		}, []string{"result"}),
 	}
-	m.waiting = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "iotfile_waiting_requests", Help: "Requests that wait for a place, or for a store that is away for a moment. Nothing of their bodies is read.",
-	})
-	m.waitingLimit = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "iotfile_waiting_requests_limit", Help: "How many requests wait on this replica at most; more are refused at once.",
-	})
-	m.waits = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "iotfile_waits_total", Help: "Requests that had to wait for a place, or for a store that was away, by outcome (served, refused).",
-	}, []string{"outcome"})
-	for _, outcome := range []string{waitServed, waitRefused} {
-		m.waits.WithLabelValues(outcome)
-	}
+	m.addWaits()
 	for _, budget := range []string{budgetParts, budgetBuffers, budgetSearches, budgetLooks, budgetWaiting} {
 		m.rejected.WithLabelValues(budget) // from the start, or the first refusal would be no increase
 	}
@@ -106,6 +95,22 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m.waitingLimit = register(registerer, m.waitingLimit, &errs)
 	m.waits = register(registerer, m.waits, &errs)
 	return m, errors.Join(errs...)
+}
+
+// addWaits makes the metrics of requests that wait.
+func (m *metrics) addWaits() {
+	m.waiting = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "iotfile_waiting_requests", Help: "Requests that wait for a place, or for a store that is away for a moment. Nothing of their bodies is read.",
+	})
+	m.waitingLimit = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "iotfile_waiting_requests_limit", Help: "How many requests wait on this replica at most; more are refused at once.",
+	})
+	m.waits = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "iotfile_waits_total", Help: "Requests that had to wait for a place, or for a store that was away, by outcome (served, refused).",
+	}, []string{"outcome"})
+	for _, outcome := range []string{waitServed, waitRefused} {
+		m.waits.WithLabelValues(outcome)
+	}
 }
 
 func register[C prometheus.Collector](registerer prometheus.Registerer, c C, errs *[]error) C {

@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -34,8 +33,8 @@ type call struct {
 	// conditions are the others of a write.
 	conditions conditions
 	body       *inbound
-	// patience ends when the request may wait no longer for a place; nil for requests that do not wait.
-	patience context.Context //nolint:containedctx // it is that of the request
+	// until is when the request may wait no longer for a place; zero for requests that do not wait.
+	until time.Time
 	// digests is what the client announced of the body, nil if nothing.
 	digests  *digest.Set
 	response *response

@@ -131,8 +131,12 @@ func TestFileTag(t *testing.T) {
 		header, tag string
 		want        int
 	}{
-		{"If-Match", second, 200}, {"If-Match", first, 412}, {"If-Match", `"` + second + `"`, 200}, {"If-Match", "0", 200},
-		{"If-None-Match", second, 304}, {"If-None-Match", first, 200},
+		{"If-Match", second, 200},
+		{"If-Match", first, 412},
+		{"If-Match", `"` + second + `"`, 200},
+		{"If-Match", "0", 200},
+		{"If-None-Match", second, 304},
+		{"If-None-Match", first, 200},
 	} {
 		s.want(s.get(s.path("x"), c.header, c.tag), c.want)
 	}

@@ -112,7 +112,7 @@ func (s *Server) stream(ctx context.Context, c *call, u *v1alpha1.MultipartUploa
 	if err != nil {
 		return filestore.Part{}, err
 	}
-	release, err := s.budget.takePart(c.patience, c.file.Namespace)
+	release, err := s.budget.takePart(ctx, c.until, c.file.Namespace)
 	if err != nil {
 		return filestore.Part{}, err
 	}

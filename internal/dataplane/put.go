@@ -57,7 +57,7 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 	case err != nil:
 		return err
 	case exists && file.Request == w.mark: // an earlier copy of this request was it
-		if err := s.dropBody(c); err != nil {
+		if err := s.dropBody(r.Context(), c); err != nil {
 			return err
 		}
 		return c.answerStored(file.Version)
@@ -65,10 +65,10 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 	if err := c.conditions.check(exists, file.Version, seen.Modified); err != nil {
 		return err
 	}
-	if err := s.awaitRate(c, at.fs.Name, c.body.length, upload.LimitsOf(at.fs)); err != nil {
+	if err := s.awaitRate(r.Context(), c, at.fs.Name, c.body.length, upload.LimitsOf(at.fs)); err != nil {
 		return err
 	}
-	release, err := s.budget.takePart(c.patience, c.file.Namespace)
+	release, err := s.budget.takePart(r.Context(), c.until, c.file.Namespace)
 	if err != nil {
 		return err
 	}
@@ -187,14 +187,6 @@ func (s *Server) store(ctx context.Context, c *call, w *write) error {
 	return s.settle(ctx, c, w, err)
 }
 
-// blame is verdict, where why the end of the body was withheld is all that counts: object storage can only say that it ended.
-func (s *stream) blame(ctx context.Context, err error) error {
-	if s.refused != nil && !errors.As(s.refused, new(*answer)) {
-		return s.refused
-	}
-	return s.verdict(ctx, err)
-}
-
 // inTurn bounds the wait for a turn, which others have only while object storage works for them.
 func (s *Server) inTurn(ctx context.Context, wait func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.StartTimeout, errOutrun)
@@ -266,11 +258,11 @@ func untouched(err error) bool {
 
 // dropBody reads and drops a body that is not needed, at the price of a part in flight: a client that must send it to its end would else take the
 // success for a failure.
-func (s *Server) dropBody(c *call) error {
+func (s *Server) dropBody(ctx context.Context, c *call) error {
 	if !c.body.unread() {
 		return nil
 	}
-	release, err := s.budget.takePart(c.patience, c.file.Namespace)
+	release, err := s.budget.takePart(ctx, c.until, c.file.Namespace)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -139,7 +140,7 @@ func (f *flow) stop(cause error) {
 		return
 	}
 	f.cause = cause
-	if !f.final || cause != errCompleting {
+	if !f.final || !errors.Is(cause, errCompleting) {
 		f.cut(cause)
 	}
 }

@@ -21,9 +21,9 @@ func (s *Server) handle(c *call, r *http.Request) error {
 	default:
 		return s.dispatch(c, r)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.opts.Patience)
+	c.until = time.Now().Add(s.opts.Patience)
+	ctx, cancel := context.WithDeadline(r.Context(), c.until)
 	defer cancel()
-	c.patience = ctx
 	err := s.dispatch(c, r)
 	if err == nil || !s.mayPass(c, err) || ctx.Err() != nil {
 		return err

@@ -37,7 +37,7 @@ type PartFile struct {
 }
 
 // Bytes is the sum of the parts' sizes.
-func (d UploadDir) Bytes() int64 {
+func (d *UploadDir) Bytes() int64 {
 	var sum int64
 	for _, p := range d.Parts {
 		sum += p.Size

@@ -106,7 +106,7 @@ func (d *disk) seen(t *testing.T, names map[string]string, keys ...string) strin
 }
 
 // halfway sends half of a part. finish sends the rest and returns the answer.
-func (d *disk) halfway(t *testing.T, ctx context.Context, key, id string) (finish func() error) {
+func (d *disk) halfway(ctx context.Context, t *testing.T, key, id string) (finish func() error) {
 	t.Helper()
 	const size = latePart
 	read, write := io.Pipe()
@@ -173,7 +173,7 @@ func TestUploadDirs(t *testing.T) {
 func TestUploadDirsLatePart(t *testing.T) {
 	onEachDisk(t, func(t *testing.T, d *disk) {
 		id := d.open(t, "late")
-		finish := d.halfway(t, t.Context(), "late", id)
+		finish := d.halfway(t.Context(), t, "late", id)
 		if err := d.core.AbortMultipartUpload(t.Context(), diskBucket, "late", id); err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +224,7 @@ func TestTempFiles(t *testing.T) {
 		}
 		named := d.Kind == StoreMinIO
 		ctx, cut := context.WithCancel(t.Context())
-		finish := d.halfway(t, ctx, "cut", id)
+		finish := d.halfway(ctx, t, "cut", id)
 		if files, err := d.TempFiles(diskBucket); err == nil && len(files) > 0 && !named {
 			t.Skip("this file system has no files without a name, and versitygw removes none of the others")
 		}
@@ -234,7 +234,7 @@ func TestTempFiles(t *testing.T) {
 			t.Error("a part that was cut is acknowledged")
 		}
 		sees("after the cut", false)
-		finish = d.halfway(t, t.Context(), "cut", id)
+		finish = d.halfway(t.Context(), t, "cut", id)
 		if err := d.process.kill(); err != nil {
 			t.Fatal(err)
 		}
