@@ -203,8 +203,9 @@ func TestUploadDirsLatePart(t *testing.T) {
 	})
 }
 
-// TestTempFiles: a body that is cut leaves nothing. One that was under way when the store was
-// killed leaves, where the store writes files with names, what the store removes at its next start.
+// TestTempFiles: a body that is cut leaves nothing. One that the store refuses for its digest, or that
+// was under way when it was killed, leaves, where it writes files with names, what it removes at its
+// next start.
 func TestTempFiles(t *testing.T) {
 	onEachDisk(t, func(t *testing.T, d *disk) {
 		id := d.open(t, "cut")
@@ -234,6 +235,12 @@ func TestTempFiles(t *testing.T) {
 			t.Error("a part that was cut is acknowledged")
 		}
 		sees("after the cut", false)
+		_, err := d.core.PutObjectPart(t.Context(), diskBucket, "cut", id, 1, strings.NewReader("what"), 4,
+			minio.PutObjectPartOptions{Md5Base64: "1B2M2Y8AsgTpgAmY7PhCfg==", DisableContentSha256: true})
+		if minio.ToErrorResponse(err).Code != "BadDigest" {
+			t.Errorf("a part with another digest is answered with %v", err)
+		}
+		sees("after the refusal", named)
 		finish = d.halfway(t.Context(), t, "cut", id)
 		if err := d.process.kill(); err != nil {
 			t.Fatal(err)
