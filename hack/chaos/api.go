@@ -26,6 +26,8 @@ type call struct {
 	body      *content
 	// cut has the client hang up after so many bytes of the body, 0 for never.
 	cut int64
+	// stall has the client pause in the middle of the body.
+	stall time.Duration
 }
 
 // reply is how a call came out.
@@ -131,6 +133,9 @@ func (c *caller) send(ctx context.Context, f *file, replica int, what call) (*ht
 	var body io.Reader
 	if what.body != nil {
 		body = what.body.reader()
+		if what.stall > 0 {
+			body = io.MultiReader(io.LimitReader(body, what.body.size/2), &pause{ctx, what.stall}, body)
+		}
 		if what.cut > 0 {
 			body = &cutBody{ReadCloser: io.NopCloser(body), left: what.cut}
 		}
@@ -147,6 +152,19 @@ func (c *caller) send(ctx context.Context, f *file, replica int, what call) (*ht
 	}
 	req.Header.Set("Authorization", "Bearer "+c.world.token)
 	return c.client.Do(req)
+}
+
+// pause is a reader of nothing that takes its time.
+type pause struct {
+	ctx   context.Context
+	lasts time.Duration
+}
+
+func (p *pause) Read([]byte) (int, error) {
+	if err := sleep(p.ctx, p.lasts); err != nil {
+		return 0, err
+	}
+	return 0, io.EOF
 }
 
 // summary is an answer in few words.

@@ -181,6 +181,16 @@ func (l *ledger) add(f *file) *file {
 	return f
 }
 
+// at is the file of a key, nil if there is none.
+func (l *ledger) at(key string) *file {
+	for _, f := range l.all() {
+		if f.key() == key {
+			return f
+		}
+	}
+	return nil
+}
+
 func (l *ledger) all() []*file {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -111,7 +111,7 @@ func (w *world) run(ctx context.Context, s settings) error {
 		return err
 	}
 	title := fmt.Sprintf("%s, seed %d, %s", s.store, s.seed, s.duration)
-	fmt.Fprint(io.MultiWriter(w.report.out, w.report.log), w.report.table(title), "| at rest | ", w.atRest, " |\n\n")
+	fmt.Fprint(io.MultiWriter(w.report.out, w.report.log), w.report.table(title), "| on the store's disk | ", w.onDisk, " |\n| at rest | ", w.atRest, " |\n\n")
 	if n := len(w.report.violations); n > 0 {
 		// Again, and last: of a run elsewhere there may be no more than the end of what it printed.
 		fmt.Fprintln(w.report.out, strings.Join(w.report.violations, "\n\n")+"\n")

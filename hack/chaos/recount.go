@@ -23,13 +23,15 @@ func (w *world) recount(ctx context.Context, before []holding) error {
 	}
 	must := func(what string, err error) {
 		if err != nil {
-			w.report.violation(fmt.Sprintf("seed %d, %s: %s: %v", w.seed, w.kind, what, err))
+			w.violated(nil, "%s: %v", what, err)
 		}
 	}
 	w.report.say("waiting until nothing is under way")
 	must("uploads that do not come to an end", w.until(ctx, settleLimit, func() error { return w.settled(ctx) }))
 	w.report.say("comparing open uploads with records")
 	must("open uploads", w.until(ctx, settleLimit, func() error { return w.compareUploads(ctx) }))
+	w.report.say("comparing the store's disk with records")
+	must("the store's disk", w.compareDisk(ctx))
 	w.compareLeft(ctx)
 	w.report.say("comparing %d files with the ledger", len(w.ledger.all()))
 	must("files", w.compareFiles(ctx))

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
 // removeAll deletes all records, as kubectl would: none may stay, held by its finalizer, and nothing in object storage but files.
@@ -23,9 +25,11 @@ func (w *world) removeAll(ctx context.Context) error {
 			u := records[0]
 			return fmt.Errorf("%d records stay, such as %s, with the finalizers %v: %v", len(records), u.Name, u.Finalizers, u.Status.Conditions)
 		}
-		open, err := w.openUploads(ctx)
-		if err == nil && len(open) > 0 {
-			err = fmt.Errorf("%d uploads are open in object storage: %v", len(open), open)
+		stray, err := w.strayUploads(ctx)
+		for _, d := range stray {
+			if !slices.ContainsFunc(w.stray, func(known devcluster.UploadDir) bool { return known.ID == d.ID }) {
+				return fmt.Errorf("%d uploads are on the store's disk, such as %s", len(stray), describeUpload(d))
+			}
 		}
 		return err
 	})

@@ -35,6 +35,9 @@ type world struct {
 	report *report
 	ledger *ledger
 	atRest string // what the operators held when last looked at
+	// onDisk is what the store's disk held when last looked at, stray what of it no open record owned.
+	onDisk string
+	stray  []devcluster.UploadDir
 
 	plane      *devcluster.ControlPlane
 	store      *devcluster.ObjectStore
@@ -169,9 +172,13 @@ func (w *world) stop() error {
 	return errors.Join(errs...)
 }
 
-// violated records a violation with the story of the file.
+// violated records a violation with the story of the file, if it is known of one.
 func (w *world) violated(f *file, format string, args ...any) {
-	w.report.violation(fmt.Sprintf("seed %d, %s: ", w.seed, w.kind) + fmt.Sprintf(format, args...) + "\n  " + f.story())
+	text := fmt.Sprintf("seed %d, %s: ", w.seed, w.kind) + fmt.Sprintf(format, args...)
+	if f != nil {
+		text += "\n  " + f.story()
+	}
+	w.report.violation(text)
 }
 
 // until polls until check is content, and gives its last complaint when it has not been for so long.
