@@ -10,21 +10,36 @@ import (
 
 // TestPlan: the seed is the plan, and a short one has every kind of torment.
 func TestPlan(t *testing.T) {
-	one := newPlan(7, 90*time.Second)
-	if one.String() != newPlan(7, 90*time.Second).String() {
+	of := func(seed uint64, length time.Duration) plan { return newPlan(seed, length, wild, meanGap) }
+	one := of(7, 90*time.Second)
+	if one.String() != of(7, 90*time.Second).String() {
 		t.Error("the same seed gives another plan")
 	}
-	if one.String() == newPlan(8, 90*time.Second).String() {
+	if one.String() == of(8, 90*time.Second).String() {
 		t.Error("another seed gives the same plan")
 	}
 	kinds := map[string]bool{}
-	for _, e := range newPlan(7, 5*time.Minute) {
+	for _, e := range of(7, 5*time.Minute) {
 		kinds[e.kind] = true
 	}
 	for _, kind := range append([]string{"kill", "terminate", "pause", "restart store", "restart API server", "restart etcd", faultLatency, faultReset, faultSilence, faultCut}, httpFaults...) {
 		if !kinds[kind] {
 			t.Errorf("5 minutes have no %q", kind)
 		}
+	}
+}
+
+// TestMildPlan: nothing comes to the public client that is beyond its patience.
+func TestMildPlan(t *testing.T) {
+	kinds := map[string]bool{}
+	for _, e := range newPlan(7, 5*time.Minute, mild, mildGap) {
+		kinds[e.kind] = true
+		if e.lasts > 3*time.Second || e.fault != "" || e.share != 0 {
+			t.Errorf("%s is not mild", e)
+		}
+	}
+	if len(kinds) != 3 || !kinds["kill"] || !kinds["terminate"] || !kinds["restart store"] {
+		t.Errorf("5 minutes have %v", kinds)
 	}
 }
 

@@ -43,7 +43,7 @@ func main() {
 	flag.DurationVar(&s.duration, "duration", 5*time.Minute, "how long to torment; bringing up, healing and recounting come on top, and are bounded, too")
 	flag.Uint64Var(&s.seed, "seed", 0, "of the plan; 0 for any")
 	flag.StringVar(&s.store, "store", string(devcluster.StoreVersityGW), "object store: versitygw or minio")
-	flag.IntVar(&s.clients, "clients", 12, "how many clients")
+	flag.IntVar(&s.clients, "clients", 12, "how many clients, at most 100")
 	flag.StringVar(&s.logs, "logs", filepath.Join("bin", "chaos"), "directory that keeps the logs when something is violated")
 	flag.BoolVar(&s.printed, "plan", false, "print the plan of the seed, and do nothing")
 	flag.Parse()
@@ -51,7 +51,7 @@ func main() {
 		s.seed = uint64(rand.Uint32())
 	}
 	if s.printed {
-		fmt.Print(newPlan(s.seed, s.duration))
+		fmt.Print(newPlan(s.seed, s.duration, wild, meanGap))
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -65,7 +65,7 @@ func main() {
 
 // run makes a directory for everything, and leaves of it only the logs, and those only when something went wrong.
 func run(ctx context.Context, s settings) (err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.duration+20*time.Minute, errors.New("the run does not end by itself"))
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*s.duration+25*time.Minute, errors.New("the run does not end by itself"))
 	defer cancel()
 	dir, err := os.MkdirTemp("", "iotfile-chaos-")
 	if err != nil {
@@ -91,7 +91,7 @@ func run(ctx context.Context, s settings) (err error) {
 }
 
 func (w *world) run(ctx context.Context, s settings) error {
-	p := newPlan(s.seed, s.duration)
+	p := newPlan(s.seed, s.duration, wild, meanGap)
 	w.report.say("seed %d, store %s: %d torments in %s, %d clients", s.seed, s.store, len(p), s.duration, s.clients)
 	fmt.Fprint(w.report.log, p)
 	if err := w.build(ctx); err != nil {
@@ -105,7 +105,10 @@ func (w *world) run(ctx context.Context, s settings) error {
 		return err
 	}
 	w.report.say("the torment begins")
-	w.live(ctx, s, p)
+	w.live(ctx, s.duration, func(ctx context.Context) { w.torment(ctx, p) }, w.clients(s, 0))
+	if err := w.livePublic(ctx, s); err != nil {
+		return err
+	}
 	w.report.say("all is healed, and all clients are gone")
 	if err := w.recount(ctx, before); err != nil {
 		return err
@@ -122,33 +125,47 @@ func (w *world) run(ctx context.Context, s settings) error {
 
 // warmUp has a client use each replica, and gives what they hold then.
 func (w *world) warmUp(ctx context.Context) ([]holding, error) {
-	c := newUser(w, w.seed, 99, nil)
+	c := newUser(w, w.seed, 999, nil)
 	for range 4 {
 		c.own(ctx)
 	}
 	return w.holdings(ctx)
 }
 
-// live has the clients live and the tormentor torment, and returns when both are done.
-func (w *world) live(ctx context.Context, s settings, p plan) {
-	torment, over := context.WithTimeout(ctx, s.duration)
-	defer over()
-	hard, cancel := context.WithTimeout(ctx, s.duration+3*time.Minute)
-	defer cancel()
+// resident is whoever lives in the world: until torment is done, and what has been begun until hard is.
+type resident interface {
+	live(torment, hard context.Context)
+}
+
+// clients are the users of an act, each with a number of its own. Half of them share files.
+func (w *world) clients(s settings, act int) []resident {
 	var shared []*file
 	for i := range 2 {
-		shared = append(shared, w.ledger.add(&file{entity: fmt.Sprintf("%032x", 1), path: fmt.Sprintf("shared/%d.bin", i), shared: true}))
+		shared = append(shared, w.ledger.add(&file{entity: fmt.Sprintf("%032x", 1), path: fmt.Sprintf("shared/%d-%d.bin", act, i), shared: true}))
 	}
-	var living sync.WaitGroup
+	var out []resident
 	for i := range s.clients {
 		var f *file
 		if i%2 == 0 {
 			f = shared[(i/2)%len(shared)]
 		}
-		living.Go(func() { newUser(w, s.seed, i, f).live(torment, hard) })
+		out = append(out, newUser(w, s.seed, 100*act+i, f))
 	}
-	w.torment(torment, p)
-	_ = sleep(torment, s.duration)
+	return out
+}
+
+// live has the clients live and a tormentor torment, and returns when both are done.
+func (w *world) live(ctx context.Context, length time.Duration, torment func(context.Context), clients []resident) {
+	tormented, over := context.WithTimeout(ctx, length)
+	defer over()
+	hard, cancel := context.WithTimeout(ctx, length+3*time.Minute)
+	defer cancel()
+	var living sync.WaitGroup
+	for _, c := range clients {
+		living.Go(func() { c.live(tormented, hard) })
+	}
+	torment(tormented)
+	_ = sleep(tormented, length)
 	w.report.say("the torment is over")
 	living.Wait()
 }

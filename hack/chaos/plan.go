@@ -62,12 +62,13 @@ func (p plan) String() string {
 // Pauses between events, and the time at either end without one.
 const (
 	meanGap  = 2200 * time.Millisecond
+	mildGap  = 4 * time.Second
 	quiet    = 3 * time.Second
 	leaseFor = 8 * time.Second
 )
 
 // newPlan deals the events from a deck that holds each kind at least once, and is shuffled anew when it is empty: so a short run has all of them, too.
-func newPlan(seed uint64, length time.Duration) plan {
+func newPlan(seed uint64, length time.Duration, cards []card, gap time.Duration) plan {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	var out plan
 	var deck []card
@@ -81,7 +82,7 @@ func newPlan(seed uint64, length time.Duration) plan {
 		deck = deck[1:]
 		e.at, e.lasts = at, min(e.lasts, length-at)
 		out = append(out, e)
-		at += time.Duration((0.4 + 1.2*rng.Float64()) * float64(meanGap))
+		at += time.Duration((0.4 + 1.2*rng.Float64()) * float64(gap))
 	}
 	return out
 }
@@ -89,14 +90,19 @@ func newPlan(seed uint64, length time.Duration) plan {
 // card makes an event.
 type card struct{ deal func(*rand.Rand) event }
 
-var cards = slices.Concat(
+// wild are the torments that nothing but patience survives.
+var wild = slices.Concat(
 	// Without a leader no upload is opened or completed: too many of these, and there is little left to torment.
 	process("kill", 2, 0, 3*time.Second), process("terminate", 2, 0, 3*time.Second), process("pause", 1, leaseFor+2*time.Second, 16*time.Second),
 	process("kill leader", 1, 0, 3*time.Second), process("pause leader", 1, leaseFor+2*time.Second, 16*time.Second),
-	server("restart store", 1), server("restart API server", 1), server("restart etcd", 1),
+	server("restart store", 1, 4*time.Second), server("restart API server", 1, 4*time.Second), server("restart etcd", 1, 4*time.Second),
 	connections(),
 	requests(store, httpFaults), requests(0, httpFaults),
 )
+
+// mild are those that lie within the patience of the public client, one at a time: an operator
+// ends, or the store is away for less than the operator waits for it.
+var mild = slices.Concat(process("kill", 1, 0, 3*time.Second), process("kill leader", 1, 0, 3*time.Second), process("terminate", 1, 0, 3*time.Second), server("restart store", 2, 3*time.Second))
 
 // process is an event of an operator process.
 func process(kind string, copies int, shortest, longest time.Duration) []card {
@@ -112,9 +118,9 @@ func process(kind string, copies int, shortest, longest time.Duration) []card {
 }
 
 // server is a restart: for so long nobody is there.
-func server(kind string, copies int) []card {
+func server(kind string, copies int, longest time.Duration) []card {
 	return slices.Repeat([]card{{func(rng *rand.Rand) event {
-		return event{kind: kind, target: store, lasts: between(rng, 0, 4*time.Second)}
+		return event{kind: kind, target: store, lasts: between(rng, 0, longest)}
 	}}}, copies)
 }
 

@@ -15,12 +15,16 @@ type report struct {
 	log io.Writer // everything
 	out io.Writer // what people watch
 
-	mu         sync.Mutex
-	began      time.Time
-	events     map[string]int            // by kind
-	hit        map[string]int            // requests that a fault of HTTP has hit, by kind
-	answers    map[string]map[string]int // by operation and class
-	counts     map[string]int
+	mu      sync.Mutex
+	began   time.Time
+	events  map[string]int            // by kind
+	hit     map[string]int            // requests that a fault of HTTP has hit, by kind
+	answers map[string]map[string]int // by operation and class
+	counts  map[string]int
+	public  struct {
+		uploads, lost int
+		longest       time.Duration
+	}
 	violations []string
 }
 
@@ -56,6 +60,17 @@ func (r *report) fault(kind string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.hit[kind]++
+}
+
+// uploaded counts an upload of the public client.
+func (r *report) uploaded(good bool, took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.public.uploads++
+	if !good {
+		r.public.lost++
+	}
+	r.public.longest = max(r.public.longest, took)
 }
 
 func (r *report) answered(op string, a reply) {
@@ -102,6 +117,7 @@ func (r *report) table(title string) string {
 		row("answers to "+op, "%s", list(r.answers[op]))
 	}
 	row("acknowledged", "%s", list(r.counts))
+	row("public client", "%d uploads, %d lost; the longest took %s", r.public.uploads, r.public.lost, r.public.longest)
 	row("violations", "%d", len(r.violations))
 	return b.String()
 }

@@ -25,6 +25,44 @@ func (w *world) torment(ctx context.Context, p plan) {
 	events.Wait()
 }
 
+// tormentInTurn carries out a plan one event after the other: the next one comes when all has been
+// well again for a while.
+func (w *world) tormentInTurn(ctx context.Context, p plan) {
+	began := time.Now()
+	for i, e := range p {
+		if sleep(ctx, e.at-time.Since(began)) != nil {
+			return
+		}
+		fmt.Fprintf(w.report.log, "%s mild event %d: %s\n", time.Now().Format("15:04:05.000"), i, e)
+		err := w.inflict(ctx, e, i)
+		if err == nil {
+			err = w.until(ctx, settleLimit, func() error { return w.well(ctx) })
+		}
+		if err != nil && ctx.Err() == nil {
+			w.report.say("event %d (%s): %v", i, e, err)
+		}
+		if sleep(ctx, quiet) != nil {
+			return
+		}
+	}
+}
+
+// well says what is missing: all replicas run, and one leads.
+func (w *world) well(ctx context.Context) error {
+	leaders := 0.0
+	for _, r := range w.replicas {
+		metrics, err := scrape(ctx, r.current())
+		if err != nil {
+			return err
+		}
+		leaders += metrics["leader_election_master_status"]
+	}
+	if leaders != 1 {
+		return fmt.Errorf("%.0f replicas lead", leaders)
+	}
+	return nil
+}
+
 // inflict carries out one event and undoes it.
 func (w *world) inflict(ctx context.Context, e event, number int) error {
 	switch e.kind {
@@ -32,11 +70,14 @@ func (w *world) inflict(ctx context.Context, e event, number int) error {
 		return w.inflictProcess(ctx, e)
 	case "restart store":
 		return w.restart(ctx, &w.storeLock, e, func() error {
+			began := time.Now()
 			if err := w.store.Stop(); err != nil {
 				return err
 			}
 			_ = sleep(ctx, e.lasts)
-			return w.store.Restart(context.WithoutCancel(ctx))
+			err := w.store.Restart(context.WithoutCancel(ctx))
+			fmt.Fprintf(w.report.log, "the store is back after %s\n", time.Since(began))
+			return err
 		})
 	case "restart API server":
 		return w.restart(ctx, &w.planeLock, e, func() error { return w.plane.RestartAPIServer(context.WithoutCancel(ctx), e.lasts) })

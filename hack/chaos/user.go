@@ -180,8 +180,9 @@ func (c *user) conclude(f *file, a *attempt, got reply) bool {
 	return got.acked()
 }
 
-// read downloads a file and compares it with what the ledger says.
-func (c *user) read(ctx context.Context, f *file) {
+// read downloads a file and compares it with what the ledger says. It reports whether nothing was
+// wrong with it.
+func (c *user) read(ctx context.Context, f *file) (good bool) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for tries := 0; tries < 8; tries++ {
@@ -190,15 +191,16 @@ func (c *user) read(ctx context.Context, f *file) {
 		case err == nil && !seen:
 			_ = sleep(ctx, time.Duration(c.dice()*float64(2*time.Second)))
 			continue
-		case err != nil:
-			c.world.violated(f, "read: %v", err)
-		case f.shared:
-		default:
-			if err := f.judge(a); err != nil {
-				c.world.violated(f, "read: %v", err)
-			}
+		case err == nil && f.shared:
+			return true
+		case err == nil:
+			err = f.judge(a)
 			f.saw(a)
 		}
-		return
+		if err != nil {
+			c.world.violated(f, "read: %v", err)
+		}
+		return err == nil
 	}
+	return true
 }
