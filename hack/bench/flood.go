@@ -23,11 +23,19 @@ type tenant struct {
 	client *http.Client
 }
 
-// floodPhase is what was measured of the neighbour while something else went on.
+// quietTenant is somebody whose work is measured.
+type quietTenant interface {
+	// work goes on for a time, and returns when what it has begun has ended.
+	work(ctx context.Context, length time.Duration) error
+}
+
+// floodPhase is what was measured of a quiet tenant while something else went on.
 type floodPhase struct {
-	name      string
-	flood     *flood // nil for none
+	name  string
+	flood *flood // nil for none
+	// One of them works.
 	neighbour *neighbour
+	public    *public
 	// cores are how many of them the operator, its store and this program kept busy.
 	cores [3]float64
 }
@@ -42,32 +50,50 @@ func measureFlood(ctx context.Context, b *bed, s settings) error {
 	if err != nil {
 		return err
 	}
-	warm := &floodPhase{name: "warm-up"}
-	if err := warm.run(ctx, b, quiet, floodRest); err != nil {
+	warm := &floodPhase{name: "warm-up", neighbour: newNeighbour(quiet, "warm-up")}
+	if err := warm.run(ctx, b, warm.neighbour, floodRest); err != nil {
 		return err
 	}
-	phases := []*floodPhase{
-		{name: "alone"},
-		{name: "beside parts straight to the store", flood: newFlood(loud, func(f *flood, ctx context.Context) ([]func(context.Context), error) {
+	phases := floods(loud)
+	phases = slices.Insert(phases, 1, &floodPhase{
+		name: "beside parts straight to the store", flood: newFlood(loud, func(f *flood, ctx context.Context) ([]func(context.Context), error) {
 			return f.straight(ctx, b.stores[0])
-		})},
-		{name: "beside parts", flood: newFlood(loud, (*flood).parts)},
-		{name: "beside starts and aborts", flood: newFlood(loud, (*flood).starts)},
-		{name: "beside slow bodies", flood: newFlood(loud, (*flood).slowBodies)},
-	}
+		}),
+	})
 	for _, p := range phases {
-		fmt.Fprintf(os.Stderr, "  %s: %s\n", p.name, s.phase)
-		if err := p.run(ctx, b, quiet, s.phase); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
-		if err := sleep(ctx, floodRest); err != nil {
+		p.neighbour = newNeighbour(quiet, strings.ReplaceAll(p.name, " ", "-"))
+		if err := p.measure(ctx, b, p.neighbour, s.phase); err != nil {
 			return err
 		}
+	}
+	public, err := measurePublic(ctx, b, floods(loud), s)
+	if err != nil {
+		return err
 	}
 	fmt.Printf("\n%s; load average %s. %d files a second of two parts of 5 MiB; each phase %s. The floods: parts on %d connections, starts and aborts on %d, bodies of %d bytes a second on %d.\n",
 		machine(), loadAverage(), neighbourRate, s.phase, partConnections, startConnections, slowBytes, slowConnections)
 	printFlood(phases)
+	printPublic(public)
 	return nil
+}
+
+// floods are a phase without any, and one with each.
+func floods(loud *tenant) []*floodPhase {
+	return []*floodPhase{
+		{name: "alone"},
+		{name: "beside parts", flood: newFlood(loud, (*flood).parts)},
+		{name: "beside starts and aborts", flood: newFlood(loud, (*flood).starts)},
+		{name: "beside slow bodies", flood: newFlood(loud, (*flood).slowBodies)},
+	}
+}
+
+// measure runs the phase, and has all rest after it.
+func (p *floodPhase) measure(ctx context.Context, b *bed, who quietTenant, length time.Duration) error {
+	fmt.Fprintf(os.Stderr, "  %s: %s\n", p.name, length)
+	if err := p.run(ctx, b, who, length); err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
+	return sleep(ctx, floodRest)
 }
 
 // tenant makes a namespace, and a token for it.
@@ -79,8 +105,8 @@ func (b *bed) tenant(ctx context.Context, name string, connections int) (*tenant
 	return b.tenantOf(ctx, c, b.stores[0], name, connections)
 }
 
-// run has the neighbour work for a time, beside the flood if there is one. The flood goes on until the last of the neighbour's files is done.
-func (p *floodPhase) run(ctx context.Context, b *bed, quiet *tenant, length time.Duration) error {
+// run has somebody work for a time, beside the flood if there is one. The flood goes on until all that was begun has ended.
+func (p *floodPhase) run(ctx context.Context, b *bed, who quietTenant, length time.Duration) error {
 	pids := []int{b.system.Operator.PID(), b.stores[0].pid, os.Getpid()}
 	var before [3]float64
 	for i, pid := range pids {
@@ -97,8 +123,7 @@ func (p *floodPhase) run(ctx context.Context, b *bed, quiet *tenant, length time
 			return err
 		}
 	}
-	p.neighbour = newNeighbour(quiet, strings.ReplaceAll(p.name, " ", "-"))
-	err := p.neighbour.work(ctx, length)
+	err := who.work(ctx, length)
 	for i, pid := range pids {
 		used, cpuErr := cpuOfProcess(pid)
 		if err == nil {
@@ -112,15 +137,30 @@ func (p *floodPhase) run(ctx context.Context, b *bed, quiet *tenant, length time
 	return err
 }
 
-// printFlood prints two tables: how long the neighbour's requests took, and what else went on.
-func printFlood(phases []*floodPhase) {
-	line := func(name string, cell func(*floodPhase) string) {
-		fmt.Printf("| %s |", name)
-		for _, p := range phases {
-			fmt.Printf(" %s |", cell(p))
-		}
-		fmt.Println()
+// answers are those that the flood has got.
+func (p *floodPhase) answers() string {
+	if p.flood == nil {
+		return "–"
 	}
+	var cells []string
+	for _, class := range slices.Sorted(maps.Keys(p.flood.answers)) {
+		cells = append(cells, fmt.Sprintf("%s: %d", class, p.flood.answers[class]))
+	}
+	return strings.Join(cells, ", ")
+}
+
+// printLine prints a row with a cell for each phase.
+func printLine(phases []*floodPhase, name string, cell func(*floodPhase) string) {
+	fmt.Printf("| %s |", name)
+	for _, p := range phases {
+		fmt.Printf(" %s |", cell(p))
+	}
+	fmt.Println()
+}
+
+// printFlood prints how long the neighbour's requests took, and what else went on.
+func printFlood(phases []*floodPhase) {
+	line := func(name string, cell func(*floodPhase) string) { printLine(phases, name, cell) }
 	fmt.Println()
 	line("p50 / p99 in ms", func(p *floodPhase) string { return p.name })
 	fmt.Println("|---" + strings.Repeat("|--:", len(phases)) + "|")
@@ -139,16 +179,7 @@ func printFlood(phases []*floodPhase) {
 	for i, process := range []string{"operator", "object store", "this program"} {
 		line("cores busy: "+process, func(p *floodPhase) string { return fmt.Sprintf("%.2f", p.cores[i]) })
 	}
-	line("answers to the flood", func(p *floodPhase) string {
-		if p.flood == nil {
-			return "–"
-		}
-		var cells []string
-		for _, class := range slices.Sorted(maps.Keys(p.flood.answers)) {
-			cells = append(cells, fmt.Sprintf("%s: %d", class, p.flood.answers[class]))
-		}
-		return strings.Join(cells, ", ")
-	})
+	line("answers to the flood", (*floodPhase).answers)
 	for _, p := range phases {
 		if len(p.neighbour.failures) > 0 {
 			fmt.Printf("\nThe first failure %s: %v\n", p.name, p.neighbour.failures[0])

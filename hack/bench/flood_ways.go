@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -86,9 +87,9 @@ func (f *flood) put(ctx context.Context, kind, url string, body []byte) {
 	f.count(ctx, fmt.Sprintf("%s %d", kind, status))
 }
 
-// open starts an upload for the flood to send to.
+// open starts an upload for the flood to send to. It stays open.
 func (f *flood) open(ctx context.Context, name string) (at string, err error) {
-	at = f.tenant.url + "/" + name
+	at = f.tenant.url + "/" + rand.Text() + "/" + name
 	_, err = request(ctx, f.tenant.client, http.MethodPut, at+"?upload=start", http.NoBody, 0, f.tenant.header)
 	return at, err
 }
