@@ -105,7 +105,8 @@ func (b *bed) tenant(ctx context.Context, name string, connections int) (*tenant
 	return b.tenantOf(ctx, c, b.stores[0], name, connections)
 }
 
-// run has somebody work for a time, beside the flood if there is one. The flood goes on until all that was begun has ended.
+// run has somebody work for a time, beside the flood if there is one. The flood goes on until all
+// that was begun has ended.
 func (p *floodPhase) run(ctx context.Context, b *bed, who quietTenant, length time.Duration) error {
 	pids := []int{b.system.Operator.PID(), b.stores[0].pid, os.Getpid()}
 	var before [3]float64

@@ -35,7 +35,8 @@ type public struct {
 	lost  []string  // why, of those that were given up, or came out as something else
 }
 
-// measurePublic has public clients work in phases of their own. It returns none where there is no Node.js.
+// measurePublic has public clients work in phases of their own. It returns none where there is no
+// Node.js.
 func measurePublic(ctx context.Context, b *bed, phases []*floodPhase, s settings) ([]*floodPhase, error) {
 	installed, err := mindconnect.Install(ctx)
 	if errors.Is(err, mindconnect.ErrNoNode) {

@@ -60,8 +60,8 @@ var errStray = errors.New("uploads without an owner")
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
-// strayUploads are the directories of uploads that no open record owns. That of a probe of the store
-// has another owner: the object by which a later probe finds what is left of one that died.
+// strayUploads are the directories of uploads that no open record owns. That of a probe of the
+// store has another owner: the object by which a later probe finds what is left of one that died.
 func (w *world) strayUploads(ctx context.Context) ([]devcluster.UploadDir, error) {
 	var keys []string
 	for _, f := range w.ledger.all() {

@@ -70,10 +70,8 @@ func (f *faults) draw() (kind string, dice float64) {
 // dawdle holds up, all the time and a little, one of two requests that make a file: between the look at what they replace and their
 // arrival is where races are lost. The plan has no part in it.
 func (f *faults) dawdle(req *http.Request) error {
-	query := req.URL.Query()
-	assembles := req.Method == http.MethodPost && query.Has("uploadId")
-	stores := req.Method == http.MethodPut && !query.Has("partNumber") && strings.HasPrefix(req.URL.Path, "/"+bucket+"/"+namespace+"/")
-	if !assembles && !stores {
+	stores := req.Method == http.MethodPut && !req.URL.Query().Has("partNumber") && strings.HasPrefix(req.URL.Path, "/"+bucket+"/"+namespace+"/")
+	if !stores && !assembles(req) {
 		return nil
 	}
 	f.mu.Lock()

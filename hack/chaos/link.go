@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"sync"
 )
 
 // link is the way from an operator to a server: a wire, then a proxy.
@@ -46,8 +48,48 @@ func (l *link) suffer(ctx context.Context, e event, number int) {
 	_ = sleep(ctx, e.lasts)
 }
 
-// storeTransport is how the proxy reaches the object store.
-func storeTransport() http.RoundTripper {
+// gate is how the proxy reaches the object store. While it is locked, no completion of an upload
+// goes through, and none is in flight. A store that is ended in the middle of one may lose the
+// upload (MinIO), or keep its parts where nobody can remove them (versitygw): no operator can help
+// that.
+type gate struct {
+	sync.RWMutex
+	http.Transport
+}
+
+func newGate() *gate {
 	// A connection kept over a restart of the store would add failures that nobody has planned.
-	return &http.Transport{DisableKeepAlives: true, DisableCompression: true}
+	return &gate{Transport: http.Transport{DisableKeepAlives: true, DisableCompression: true}}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !assembles(req) {
+		return g.Transport.RoundTrip(req)
+	}
+	g.RLock()
+	res, err := g.Transport.RoundTrip(req)
+	if err != nil {
+		g.RUnlock()
+		return nil, err
+	}
+	// The answer may begin before the completion has ended.
+	res.Body = &released{ReadCloser: res.Body, release: sync.OnceFunc(g.RUnlock)}
+	return res, nil
+}
+
+// assembles reports whether a request to the store completes an upload.
+func assembles(req *http.Request) bool {
+	return req.Method == http.MethodPost && req.URL.Query().Has("uploadId")
+}
+
+// released is a body that gives something back when it is closed.
+type released struct {
+	io.ReadCloser
+	release func()
+}
+
+func (r *released) Close() error {
+	defer r.release()
+	return r.ReadCloser.Close()
 }

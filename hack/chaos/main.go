@@ -132,7 +132,8 @@ func (w *world) warmUp(ctx context.Context) ([]holding, error) {
 	return w.holdings(ctx)
 }
 
-// resident is whoever lives in the world: until torment is done, and what has been begun until hard is.
+// resident is whoever lives in the world: until torment is done, and what has been begun until hard
+// is.
 type resident interface {
 	live(torment, hard context.Context)
 }

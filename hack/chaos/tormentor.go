@@ -70,12 +70,15 @@ func (w *world) inflict(ctx context.Context, e event, number int) error {
 		return w.inflictProcess(ctx, e)
 	case "restart store":
 		return w.restart(ctx, &w.storeLock, e, func() error {
+			w.gate.Lock()
 			began := time.Now()
-			if err := w.store.Stop(); err != nil {
+			err := w.store.Stop()
+			w.gate.Unlock()
+			if err != nil {
 				return err
 			}
 			_ = sleep(ctx, e.lasts)
-			err := w.store.Restart(context.WithoutCancel(ctx))
+			err = w.store.Restart(context.WithoutCancel(ctx))
 			fmt.Fprintf(w.report.log, "the store is back after %s\n", time.Since(began))
 			return err
 		})

@@ -31,7 +31,7 @@ func (c *user) upload(ctx context.Context, f *file, base int64) {
 	}
 	switch d := c.dice(); {
 	case d < 0.7:
-		c.underWay(ctx, f, a, 0.2, func() {
+		c.inFlight(ctx, f, a, 0.2, func() {
 			if f.shared {
 				c.duel(ctx, f, base, func() { c.complete(ctx, f, a) })
 			} else {
@@ -39,7 +39,7 @@ func (c *user) upload(ctx context.Context, f *file, base int64) {
 			}
 		})
 	case d < 0.82 || f.shared:
-		c.underWay(ctx, f, a, 0.5, func() { c.abort(ctx, f, a) })
+		c.inFlight(ctx, f, a, 0.5, func() { c.abort(ctx, f, a) })
 	case d < 0.91:
 		f.settle(a, ended, false)
 		f.note("%s walks away; its upload is to expire", c.name)
@@ -125,16 +125,16 @@ func (c *caller) sendContent(ctx context.Context, f *file, a *attempt, p *piece,
 	return got.acked()
 }
 
-// underWay ends an upload, now and then while another attempt of its first part is in the middle of
-// its body, through any replica. What is answered to that is nobody's concern; nothing of it may be
-// left where the upload is not.
-func (c *user) underWay(ctx context.Context, f *file, a *attempt, share float64, end func()) {
+// inFlight ends an upload, now and then while another attempt of its first part is in flight through
+// any replica. What is answered to that attempt is nobody's concern; nothing of it may be left where
+// the upload is not.
+func (c *user) inFlight(ctx context.Context, f *file, a *attempt, share float64, end func()) {
 	if c.dice() >= share || len(a.pieces) == 0 {
 		end()
 		return
 	}
 	p, own := a.pieces[0], c.split()
-	body := content{name: fmt.Sprintf("%d/%s/under way", c.world.seed, a.id), size: p.acked.size}
+	body := content{name: fmt.Sprintf("%d/%s/in flight", c.world.seed, a.id), size: p.acked.size}
 	f.sent(p, body)
 	what := c.partCall(a, p, &body, 0)
 	what.stall = time.Duration((0.2 + own.dice()) * float64(time.Second))
@@ -143,8 +143,8 @@ func (c *user) underWay(ctx context.Context, f *file, a *attempt, share float64,
 		var out reply
 		replica := own.rng.IntN(replicas)
 		own.try(ctx, f, replica, what, &out)
-		f.note("%s part under way at %d: %s", own.name, replica, summary(out))
-		c.world.report.answered("part under way", out)
+		f.note("%s part in flight at %d: %s", own.name, replica, summary(out))
+		c.world.report.answered("part in flight", out)
 	})
 	_ = sleep(ctx, time.Duration(c.dice()*float64(200*time.Millisecond)))
 	end()

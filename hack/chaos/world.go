@@ -43,6 +43,7 @@ type world struct {
 	store      *devcluster.ObjectStore
 	planeLinks []*link // of each replica
 	storeLink  *link
+	gate       *gate // of the store
 	replicas   replicaSet
 	token      string // of the clients, good for longer than any run
 
@@ -79,7 +80,8 @@ func (w *world) build(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	p, err := newProxy(w.store.Endpoint, storeTransport(), nil, w.seed, func(kind string) { w.report.fault("store: " + kind) })
+	w.gate = newGate()
+	p, err := newProxy(w.store.Endpoint, w.gate, nil, w.seed, func(kind string) { w.report.fault("store: " + kind) })
 	if w.storeLink, err = join("store", p, err); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 //
 //	format.json                                   has the id of the deployment
 //	multipart/SHA256-OF-BUCKET/KEY/UPLOAD/xl.meta, DATA/part.NUMBER, DATA/part.NUMBER.meta
-//	tmp/BODY/…                                    bodies under way
+//	tmp/BODY/…                                    bodies in flight
 //	tmp/.trash/…                                  what is being deleted
 //	tmp-old/…                                     what tmp held at the last start, being deleted
 //

@@ -69,7 +69,7 @@ func (s *ObjectStore) UploadDirs(bucket string, keys ...string) ([]UploadDir, er
 	return dirs, err
 }
 
-// TempFiles are the files of bodies that the store has not taken: under way, cut, or left by a
+// TempFiles are the files of bodies that the store has not taken: in flight, cut, or left by a
 // store that was killed. Nobody can name them over S3. The store may be running or stopped.
 func (s *ObjectStore) TempFiles(bucket string) ([]TempFile, error) {
 	if s.Kind == StoreMinIO {

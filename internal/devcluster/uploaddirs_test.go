@@ -168,8 +168,8 @@ func TestUploadDirs(t *testing.T) {
 	})
 }
 
-// TestUploadDirsLatePart: a part that lands after the abort of its upload. versitygw keeps it, where
-// no listing shows it; MinIO refuses it.
+// TestUploadDirsLatePart: a part that lands after the abort of its upload. versitygw keeps it,
+// where no listing shows it; MinIO refuses it.
 func TestUploadDirsLatePart(t *testing.T) {
 	onEachDisk(t, func(t *testing.T, d *disk) {
 		id := d.open(t, "late")
@@ -188,7 +188,8 @@ func TestUploadDirsLatePart(t *testing.T) {
 			}
 			return
 		}
-		for _, key := range []string{"late", ""} { // known to the caller, and not: the mark of the key is gone
+		// Known to the caller, and not: the mark of the key is gone.
+		for _, key := range []string{"late", ""} {
 			dirs := d.uploads(t, key)
 			if err != nil || len(dirs) != 1 || dirs[0].ID != id || dirs[0].Key != key || dirs[0].Bytes() != latePart {
 				t.Errorf("the part is answered with %v, and there are %+v", err, dirs)
@@ -203,9 +204,9 @@ func TestUploadDirsLatePart(t *testing.T) {
 	})
 }
 
-// TestTempFiles: a body that is cut leaves nothing. One that the store refuses for its digest, or that
-// was under way when it was killed, leaves, where it writes files with names, what it removes at its
-// next start.
+// TestTempFiles: a body that is cut leaves nothing. One that the store refuses for its digest, or
+// that was in flight when it was killed, leaves, where it writes files with names, what it removes
+// at its next start.
 func TestTempFiles(t *testing.T) {
 	onEachDisk(t, func(t *testing.T, d *disk) {
 		id := d.open(t, "cut")
@@ -229,7 +230,7 @@ func TestTempFiles(t *testing.T) {
 		if files, err := d.TempFiles(diskBucket); err == nil && len(files) > 0 && !named {
 			t.Skip("this file system has no files without a name, and versitygw removes none of the others")
 		}
-		sees("while it is under way", named)
+		sees("in flight", named)
 		cut()
 		if err := finish(); err == nil {
 			t.Error("a part that was cut is acknowledged")
@@ -256,8 +257,8 @@ func TestTempFiles(t *testing.T) {
 	})
 }
 
-// TestUploadDirsAssembling: versitygw that is killed while it assembles a file keeps the parts where
-// neither a listing nor an abort finds them, and takes the next completion for a repetition.
+// TestUploadDirsAssembling: versitygw that is killed while it assembles a file keeps the parts
+// where neither a listing nor an abort finds them, and takes the next completion for a replay.
 func TestUploadDirsAssembling(t *testing.T) {
 	onEachDisk(t, func(t *testing.T, d *disk) {
 		if d.Kind != StoreVersityGW {
@@ -310,7 +311,9 @@ func TestUploadDirsAssembling(t *testing.T) {
 			_, err = d.core.CompleteMultipartUpload(t.Context(), diskBucket, key, id, parts, minio.PutObjectOptions{})
 			_, stat := d.core.StatObject(t.Context(), diskBucket, key, minio.StatObjectOptions{})
 			abort := d.core.AbortMultipartUpload(t.Context(), diskBucket, key, id)
-			t.Logf("the repeated completion is answered with %v, the look at the file with %v, the abort with %v", err, stat, abort)
+			if err != nil || minio.ToErrorResponse(stat).Code != minio.NoSuchKey || minio.ToErrorResponse(abort).Code != minio.NoSuchUpload {
+				t.Errorf("versitygw has changed: the next completion is answered with %v, HEAD with %v, the abort with %v", err, stat, abort)
+			}
 			if dirs := d.uploads(t); dirs[len(dirs)-1].ID != id || dirs[len(dirs)-1].Bytes() != 4*latePart {
 				t.Errorf("there are %+v", dirs)
 			}

@@ -17,7 +17,7 @@ import (
 //	.sgwtmp/multipart/SHA256-OF-KEY/ID/NUMBER    a part
 //	.sgwtmp/multipart/SHA256-OF-KEY/ID.ETAG.inprogress/   while the upload is being completed
 //
-// A body under way is a file without a name, which nothing is left of. Where the file system has
+// A body in flight is a file without a name, which nothing is left of. Where the file system has
 // none of those, it lies in .sgwtmp, or in SHA256-OF-KEY if it is of a part.
 const (
 	versityTemp       = ".sgwtmp"
