@@ -28,7 +28,7 @@ CONTROLLER_GEN ?= $(call tool,controller-gen)
 GOLANGCI_LINT ?= $(call tool,golangci-lint)
 
 TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw minio dockerlint
-TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod))
+TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod internal/e2e/generated/*/go.mod))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test verify verify-generated vet lint tidy-check manifests generate reference docs build bench bench-compare chaos e2e-cluster clean-dev devcluster

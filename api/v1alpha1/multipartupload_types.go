@@ -108,7 +108,8 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().startsWith('multipart/form-data')",message="contentType must not be multipart/form-data, which object stores take for a form of their own"
 	ContentType string `json:"contentType,omitempty"`
 
-	// contentEncoding is the Content-Encoding header that the file is served with: the codings that its bytes have, such as "gzip". Immutable.
+	// contentEncoding is the Content-Encoding header that the file is served with: the codings that its bytes
+	// have, such as "gzip". Immutable.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -117,7 +118,8 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().contains('aws-chunked')",message="contentEncoding must not name aws-chunked, which is a framing of requests to object stores and not of files"
 	ContentEncoding string `json:"contentEncoding,omitempty"`
 
-	// contentLanguage is the Content-Language header that the file is served with, such as "de, en". Immutable.
+	// contentLanguage is the Content-Language header that the file is served with, such as "de, en".
+	// Immutable.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -125,7 +127,8 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[^\\\\x20-\\\\x7e]')",message="contentLanguage must be printable ASCII"
 	ContentLanguage string `json:"contentLanguage,omitempty"`
 
-	// contentDisposition is the Content-Disposition header that the file is served with, such as "attachment; filename=report.pdf". Immutable.
+	// contentDisposition is the Content-Disposition header that the file is served with, such as
+	// "attachment; filename=report.pdf". Immutable.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -133,7 +136,8 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[^\\\\x20-\\\\x7e]')",message="contentDisposition must be printable ASCII"
 	ContentDisposition string `json:"contentDisposition,omitempty"`
 
-	// cacheControl is the Cache-Control header that the file is served with, such as "max-age=3600". Whatever it says, it is served with "private". Immutable.
+	// cacheControl is the Cache-Control header that the file is served with, such as "max-age=3600". Whatever
+	// it says, it is served with "private". Immutable.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -148,7 +152,8 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:MaxLength=100
 	Description string `json:"description,omitempty"`
 
-	// timestamp is a time that is kept with the file, such as when its content was recorded, as in "2026-01-02T03:04:05.678Z". Immutable.
+	// timestamp is a time that is kept with the file, such as when its content was recorded, as in
+	// "2026-01-02T03:04:05.678Z". Immutable.
 	//
 	// It is kept as it is written: metav1.Time would cut off what is less than a second.
 	//

@@ -10,7 +10,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// TestTimestampIsKept: the time of a record is read as it was written, with a fraction of a second and, as all had it before, without; and a whole record can be written back.
+// TestTimestampIsKept: the time of a record is read as it was written, with a fraction of a second
+// and, as all had it before, without; and a whole record can be written back.
 func TestTimestampIsKept(t *testing.T) {
 	var names []string
 	for _, text := range []string{"2026-01-02T03:04:05Z", "2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.678901234+01:00", "0001-01-01T00:00:00Z"} {

@@ -92,6 +92,7 @@ func parseFlags() (*options, error) {
 			"A namespace is refused earlier, as soon as it has three times as many as are free.")
 	flag.Int64Var(&o.maxBufferedBytes, "max-buffered-bytes", 0,
 		"How many bytes of memory the buffers of parts (1.125 MiB each) and downloads (384 KiB each) take together on this replica; shared in the same way. "+
+			"Bodies of unknown length, which are kept whole, take a quarter of it at most. "+
 			"Default: enough for as many of both as --max-parts-in-flight says.")
 	flag.DurationVar(&o.drainDelay, "drain-delay", 0,
 		"How long to go on serving, not ready, after SIGTERM: until the load balancer has noticed.")

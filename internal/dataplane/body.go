@@ -34,9 +34,11 @@ type inbound struct {
 	minRate int64
 	grace   time.Duration
 	waited  time.Duration
-	// length is the Content-Length, -1 if there is none and the body is chunked, until its end is seen.
+	// length is the Content-Length, -1 if there is none and the body is chunked, until its end is
+	// seen.
 	length int64
-	// memory has the whole of a body that came without a length; nil for one that is read from the connection.
+	// memory has the whole of a body that came without a length; nil for one that is read from the
+	// connection.
 	memory *memoryBody
 	// chunked: it came without a length, or with one that does not count.
 	chunked bool
@@ -124,7 +126,8 @@ func (b *inbound) untouched() bool {
 	return !b.stopped && b.err == nil && b.received.Load() == 0
 }
 
-// discard reads the rest, so that a client that does not read while it sends sees the answer. The caller has checked the length, if it is known.
+// discard reads the rest, so that a client that does not read while it sends sees the answer. The
+// caller has checked the length, if it is known.
 func (b *inbound) discard() error {
 	if b.memory != nil || !b.unread() || (b.expects && !b.began) {
 		return nil
@@ -170,8 +173,8 @@ func (b *inbound) stop() {
 // unbounded in time, before it writes the header.
 func (b *inbound) beforeAnswer(h http.Header) {
 	if b.chunked {
-		// It may have had a Content-Length, too, which net/http drops without a word. What is behind such a request is not to be taken for another one
-		// (RFC 9112, 6.1).
+		// It may have had a Content-Length, too, which net/http drops without a word. What is
+		// behind such a request is not to be taken for another one (RFC 9112, 6.1).
 		h.Set("Connection", "close")
 	}
 	if b.memory != nil || !b.unread() {

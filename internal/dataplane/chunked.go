@@ -13,11 +13,13 @@ import (
 )
 
 const (
-	// maxChunked is how large a body of unknown length may be. Object storage must be told the length before the first byte, so such a body is kept in memory.
+	// maxChunked is how large a body of unknown length may be. Object storage must be told the
+	// length before the first byte, so such a body is kept in memory.
 	maxChunked = 16 << 20
 	// chunkStep is what is set aside at once for it.
 	chunkStep = 1 << 20
-	// chunkedShare is the part of the buffered bytes, one in so many, that such bodies get together: those that stream are not to wait for them.
+	// chunkedShare is the part of the buffered bytes, one in so many, that such bodies get
+	// together: those that stream are not to wait for them.
 	chunkedShare = 4
 )
 
@@ -93,7 +95,8 @@ func (b *budget) giveStep(namespace string) {
 	b.serveLines()
 }
 
-// gather takes a body of unknown length into memory, step by step as it arrives, so that it goes on like one that has a length. One that has is left as it is.
+// gather takes a body of unknown length into memory, step by step as it arrives, so that it goes on
+// like one that has a length. One that has is left as it is.
 func (s *Server) gather(c *call) error {
 	if c.body.length >= 0 {
 		return nil
@@ -174,8 +177,9 @@ func (s *Server) gatherFinal(ctx context.Context, c *call, u *v1alpha1.Multipart
 	return false, c.admitSize(true, s.limitsOf(ctx, u, nil))
 }
 
-// gatherFile gathers the body of a file that is sent in one request, unless the file is not as the request demands. A request with an Idempotency-Key may be the
-// repetition of one that has stored the file: that shows when its length is known.
+// gatherFile gathers the body of a file that is sent in one request, unless the file is not as the
+// request demands. A request with an Idempotency-Key may be the repetition of one that has stored
+// the file: that shows when its length is known.
 func (s *Server) gatherFile(ctx context.Context, c *call, at target, key string) error {
 	if c.body.length >= 0 {
 		return nil
@@ -195,7 +199,8 @@ func (s *Server) gatherFile(ctx context.Context, c *call, at target, key string)
 	return admitFileSize(c.body.length, upload.LimitsOf(at.fs))
 }
 
-// expectNone finds out whether a body of unknown length, where none is wanted, is one: without a byte, it is none.
+// expectNone finds out whether a body of unknown length, where none is wanted, is one: without a
+// byte, it is none.
 func (b *inbound) expectNone() error {
 	if b.length >= 0 {
 		return nil

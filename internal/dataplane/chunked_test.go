@@ -25,7 +25,8 @@ func (s *system) chunked(path string, body []byte, headers ...string) reply {
 	return s.do(http.MethodPut, path, io.MultiReader(bytes.NewReader(body)), headers...)
 }
 
-// TestChunkedBodies: a body of unknown length becomes a file, a part, the last part, as one with a length does.
+// TestChunkedBodies: a body of unknown length becomes a file, a part, the last part, as one with a
+// length does.
 func TestChunkedBodies(t *testing.T) {
 	s := newSystem(t, setup{})
 	for _, size := range []int{1, 1024, mebibyte - 1, mebibyte, mebibyte + 1, 5*mebibyte + 77, 16 * mebibyte} {
@@ -55,7 +56,8 @@ func TestChunkedBodies(t *testing.T) {
 	}
 }
 
-// TestChunkedRefusals: what can be refused is refused before the body is asked for, and what is too large with the way out.
+// TestChunkedRefusals: what can be refused is refused before the body is asked for, and what is too
+// large with the way out.
 func TestChunkedRefusals(t *testing.T) {
 	s := newSystem(t, setup{limits: &v1alpha1.FileStoreLimits{MinPartSize: ptr.To(resource.MustParse("1Ki")), MaxPartSize: ptr.To(resource.MustParse("6Mi"))}})
 	part := s.started("open")
@@ -129,7 +131,8 @@ func TestEmptyChunkedBodies(t *testing.T) {
 	s.want(s.chunked(s.path("y?upload=start"), []byte("x")), 400)
 }
 
-// TestChunkedCut: a body of unknown length that ends in the middle, stands still or trickles leaves nothing, and its memory is free again.
+// TestChunkedCut: a body of unknown length that ends in the middle, stands still or trickles leaves
+// nothing, and its memory is free again.
 func TestChunkedCut(t *testing.T) {
 	s := newSystem(t, setup{options: func(o *dataplane.Options) {
 		// Room for one body of 2 MiB, and one part.
@@ -174,7 +177,8 @@ func TestChunkedCut(t *testing.T) {
 	s.intact("x", part)
 }
 
-// TestChunkedBudget: bodies of unknown length take no more than a quarter of the buffers, and what they do not get they are told at once.
+// TestChunkedBudget: bodies of unknown length take no more than a quarter of the buffers, and what
+// they do not get they are told at once.
 func TestChunkedBudget(t *testing.T) {
 	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.MaxBufferedBytes = 16 * mebibyte }})
 	s.want(s.chunked(s.path("fits"), randomBytes(2*mebibyte)), 201)

@@ -9,8 +9,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// Longest values of the headers that are kept with a file, as the schema of MultipartUpload has them. Together with the media type they stay below the 2 KiB
-// that S3 takes for such headers.
+// Longest values of the headers that are kept with a file, as the schema of MultipartUpload has
+// them. Together with the media type they stay below the 2 KiB that S3 takes for such headers.
 const (
 	maxContentHeader      = 255
 	maxContentDisposition = 1024
@@ -19,7 +19,8 @@ const (
 // awsChunked is the content coding in which S3 clients frame bodies for S3.
 const awsChunked = "aws-chunked"
 
-// checkPutHeaders refuses a PUT whose headers say something of its body that this API cannot do, before the body is asked for.
+// checkPutHeaders refuses a PUT whose headers say something of its body that this API cannot do,
+// before the body is asked for.
 func checkPutHeaders(op operation, h http.Header) error {
 	switch op {
 	case opStart, opPart, opComplete, opAbort, opPut:
@@ -44,7 +45,8 @@ func listOf(h http.Header, name string) string {
 	return strings.Trim(strings.Join(h.Values(name), ", "), ", ")
 }
 
-// readContentHeaders reads what is kept with the file of the headers of its content. The error is for the client.
+// readContentHeaders reads what is kept with the file of the headers of its content. The error is
+// for the client.
 func readContentHeaders(h http.Header, spec *v1alpha1.MultipartUploadSpec) error {
 	for _, field := range []struct {
 		name  string
@@ -67,7 +69,8 @@ func readContentHeaders(h http.Header, spec *v1alpha1.MultipartUploadSpec) error
 	return nil
 }
 
-// describeContent sets the headers of the content of a file. Those that S3 tools have stored are served, too, as far as they tell readers the truth.
+// describeContent sets the headers of the content of a file. Those that S3 tools have stored are
+// served, too, as far as they tell readers the truth.
 func describeContent(h http.Header, content filestore.ContentHeaders) {
 	for name, value := range map[string]string{
 		"Content-Encoding":    without(content.ContentEncoding, isAWSChunked),
@@ -81,8 +84,8 @@ func describeContent(h http.Header, content filestore.ContentHeaders) {
 	}
 }
 
-// moveContent takes those headers off that tell of the bytes of a file, and not of several ranges of it with something in between, and gives them as each range
-// is headed with them.
+// moveContent takes those headers off that tell of the bytes of a file, and not of several ranges
+// of it with something in between, and gives them as each range is headed with them.
 func moveContent(h http.Header) (lines string) {
 	for _, name := range []string{"Content-Encoding", "Content-Language"} {
 		if value := h.Get(name); value != "" {
@@ -93,10 +96,12 @@ func moveContent(h http.Header) (lines string) {
 	return lines
 }
 
-// isAWSChunked reports whether a coding is that of bodies on their way to S3. Some backends keep it with the object, whose bytes are not so framed.
+// isAWSChunked reports whether a coding is that of bodies on their way to S3. Some backends keep it
+// with the object, whose bytes are not so framed.
 func isAWSChunked(coding string) bool { return strings.EqualFold(coding, awsChunked) }
 
-// privately is what a file is served with of the Cache-Control that was stored with it. It was read with somebody's right to read it, so no cache may give it to others.
+// privately is what a file is served with of the Cache-Control that was stored with it. It was read
+// with somebody's right to read it, so no cache may give it to others.
 func privately(stored string) string {
 	rest := without(stored, func(directive string) bool {
 		name, _, _ := strings.Cut(strings.ToLower(directive), "=")
@@ -115,7 +120,8 @@ func privately(stored string) string {
 	return "private, " + rest
 }
 
-// without leaves out the elements of a header's list that drop names. A comma within quotes separates nothing.
+// without leaves out the elements of a header's list that drop names. A comma within quotes
+// separates nothing.
 func without(list string, drop func(element string) bool) string {
 	var kept []string
 	quoted := false
@@ -132,7 +138,8 @@ func without(list string, drop func(element string) bool) string {
 	return strings.Join(kept, ", ")
 }
 
-// isWildcard reports whether a media type is a range of them, such as "*/*", which some clients send where they know none.
+// isWildcard reports whether a media type is a range of them, such as "*/*", which some clients
+// send where they know none.
 func isWildcard(mediaType string) bool {
 	essence, _, _ := strings.Cut(mediaType, ";")
 	essence = strings.TrimSpace(essence)
@@ -142,7 +149,8 @@ func isWildcard(mediaType string) bool {
 // unknownType is the media type of bytes of which nothing is known.
 const unknownType = "application/octet-stream"
 
-// kindOf is what a file is said to be, in listings: a media type, or another word that a client has sent as type.
+// kindOf is what a file is said to be, in listings: a media type, or another word that a client has
+// sent as type.
 func kindOf(object filestore.Object) string {
 	if object.ContentType == "" || isWildcard(object.ContentType) {
 		return unknownType

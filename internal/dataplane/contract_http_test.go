@@ -27,7 +27,8 @@ func (s *system) refusedUnread(method, path string, status int, message string, 
 	}
 }
 
-// TestContentRangeOnPut: a PUT that says it is a piece of a file is refused (RFC 9110, 14.5), before its body.
+// TestContentRangeOnPut: a PUT that says it is a piece of a file is refused (RFC 9110, 14.5),
+// before its body.
 func TestContentRangeOnPut(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.started("open")
@@ -42,7 +43,8 @@ func TestContentRangeOnPut(t *testing.T) {
 	s.nothingLeft()
 }
 
-// TestUnknownQueries: a query that nobody knows is no simple upload, and a DELETE with one deletes nothing.
+// TestUnknownQueries: a query that nobody knows is no simple upload, and a DELETE with one deletes
+// nothing.
 func TestUnknownQueries(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.want(s.put(s.path("kept"), []byte("kept")), 201)
@@ -130,7 +132,8 @@ var contentHeaders = []string{
 	"Content-Encoding", "gzip", "Content-Language", "de, en", "Content-Disposition", `attachment; filename="50% x.bin"`, "Cache-Control", "max-age=60",
 }
 
-// TestContentHeaders: what is said of the content is kept with the file and served, in parts as in one request.
+// TestContentHeaders: what is said of the content is kept with the file and served, in parts as in
+// one request.
 func TestContentHeaders(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.want(s.put(s.path("put"), []byte("0123456789"), contentHeaders...), 201)
@@ -186,7 +189,8 @@ func TestContentHeaders(t *testing.T) {
 	}
 }
 
-// TestContentHeaderRefusals: what cannot be kept is refused, and so is a body that is framed for S3.
+// TestContentHeaderRefusals: what cannot be kept is refused, and so is a body that is framed for
+// S3.
 func TestContentHeaderRefusals(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.started("open")
@@ -214,7 +218,8 @@ func TestContentHeaderRefusals(t *testing.T) {
 	s.want(s.put(s.path("plain"), []byte("x"), "X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"), 201)
 }
 
-// TestTimestamps: a time keeps its milliseconds, in parts as in one request, and what is no usable time is ignored.
+// TestTimestamps: a time keeps its milliseconds, in parts as in one request, and what is no usable
+// time is ignored.
 func TestTimestamps(t *testing.T) {
 	s := newSystem(t, setup{})
 	for i, tt := range []struct{ sent, kept string }{
@@ -244,7 +249,8 @@ func TestTimestamps(t *testing.T) {
 	}
 }
 
-// TestListingIsWhole: every file in a listing has all that clients of the real service read, also the files of others.
+// TestListingIsWhole: every file in a listing has all that clients of the real service read, also
+// the files of others.
 func TestListingIsWhole(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: leanListing{store}})
@@ -284,7 +290,8 @@ func TestListingIsWhole(t *testing.T) {
 	}
 }
 
-// TestWhatAClientMustKnow: start tells how to cut the file, and the list of parts tells which part is which.
+// TestWhatAClientMustKnow: start tells how to cut the file, and the list of parts tells which part
+// is which.
 func TestWhatAClientMustKnow(t *testing.T) {
 	s := newSystem(t, setup{})
 	for _, query := range []string{"?upload=start", "?upload=start"} { // the repetition, too
@@ -315,7 +322,8 @@ func TestWhatAClientMustKnow(t *testing.T) {
 	}
 }
 
-// TestIfRangeWithADate: two versions of one second are not spliced, and a date that names one version alone is good.
+// TestIfRangeWithADate: two versions of one second are not spliced, and a date that names one
+// version alone is good.
 func TestIfRangeWithADate(t *testing.T) {
 	var now atomic.Int64
 	set := func(ms int64) { now.Store(1_767_323_045_000 + ms) }

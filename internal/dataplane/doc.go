@@ -10,18 +10,20 @@
 //	tenant.go      the namespace and its FileStore
 //	uploads.go     the window to Kubernetes: look-up, creation, intents
 //	waiters.go     waiting for the reconciler, by informer events
-//	start.go       PUT ?upload=start, with metadata.go
+//	start.go       PUT ?upload=start, with metadata.go, content_headers.go and part_limits.go
 //	part.go        PUT ?part=N, the hot path
 //	complete*.go   PUT ?upload=complete: up to the intent, and the answer when it is done
 //	abort.go       PUT ?upload=abort
 //	parts_list.go  GET /fileslist
 //	put.go         PUT of a whole file, with gate.go: the last look before its last byte
 //	delete.go      DELETE
-//	download.go    GET and HEAD, with conditions.go, ranges.go and byteranges.go
+//	download.go    GET and HEAD, with conditions.go, strong_dates.go, ranges.go and byteranges.go
 //	search.go      GET of an entity, with search_query.go, filter.go, filter_tokens.go and top.go
+//	preconditions.go  the conditions of writes
 //	admission.go   the budget of parts in flight
 //	progress.go    status.progress
 //	body.go        inbound bodies: sliding deadlines, causes, bounded drains, announced digests
+//	chunked.go     bodies of unknown length
 //	errors.go      the one table from errors to answers, and the one writer of them
 //	middleware.go  request id, access log, panics; metrics.go
 //

@@ -173,7 +173,8 @@ func TestHostileHeads(t *testing.T) {
 	s.nothingLeft()
 }
 
-// TestLengthAndChunks: of two lengths of a body the chunks count, and what stands behind it is no request (RFC 9112, 6.1).
+// TestLengthAndChunks: of two lengths of a body the chunks count, and what stands behind it is no
+// request (RFC 9112, 6.1).
 func TestLengthAndChunks(t *testing.T) {
 	s := newSystem(t, setup{})
 	for i, lengths := range []string{"Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5", "Transfer-Encoding: chunked"} {

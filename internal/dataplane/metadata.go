@@ -82,8 +82,8 @@ var timestampLayouts = []string{
 	"20060102T150405Z0700", "20060102T150405",
 }
 
-// parseTimestamp reports whether s is a time, of a year that RFC 3339 can write in UTC. One that is not is ignored, not refused: a common client
-// sends such (contract rule 7).
+// parseTimestamp reports whether s is a time, of a year that RFC 3339 can write in UTC. One that is
+// not is ignored, not refused: a common client sends such (contract rule 7).
 func parseTimestamp(s string) (time.Time, bool) {
 	for _, layout := range timestampLayouts {
 		if t, err := time.Parse(layout, s); err == nil {

@@ -38,8 +38,9 @@ type Options struct {
 	// MaxPartsInFlight is how many parts are streamed at once; more wait, and are answered with 503 after Patience, and those of a namespace that has three times as many as are free
 	// also before that, so that none can take all places. Default 128.
 	MaxPartsInFlight int
-	// MaxBufferedBytes is how much memory parts and downloads take together, at 1.125 MiB and 384 KiB each; it is shared in the same way. Default: room for MaxPartsInFlight
-	// parts and as many downloads.
+	// MaxBufferedBytes is how much memory parts and downloads take together, at 1.125 MiB and 384
+	// KiB each; it is shared in the same way. Bodies of unknown length, which are kept whole, take
+	// a quarter of it at most. Default: room for MaxPartsInFlight parts and as many downloads.
 	MaxBufferedBytes int64
 	// MaxSearches is how many searches run at once; more are answered with 503. Default 16.
 	MaxSearches int

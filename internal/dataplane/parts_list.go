@@ -23,7 +23,8 @@ type listedPart struct {
 	Created int64 `json:"created"`
 	// Size is in bytes.
 	Size int64 `json:"size"`
-	// Checksum is what object storage has computed, as "algorithm:base64"; absent where it tells none.
+	// Checksum is what object storage has computed, as "algorithm:base64"; absent where it tells
+	// none.
 	Checksum string `json:"checksum,omitempty"`
 }
 

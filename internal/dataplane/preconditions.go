@@ -10,16 +10,18 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// conditions are what a write demands of the file beside If-Match (RFC 9110, 13). If-Modified-Since is none of them: it is of reads
-// alone. Where HTTP would answer 412, this API answers 409.
+// conditions are what a write demands of the file beside If-Match (RFC 9110, 13). If-Modified-Since
+// is none of them: it is of reads alone. Where HTTP would answer 412, this API answers 409.
 type conditions struct {
 	// noneMatch are the values of If-None-Match.
 	noneMatch []string
-	// unmodified is If-Unmodified-Since: zero if it was not sent, is no date, or stands beside If-Match, and does not count then.
+	// unmodified is If-Unmodified-Since: zero if it was not sent, is no date, or stands beside
+	// If-Match, and does not count then.
 	unmodified time.Time
 }
 
-// writeConditions reads them. The error is for the client: of a request that is about an upload and not about the file, they cannot be evaluated.
+// writeConditions reads them. The error is for the client: of a request that is about an upload and
+// not about the file, they cannot be evaluated.
 func writeConditions(op operation, h http.Header) (w conditions, err error) {
 	since := h.Get("If-Unmodified-Since")
 	switch op {
@@ -63,8 +65,9 @@ func (c *call) checkFile(exists bool, version int64, modified time.Time) error {
 	return c.conditions.check(exists, version, modified)
 }
 
-// checkUpload evaluates If-None-Match on the file as the start of the upload has fixed it, without a look at the file: the upload comes to nothing on any other.
-// It returns nil or a *upload.Refusal.
+// checkUpload evaluates If-None-Match on the file as the start of the upload has fixed it, without
+// a look at the file: the upload comes to nothing on any other. It returns nil or a
+// *upload.Refusal.
 func (w conditions) checkUpload(u *v1alpha1.MultipartUpload) error {
 	replaces := u.Spec.IfMatch
 	if replaces == nil || !versionTag(*replaces).listed(w.noneMatch, true) {
@@ -73,8 +76,9 @@ func (w conditions) checkUpload(u *v1alpha1.MultipartUpload) error {
 	return &upload.Refusal{Kind: upload.RefusalConflict, Message: fmt.Sprintf("the upload was started with If-Match: %d, and If-None-Match demands another version, or no file", *replaces)}
 }
 
-// checkCompletion evaluates the conditions of a completion. The file is looked at only for a date: what If-None-Match says of it, the start has fixed. A file that is the
-// upload's own result is that of an earlier copy of the request.
+// checkCompletion evaluates the conditions of a completion. The file is looked at only for a date:
+// what If-None-Match says of it, the start has fixed. A file that is the upload's own result is
+// that of an earlier copy of the request.
 func (s *Server) checkCompletion(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
 	if err := c.conditions.checkUpload(u); err != nil {
 		return err

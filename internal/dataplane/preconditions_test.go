@@ -15,7 +15,8 @@ const (
 	farAway = "Fri, 02 Jan 2099 03:04:06 GMT"
 )
 
-// TestWritePreconditions: the conditions of RFC 9110, 13 hold for writes, too: 409, before a body is asked for, and nothing has changed.
+// TestWritePreconditions: the conditions of RFC 9110, 13 hold for writes, too: 409, before a body
+// is asked for, and nothing has changed.
 func TestWritePreconditions(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.want(s.put(s.path("x"), []byte("zero")), 201)
@@ -48,7 +49,8 @@ func TestWritePreconditions(t *testing.T) {
 	if got := s.want(s.get(s.path("x")), 200); string(got.body) != "one" || len(s.records()) != 0 {
 		t.Fatalf("after refusals: %v, %d records", got, len(s.records()))
 	}
-	// What holds lets the write go on. If-Modified-Since is of reads alone, and a date that is none does not count.
+	// What holds lets the write go on. If-Modified-Since is of reads alone, and a date that is none
+	// does not count.
 	version := 1
 	for _, headers := range [][]string{
 		{"If-None-Match", "0"}, {"If-None-Match", `"d41d8cd9"`}, {"If-Unmodified-Since", longAgo}, {"If-Modified-Since", farAway}, {"If-Unmodified-Since", "what"},
@@ -69,7 +71,8 @@ func TestWritePreconditions(t *testing.T) {
 	}
 }
 
-// TestPartPreconditions: a part compares with what its start has fixed, and asks object storage nothing about the file.
+// TestPartPreconditions: a part compares with what its start has fixed, and asks object storage
+// nothing about the file.
 func TestPartPreconditions(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store})
@@ -98,7 +101,8 @@ func TestPartPreconditions(t *testing.T) {
 	if n := store.Calls(memory.Stat) - looks; n != 0 {
 		t.Errorf("%d looks at files for parts", n)
 	}
-	// The completion looks at the file where it must, and at nothing but what the start has fixed when it is repeated.
+	// The completion looks at the file where it must, and at nothing but what the start has fixed
+	// when it is repeated.
 	s.refusedUnread(http.MethodPut, s.path("old?upload=complete"), 409, "", "If-None-Match", "*")
 	s.refusedUnread(http.MethodPut, s.path("old?upload=complete"), 409, "", "If-Unmodified-Since", longAgo)
 	s.want(s.put(s.path("old?upload=complete"), nil, "If-Unmodified-Since", farAway, "If-None-Match", "7"), 204)
@@ -111,7 +115,8 @@ func TestPartPreconditions(t *testing.T) {
 	s.want(s.put(s.path("new?upload=abort"), nil, "If-Match", "7"), 204)
 }
 
-// TestReplaysWithPreconditions: a request that is sent again because its answer was lost is not refused for what it has done itself.
+// TestReplaysWithPreconditions: a request that is sent again because its answer was lost is not
+// refused for what it has done itself.
 func TestReplaysWithPreconditions(t *testing.T) {
 	s := newSystem(t, setup{})
 	headers := []string{"If-None-Match", "*", "If-Unmodified-Since", longAgo, "Idempotency-Key", "k"}

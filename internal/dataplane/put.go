@@ -114,7 +114,8 @@ func (s *Server) admitFile(c *call, r *http.Request) (v1alpha1.MultipartUploadSp
 	return spec, at, ready(at.fs)
 }
 
-// admitFileSize checks the size of a file that is sent in one request; it is negative while it is unknown.
+// admitFileSize checks the size of a file that is sent in one request; it is negative while it is
+// unknown.
 func admitFileSize(size int64, limits upload.Limits) error {
 	switch limit := limits.MaxPartSize; {
 	case size == 0:

@@ -180,7 +180,8 @@ func TestRangeApplies(t *testing.T) {
 	}
 }
 
-// TestDateApplies: a date is good for a range only if no other version can have been there within its second.
+// TestDateApplies: a date is good for a range only if no other version can have been there within
+// its second.
 func TestDateApplies(t *testing.T) {
 	modified := time.Date(2026, 1, 2, 3, 4, 5, 6e8, time.UTC)
 	second := modified.Truncate(time.Second)

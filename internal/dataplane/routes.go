@@ -128,7 +128,8 @@ func routePut(rt route, rawQuery string) (route, error) {
 	delete(query, "upload")
 	switch {
 	case len(query) > 0:
-		// Such as Part=1, or what S3 clients send: taken for a simple upload, it would put a piece in the place of the file.
+		// Such as Part=1, or what S3 clients send: taken for a simple upload, it would put a piece
+		// in the place of the file.
 		return rt, errBadRequest("a PUT takes no query parameter but part and upload, written in lower case: send no others")
 	case len(parts)+len(uploads) == 0:
 		rt.op = opPut
@@ -154,8 +155,9 @@ func routePut(rt route, rawQuery string) (route, error) {
 	return rt, nil
 }
 
-// decode takes the percent-encoding off, once. In the path of a file %2F is a slash, since clients that are generated from a description of the API can send no other: what
-// is decoded is validated, so that it makes no difference how it was written.
+// decode takes the percent-encoding off, once. In the path of a file %2F is a slash, since clients
+// that are generated from a description of the API can send no other: what is decoded is validated,
+// so that it makes no difference how it was written.
 func decode(escaped string) (string, error) {
 	decoded, err := url.PathUnescape(escaped)
 	if err != nil {
@@ -164,7 +166,8 @@ func decode(escaped string) (string, error) {
 	return decoded, nil
 }
 
-// locationOf is the path of the file's URL, written in the one canonical way, below the namespace where the request names one.
+// locationOf is the path of the file's URL, written in the one canonical way, below the namespace
+// where the request names one.
 func locationOf(namespace string, file upload.File) string {
 	path := basePath + "files/" + file.EntityID + "/" + file.Path
 	if namespace != "" {

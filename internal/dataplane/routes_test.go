@@ -88,7 +88,8 @@ func TestParseRoute(t *testing.T) {
 	}
 }
 
-// FuzzParseRoute: no input makes it panic, and what it and the domain accept is one clean path, whose canonical address leads back to it.
+// FuzzParseRoute: no input makes it panic, and what it and the domain accept is one clean path,
+// whose canonical address leads back to it.
 func FuzzParseRoute(f *testing.F) {
 	f.Add("PUT", "/api/iotfile/v3/files/"+testEntity+"/a/b", "upload=start")
 	f.Add("GET", "/namespaces/x/api/iotfile/v3/fileslist/"+testEntity+"/a%2e%2e/%2E%2E/b", "")

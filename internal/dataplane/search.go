@@ -38,7 +38,8 @@ type foundFile struct {
 	gone bool
 }
 
-// listedFile is a file as clients see it. The names are those of the service that this API comes from, whose clients rely on each of them to be there.
+// listedFile is a file as clients see it. The names are those of the service that this API comes
+// from, whose clients rely on each of them to be there.
 type listedFile struct {
 	Name        string `json:"name"`
 	Path        string `json:"path"`
@@ -276,7 +277,8 @@ func (f *foundFile) created() time.Time {
 	return f.meta.Created
 }
 
-// timestamp is the time that the client gave, or that of storing where it gave none: a listing always shows one, as clients expect.
+// timestamp is the time that the client gave, or that of storing where it gave none: a listing
+// always shows one, as clients expect.
 func (f *foundFile) timestamp() time.Time {
 	if f.meta.Timestamp.IsZero() {
 		return f.object.Modified

@@ -60,7 +60,8 @@ func (s *Server) serve(c *call, r *http.Request) error {
 	return s.handle(c, r)
 }
 
-// readHeader reads what the header of a request says of the file that it writes, and refuses what it says of the body that cannot be done.
+// readHeader reads what the header of a request says of the file that it writes, and refuses what
+// it says of the body that cannot be done.
 func (c *call) readHeader(h http.Header) (err error) {
 	if c.route.op != opDownload && c.route.op != opSearch { // reads have conditions of their own
 		if c.ifMatch, err = upload.ParseIfMatch(strings.Join(h.Values("If-Match"), ",")); err != nil {

@@ -226,7 +226,8 @@ func TestSmuggling(t *testing.T) {
 	s.intact("x", part)
 }
 
-// TestUnaskedBodies: a body that nobody wants, and that never comes, holds no request up. A part without a body is refused.
+// TestUnaskedBodies: a body that nobody wants, and that never comes, holds no request up. A part
+// without a body is refused.
 func TestUnaskedBodies(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.started("x")

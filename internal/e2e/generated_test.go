@@ -55,8 +55,9 @@ type generatedReport struct {
 	Files                   []listedFile
 }
 
-// TestGeneratedClients: clients that are generated from the OpenAPI document as it is, and that know nothing of paths with slashes, send a file in parts, and read it, its
-// parts and the listing back.
+// TestGeneratedClients: clients that are generated from the OpenAPI document as it is, and that
+// know nothing of paths with slashes, send a file in parts, and read it, its parts and the listing
+// back.
 func TestGeneratedClients(t *testing.T) {
 	clients := map[string][]string{"Go": generateGo(t), "TypeScript": generateTypeScript(t)}
 	onEachStore(t, func(t *testing.T, tn *tenant) {
@@ -117,7 +118,8 @@ func generateGo(t *testing.T) []string {
 	return []string{program}
 }
 
-// generateTypeScript generates the client of generated/typescript, checks its types, and returns the command that runs it.
+// generateTypeScript generates the client of generated/typescript, checks its types, and returns
+// the command that runs it.
 func generateTypeScript(t *testing.T) []string {
 	t.Helper()
 	source := filepath.Join("generated", "typescript")

@@ -15,7 +15,8 @@ import (
 
 const longAgo = "Fri, 02 Jan 1970 03:04:06 GMT"
 
-// TestContentHeaders: the headers of the content are kept by object storage and served, also those that an S3 tool has stored, and never for shared caches.
+// TestContentHeaders: the headers of the content are kept by object storage and served, also those
+// that an S3 tool has stored, and never for shared caches.
 func TestContentHeaders(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		sent := []string{
@@ -98,7 +99,8 @@ func TestChunkedBodies(t *testing.T) {
 	})
 }
 
-// TestWritesKeepTheirConditions: what HTTP's conditions forbid does not happen, and what a header or a query says that nobody can do is refused.
+// TestWritesKeepTheirConditions: what HTTP's conditions forbid does not happen, and what a header
+// or a query says that nobody can do is refused.
 func TestWritesKeepTheirConditions(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		f := tn.newFile("a/b.bin")
@@ -137,7 +139,8 @@ func TestWritesKeepTheirConditions(t *testing.T) {
 	})
 }
 
-// TestAnyTypeAndTime: a type that is no media type is listed and not served, a time keeps its milliseconds, and each element of the listing is whole.
+// TestAnyTypeAndTime: a type that is no media type is listed and not served, a time keeps its
+// milliseconds, and each element of the listing is whole.
 func TestAnyTypeAndTime(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		put := tn.newFile("put")
@@ -168,7 +171,8 @@ func TestAnyTypeAndTime(t *testing.T) {
 	})
 }
 
-// TestCredentialsAreReadOneWay: a good token that is sent in a way that others might read differently is refused.
+// TestCredentialsAreReadOneWay: a good token that is sent in a way that others might read
+// differently is refused.
 func TestCredentialsAreReadOneWay(t *testing.T) {
 	f := system.tenants[0].newFile("x")
 	for i, values := range [][]string{

@@ -76,10 +76,11 @@ type PartLister interface {
 	ListParts(ctx context.Context, ref UploadRef) ([]Part, error)
 }
 
-// ContentHeaders are the HTTP headers that tell how a file is encoded and to be treated, as S3 keeps them with an object. Values are printable
-// ASCII; empty ones are not there.
+// ContentHeaders are the HTTP headers that tell how a file is encoded and to be treated, as S3
+// keeps them with an object. Values are printable ASCII; empty ones are not there.
 type ContentHeaders struct {
-	// ContentEncoding is the list of codings, such as "gzip", that were applied to the bytes as they are stored.
+	// ContentEncoding is the list of codings, such as "gzip", that were applied to the bytes as
+	// they are stored.
 	ContentEncoding string
 	// ContentLanguage is the list of languages of whom the file is for, such as "de, en".
 	ContentLanguage string
@@ -157,7 +158,8 @@ type Object struct {
 	Modified time.Time
 	// ContentType as it was stored.
 	ContentType string
-	// ContentHeaders as they were stored; not in the answers of CompleteUpload and PutObject, nor in listings.
+	// ContentHeaders as they were stored; not in the answers of CompleteUpload and PutObject, nor
+	// in listings.
 	ContentHeaders
 	// Metadata is the user metadata, with lower-case keys and without "x-amz-meta-". Nil in the answer of CompleteUpload.
 	Metadata map[string]string
@@ -176,7 +178,8 @@ type Reader interface {
 	// the new one (versitygw): who decides by it, or shows it, asks StatSettled. Errors: ErrNotFound, and the others of this package.
 	Stat(ctx context.Context, key string) (Object, error)
 
-	// Open reads the bytes of rng of the object that Stat has shown, if it is still that one: Key, Size, ETag, Modified, ContentType, ContentHeaders and Metadata are
+	// Open reads the bytes of rng of the object that Stat has shown, if it is still that one: Key, Size,
+	// ETag, Modified, ContentType, ContentHeaders and Metadata are
 	// all compared with what the backend says of the very bytes that it sends, because some compare the ETag with the old object and then send the
 	// new one (versitygw); Checksum too, where rng is all of it and the backend gives it. With nothing but Key set, it is whichever is there. A range that reaches over the end
 	// gives what there is. The caller closes the reader, which also ends the transfer, as does the end of ctx. A body that the backend cuts

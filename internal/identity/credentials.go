@@ -6,11 +6,13 @@ import (
 	"strings"
 )
 
-// errCredentials: what a request says of its sender can be read in more than one way. Proxies and libraries read such differently, so nobody is to guess.
+// errCredentials: what a request says of its sender can be read in more than one way. Proxies and
+// libraries read such differently, so nobody is to guess.
 var errCredentials = errors.New("the Authorization header must be sent once, as the word Bearer, one blank and the token")
 
-// checkCredentials holds the one rule for bearer tokens: one Authorization header, and in it the scheme, one blank, and a token without blanks. Other
-// schemes, and none, are left to whoever asks for credentials.
+// checkCredentials holds the one rule for bearer tokens: one Authorization header, and in it the
+// scheme, one blank, and a token without blanks. Other schemes, and none, are left to whoever asks
+// for credentials.
 func checkCredentials(h http.Header) error {
 	values := h.Values("Authorization")
 	if len(values) > 1 {

@@ -38,7 +38,8 @@ type FileMetadata struct {
 	// Created is when version 0 was opened, zero if unknown; CreatedBy who did.
 	Created   time.Time
 	CreatedBy string
-	// Replaced is when the version that this one takes the place of was stored, by the backend's clock; zero if unknown, or if there was none.
+	// Replaced is when the version that this one takes the place of was stored, by the backend's
+	// clock; zero if unknown, or if there was none.
 	Replaced time.Time
 	// UpdatedBy is who made this version.
 	UpdatedBy string
@@ -47,7 +48,8 @@ type FileMetadata struct {
 	Request string
 }
 
-// TimestampOf is the time that the upload's file is to be kept with; zero if there is none, or none of a year that can be written in UTC.
+// TimestampOf is the time that the upload's file is to be kept with; zero if there is none, or none
+// of a year that can be written in UTC.
 func TimestampOf(u *v1alpha1.MultipartUploadSpec) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, strings.ToUpper(u.Timestamp))
 	t = t.UTC()

@@ -50,7 +50,8 @@ func (s *suite) metadata(t *testing.T) {
 	}
 }
 
-// contentHeaders: those that an object is stored with come back, from an upload and from a PutObject, with each answer that tells of it; others have none.
+// contentHeaders: those that an object is stored with come back, from an upload and from a
+// PutObject, with each answer that tells of it; others have none.
 func (s *suite) contentHeaders(t *testing.T) {
 	for _, want := range []filestore.ContentHeaders{
 		contentHeaders,

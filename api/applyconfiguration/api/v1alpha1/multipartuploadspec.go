@@ -28,17 +28,22 @@ type MultipartUploadSpecApplyConfiguration struct {
 	Path *string `json:"path,omitempty"`
 	// contentType is the media type that the file is served with, as in "application/zip", but for multipart/form-data. Immutable.
 	ContentType *string `json:"contentType,omitempty"`
-	// contentEncoding is the Content-Encoding header that the file is served with: the codings that its bytes have, such as "gzip". Immutable.
+	// contentEncoding is the Content-Encoding header that the file is served with: the codings that its bytes
+	// have, such as "gzip". Immutable.
 	ContentEncoding *string `json:"contentEncoding,omitempty"`
-	// contentLanguage is the Content-Language header that the file is served with, such as "de, en". Immutable.
+	// contentLanguage is the Content-Language header that the file is served with, such as "de, en".
+	// Immutable.
 	ContentLanguage *string `json:"contentLanguage,omitempty"`
-	// contentDisposition is the Content-Disposition header that the file is served with, such as "attachment; filename=report.pdf". Immutable.
+	// contentDisposition is the Content-Disposition header that the file is served with, such as
+	// "attachment; filename=report.pdf". Immutable.
 	ContentDisposition *string `json:"contentDisposition,omitempty"`
-	// cacheControl is the Cache-Control header that the file is served with, such as "max-age=3600". Whatever it says, it is served with "private". Immutable.
+	// cacheControl is the Cache-Control header that the file is served with, such as "max-age=3600". Whatever
+	// it says, it is served with "private". Immutable.
 	CacheControl *string `json:"cacheControl,omitempty"`
 	// description is free text that is kept with the file, 100 characters at most. Immutable.
 	Description *string `json:"description,omitempty"`
-	// timestamp is a time that is kept with the file, such as when its content was recorded, as in "2026-01-02T03:04:05.678Z". Immutable.
+	// timestamp is a time that is kept with the file, such as when its content was recorded, as in
+	// "2026-01-02T03:04:05.678Z". Immutable.
 	//
 	// It is kept as it is written: metav1.Time would cut off what is less than a second.
 	Timestamp *string `json:"timestamp,omitempty"`

@@ -1,8 +1,9 @@
-// Command generatedclient sends a file in three parts, reads it back and finds it in the listing, with nothing but what oapi-codegen has made of the OpenAPI
-// document in this package: the file client.gen.go, which is generated for each run and not kept.
+// Command generatedclient sends a file in three parts, reads it back and finds it in the listing,
+// with nothing but what oapi-codegen has made of the OpenAPI document in this package: the file
+// client.gen.go, which is generated for each run and not kept.
 //
-// Arguments: the address of the API, the token, the entity, the path of the file, its media type, and the files that hold the parts. It prints what it has
-// seen as JSON.
+// Arguments: the address of the API, the token, the entity, the path of the file, its media type,
+// and the files that hold the parts. It prints what it has seen as JSON.
 package main
 
 import (

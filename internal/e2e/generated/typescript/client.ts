@@ -1,8 +1,9 @@
-// Sends a file in three parts, reads it back and finds it in the listing, with nothing but what openapi-typescript has made of the OpenAPI document. What the
-// client library gets wrong is mended in no place: this is what its users write.
+// Sends a file in three parts, reads it back and finds it in the listing, with nothing but what
+// openapi-typescript has made of the OpenAPI document. What the client library gets wrong is mended in
+// no place: this is what its users write.
 //
-// Arguments: the address of the API, the token, the entity, the path of the file, its media type, and the files that hold the parts. It prints what
-// it has seen as JSON.
+// Arguments: the address of the API, the token, the entity, the path of the file, its media type, and the
+// files that hold the parts. It prints what it has seen as JSON.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import createClient from "openapi-fetch";
