@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster/mindconnect"
 )
 
@@ -39,7 +40,7 @@ type public struct {
 // Node.js.
 func measurePublic(ctx context.Context, b *bed, phases []*floodPhase, s settings) ([]*floodPhase, error) {
 	installed, err := mindconnect.Install(ctx)
-	if errors.Is(err, mindconnect.ErrNoNode) {
+	if errors.Is(err, devcluster.ErrNoNode) {
 		fmt.Fprintln(os.Stderr, "THE PUBLIC CLIENT IS LEFT OUT:", err)
 		return nil, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster/mindconnect"
 )
 
@@ -31,7 +32,7 @@ type public struct {
 // mild plan: after the wild one, which no client without patience survives.
 func (w *world) livePublic(ctx context.Context, s settings) error {
 	installed, err := mindconnect.Install(ctx)
-	if errors.Is(err, mindconnect.ErrNoNode) {
+	if errors.Is(err, devcluster.ErrNoNode) {
 		w.report.say("THE PUBLIC CLIENT IS LEFT OUT: %v", err)
 		return nil
 	}

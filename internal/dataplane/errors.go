@@ -205,28 +205,33 @@ var refusalStatus = map[upload.RefusalKind]int{
 var refusalRetry = map[upload.RefusalKind]time.Duration{upload.RefusalNoRoom: retryLong}
 
 // reasons are the answers for condition reasons. Their messages are for the cluster's users, so clients get others.
-var reasons = map[string]answer{
-	v1alpha1.ReasonStoreNotFound:      {status: http.StatusNotFound, message: "no file store serves this namespace: ask the platform team"},
-	v1alpha1.ReasonStoreNotAllowed:    {status: http.StatusForbidden, message: "this namespace may not use its file store: ask the platform team"},
-	v1alpha1.ReasonFileBusy:           {status: http.StatusBadRequest, message: alreadyOpen},
-	v1alpha1.ReasonVersionConflict:    {status: http.StatusConflict, message: "the file is not at the version that was demanded: read its ETag, abort the upload if it is open, and start again with that If-Match"},
-	v1alpha1.ReasonTooManyOpenUploads: {status: http.StatusTooManyRequests, message: "the namespace has as many uploads open as it may: complete or abort one", retryAfter: retryLong},
-	v1alpha1.ReasonTooManyBytes:       {status: http.StatusTooManyRequests, message: "the open uploads of the namespace hold too many bytes for a file of this size: complete or abort one", retryAfter: retryLong},
-	v1alpha1.ReasonSizeMismatch:       {status: http.StatusBadRequest, message: "the parts do not have the size together that was declared with X-File-Size: abort the upload and start it again"},
-	v1alpha1.ReasonInvalidKey:         {status: http.StatusBadRequest, message: "object storage cannot store a file of this path: choose another"},
-	v1alpha1.ReasonPartsMissing:       {status: http.StatusBadRequest, message: "the parts are not exactly 1..N: abort the upload and start it again"},
-	v1alpha1.ReasonPartsInvalid:       {status: http.StatusBadRequest, message: "object storage refuses to assemble these parts, for example because one but the last is too small: abort the upload and start it again"},
-	v1alpha1.ReasonCompletionRefused:  {final: true, status: http.StatusBadGateway, message: "object storage refuses to assemble the file, and is asked again: send the request again later, or end the upload with upload=abort", retryAfter: retryLong},
-	v1alpha1.ReasonAborted:            {status: http.StatusConflict, message: "the upload was aborted: start it again with upload=start"},
-	v1alpha1.ReasonAborting:           {status: http.StatusConflict, message: "the upload was aborted: start it again with upload=start"},
-	v1alpha1.ReasonExpired:            {status: http.StatusConflict, message: "the upload's time was over: start it again with upload=start"},
-	v1alpha1.ReasonExpiring:           {status: http.StatusConflict, message: "the upload's time was over: start it again with upload=start"},
-	v1alpha1.ReasonUploadLost:         {status: http.StatusConflict, message: "object storage no longer knows the upload: start it again with upload=start"},
+var reasons = []struct {
+	reason string
+	answer answer
+}{
+	{v1alpha1.ReasonStoreNotFound, answer{status: http.StatusNotFound, message: "no file store serves this namespace: ask the platform team"}},
+	{v1alpha1.ReasonStoreNotAllowed, answer{status: http.StatusForbidden, message: "this namespace may not use its file store: ask the platform team"}},
+	{v1alpha1.ReasonFileBusy, answer{status: http.StatusBadRequest, message: alreadyOpen}},
+	{v1alpha1.ReasonVersionConflict, answer{status: http.StatusConflict, message: "the file is not at the version that was demanded: read its ETag, abort the upload if it is open, and start again with that If-Match"}},
+	{v1alpha1.ReasonTooManyOpenUploads, answer{status: http.StatusTooManyRequests, message: "the namespace has as many uploads open as it may: complete or abort one", retryAfter: retryLong}},
+	{v1alpha1.ReasonTooManyBytes, answer{status: http.StatusTooManyRequests, message: "the open uploads of the namespace hold too many bytes for a file of this size: complete or abort one", retryAfter: retryLong}},
+	{v1alpha1.ReasonSizeMismatch, answer{status: http.StatusBadRequest, message: "the parts do not have the size together that was declared with X-File-Size: abort the upload and start it again"}},
+	{v1alpha1.ReasonInvalidKey, answer{status: http.StatusBadRequest, message: "object storage cannot store a file of this path: choose another"}},
+	{v1alpha1.ReasonPartsMissing, answer{status: http.StatusBadRequest, message: "the parts are not exactly 1..N: abort the upload and start it again"}},
+	{v1alpha1.ReasonPartsInvalid, answer{status: http.StatusBadRequest, message: "object storage refuses to assemble these parts, for example because one but the last is too small: abort the upload and start it again"}},
+	{v1alpha1.ReasonCompletionRefused, answer{final: true, status: http.StatusBadGateway, message: "object storage refuses to assemble the file, and is asked again: send the request again later, or end the upload with upload=abort", retryAfter: retryLong}},
+	{v1alpha1.ReasonAborted, answer{status: http.StatusConflict, message: "the upload was aborted: start it again with upload=start"}},
+	{v1alpha1.ReasonAborting, answer{status: http.StatusConflict, message: "the upload was aborted: start it again with upload=start"}},
+	{v1alpha1.ReasonExpired, answer{status: http.StatusConflict, message: "the upload's time was over: start it again with upload=start"}},
+	{v1alpha1.ReasonExpiring, answer{status: http.StatusConflict, message: "the upload's time was over: start it again with upload=start"}},
+	{v1alpha1.ReasonUploadLost, answer{status: http.StatusConflict, message: "object storage no longer knows the upload: start it again with upload=start"}},
 }
 
 func describeReason(reason string) answer {
-	if a, known := reasons[reason]; known {
-		return a
+	for i := range reasons {
+		if reasons[i].reason == reason {
+			return reasons[i].answer
+		}
 	}
 	return answer{status: http.StatusServiceUnavailable, message: "the upload cannot go on now: send the request again", retryAfter: retryLong}
 }
