@@ -136,6 +136,9 @@ func (r *MultipartUploadReconciler) complete(ctx context.Context, o *observation
 	switch {
 	case ours:
 		return completed(o.Upload, object), nil
+	case failure == nil && errors.Is(err, filestore.ErrNotFound) && givesChecksums(o.Store):
+		o.Ledger, o.parts = &upload.Ledger{Lost: true}, nil
+		return r.finish(ctx, o, upload.Vanished)
 	case failure == nil:
 		return completed(o.Upload, assembled), nil
 	case err != nil && !errors.Is(err, filestore.ErrNotFound) && !errors.Is(err, filestore.ErrInvalidKey):
@@ -271,6 +274,12 @@ func (r *MultipartUploadReconciler) afterAbort(ctx context.Context, o *observati
 // finish records an end.
 func (r *MultipartUploadReconciler) finish(ctx context.Context, o *observation, state upload.State) (outcome, error) {
 	done := outcome{state: state, ended: true}
+	if state.Reason == v1alpha1.ReasonUploadLost && o.Store != nil && o.Upload.Status.UploadID != "" {
+		// Bytes of it may be there all the same: MinIO that is killed in the middle of an assembly keeps the parts, and lists none.
+		if err := r.noteEnded(ctx, o); err != nil {
+			return outcome{}, err
+		}
+	}
 	if state.Reason == v1alpha1.ReasonCompleted {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()

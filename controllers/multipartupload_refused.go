@@ -53,3 +53,10 @@ func (r *MultipartUploadReconciler) refusedAssembly(ctx context.Context, o *obse
 	o.Refused = r.checks.refusal(o.Upload, status, now)
 	return r.act(ctx, o, upload.Decide(o.Observation, now))
 }
+
+// givesChecksums reports whether the store tells the checksum of a file that it has assembled. One that says Yes without it has not: versitygw does when it was killed
+// in the middle of an earlier assembly, whose parts no request reaches any more.
+func givesChecksums(fs *v1alpha1.FileStore) bool {
+	c := fs.Status.Capabilities
+	return c != nil && (c.PayloadMode == v1alpha1.PayloadTrailingCRC64NVME || c.PayloadMode == v1alpha1.PayloadTrailingCRC32C)
+}

@@ -1,11 +1,13 @@
 package controllers_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/controllers"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
@@ -151,5 +153,32 @@ func TestReplacedFileOfTheSameVersion(t *testing.T) {
 	}
 	r.edit("up", aborted)
 	r.drive("up")
+	r.expectOpen(0)
+}
+
+// yesman says that it has assembled the file, and has not.
+type yesman struct{ controllers.Store }
+
+func (yesman) CompleteUpload(context.Context, filestore.UploadRef, []filestore.Part, filestore.Condition) (filestore.Object, error) {
+	return filestore.Object{ETag: "x"}, nil
+}
+
+func (y yesman) Get(context.Context, string) (controllers.Store, error) { return y, nil }
+
+// A Yes without a checksum is not believed of a store that gives checksums, unless the file is there.
+func TestFileThatIsNotThere(t *testing.T) {
+	r := newRig(t)
+	u := r.open("up")
+	r.part(u, 1, "ab")
+	r.uploads.Stores = yesman{r.backend}
+	r.edit("up", completed)
+	r.drive("up")
+	if u := r.expect("up", v1alpha1.ReasonUploadLost); !stalled(u) {
+		t.Error("it does not say that it cannot go on")
+	}
+	// What is left of it is aborted a minute later.
+	r.clock.Step(2 * time.Minute)
+	again := &controllers.AbortAgain{Log: r.uploads.Ended, Client: r.direct, Stores: r.uploads.Stores, Clock: r.clock}
+	r.must(again.Pass(r.ctx))
 	r.expectOpen(0)
 }

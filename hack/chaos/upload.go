@@ -181,7 +181,7 @@ func (c *user) complete(ctx context.Context, f *file, a *attempt) {
 		return
 	}
 	if f.shared { // or nobody could start another
-		got := c.do(ctx, f, call{op: "abort", method: http.MethodPut, query: "?upload=abort"})
+		got := c.do(ctx, f, call{op: "abort", method: http.MethodPut, query: "?upload=abort", header: map[string]string{"Idempotency-Key": a.id}})
 		a.open = !got.acked()
 	}
 }
@@ -189,7 +189,7 @@ func (c *user) complete(ctx context.Context, f *file, a *attempt) {
 // abort ends the upload without a file.
 func (c *user) abort(ctx context.Context, f *file, a *attempt) {
 	haunted := f.haunted() || f.shared
-	got := c.do(ctx, f, call{op: "abort", method: http.MethodPut, query: "?upload=abort"})
+	got := c.do(ctx, f, call{op: "abort", method: http.MethodPut, query: "?upload=abort", header: map[string]string{"Idempotency-Key": a.id}})
 	f.settle(a, ended, false)
 	gone := got.acked() || (got.status == http.StatusNotFound && got.unsure)
 	a.open = !gone

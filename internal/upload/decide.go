@@ -194,6 +194,13 @@ func decideLost(o Observation, now time.Time) Decision {
 	}
 }
 
+// Vanished is the state of an upload whose assembly object storage has confirmed, and whose file is not there.
+var Vanished = State{
+	Reason:  v1alpha1.ReasonUploadLost,
+	Message: "object storage says that the file was assembled, but it is not there, for example because an earlier assembly was interrupted: start it again",
+	Stalled: true,
+}
+
 // aborted is the state of an upload whose parts were deleted because somebody wanted that.
 var aborted = State{Reason: v1alpha1.ReasonAborted, Message: "the parts were deleted", Stalled: true}
 
