@@ -111,6 +111,10 @@ const (
 	AnnotationDefaultStore = "iotfile.dev/is-default-store"
 	// AnnotationNamespaceStore, on a Namespace, names the FileStore that its uploads use by default.
 	AnnotationNamespaceStore = "iotfile.dev/store"
+	// AnnotationAnswered is set on a MultipartUpload that was started over REST without an Idempotency-Key when its client
+	// was told of it and has sent no part for a second. Without it, and without parts, a start that is sent again by the
+	// same caller gets the upload.
+	AnnotationAnswered = "iotfile.dev/start-answered"
 	// LabelCreatedThrough says how a MultipartUpload was created; only those with the value CreatedThroughREST are
 	// deleted when finishedTTL is over.
 	LabelCreatedThrough = "iotfile.dev/created-through"

@@ -90,6 +90,27 @@ func (c *cutOff) Get(ctx context.Context, key client.ObjectKey, obj client.Objec
 	return c.Client.Get(ctx, key, obj, opts...)
 }
 
+// TestStartWhoseReplicaDied: a client without keys gets the upload that its first start has opened, of which nobody could tell it. Once it was told, or has sent a part,
+// it is refused like any other.
+func TestStartWhoseReplicaDied(t *testing.T) {
+	s := newSystem(t, setup{})
+	u := &v1alpha1.MultipartUpload{Spec: v1alpha1.MultipartUploadSpec{EntityID: entity, Path: "x", CreatedBy: "anonymous", StoreName: s.namespace}}
+	u.Namespace = s.namespace
+	u.Name = upload.Name(s.namespace, upload.File{Namespace: s.namespace, EntityID: entity, Path: "x"})
+	u.Labels = map[string]string{v1alpha1.LabelCreatedThrough: v1alpha1.CreatedThroughREST}
+	must(t, s.kube.Create(t.Context(), u)) // as a replica does that dies before its answer
+	start := s.path("x?upload=start")
+	s.want(s.put(start, nil, "X-File-Size", "9"), 400) // another request
+	s.want(s.put(start, nil), 201)
+	s.want(s.put(start, nil), 400)
+	s.want(s.put(s.path("x?part=1"), randomBytes(3000)), 201)
+	s.want(s.put(start, nil), 400)
+	s.want(s.put(s.path("x?upload=complete"), nil), 201)
+	if n := s.store.(*memory.Store).Calls(memory.CreateUpload); n != 1 {
+		t.Errorf("opened %d times", n)
+	}
+}
+
 // TestStartRace: of many that start one file at once, one gets it.
 func TestStartRace(t *testing.T) {
 	s := newSystem(t, setup{})

@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +51,7 @@ func (s *Server) start(c *call, r *http.Request) error {
 		return err
 	}
 	failpoint.Hit(failpoint.StartOpened)
+	defer s.markAnswered(u)
 	c.tellLimits(s.limitsOf(ctx, u, fs))
 	c.response.WriteHeader(created(u))
 	return nil
@@ -86,7 +86,7 @@ func (s *Server) join(ctx context.Context, holder *v1alpha1.MultipartUpload, spe
 	case s.ending(holder):
 		return nil, s.awaitEnd(ctx, holder)
 	case !replays(holder, spec):
-		return nil, refuseStart(holder, spec)
+		return s.adopt(ctx, holder, spec)
 	}
 	// If it goes meanwhile, its own request has failed and taken it away: this one gets its own answer.
 	u, _, err := s.awaitOpened(ctx, holder)
@@ -144,40 +144,6 @@ func (s *Server) ending(u *v1alpha1.MultipartUpload) bool {
 // completing says whether the file may be assembled at this moment.
 func completing(u *v1alpha1.MultipartUpload) bool {
 	return upload.Desired(u) == v1alpha1.DesiredStateCompleted && upload.Stalled(u) == nil
-}
-
-// replays reports whether spec is what the upload was opened with by an earlier copy of the same request: the key is
-// the caller's own, and names one request.
-func replays(u *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) bool {
-	return sameKey(u, spec) && equalPtr(u.Spec.IfMatch, spec.IfMatch) && equalPtr(u.Spec.Size, spec.Size) &&
-		mediaTypeOf(u.Spec) == mediaTypeOf(spec)
-}
-
-// sameKey reports whether the caller has opened the upload with the key that it sends again.
-func sameKey(u *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) bool {
-	return spec.IdempotencyKey != "" && u.Spec.IdempotencyKey == spec.IdempotencyKey && u.Spec.CreatedBy == spec.CreatedBy
-}
-
-func equalPtr(a, b *int64) bool {
-	return (a == nil) == (b == nil) && (a == nil || *a == *b)
-}
-
-// mediaTypeOf is what the file is served as; the API server fills in the default.
-func mediaTypeOf(spec v1alpha1.MultipartUploadSpec) string {
-	return cmp.Or(spec.ContentType, "application/octet-stream")
-}
-
-func refuseStart(holder *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) error {
-	switch {
-	case sameKey(holder, spec):
-		return errBadRequest("this Idempotency-Key opened the upload with another If-Match, X-File-Size or media type: send a new key with a new request")
-	case completing(holder):
-		return errBadRequest("an upload of this file is being completed: wait until it is, then start with its ETag as If-Match")
-	case upload.Stalled(holder) != nil:
-		return errBadRequest("an upload of this file is open and cannot go on: end it with upload=abort")
-	default:
-		return errBadRequest(alreadyOpen)
-	}
 }
 
 // checkStart refuses early what the reconciler would refuse later: it has the last word on both.
