@@ -260,6 +260,21 @@ func TestWaits(t *testing.T) {
 		store.Inject(away(memory.Stat, 2))
 		s.want(s.put(s.path("whole"), randomBytes(300<<10)), 201)
 	})
+	t.Run("StoreThatTookBytes", func(t *testing.T) {
+		store := memory.New(memory.Options{MinPartSize: -1})
+		s := newSystem(t, setup{store: store, options: patient})
+		s.started("x")
+		gone := away(memory.PutPart, 1)
+		gone.Before, gone.After = nil, gone.Before
+		store.Inject(gone)
+		store.Inject(away(memory.Stat, 3))
+		before := store.Calls(memory.Stat)
+		s.want(s.put(s.path("x?part=2"), randomBytes(3000)), 502)
+		if n := store.Calls(memory.Stat) - before; n != 5 {
+			t.Errorf("the store was asked %d times, want 3 without an answer and 2 with one", n)
+		}
+		s.want(s.put(s.path("x?part=2"), randomBytes(3000)), 201)
+	})
 	t.Run("Place", func(t *testing.T) {
 		s := newSystem(t, setup{options: func(o *dataplane.Options) { o.MaxPartsInFlight = 1; o.Patience = 20 * time.Second }})
 		s.started("x")

@@ -2,8 +2,11 @@ package dataplane
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
 // Pauses between two tries of a request that waits.
@@ -25,6 +28,10 @@ func (s *Server) handle(c *call, r *http.Request) error {
 	ctx, cancel := context.WithDeadline(r.Context(), c.until)
 	defer cancel()
 	err := s.dispatch(c, r)
+	if err != nil && !c.body.untouched() && errors.Is(err, filestore.ErrUnavailable) {
+		s.awaitStore(r.Context(), c)
+		return err
+	}
 	if err == nil || !s.mayPass(c, err) || ctx.Err() != nil {
 		return err
 	}
@@ -60,4 +67,37 @@ func (s *Server) mayPass(c *call, err error) bool {
 	default:
 		return false
 	}
+}
+
+// awaitStore holds the refusal of a request whose bytes are gone until object storage answers again, for Options.Patience
+// at most: a client that does not know Retry-After sends them again at once, three times within a second, and gives up. A
+// store that is going down may answer once more, so it has to answer twice.
+func (s *Server) awaitStore(ctx context.Context, c *call) {
+	if s.draining.Load() || c.response.wroteHeader {
+		return
+	}
+	leave, ok := s.budget.wait(c.file.Namespace)
+	if !ok {
+		return
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Patience)
+	defer cancel()
+	answers := 0
+	for pause := firstPause; answers < 2; pause = min(2*pause, maxPause) {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			s.metrics.waits.WithLabelValues(waitRefused).Inc()
+			return
+		}
+		at, err := s.targetOf(ctx, c)
+		if err == nil {
+			_, err = at.store.Stat(ctx, at.key)
+		}
+		if answers++; err != nil && !filestore.Terminal(err) {
+			answers = 0
+		}
+	}
+	s.metrics.waits.WithLabelValues(waitServed).Inc()
 }
