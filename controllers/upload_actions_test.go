@@ -30,7 +30,9 @@ func TestInitiate(t *testing.T) {
 	})
 	meta := upload.FileMetadata{Version: 3, CreatedBy: "somebody", Created: testkit.Epoch}
 	r.backend.SetObject("iot/"+r.key(), []byte("old"), filestore.CreateUploadOptions{Metadata: meta.Encode()})
-	_, err := r.step("up")
+	old, err := r.backend.Stat(r.ctx, "iot/"+r.key())
+	r.must(err)
+	_, err = r.step("up")
 	r.must(err)
 	if u := r.get("up"); len(u.Finalizers) != 1 || u.Status.UploadID != "" {
 		t.Errorf("after the first pass: finalizers %v, upload id %q", u.Finalizers, u.Status.UploadID)
@@ -59,7 +61,10 @@ func TestInitiate(t *testing.T) {
 	stored, err := r.backend.Stat(r.ctx, "iot/"+r.key())
 	r.must(err)
 	got := upload.DecodeFileMetadata(stored.Metadata)
-	want := upload.FileMetadata{Version: 4, Owner: u.UID, Description: "a test", Created: testkit.Epoch, CreatedBy: "somebody", UpdatedBy: "app"}
+	want := upload.FileMetadata{Version: 4, Owner: u.UID, Description: "a test", Created: testkit.Epoch, CreatedBy: "somebody", Replaced: got.Replaced, UpdatedBy: "app"}
+	if replaced := old.Modified.Truncate(time.Second); !got.Replaced.Truncate(time.Second).Equal(replaced) {
+		t.Errorf("takes the place of the version of %s, want %s", got.Replaced, replaced)
+	}
 	if got != want || stored.ContentType != "text/plain" {
 		t.Errorf("stored with %+v as %s, want %+v", got, stored.ContentType, want)
 	}

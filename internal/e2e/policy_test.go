@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -129,11 +130,15 @@ func (tn *tenant) checkReplacement(t *testing.T) {
 	f := tn.newFile("replaced.bin")
 	f.apply(t, "replaced", "")
 	manifest := fmt.Sprintf("apiVersion: iotfile.dev/v1alpha1\nkind: MultipartUpload\nmetadata: {name: replaced, labels: {team: a}}\n"+
-		"spec: {entityID: %s, path: %s, ttl: 72h, storeName: %s, createdBy: %s}\n", f.entity, f.path, tn.store.Kind, tn.get(t, "replaced").Spec.CreatedBy)
+		"spec: {entityID: %s, path: %s, ttl: 72h, storeName: %s}\n", f.entity, f.path, tn.store.Kind)
+	was := tn.get(t, "replaced").Spec
 	out := tn.kubectl(t, manifest, "replace", "-f", "-")
 	u := tn.get(t, "replaced")
 	if !slices.Contains(u.Finalizers, v1alpha1.FinalizerAbortUpload) || u.Labels["team"] != "a" || !strings.Contains(out, "Warning: the finalizer iotfile.dev/abort-upload was put back") {
 		t.Errorf("kubectl replace has said %s and left %+v", out, u.ObjectMeta)
+	}
+	if u.Spec.TTL.Duration != 72*time.Hour || u.Spec.CreatedBy != was.CreatedBy || !u.Spec.RequestTime.Equal(was.RequestTime) {
+		t.Errorf("kubectl replace has left %+v of %+v", u.Spec, was)
 	}
 	if err := system.kube.Delete(t.Context(), u, client.Preconditions{UID: &u.UID}); err != nil {
 		t.Error(err)

@@ -92,6 +92,9 @@ func testFinalizerIsPutBack(t *testing.T) {
 				u.SetFinalizers(nil)
 				u.SetManagedFields(nil)
 				unstructured.RemoveNestedField(u.Object, "status")
+				for _, filledIn := range []string{"createdBy", "requestTime"} {
+					unstructured.RemoveNestedField(u.Object, "spec", filledIn)
+				}
 				return user.Update(t.Context(), u)
 			},
 			"another finalizer in its place": func(u *unstructured.Unstructured) error {

@@ -21,6 +21,7 @@ const (
 	jsonType = "application/json"
 	date     = "Fri, 02 Jan 2026 03:04:05 GMT"
 	csp      = "default-src 'none'; sandbox"
+	tag      = "3-9c56cc51b374c3ba"
 )
 
 // exchange is a request and its answer. Headers are name, value, name, value.
@@ -38,7 +39,7 @@ type exchange struct {
 }
 
 var (
-	file   = []string{"ETag", "3", "Last-Modified", date, "Accept-Ranges", "bytes", "Content-Security-Policy", csp, "Content-Type", "text/plain"}
+	file   = []string{"ETag", "3", "Last-Modified", date, "Accept-Ranges", "bytes", "Content-Security-Policy", csp, "X-File-Tag", tag, "Content-Type", "text/plain"}
 	failed = []string{"Content-Type", jsonType}
 	parts  = `[{"objectKey":"default/` + entity + `/a/b.bin","partNo":1,"created":1795372349000,"size":5,"checksum":"crc64nvme:MN2ofvMjpIQ="}]`
 	found  = `[{"name":"b.bin","path":"a/","type":"x/y","size":1,"timestamp":"2026-01-02T03:04:05Z","created":"2026-01-02T03:04:05Z","updated":"2026-01-02T03:04:05Z","createdBy":"c","updatedBy":"u","description":"d","etag":0,"tenantId":"default","storagePrefix":"default"}]`
@@ -64,10 +65,10 @@ var fitting = []exchange{
 	{name: "parts by an alias", method: "GET", url: strings.Replace(fileURL, "files", "fileList", 1), status: 200, answer: failed, content: "[]"},
 	{name: "file", method: "GET", url: fileURL, status: 200, answer: with(file, "description", "d", "timestamp", "2026-01-02T03:04:05Z"), content: "bytes"},
 	{name: "a file of an S3 tool", method: "GET", url: fileURL, status: 200, answer: with(file, "Content-Encoding", "br", "Content-Language", "de", "Content-Disposition", "inline", "Cache-Control", "private, max-age=1"), content: "bytes"},
-	{name: "a file of JSON that is none", method: "GET", url: fileURL, status: 200, answer: with(file[:8], "Content-Type", jsonType), content: "{"},
-	{name: "a file of a strange type", method: "GET", url: fileURL, status: 200, answer: with(file[:8], "Content-Type", "strange"), content: "{"},
+	{name: "a file of JSON that is none", method: "GET", url: fileURL, status: 200, answer: with(file[:10], "Content-Type", jsonType), content: "{"},
+	{name: "a file of a strange type", method: "GET", url: fileURL, status: 200, answer: with(file[:10], "Content-Type", "strange"), content: "{"},
 	{name: "range", method: "GET", url: fileURL, status: 206, answer: with(file, "Content-Range", "bytes 0-4/9"), content: "bytes"},
-	{name: "ranges", method: "GET", url: fileURL, status: 206, answer: with(file[:8], "Content-Type", "multipart/byteranges; boundary=x"), content: "--x--"},
+	{name: "ranges", method: "GET", url: fileURL, status: 206, answer: with(file[:10], "Content-Type", "multipart/byteranges; boundary=x"), content: "--x--"},
 	{name: "condition", method: "GET", url: fileURL, header: []string{"If-Match", `"1", "2"`}, status: 412, answer: failed, content: anError},
 	{name: "no such range", method: "GET", url: fileURL, status: 416, answer: with(failed, "Content-Range", "bytes */9"), content: anError},
 	{name: "not modified", method: "GET", url: fileURL, status: 304, answer: []string{"ETag", "3"}},
@@ -94,7 +95,7 @@ var unfitting = []exchange{
 	{name: "ETag missing on HEAD", method: "HEAD", url: fileURL, status: 200, answer: file[2:], wrong: "ETag"},
 	{name: "Location elsewhere", method: "PUT", url: fileURL, body: "x", status: 201, answer: []string{"ETag", "0", "Location", "http://x/"}, wrong: "location"},
 	{name: "Content-Range missing", method: "GET", url: fileURL, status: 206, answer: file, content: "x", wrong: "Content-Range"},
-	{name: "Content-Range of several", method: "GET", url: fileURL, status: 206, answer: with(file[:8], "Content-Type", "multipart/byteranges; boundary=x", "Content-Range", "bytes 0-4/9"), content: "x", wrong: "Content-Range"},
+	{name: "Content-Range of several", method: "GET", url: fileURL, status: 206, answer: with(file[:10], "Content-Type", "multipart/byteranges; boundary=x", "Content-Range", "bytes 0-4/9"), content: "x", wrong: "Content-Range"},
 	{name: "412 for a write", method: "PUT", url: fileURL, body: "x", status: 412, answer: failed, content: anError, wrong: "status is not documented"},
 	{name: "Content-Range of the wrong kind", method: "GET", url: fileURL, status: 416, answer: with(failed, "Content-Range", "bytes 0-1/2"), content: anError, wrong: "content-range"},
 	{name: "Retry-After missing", method: "PUT", url: fileURL + "?part=1", body: "x", status: 503, answer: failed, content: anError, wrong: "Retry-After"},
@@ -108,7 +109,7 @@ var unfitting = []exchange{
 	{name: "error with an id that is none", method: "GET", url: fileURL, status: 404, answer: failed, content: `{"id":"7","message":"no"}`, wrong: "uuid"},
 	{name: "error that tells more", method: "GET", url: fileURL, status: 404, answer: failed, content: strings.Replace(anError, "{", `{"stack":"x",`, 1), wrong: "stack"},
 	{name: "body where there is none", method: "PUT", url: fileURL + "?upload=start", status: 201, content: "ok", wrong: "none is documented"},
-	{name: "file without a type", method: "GET", url: fileURL, status: 200, answer: file[:8], content: "x", wrong: "no Content-Type"},
+	{name: "file without a type", method: "GET", url: fileURL, status: 200, answer: file[:10], content: "x", wrong: "no Content-Type"},
 	{name: "parts as an object", method: "GET", url: strings.Replace(fileURL, "files", "fileslist", 1), status: 200, answer: failed, content: "{}", wrong: "array"},
 	{name: "partNo as text", method: "GET", url: strings.Replace(fileURL, "files", "fileslist", 1), status: 200, answer: failed, content: strings.Replace(parts, `"partNo":1`, `"partNo":"1"`, 1), wrong: "integer"},
 	{name: "total missing", method: "GET", url: "/api/iotfile/v3/files/" + entity, status: 200, answer: with(failed, "count", "1"), content: found, wrong: "X-Total-Count"},
@@ -215,7 +216,7 @@ func TestBinaryBodiesAreNotRead(t *testing.T) {
 		res := &http.Response{StatusCode: http.StatusOK, ContentLength: 1 << 50, Body: io.NopCloser(endless{t}), Header: http.Header{
 			"X-Request-Id": {id}, "X-Content-Type-Options": {"nosniff"}, "Content-Type": {contentType},
 		}}
-		for i := 0; i < 8; i += 2 {
+		for i := 0; i < 10; i += 2 {
 			res.Header.Set(file[i], file[i+1])
 		}
 		if err := v.Check(req, res); err != nil {
