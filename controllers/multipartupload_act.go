@@ -136,24 +136,13 @@ func (r *MultipartUploadReconciler) complete(ctx context.Context, o *observation
 	switch {
 	case ours:
 		return completed(o.Upload, object), nil
-	case failure == nil && errors.Is(err, filestore.ErrNotFound) && givesChecksums(o.Store):
+	case failure != nil:
+		return r.notAssembled(ctx, o, failure, err)
+	case errors.Is(err, filestore.ErrNotFound) && givesChecksums(o.Store):
 		o.Ledger, o.parts = &upload.Ledger{Lost: true}, nil
 		return r.finish(ctx, o, upload.Vanished)
-	case failure == nil:
-		return completed(o.Upload, assembled), nil
-	case err != nil && !errors.Is(err, filestore.ErrNotFound) && !errors.Is(err, filestore.ErrInvalidKey):
-		return r.unavailable(ctx, o, err)
-	case errors.Is(failure, filestore.ErrInvalidKey):
-		return outcome{state: invalidKey, after: upload.ExpirationTime(o.Upload, o.Store)}, nil
-	case errors.Is(failure, filestore.ErrInvalidParts):
-		return r.refusedParts(ctx, o, failure)
-	case refusedFor(o, failure, r.Clock.Now()):
-		return r.refusedAssembly(ctx, o, failure)
-	case errors.Is(failure, filestore.ErrPrecondition), errors.Is(failure, filestore.ErrNoSuchUpload):
-		// The world is not as it was observed: look again.
-		return r.unsettled(ctx, o, upload.State{})
 	default:
-		return r.unavailable(ctx, o, failure)
+		return completed(o.Upload, assembled), nil
 	}
 }
 
@@ -193,15 +182,6 @@ func (r *MultipartUploadReconciler) assemble(ctx context.Context, o *observation
 		<-done
 	}
 	return object, err
-}
-
-// condition is what the file that is replaced must be like. A store that compares nothing, or refuses to be asked, gets none: there the comparison of
-// what was observed is all there is.
-func condition(fs *v1alpha1.FileStore, d upload.Decision) filestore.Condition {
-	if c := fs.Status.Capabilities; c != nil && c.ConditionalComplete != nil && !*c.ConditionalComplete {
-		return filestore.Condition{}
-	}
-	return filestore.Condition{Absent: d.Absent, ETag: d.ETag}
 }
 
 // abort deletes the parts, once the live record confirms that this is wanted and every replica has had the time to cut
@@ -292,4 +272,13 @@ func (r *MultipartUploadReconciler) finish(ctx context.Context, o *observation, 
 		}
 	}
 	return done, nil
+}
+
+// condition is what the file that is replaced must be like. A store that compares nothing, or refuses to be asked, gets none: there the comparison of
+// what was observed is all there is.
+func condition(fs *v1alpha1.FileStore, d upload.Decision) filestore.Condition {
+	if c := fs.Status.Capabilities; c != nil && c.ConditionalComplete != nil && !*c.ConditionalComplete {
+		return filestore.Condition{}
+	}
+	return filestore.Condition{Absent: d.Absent, ETag: d.ETag}
 }

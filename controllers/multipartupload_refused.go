@@ -60,3 +60,23 @@ func givesChecksums(fs *v1alpha1.FileStore) bool {
 	c := fs.Status.Capabilities
 	return c != nil && (c.PayloadMode == v1alpha1.PayloadTrailingCRC64NVME || c.PayloadMode == v1alpha1.PayloadTrailingCRC32C)
 }
+
+// notAssembled is what follows when an assembly has failed, and there is no file of the upload: absent is what looking
+// for it has said.
+func (r *MultipartUploadReconciler) notAssembled(ctx context.Context, o *observation, failure, absent error) (outcome, error) {
+	switch err := absent; {
+	case err != nil && !errors.Is(err, filestore.ErrNotFound) && !errors.Is(err, filestore.ErrInvalidKey):
+		return r.unavailable(ctx, o, err)
+	case errors.Is(failure, filestore.ErrInvalidKey):
+		return outcome{state: invalidKey, after: upload.ExpirationTime(o.Upload, o.Store)}, nil
+	case errors.Is(failure, filestore.ErrInvalidParts):
+		return r.refusedParts(ctx, o, failure)
+	case refusedFor(o, failure, r.Clock.Now()):
+		return r.refusedAssembly(ctx, o, failure)
+	case errors.Is(failure, filestore.ErrPrecondition), errors.Is(failure, filestore.ErrNoSuchUpload):
+		// The world is not as it was observed: look again.
+		return r.unsettled(ctx, o, upload.State{})
+	default:
+		return r.unavailable(ctx, o, failure)
+	}
+}

@@ -51,7 +51,7 @@ func (s *Server) start(c *call, r *http.Request) error {
 		return err
 	}
 	failpoint.Hit(failpoint.StartOpened)
-	defer s.markAnswered(u)
+	defer s.markAnswered(context.WithoutCancel(r.Context()), u)
 	c.tellLimits(s.limitsOf(ctx, u, fs))
 	c.response.WriteHeader(created(u))
 	return nil

@@ -26,12 +26,12 @@ const (
 )
 
 // markAnswered notes, in a while, that the client knows of u, so that no later start joins it. Nobody waits for that.
-func (s *Server) markAnswered(u *v1alpha1.MultipartUpload) {
+func (s *Server) markAnswered(ctx context.Context, u *v1alpha1.MultipartUpload) {
 	if u.Spec.IdempotencyKey != "" {
 		return
 	}
 	time.AfterFunc(answeredAfter, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 		defer cancel()
 		if now, known := s.uploads.look(ctx, u, false); known && (now == nil || !upload.TakesParts(now) || hasParts(now)) {
 			return
@@ -54,8 +54,7 @@ func hasParts(u *v1alpha1.MultipartUpload) bool {
 // when the file is free by now.
 func (s *Server) adopt(ctx context.Context, holder *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
 	refusal := refuseStart(holder, spec)
-	if spec.IdempotencyKey != "" || holder.Spec.IdempotencyKey != "" || !sameRequest(holder, spec) ||
-		holder.Labels[v1alpha1.LabelCreatedThrough] != v1alpha1.CreatedThroughREST {
+	if !adoptable(holder, spec) {
 		return nil, refusal
 	}
 	for end := time.Now().Add(unansweredFor); ; {
@@ -76,6 +75,13 @@ func (s *Server) adopt(ctx context.Context, holder *v1alpha1.MultipartUpload, sp
 		}
 		holder = now
 	}
+}
+
+// adoptable reports whether spec could be the request that the upload was opened for, sent again: the same, over REST,
+// and without a key.
+func adoptable(u *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) bool {
+	return spec.IdempotencyKey == "" && u.Spec.IdempotencyKey == "" && sameRequest(u, spec) &&
+		u.Labels[v1alpha1.LabelCreatedThrough] == v1alpha1.CreatedThroughREST
 }
 
 // adoptEmpty gives an upload that nobody was told of, if no part of it has arrived.
