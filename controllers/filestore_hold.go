@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,6 +38,10 @@ func (r *FileStoreReconciler) release(ctx context.Context, fs *v1alpha1.FileStor
 			open++
 		}
 	})
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+		// The kind MultipartUpload is gone, which the API server removes after all its records.
+		open, err = 0, nil
+	}
 	if err != nil || open > 0 {
 		return open, err
 	}
