@@ -29,6 +29,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 // patience is how long a state may take to be reached: generous, because machines are shared.
@@ -171,7 +172,7 @@ func (p *policies) client(t *testing.T, config *rest.Config) client.Client {
 func (p *policies) waitEnforced(t *testing.T) {
 	t.Helper()
 	attacker := p.as(t, tenantAdmin)
-	eventually(t, func() error {
+	testkit.Eventually(t, func() error {
 		u := p.upload(t, nil)
 		forged := attacker.Status().Patch(t.Context(), u.DeepCopy(), merge(`{"status":{"objectKey":"victim/key"}}`), client.DryRunAll)
 		taken := attacker.Patch(t.Context(), u.DeepCopy(), merge(`{"metadata":{"finalizers":null}}`), client.DryRunAll)
@@ -181,21 +182,6 @@ func (p *policies) waitEnforced(t *testing.T) {
 		}
 		return nil
 	})
-}
-
-func eventually(t *testing.T, check func() error) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
 }
 
 // upload makes the record of an upload that the operator has opened, or changed otherwise.
@@ -457,7 +443,7 @@ func (p *policies) testNamespaceGoes(t *testing.T) {
 		p.uploadIn(t, "leaving", nil)
 	}
 	check(t, p.admin.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "leaving"}}))
-	eventually(t, func() error {
+	testkit.Eventually(t, func() error {
 		var records v1alpha1.MultipartUploadList
 		if err := p.operator.List(t.Context(), &records, client.InNamespace("leaving")); err != nil {
 			return err
@@ -497,7 +483,7 @@ func (p *policies) testGarbageCollection(t *testing.T) {
 			u.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID, BlockOwnerDeletion: &yes}}
 		})
 		check(t, p.admin.Delete(t.Context(), owner.DeepCopy(), client.PropagationPolicy(policy)))
-		eventually(t, func() error {
+		testkit.Eventually(t, func() error {
 			if err := p.admin.Get(t.Context(), client.ObjectKeyFromObject(u), u); err != nil {
 				return err
 			}
@@ -507,9 +493,9 @@ func (p *policies) testGarbageCollection(t *testing.T) {
 			return nil
 		})
 		passes(t, "the operator lets it go", p.operator.Patch(t.Context(), u.DeepCopy(), merge(`{"metadata":{"finalizers":null}}`)))
-		eventually(t, func() error { return p.gone(t, owner) })
+		testkit.Eventually(t, func() error { return p.gone(t, owner) })
 		if name != "orphan" {
-			eventually(t, func() error { return p.gone(t, u) })
+			testkit.Eventually(t, func() error { return p.gone(t, u) })
 		}
 	}
 }
@@ -522,7 +508,7 @@ func (p *policies) testWithoutPolicies(t *testing.T) {
 	if err != nil || strings.Count(out, "deleted") != 6 {
 		t.Fatalf("kubectl %q: %v %s", removal, err, out)
 	}
-	eventually(t, func() error {
+	testkit.Eventually(t, func() error {
 		return p.as(t, editor).Patch(t.Context(), u.DeepCopy(), merge(`{"metadata":{"finalizers":null}}`))
 	})
 }

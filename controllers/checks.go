@@ -75,10 +75,7 @@ const (
 // refusal is what is known of an assembly that object storage has just refused.
 func (c *checks) refusal(u *v1alpha1.MultipartUpload, status int, now time.Time) *upload.Refused {
 	since, times := c.refused.note(u, now)
-	pause := lastRefusalPause
-	if times < 7 {
-		pause = min(pause, firstRefusalPause<<(times-1))
-	}
+	pause := min(lastRefusalPause, firstRefusalPause<<min(times-1, 6)) // past 6 it would be longer than the last
 	return &upload.Refused{Answer: fmt.Sprintf("HTTP %d", status), For: now.Sub(since), Pause: pause}
 }
 

@@ -29,22 +29,10 @@ func serverNamed(t *testing.T, name string) *httptest.Server {
 func TestBalancer(t *testing.T) {
 	one, other := serverNamed(t, "one"), serverNamed(t, "other")
 	hits := make(chan struct{}, 10)
-	cutting, err := net.Listen("tcp", "127.0.0.1:0") // takes a little of each request, and hangs up
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cutting.Close() })
-	go func() {
-		for {
-			conn, err := cutting.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = io.CopyN(io.Discard, conn, 10)
-			hits <- struct{}{}
-			_ = conn.Close()
-		}
-	}()
+	cutting := hosted(t, func(conn *net.TCPConn) { // takes a little of each request, and hangs up
+		_, _ = io.CopyN(io.Discard, conn, 10)
+		hits <- struct{}{}
+	})
 	var servers atomic.Pointer[[]string]
 	servers.Store(&[]string{one.URL, other.URL})
 	b, err := newBalancer(func() []string { return *servers.Load() })
@@ -84,7 +72,7 @@ func TestBalancer(t *testing.T) {
 	if n := b.refused.Load(); n != 5 {
 		t.Errorf("%d connections were refused", n)
 	}
-	servers.Store(&[]string{"http://" + cutting.Addr().String(), other.URL})
+	servers.Store(&[]string{"http://" + cutting, other.URL})
 	failed := 0
 	for range 10 {
 		if _, err := send(); err != nil {
@@ -104,25 +92,13 @@ func TestBalancer(t *testing.T) {
 // TestBalancerEarlyAnswer: an answer that comes before the body has ended reaches the client, as it
 // does without a balancer.
 func TestBalancerEarlyAnswer(t *testing.T) {
-	server, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
-	go func() {
-		for {
-			conn, err := server.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = bufio.NewReader(conn).ReadString('\n')
-			_, _ = io.WriteString(conn, "no\n")
-			_ = conn.(*net.TCPConn).CloseWrite()
-			_, _ = io.Copy(io.Discard, conn)
-			_ = conn.Close()
-		}
-	}()
-	b, err := newBalancer(func() []string { return []string{"http://" + server.Addr().String()} })
+	server := hosted(t, func(conn *net.TCPConn) {
+		_, _ = bufio.NewReader(conn).ReadString('\n')
+		_, _ = io.WriteString(conn, "no\n")
+		_ = conn.CloseWrite()
+		_, _ = io.Copy(io.Discard, conn)
+	})
+	b, err := newBalancer(func() []string { return []string{"http://" + server} })
 	if err != nil {
 		t.Fatal(err)
 	}

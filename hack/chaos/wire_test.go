@@ -11,26 +11,33 @@ import (
 	"time"
 )
 
-// TestWire: each fault shows on a connection that was open before, and an unharmed wire passes everything.
-func TestWire(t *testing.T) {
-	server, err := net.Listen("tcp", "127.0.0.1:0")
+// hosted serves each connection on its own, closes it when serve returns, and gives the address.
+func hosted(t *testing.T, serve func(*net.TCPConn)) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = server.Close() })
+	t.Cleanup(func() { _ = listener.Close() })
 	go func() {
 		for {
-			conn, err := server.Accept()
+			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
 			go func() {
-				_, _ = io.Copy(conn, conn) // an echo
+				serve(conn.(*net.TCPConn))
 				_ = conn.Close()
 			}()
 		}
 	}()
-	w, err := newWire(server.Addr().String(), 1)
+	return listener.Addr().String()
+}
+
+// TestWire: each fault shows on a connection that was open before, and an unharmed wire passes everything.
+func TestWire(t *testing.T) {
+	server := hosted(t, func(conn *net.TCPConn) { _, _ = io.Copy(conn, conn) }) // an echo
+	w, err := newWire(server, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 // testStoreMayMoveToAnotherAddress changes where a store is while uploads are open in it: its address may change, and what keys are made of may not.
@@ -53,7 +54,7 @@ func testWarnings(t *testing.T) {
 	c, heard := listening(t)
 	warned := func(change func(*v1alpha1.FileStore), want string) {
 		t.Helper()
-		eventually(t, func() error {
+		testkit.Eventually(t, func() error {
 			fs := newStore()
 			change(fs)
 			if err := c.Create(t.Context(), fs, client.DryRunAll); err != nil {
@@ -81,7 +82,7 @@ func testTwoDefaults(t *testing.T) {
 	}
 	c, heard := listening(t)
 	first := store(t, mark)
-	eventually(t, func() error {
+	testkit.Eventually(t, func() error {
 		second := newStore()
 		mark(second)
 		if err := c.Create(t.Context(), second, client.DryRunAll); err != nil {

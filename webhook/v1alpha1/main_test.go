@@ -283,19 +283,3 @@ func create(t *testing.T, obj client.Object) {
 	}
 	t.Cleanup(func() { _ = world.admin.Delete(context.Background(), obj) })
 }
-
-// eventually polls until check returns nil: the caches of the server under test are behind by a moment.
-func eventually(t *testing.T, check func() error) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 // testCreatedByIsNotForgeable creates uploads as several users, with and without saying who asked for them.
@@ -58,7 +59,7 @@ func testStoreIsResolved(t *testing.T) {
 	if err := world.admin.Patch(t.Context(), ns, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() error {
+	testkit.Eventually(t, func() error {
 		u := newUpload(annotated, "default.bin")
 		if err := world.admin.Create(t.Context(), u, client.DryRunAll); err != nil {
 			return err
@@ -124,7 +125,7 @@ func testRefusals(t *testing.T) {
 	first.Spec.StoreName = plain.Name
 	create(t, first)
 	busy := fmt.Sprintf("the upload %q of the same file is open: complete, abort or delete it first", first.Name)
-	eventually(t, func() error {
+	testkit.Eventually(t, func() error {
 		return refusal(attempt(namespace, "busy.bin", plain.Name), v1alpha1.ReasonFileBusy, busy)
 	})
 	// Whatever the store: it is one file to those who read it.
@@ -146,7 +147,7 @@ func testRefusals(t *testing.T) {
 		}
 	}
 	full := fmt.Sprintf("the namespace has as many uploads open in the FileStore %q as it allows, 2 (limits.maxOpenUploadsPerNamespace): complete or abort one first", capped.Name)
-	eventually(t, func() error {
+	testkit.Eventually(t, func() error {
 		u := newUpload(namespace, "3.bin")
 		u.Spec.StoreName = capped.Name
 		return refusal(world.admin.Create(t.Context(), u, client.DryRunAll), v1alpha1.ReasonTooManyOpenUploads, full)

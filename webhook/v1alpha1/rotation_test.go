@@ -23,6 +23,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/servingcert"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 // testRotationUnderLoad goes through two authorities and many certificates while uploads are created and new connections made to two replicas, each
@@ -103,7 +104,7 @@ func otherReplica(t *testing.T) string {
 		t.Fatal(err)
 	}
 	go func() { _ = informers.Start(t.Context()) }()
-	eventually(t, certificate.Ready)
+	testkit.Eventually(t, certificate.Ready)
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{GetCertificate: certificate.GetCertificate})
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +159,7 @@ func testLostTrustIsRestored(t *testing.T) {
 	if err := world.admin.Update(t.Context(), config); err != nil && !apierrors.IsConflict(err) {
 		t.Fatal(err)
 	}
-	eventually(t, func() error {
+	testkit.Eventually(t, func() error {
 		if err := world.admin.Get(t.Context(), client.ObjectKey{Name: "iotfile-operator"}, config); err != nil {
 			return err
 		}
@@ -167,7 +168,7 @@ func testLostTrustIsRestored(t *testing.T) {
 		}
 		return nil
 	})
-	eventually(t, func() error { return waitCalled(t.Context()) })
+	testkit.Eventually(t, func() error { return waitCalled(t.Context()) })
 }
 
 // testWhileNobodyAnswers holds what failurePolicy and matchConditions promise. It is the last of the tests, because it ends the server.
