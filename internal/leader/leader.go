@@ -111,10 +111,10 @@ func newCampaign(opts Options, act func(context.Context) error) (*campaign, erro
 	c.leases = client.Leases(opts.Namespace)
 	c.elector, err = leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Name: opts.Name,
-		Lock: &resourcelock.LeaseLock{
+		Lock: settledLock{&resourcelock.LeaseLock{
 			LeaseMeta: metav1.ObjectMeta{Namespace: opts.Namespace, Name: opts.Name}, Client: client,
 			LockConfig: resourcelock.ResourceLockConfig{Identity: c.identity},
-		},
+		}},
 		LeaseDuration: opts.LeaseDuration, RenewDeadline: opts.RenewDeadline, RetryPeriod: opts.RetryPeriod,
 		// The elector would give the lease back while act is still stopping: see release.
 		ReleaseOnCancel: false,

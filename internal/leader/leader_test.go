@@ -76,6 +76,9 @@ type candidate struct {
 	fail chan error
 	// down cuts the line to the API server.
 	down atomic.Bool
+	// late is how long writes are under way to the API server. They arrive although whoever sent them has gone. The watch
+	// takes half as long.
+	late time.Duration
 	stop context.CancelFunc
 	ran  chan error
 }
@@ -102,7 +105,7 @@ func leaseOf(t *testing.T) string {
 func (c *candidate) run(change func(*leader.Options)) {
 	c.t.Helper()
 	config := plane.RESTConfig()
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &line{next, &c.down} })
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &line{next, &c.down, c.late} })
 	o := leader.Options{Config: config, Namespace: "default", Name: leaseOf(c.t), StopWithin: 100 * time.Millisecond, Log: logr.Discard()}
 	change(&o)
 	ctx, stop := context.WithCancel(c.t.Context())
@@ -131,12 +134,19 @@ func (c *candidate) act(ctx context.Context) error {
 type line struct {
 	next http.RoundTripper
 	down *atomic.Bool
+	late time.Duration
 }
 
 // RoundTrip implements http.RoundTripper.
 func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	if l.down.Load() {
 		return nil, errors.New("the line is down")
+	}
+	switch {
+	case l.late > 0 && r.Method == http.MethodPut:
+		return l.deliverLate(r)
+	case r.URL.Query().Has("fieldSelector"):
+		time.Sleep(l.late / 2) // the watch begins while the first write is under way
 	}
 	if r.URL.Query().Get("watch") == "" {
 		return l.next.RoundTrip(r)
@@ -149,6 +159,26 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 		cut()
 	}()
 	return l.next.RoundTrip(r.WithContext(ctx))
+}
+
+// deliverLate has a request carried out even if whoever sent it no longer waits for the answer.
+func (l *line) deliverLate(r *http.Request) (*http.Response, error) {
+	type answer struct {
+		response *http.Response
+		err      error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		time.Sleep(l.late)
+		response, err := l.next.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
+		answered <- answer{response, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.response, a.err
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
 }
 
 func await[T any](t *testing.T, what string, from <-chan T) T {
@@ -253,6 +283,18 @@ func TestActEnds(t *testing.T) {
 	}
 	await(t, "C leads", c[2].began)
 	c[2].stops()
+}
+
+// A candidate that takes a free lease over a slow line leads, although its watch tells it meanwhile that the lease is free.
+func TestSlowWrites(t *testing.T) {
+	c := contest(t, 2)
+	c[0].run(long)
+	await(t, "A leads", c[0].began)
+	c[0].stops()
+	c[1].late = 2 * time.Second
+	c[1].run(long)
+	await(t, "B leads", c[1].began)
+	c[1].stops()
 }
 
 // Terms leave nothing running.
