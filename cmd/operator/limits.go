@@ -11,6 +11,7 @@ import (
 
 // limits bound what clients and object storage may take of the data plane's time.
 type limits struct {
+	maxConnections   int
 	maxSearches      int
 	minBodyRate      int64
 	bodyGrace        time.Duration
@@ -20,6 +21,9 @@ type limits struct {
 }
 
 func (l *limits) bindFlags() {
+	flag.IntVar(&l.maxConnections, "max-connections", 0,
+		"How many connections of clients this replica has open at once. Beyond it idle ones make room, and those whose callers have shown no good token after 2 s; "+
+			"more wait for up to 10 s. Default: one for each 896 KiB of the memory limit (GOMEMLIMIT), but two for each of --max-parts-in-flight; 16384 without a memory limit.")
 	flag.IntVar(&l.maxSearches, "max-searches", 16, "How many searches this replica runs at once; beyond it clients get 503 with Retry-After.")
 	flag.Int64Var(&l.minBodyRate, "min-body-rate", 1<<10,
 		"How many bytes per second a client must send of a body on average, or get 408: one that trickles would hold its place for ever. 0 demands nothing.")
@@ -38,6 +42,9 @@ func (l *limits) validate() error {
 	if l.maxSearches < 1 {
 		return errors.New("--max-searches must be at least 1")
 	}
+	if l.maxConnections < 0 {
+		return errors.New("--max-connections must not be negative: 0 takes the default")
+	}
 	if l.minBodyRate < 0 {
 		return errors.New("--min-body-rate must not be negative: 0 demands nothing")
 	}
@@ -54,6 +61,7 @@ func (l *limits) validate() error {
 
 // apply sets what the limits say. In dataplane.Options a rate of 0 stands for the default, and a negative one demands nothing.
 func (l *limits) apply(opts *dataplane.Options) {
+	opts.MaxConnections = l.maxConnections
 	opts.MaxSearches, opts.MinBodyRate, opts.BodyGrace, opts.StoreIdleTimeout = l.maxSearches, l.minBodyRate, l.bodyGrace, l.storeIdleTimeout
 	if l.minBodyRate == 0 {
 		opts.MinBodyRate = -1

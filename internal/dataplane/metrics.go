@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/connlimit"
 )
 
 // metrics of the data plane. No label has a value that a client chooses.
@@ -21,6 +23,11 @@ type metrics struct {
 	waiting       prometheus.Gauge
 	waitingLimit  prometheus.Gauge
 	waits         *prometheus.CounterVec
+
+	connections        prometheus.Gauge
+	connectionsLimit   prometheus.Gauge
+	connectionsWaiting prometheus.Gauge
+	connectionsClosed  *prometheus.CounterVec
 }
 
 // Budgets of a replica, as the label of refusals names them.
@@ -74,6 +81,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		}, []string{"result"}),
 	}
 	m.addWaits()
+	m.addConnections()
 	for _, budget := range []string{budgetParts, budgetBuffers, budgetSearches, budgetLooks, budgetWaiting} {
 		m.rejected.WithLabelValues(budget) // from the start, or the first refusal would be no increase
 	}
@@ -94,6 +102,10 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m.waiting = register(registerer, m.waiting, &errs)
 	m.waitingLimit = register(registerer, m.waitingLimit, &errs)
 	m.waits = register(registerer, m.waits, &errs)
+	m.connections = register(registerer, m.connections, &errs)
+	m.connectionsLimit = register(registerer, m.connectionsLimit, &errs)
+	m.connectionsWaiting = register(registerer, m.connectionsWaiting, &errs)
+	m.connectionsClosed = register(registerer, m.connectionsClosed, &errs)
 	return m, errors.Join(errs...)
 }
 
@@ -110,6 +122,26 @@ func (m *metrics) addWaits() {
 	}, []string{"outcome"})
 	for _, outcome := range []string{waitServed, waitRefused} {
 		m.waits.WithLabelValues(outcome)
+	}
+}
+
+// addConnections makes the metrics of connections.
+func (m *metrics) addConnections() {
+	m.connections = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "iotfile_connections", Help: "TCP connections of clients that have a place on this replica.",
+	})
+	m.connectionsLimit = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "iotfile_connections_limit", Help: "How many connections have a place on this replica at most (--max-connections).",
+	})
+	m.connectionsWaiting = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "iotfile_connections_waiting", Help: "TCP connections that wait for a place.",
+	})
+	m.connectionsClosed = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "iotfile_connections_closed_total",
+		Help: "Connections that were closed at the limit, by reason: idle and unproven ones made room, no_place waited in vain.",
+	}, []string{"reason"})
+	for _, reason := range []connlimit.Reason{connlimit.Idle, connlimit.Unproven, connlimit.NoPlace} {
+		m.connectionsClosed.WithLabelValues(string(reason))
 	}
 }
 

@@ -110,6 +110,9 @@ func (s *Server) observe(c *call, r *http.Request, begin time.Time) {
 		c.endTrace(status)
 	}
 
+	if !s.strangers.admits(c, status) {
+		return
+	}
 	fields := []any{
 		"route", op, "method", c.method, "status", status, "received", received, "sent", c.response.sent,
 		"seconds", took.Seconds(), "remote", r.RemoteAddr, "user", c.identity.Name, "namespace", c.file.Namespace, "entity", c.file.EntityID, "path", c.file.Path,

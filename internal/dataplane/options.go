@@ -42,6 +42,9 @@ type Options struct {
 	// KiB each; it is shared in the same way. Bodies of unknown length, which are kept whole, take
 	// a quarter of it at most. Default: room for MaxPartsInFlight parts and as many downloads.
 	MaxBufferedBytes int64
+	// MaxConnections is how many connections are open at once; see connlimit for what becomes of more. Default: one for each
+	// 896 KiB of the process's memory limit, and at least two for each of MaxPartsInFlight; 16,384 without a limit.
+	MaxConnections int
 	// MaxSearches is how many searches run at once; more are answered with 503. Default 16.
 	MaxSearches int
 	// SearchTimeout is how long a search may take. Default 50 s.
@@ -90,6 +93,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.MaxBufferedBytes <= 0 {
 		o.MaxBufferedBytes = int64(o.MaxPartsInFlight) * (partMemory + readMemory)
+	}
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = defaultConnections(memoryLimit(), o.MaxPartsInFlight)
 	}
 	if o.MaxSearches <= 0 {
 		o.MaxSearches = 16

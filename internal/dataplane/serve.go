@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/connlimit"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/openapi"
 	"github.com/iotfile-operator/iotfile-operator/internal/digest"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -31,6 +32,7 @@ func (s *Server) serve(c *call, r *http.Request) error {
 	case err != nil:
 		return errUnavailable("the token cannot be checked now: send the request again", retryShort).because(err)
 	}
+	connlimit.Known(r.Context())
 	c.identity = identity
 	if c.route, err = parseRoute(r.Method, rest, r.URL.RawQuery); err != nil {
 		return err

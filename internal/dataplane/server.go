@@ -34,6 +34,7 @@ type Server struct {
 	looks     secondLooks
 	searches  *semaphore.Weighted
 	progress  *progress
+	strangers *strangerLog
 	metrics   *metrics
 	informers []cache.Informer
 	listener  atomic.Pointer[net.Listener]
@@ -65,6 +66,7 @@ func New(opts Options) (*Server, error) {
 		uploads:  &uploads{cached: opts.Client, live: opts.APIReader, writer: opts.Client, waiters: &waiters{}},
 	}
 	s.streams = &streams{now: opts.Clock.Now}
+	s.strangers = newStrangerLog(opts.Log)
 	s.progress = newProgress(s)
 	return s, s.watch()
 }
@@ -127,6 +129,7 @@ func (s *Server) Start(ctx context.Context) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	server := s.httpServer(base)
+	listener = s.limited(listener, server)
 	progressCtx, stopProgress := context.WithCancel(context.WithoutCancel(ctx))
 	progressDone := make(chan struct{})
 	go func() {
@@ -195,7 +198,7 @@ func (s *Server) httpServer(base context.Context) *http.Server {
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
+		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          log.New(logWriter{s.log}, "", 0),
 		Protocols:         new(http.Protocols),
 		BaseContext:       func(net.Listener) context.Context { return base },
