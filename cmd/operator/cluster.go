@@ -1,11 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net"
-	"net/http"
-	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -15,12 +11,8 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
@@ -53,39 +45,4 @@ func newCluster(o *options) (cluster.Cluster, error) {
 		return nil, fmt.Errorf("set up: %w", err)
 	}
 	return base, nil
-}
-
-// serveProbes has keep serve health, readiness and metrics, the latter with certificate, if there is one.
-func serveProbes(ctx context.Context, base cluster.Cluster, o *options, certificate *certwatcher.CertWatcher, ready healthz.Checker, keep func(manager.Runnable)) error {
-	if certificate != nil {
-		keep(certificate)
-		if err := watchExpiry(certificateREST, certificate.GetCertificate); err != nil {
-			return err
-		}
-	}
-	metrics, err := metricsserver.NewServer(metricsOptions(o.metricsAddress, certificate), base.GetConfig(), base.GetHTTPClient())
-	if err != nil {
-		return fmt.Errorf("metrics: %w", err)
-	}
-	if metrics != nil {
-		keep(metrics)
-	}
-	if o.healthAddress == "0" {
-		return nil
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.healthAddress)
-	if err != nil {
-		return fmt.Errorf("health probes: %w", err)
-	}
-	mux := http.NewServeMux()
-	for path, check := range map[string]healthz.Checker{"/healthz": healthz.Ping, "/readyz": ready} {
-		handler := http.StripPrefix(path, &healthz.Handler{Checks: map[string]healthz.Checker{"ready": check}})
-		mux.Handle(path, handler)
-		mux.Handle(path+"/", handler)
-	}
-	keep(&manager.Server{
-		Name: "health probe", Listener: listener,
-		Server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10},
-	})
-	return nil
 }

@@ -12,8 +12,6 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/identity"
@@ -98,20 +96,6 @@ func (s *security) certificate() (*certwatcher.CertWatcher, error) {
 		return nil, fmt.Errorf("--tls-cert-dir: %w", err)
 	}
 	return watcher, nil
-}
-
-// metricsOptions is how metrics are served at address: with TLS to those who may get /metrics, else to everybody.
-func metricsOptions(address string, certificate *certwatcher.CertWatcher) metricsserver.Options {
-	options := metricsserver.Options{BindAddress: address}
-	if certificate != nil {
-		options.SecureServing = true
-		options.FilterProvider = filters.WithAuthenticationAndAuthorization
-		options.TLSOpts = []func(*tls.Config){func(c *tls.Config) {
-			c.GetCertificate = certificate.GetCertificate
-			c.NextProtos = []string{"http/1.1"} // a scraper needs no streams
-		}}
-	}
-	return options
 }
 
 // protect has the data plane serve with TLS, and to those only whom the cluster knows and allows, as the flags say. It returns what has to be started for
