@@ -74,6 +74,11 @@ func (r *MultipartUploadReconciler) act(ctx context.Context, o *observation, d u
 // initiate opens the upload. Its id is recorded by report; if that fails, report aborts it again.
 func (r *MultipartUploadReconciler) initiate(ctx context.Context, o *observation, done outcome) (outcome, error) {
 	u := o.Upload
+	if instead, err := r.claimPlace(ctx, o); err != nil {
+		return outcome{}, err
+	} else if instead != nil {
+		return r.act(ctx, o, *instead)
+	}
 	now := r.Clock.Now()
 	meta := upload.FileMetadata{
 		Version:     upload.NextVersion(u.Spec.IfMatch),
@@ -92,6 +97,9 @@ func (r *MultipartUploadReconciler) initiate(ctx context.Context, o *observation
 	id, err := o.store.CreateUpload(ctx, o.key(), filestore.CreateUploadOptions{
 		ContentType: u.Spec.ContentType, ContentHeaders: filestore.ContentHeadersOf(&u.Spec), Metadata: meta.Encode(),
 	})
+	if err != nil {
+		r.places.Release(u.Namespace, u.Name)
+	}
 	switch {
 	case errors.Is(err, filestore.ErrInvalidKey):
 		return outcome{state: invalidKey, retry: true}, nil

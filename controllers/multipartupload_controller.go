@@ -58,6 +58,7 @@ type MultipartUploadReconciler struct {
 	cleared clearedUploads
 	checks  checks
 	writes  ownWrites
+	places  upload.Claims
 	tidying tidying
 }
 
@@ -80,10 +81,14 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 		r.checks.forget(req.NamespacedName)
 		r.writes.forget(req.NamespacedName)
 		r.tidying.forget(req.NamespacedName)
+		r.places.Release(req.Namespace, req.Name)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.writes.hidden(u, r.Clock.Now()) {
 		return reconcile.Result{RequeueAfter: cacheLag, Priority: ptr.To(priorityOf(u))}, nil // the event of the write brings the next look
+	}
+	if upload.Ended(u) || u.Status.UploadID != "" { // it counts by the cache from now on, or no more
+		r.places.Release(req.Namespace, req.Name)
 	}
 	if upload.Ended(u) {
 		r.checks.forget(req.NamespacedName)

@@ -156,7 +156,7 @@ func (r *MultipartUploadReconciler) observeOthers(ctx context.Context, o *observ
 	if o.Store == nil {
 		return nil
 	}
-	return r.observeHeld(ctx, o)
+	return r.countHeld(ctx, o, r.places.Others(placeOf(o), u.Name, o.at))
 }
 
 // ofFile are copies of all uploads of a file that the cache has.
@@ -167,28 +167,6 @@ func (r *MultipartUploadReconciler) ofFile(ctx context.Context, file upload.File
 		return nil, fmt.Errorf("list uploads of the file: %w", err)
 	}
 	return upload.OfFile(found.Items, file), nil
-}
-
-// observeHeld finds out what the namespace's other uploads hold in the store, as far as that is limited.
-func (r *MultipartUploadReconciler) observeHeld(ctx context.Context, o *observation) error {
-	limits := upload.LimitsOf(o.Store)
-	bytes := limits.MaxIncompleteBytes > 0 && o.Upload.Spec.Size != nil
-	if !bytes && limits.MaxOpenUploads == 0 {
-		return nil
-	}
-	list := []client.ListOption{
-		client.InNamespace(o.Upload.Namespace), client.MatchingFields{upload.OpenedIndex: o.Store.Name}, client.UnsafeDisableDeepCopy,
-	}
-	if !bytes {
-		list = append(list, client.Limit(int64(limits.MaxOpenUploads)))
-	}
-	var opened v1alpha1.MultipartUploadList // this one is not among them
-	if err := r.Client.List(ctx, &opened, list...); err != nil {
-		return fmt.Errorf("list open uploads of the namespace: %w", err)
-	}
-	o.OtherOpen = len(opened.Items) + r.Orphans.of(o.Store.Name, o.Upload.Namespace)
-	o.OtherBytes = upload.IncompleteBytesOf(opened.Items, o.Upload.Name)
-	return nil
 }
 
 // observeBackend looks at object storage, as far as Decide needs it: at the ledger first, so that an assembly that ends in between, begun by

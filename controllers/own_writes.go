@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // cacheLag is for how long the cache is trusted to catch up with a write. After it the record is taken for what the cache says: an etcd that was restored from
@@ -27,6 +29,8 @@ type ownWrite struct {
 	uid     types.UID
 	version string
 	at      time.Time
+	// ended: since that write nothing of the upload is open.
+	ended bool
 }
 
 // note remembers a record as the API server has answered a write of it.
@@ -36,7 +40,10 @@ func (w *ownWrites) note(u *v1alpha1.MultipartUpload, now time.Time) {
 	if w.last == nil {
 		w.last = map[types.NamespacedName]ownWrite{}
 	}
-	w.last[client.ObjectKeyFromObject(u)] = ownWrite{uid: u.UID, version: u.ResourceVersion, at: now}
+	w.last[client.ObjectKeyFromObject(u)] = ownWrite{
+		uid: u.UID, version: u.ResourceVersion, at: now,
+		ended: upload.Ended(u) || (u.DeletionTimestamp != nil && !slices.Contains(u.Finalizers, v1alpha1.FinalizerAbortUpload)),
+	}
 }
 
 // hidden says whether a record, as the cache shows it, is older than what was written to it.
@@ -53,6 +60,14 @@ func (w *ownWrites) hidden(u *v1alpha1.MultipartUpload, now time.Time) bool {
 	}
 	delete(w.last, name)
 	return false
+}
+
+// hasEnded reports whether an upload that the cache shows as open has ended by what was written to it since.
+func (w *ownWrites) hasEnded(u *v1alpha1.MultipartUpload) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last, known := w.last[client.ObjectKeyFromObject(u)]
+	return known && last.ended && last.uid == u.UID
 }
 
 // forget drops what was remembered of a record that is gone.

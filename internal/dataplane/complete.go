@@ -152,11 +152,12 @@ func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.Multipart
 	if err != nil {
 		return s.lacking(ctx, u, err)
 	}
-	leave, err := s.admitLoad(ctx, c, u, c.body.length)
+	leave, err := s.admitLoad(ctx, c, u, final, c.body.length)
 	if err != nil {
 		return false, err
 	}
-	defer leave()
+	landed := false
+	defer func() { leave(landed) }()
 	if u.Spec.FinalPartNumber == nil {
 		changed, err := s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.FinalPartNumber = &final })
 		if err != nil || !changed {
@@ -165,6 +166,7 @@ func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.Multipart
 		failpoint.Hit(failpoint.FinalNumberRecorded)
 	}
 	_, err = s.stream(ctx, c, u, final)
+	landed = err == nil
 	if err != nil && !errors.Is(err, errCompleting) && !errors.Is(err, filestore.ErrNoSuchUpload) {
 		return false, err
 	}

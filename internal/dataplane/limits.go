@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -163,50 +161,29 @@ func errTooMany(message string, retryAfter time.Duration) *answer {
 	return &answer{status: http.StatusTooManyRequests, message: message, retryAfter: retryAfter, final: true}
 }
 
-// admitLoad holds the limits of the namespace against a part of u, before its body is asked for. The caller calls release once.
-func (s *Server) admitLoad(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, size int64) (release func(), err error) {
+// admitLoad holds the limits of the namespace against part number of u, before its body is asked for. The caller calls
+// release once, with whether the part has landed.
+func (s *Server) admitLoad(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, number int32, size int64) (release func(landed bool), err error) {
 	limits := s.limitsOf(ctx, u, nil)
-	release = func() {}
-	if declared := u.Spec.Size; declared != nil {
-		// Its room was reserved when it was started.
-		if size > *declared {
-			return nil, &upload.Refusal{Kind: upload.RefusalTooLarge, Message: fmt.Sprintf("the part has %d bytes, and the upload was started for a file of %d", size, *declared)}
+	release = func(bool) {}
+	if u.Spec.Size != nil { // its room was reserved when it was started
+		if release, err = s.takeDeclared(ctx, u, number, size); err != nil {
+			return nil, err
 		}
 	} else if limits.MaxIncompleteBytes > 0 {
 		held, err := s.uploads.incompleteIn(ctx, u.Namespace, u.Status.StoreName, u.Name)
 		if err != nil {
 			return nil, err
 		}
-		if release, err = s.shares.takeRoom(u, size, held, limits); err != nil {
+		give, err := s.shares.takeRoom(u, size, held, limits)
+		if err != nil {
 			return nil, err
 		}
+		release = func(bool) { give() }
 	}
 	if err := s.awaitRate(ctx, c, u.Status.StoreName, size, limits); err != nil {
-		release()
+		release(false)
 		return nil, err
 	}
 	return release, nil
-}
-
-// admitSize refuses to start an upload whose declared size has no room.
-func (s *Server) admitSize(ctx context.Context, fs *v1alpha1.FileStore, namespace string, declared *int64) error {
-	limits := upload.LimitsOf(fs)
-	if declared == nil || limits.MaxIncompleteBytes == 0 {
-		return nil
-	}
-	held, err := s.uploads.incompleteIn(ctx, namespace, fs.Name, "")
-	if err != nil {
-		return err
-	}
-	return upload.AdmitBytes(*declared, held, limits)
-}
-
-// incompleteIn adds up what the namespace's uploads in a store count with, but for one, by the cache: it is behind by as much as progress is.
-func (k *uploads) incompleteIn(ctx context.Context, namespace, store, except string) (int64, error) {
-	var list v1alpha1.MultipartUploadList
-	err := k.cached.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{upload.OpenIndex: store}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return 0, &clusterError{"list uploads in the cache", err}
-	}
-	return upload.IncompleteBytesOf(list.Items, except), nil
 }

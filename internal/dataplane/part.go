@@ -23,12 +23,7 @@ func (s *Server) part(c *call, r *http.Request) error {
 	if err := s.gatherPart(r.Context(), c, u); err != nil {
 		return err
 	}
-	leave, err := s.admitLoad(r.Context(), c, u, c.body.length)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	stored, err := s.stream(r.Context(), c, u, number)
+	stored, err := s.streamAdmitted(r.Context(), c, u, number)
 	if errors.Is(err, filestore.ErrNoSuchUpload) {
 		return s.noSuchUpload(r.Context(), c, u, err)
 	}
@@ -41,6 +36,19 @@ func (s *Server) part(c *call, r *http.Request) error {
 	}
 	c.response.WriteHeader(created(u))
 	return nil
+}
+
+// streamAdmitted streams part number of u, if the limits of its namespace and its own size have room for it.
+func (s *Server) streamAdmitted(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, number int32) (stored filestore.Part, err error) {
+	leave, err := s.admitLoad(ctx, c, u, number, c.body.length)
+	if err != nil {
+		return filestore.Part{}, err
+	}
+	landed := false
+	defer func() { leave(landed) }()
+	stored, err = s.stream(ctx, c, u, number)
+	landed = err == nil
+	return stored, err
 }
 
 // created is 201, or 204 for what updates a file.

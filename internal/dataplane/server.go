@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // Server is the data plane. It is a manager.Runnable that every replica runs, leader or not.
@@ -29,6 +30,8 @@ type Server struct {
 	uploads   *uploads
 	budget    *budget
 	shares    shares
+	places    upload.Claims
+	declared  declaredRooms
 	writers   writers
 	streams   *streams
 	looks     secondLooks
@@ -65,6 +68,7 @@ func New(opts Options) (*Server, error) {
 		searches: semaphore.NewWeighted(int64(opts.MaxSearches)),
 		uploads:  &uploads{cached: opts.Client, live: opts.APIReader, writer: opts.Client, waiters: &waiters{}},
 	}
+	s.places.TTL = opts.StartTimeout + claimKept
 	s.streams = &streams{now: opts.Clock.Now}
 	s.strangers = newStrangerLog(opts.Log)
 	s.progress = newProgress(s)

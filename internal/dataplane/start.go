@@ -3,7 +3,6 @@ package dataplane
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -96,16 +95,27 @@ func (s *Server) join(ctx context.Context, holder *v1alpha1.MultipartUpload, spe
 // record records a new upload and waits until it is open. It gives neither upload nor error when a record of its name was in the way, and is not
 // by now.
 func (s *Server) record(ctx context.Context, c *call, fs *v1alpha1.FileStore, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
+	u := newUpload(c.file, spec)
+	if err := s.checkPlace(ctx, fs, u); err != nil {
+		return nil, err
+	}
 	if err := s.checkStart(ctx, c, fs); err != nil {
 		return nil, err
 	}
-	if err := s.admitSize(ctx, fs, c.file.Namespace, spec.Size); err != nil {
-		return nil, err
-	}
-	u := newUpload(c.file, spec)
 	if err := s.clearEnded(ctx, u); err != nil {
 		return nil, err
 	}
+	release, err := s.claimPlace(ctx, fs, u)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := s.recordClaimed(ctx, c, u)
+	release(opened != nil)
+	return opened, err
+}
+
+// recordClaimed records an upload that has a place.
+func (s *Server) recordClaimed(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) (*v1alpha1.MultipartUpload, error) {
 	failpoint.Hit(failpoint.StartAdmitted)
 	exists, err := s.uploads.create(ctx, u)
 	switch {
@@ -146,17 +156,8 @@ func completing(u *v1alpha1.MultipartUpload) bool {
 	return upload.Desired(u) == v1alpha1.DesiredStateCompleted && upload.Stalled(u) == nil
 }
 
-// checkStart refuses early what the reconciler would refuse later: it has the last word on both.
+// checkStart refuses early what the reconciler would refuse later: it has the last word.
 func (s *Server) checkStart(ctx context.Context, c *call, fs *v1alpha1.FileStore) error {
-	if limit := upload.LimitsOf(fs).MaxOpenUploads; limit > 0 {
-		n, err := s.uploads.openIn(ctx, c.file.Namespace, fs.Name, limit)
-		if err != nil {
-			return err
-		}
-		if n >= limit {
-			return &stalledError{v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("%d are open", n)}
-		}
-	}
 	store, err := s.storeNamed(ctx, fs.Name)
 	if err != nil {
 		return err

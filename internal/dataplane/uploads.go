@@ -133,16 +133,6 @@ func (k *uploads) get(ctx context.Context, key client.ObjectKey) (*v1alpha1.Mult
 	return u, nil
 }
 
-// openIn counts the namespace's open uploads in a store, up to limit, by the cache: the reconciler, which counts again, has the last word.
-func (k *uploads) openIn(ctx context.Context, namespace, store string, limit int32) (int32, error) {
-	var list v1alpha1.MultipartUploadList
-	err := k.cached.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{upload.OpenIndex: store}, client.Limit(int64(limit)), client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return 0, &clusterError{"list uploads in the cache", err}
-	}
-	return int32(len(list.Items)), nil //nolint:gosec // at most limit
-}
-
 // create records a new upload. exists is true, and err nil, if there is one of that name.
 func (k *uploads) create(ctx context.Context, u *v1alpha1.MultipartUpload) (exists bool, err error) {
 	switch err := k.writer.Create(ctx, u); {

@@ -11,7 +11,7 @@ import (
 const (
 	// FileIndex finds the uploads of one file, whatever their names, and some others: OfFile picks them. Its value is File.IndexKey.
 	FileIndex = "file"
-	// OpenIndex finds the uploads that are Open in a store, or about to be. Its value is the store's name.
+	// OpenIndex finds the uploads that Counts in a store: they are open, or about to be. Its value is the store's name.
 	OpenIndex = "open"
 	// OpenedIndex finds those of them that object storage has opened. Its value is the store's name.
 	OpenedIndex = "opened"
@@ -22,7 +22,7 @@ func Indexes() map[string]func(*v1alpha1.MultipartUpload) []string {
 	return map[string]func(*v1alpha1.MultipartUpload) []string{
 		FileIndex: func(u *v1alpha1.MultipartUpload) []string { return []string{FileOf(u).IndexKey()} },
 		OpenIndex: func(u *v1alpha1.MultipartUpload) []string {
-			if !Open(u) {
+			if !Counts(u) {
 				return nil
 			}
 			return named(StoreNameOf(u))

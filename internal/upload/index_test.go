@@ -20,6 +20,7 @@ func TestIndexes(t *testing.T) {
 	}{
 		{"ItsStoreIsNotKnown", testkit.Upload(testkit.InStore("")), nil, nil},
 		{"NotOpened", testkit.Upload(testkit.InStore("gold")), []string{"gold"}, nil},
+		{"WaitsUntilSomebodyActs", testkit.Upload(testkit.InStore("gold"), testkit.StalledBy(v1alpha1.ReasonVersionConflict)), nil, nil},
 		{"DeletedBeforeItWasOpened", testkit.Upload(testkit.InStore("gold"), testkit.Deleted(testkit.Epoch)), nil, nil},
 		{"Opened", testkit.Upload(opened), []string{"gold"}, []string{"gold"}},
 		{"OpenedElsewhereThanNamed", testkit.Upload(testkit.InStore("silver"), opened), []string{"gold"}, []string{"gold"}},

@@ -9,7 +9,7 @@ import (
 // IncompleteBytes is what the upload counts with against the limit of incomplete bytes: what has arrived, as far as its progress tells, or the size that was declared,
 // if that is more. An upload that has ended, or waits to be opened until somebody acts, counts nothing: it could keep the room for ever.
 func IncompleteBytes(u *v1alpha1.MultipartUpload) int64 {
-	if !Open(u) || (u.Status.UploadID == "" && Stalled(u) != nil) {
+	if !Counts(u) {
 		return 0
 	}
 	n := int64(0)
@@ -20,17 +20,6 @@ func IncompleteBytes(u *v1alpha1.MultipartUpload) int64 {
 		n = max(n, *u.Spec.Size)
 	}
 	return n
-}
-
-// IncompleteBytesOf adds up what uploads count with, but the one that is called except.
-func IncompleteBytesOf(uploads []v1alpha1.MultipartUpload, except string) int64 {
-	sum := int64(0)
-	for i := range uploads {
-		if uploads[i].Name != except {
-			sum += IncompleteBytes(&uploads[i])
-		}
-	}
-	return sum
 }
 
 // AdmitBytes says whether wanted bytes fit beside those that other uploads of the namespace hold. It returns nil or a *Refusal: of RefusalTooLarge where they

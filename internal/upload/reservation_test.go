@@ -37,8 +37,9 @@ func TestIncompleteBytes(t *testing.T) {
 		}
 		all = append(all, *u)
 	}
-	if got := upload.IncompleteBytesOf(all, "too-much"); got != 207 {
-		t.Errorf("all but one count with %d, want 207", got)
+	held := upload.Claimed{"new": 1, "on-its-way": 1000}.Beside(all, "too-much")
+	if want := (upload.Held{Open: len(all), Bytes: 1207}); held != want {
+		t.Errorf("all but one, with what is claimed, hold %+v, want %+v", held, want)
 	}
 }
 

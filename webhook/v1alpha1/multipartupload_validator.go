@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -11,8 +12,16 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
+// claimTTL is how long a place is kept for an upload that was admitted: then the cache shows it, or something else has
+// refused it.
+const claimTTL = 5 * time.Second
+
 // uploadValidator refuses an upload that could not be opened.
-type uploadValidator struct{ world *world }
+type uploadValidator struct {
+	world  *world
+	now    func() time.Time
+	places upload.Claims
+}
 
 // ValidateCreate implements admission.Validator.
 func (v *uploadValidator) ValidateCreate(ctx context.Context, u *v1alpha1.MultipartUpload) (admission.Warnings, error) {
@@ -37,28 +46,36 @@ func (v *uploadValidator) ValidateCreate(ctx context.Context, u *v1alpha1.Multip
 	return nil, v.checkCaps(ctx, u, store)
 }
 
-// checkCaps counts by the cache, as the reconciler does, which counts again.
+// checkCaps counts by the cache and by what this process has admitted since, as the reconciler does, which counts again.
+// A dry run takes no place.
 func (v *uploadValidator) checkCaps(ctx context.Context, u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) error {
 	limits := upload.LimitsOf(store)
-	limit := int(limits.MaxOpenUploads)
-	if u.Spec.Size != nil && limits.MaxIncompleteBytes > 0 {
-		held, err := v.world.incompleteIn(ctx, u.Namespace, store.Name)
-		if err != nil {
-			return err
-		}
-		if err := upload.AdmitBytes(*u.Spec.Size, held, limits); err != nil {
+	if limits.MaxOpenUploads == 0 && (limits.MaxIncompleteBytes == 0 || u.Spec.Size == nil) {
+		return nil
+	}
+	place, now := upload.Tenant{Namespace: u.Namespace, Store: store.Name}, v.now()
+	if request, err := admission.RequestFromContext(ctx); err == nil && request.DryRun != nil && *request.DryRun {
+		return v.judgeCaps(ctx, u, store, v.places.Others(place, u.Name, now))
+	}
+	return v.places.Admit(place, u.Name, upload.IncompleteBytes(u), now, func(others upload.Claimed) error {
+		return v.judgeCaps(ctx, u, store, others)
+	})
+}
+
+func (v *uploadValidator) judgeCaps(ctx context.Context, u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, others upload.Claimed) error {
+	limits := upload.LimitsOf(store)
+	open, err := v.world.openIn(ctx, u.Namespace, store.Name)
+	if err != nil {
+		return err
+	}
+	held := others.Beside(open, u.Name)
+	if u.Spec.Size != nil {
+		if err := upload.AdmitBytes(*u.Spec.Size, held.Bytes, limits); err != nil {
 			return refuse(v1alpha1.ReasonTooManyBytes, err.Error())
 		}
 	}
-	if limit == 0 {
-		return nil
-	}
-	n, err := v.world.openIn(ctx, u.Namespace, store.Name, limit)
-	switch {
-	case err != nil:
-		return err
-	case n >= limit:
-		return refuse(v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("the namespace has as many uploads open in the FileStore %q as it allows, %d (limits.maxOpenUploadsPerNamespace): complete or abort one first", store.Name, limit))
+	if held.Full(limits) {
+		return refuse(v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("the namespace has as many uploads open in the FileStore %q as it allows, %d (limits.maxOpenUploadsPerNamespace): complete or abort one first", store.Name, limits.MaxOpenUploads))
 	}
 	return nil
 }

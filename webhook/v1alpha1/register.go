@@ -8,6 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // Options are what the webhooks need. All are required.
@@ -18,7 +20,7 @@ type Options struct {
 	Live client.Reader
 	// Trusted says whether a user may name in createdBy whom it likes, because it creates uploads for callers that it has authenticated.
 	Trusted func(ctx context.Context, user string) bool
-	// Now tells the time that is written down as that of a request.
+	// Now tells the time: it is written down as that of a request, and what was admitted counts from it on.
 	Now func() time.Time
 }
 
@@ -38,6 +40,6 @@ func Register(server webhook.Server, scheme *runtime.Scheme, opts Options) {
 	server.Register(pathDefaultUpload, defaulter)
 	keeper := &webhook.Admission{Handler: finalizerKeeper{decoder: admission.NewDecoder(scheme)}}
 	server.Register(pathKeepFinalizer, keeper)
-	server.Register(pathValidateUpload, admission.WithValidator(scheme, &uploadValidator{world: world}))
+	server.Register(pathValidateUpload, admission.WithValidator(scheme, &uploadValidator{world: world, now: opts.Now, places: upload.Claims{TTL: claimTTL}}))
 	server.Register(pathValidateStore, admission.WithValidator(scheme, &storeValidator{world: world}))
 }

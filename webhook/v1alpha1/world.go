@@ -59,21 +59,12 @@ func (w *world) holderOf(ctx context.Context, u *v1alpha1.MultipartUpload) (*v1a
 	return nil, nil
 }
 
-// openIn counts what the namespace has open in a store, up to limit.
-func (w *world) openIn(ctx context.Context, namespace, store string, limit int) (int, error) {
+// openIn are the uploads that count for the namespace in a store. They belong to the cache.
+func (w *world) openIn(ctx context.Context, namespace, store string) ([]v1alpha1.MultipartUpload, error) {
 	var open v1alpha1.MultipartUploadList
-	err := w.cached.List(ctx, &open, client.InNamespace(namespace), client.MatchingFields{upload.OpenIndex: store}, client.Limit(int64(limit)), client.UnsafeDisableDeepCopy)
+	err := w.cached.List(ctx, &open, client.InNamespace(namespace), client.MatchingFields{upload.OpenIndex: store}, client.UnsafeDisableDeepCopy)
 	if err != nil {
-		return 0, fmt.Errorf("list uploads of the namespace: %w", err)
+		return nil, fmt.Errorf("list uploads of the namespace: %w", err)
 	}
-	return len(open.Items), nil
-}
-
-// incompleteIn adds up the bytes that count for the namespace in a store.
-func (w *world) incompleteIn(ctx context.Context, namespace, store string) (int64, error) {
-	var open v1alpha1.MultipartUploadList
-	if err := w.cached.List(ctx, &open, client.InNamespace(namespace), client.MatchingFields{upload.OpenIndex: store}, client.UnsafeDisableDeepCopy); err != nil {
-		return 0, fmt.Errorf("list uploads of the namespace: %w", err)
-	}
-	return upload.IncompleteBytesOf(open.Items, ""), nil
+	return open.Items, nil
 }

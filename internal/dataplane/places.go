@@ -1,0 +1,90 @@
+package dataplane
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// claimKept is how long the place of a start is kept whose record the cache does not show, although it was opened: the
+// cache is behind by less.
+const claimKept = 10 * time.Second
+
+// claimPlace takes one of the namespace's places for the upload u, which is about to be recorded: it counts what the
+// cache has and what this replica has let in since, so that of many starts at once no more are recorded than have a
+// place. Other replicas may do the same at the same time: the reconciler decides among them. The caller calls release
+// once, with whether the cache will tell of the upload.
+func (s *Server) claimPlace(ctx context.Context, fs *v1alpha1.FileStore, u *v1alpha1.MultipartUpload) (release func(recorded bool), err error) {
+	limits := upload.LimitsOf(fs)
+	if limits.MaxOpenUploads == 0 && limits.MaxIncompleteBytes == 0 {
+		return func(bool) {}, nil
+	}
+	place := upload.Tenant{Namespace: u.Namespace, Store: fs.Name}
+	err = s.places.Admit(place, u.Name, upload.IncompleteBytes(u), time.Now(), func(others upload.Claimed) error {
+		return s.admitBeside(ctx, fs, u, others)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func(recorded bool) {
+		if !recorded || s.uploads.cachedStill(ctx, u) {
+			s.places.Release(u.Namespace, u.Name)
+		}
+	}, nil
+}
+
+// checkPlace refuses early what claimPlace would refuse.
+func (s *Server) checkPlace(ctx context.Context, fs *v1alpha1.FileStore, u *v1alpha1.MultipartUpload) error {
+	return s.admitBeside(ctx, fs, u, s.places.Others(upload.Tenant{Namespace: u.Namespace, Store: fs.Name}, u.Name, time.Now()))
+}
+
+// admitBeside holds the limits of open uploads and of declared bytes against u, beside what others hold.
+func (s *Server) admitBeside(ctx context.Context, fs *v1alpha1.FileStore, u *v1alpha1.MultipartUpload, others upload.Claimed) error {
+	limits := upload.LimitsOf(fs)
+	declared := u.Spec.Size != nil && limits.MaxIncompleteBytes > 0
+	if !declared && limits.MaxOpenUploads == 0 {
+		return nil
+	}
+	most := int64(0) // all, where their bytes are to be added up
+	if !declared {
+		most = int64(limits.MaxOpenUploads) + 1 // u itself may be among them
+	}
+	open, err := s.uploads.openIn(ctx, u.Namespace, fs.Name, most)
+	if err != nil {
+		return err
+	}
+	held := others.Beside(open, u.Name)
+	if held.Full(limits) {
+		return &stalledError{v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("%d are open", held.Open)}
+	}
+	if declared {
+		return upload.AdmitBytes(*u.Spec.Size, held.Bytes, limits)
+	}
+	return nil
+}
+
+// openIn are the namespace's uploads that count in a store, at most limit of them if that is positive, by the cache. They
+// belong to the cache.
+func (k *uploads) openIn(ctx context.Context, namespace, store string, limit int64) ([]v1alpha1.MultipartUpload, error) {
+	var list v1alpha1.MultipartUploadList
+	err := k.cached.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{upload.OpenIndex: store}, client.Limit(limit), client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, &clusterError{"list uploads in the cache", err}
+	}
+	return list.Items, nil
+}
+
+// incompleteIn adds up what the namespace's uploads in a store count with, but for one, by the cache: it is behind by as
+// much as progress is.
+func (k *uploads) incompleteIn(ctx context.Context, namespace, store, except string) (int64, error) {
+	open, err := k.openIn(ctx, namespace, store, 0)
+	if err != nil {
+		return 0, err
+	}
+	return upload.Claimed{}.Beside(open, except).Bytes, nil
+}
