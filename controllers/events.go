@@ -77,6 +77,7 @@ func (r *MultipartUploadReconciler) tell(old, updated *v1alpha1.MultipartUpload,
 			lifetimeSeconds.WithLabelValues(done.state.Reason).Observe(r.Clock.Since(updated.Status.StartTime.Time).Seconds())
 		}
 	}
+	r.tellTTLLimited(old, updated)
 	before := meta.FindStatusCondition(old.Status.Conditions, v1alpha1.ConditionReady)
 	if before != nil && before.Reason == done.state.Reason {
 		return
@@ -94,6 +95,18 @@ func (r *MultipartUploadReconciler) tell(old, updated *v1alpha1.MultipartUpload,
 			action = "Reconcile"
 		}
 		r.Events.Eventf(updated, nil, "Warning", reason, action, "%s", message)
+	}
+}
+
+// tellTTLLimited writes an event when the upload has begun to ask for more time than it has, or asks for another.
+func (r *MultipartUploadReconciler) tellTTLLimited(old, updated *v1alpha1.MultipartUpload) {
+	c := meta.FindStatusCondition(updated.Status.Conditions, v1alpha1.ConditionTTLLimited)
+	if c == nil {
+		return
+	}
+	before := meta.FindStatusCondition(old.Status.Conditions, c.Type)
+	if before == nil || before.Message != c.Message {
+		r.Events.Eventf(updated, nil, "Warning", c.Reason, "Limit", "%s", c.Message)
 	}
 }
 

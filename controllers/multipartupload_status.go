@@ -83,6 +83,7 @@ func (r *MultipartUploadReconciler) closeUnrecorded(ctx context.Context, o *obse
 		return nil
 	}
 	if client.IgnoreNotFound(err) == nil {
+		r.places.Release(o.Upload.Namespace, o.Upload.Name)
 		err = o.store.AbortUpload(ctx, filestore.UploadRef{Key: op.key, UploadID: op.uploadID})
 	}
 	if err != nil {
@@ -120,7 +121,25 @@ func newStatus(o *observation, done outcome, now time.Time) v1alpha1.MultipartUp
 	s.Progress = finalProgress(o, done, s.Progress)
 	s.Phase = phase(&started, done.state)
 	setConditions(&s, u.Generation, done.state, now)
+	setTTLLimited(&s, o, now)
 	return s
+}
+
+// setTTLLimited says so where the upload asks for more time than its store allows: admission does not see what is patched
+// later, nor a limit that comes later.
+func setTTLLimited(s *v1alpha1.MultipartUploadStatus, o *observation, now time.Time) {
+	message := ""
+	if o.Store != nil && s.CompletionTime == nil {
+		message = upload.TTLTooLong(o.Upload, o.Store)
+	}
+	if message == "" {
+		meta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionTTLLimited)
+		return
+	}
+	meta.SetStatusCondition(&s.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionTTLLimited, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonMaxUploadTTL, Message: message + ", which counts",
+		ObservedGeneration: o.Upload.Generation, LastTransitionTime: metav1.NewTime(now),
+	})
 }
 
 // finalProgress is the progress of an upload that takes no more parts; until then it is the data plane's, and kept.

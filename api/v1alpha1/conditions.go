@@ -12,6 +12,9 @@ const (
 	ConditionInUse = "InUse"
 	// ConditionUploadsLost of a FileStore is True while there are records of uploads that object storage has deleted on its own; otherwise it is absent.
 	ConditionUploadsLost = "UploadsLost"
+	// ConditionTTLLimited of a MultipartUpload is True while its ttl is longer than its store allows, which counts instead;
+	// otherwise it is absent. Nothing else follows from it: the upload goes on.
+	ConditionTTLLimited = "TTLLimited"
 	// ConditionStalled is True when nothing will change by itself any more: the upload was aborted, expired or lost, or
 	// someone has to act on it. It is removed when that has passed.
 	ConditionStalled = "Stalled"
@@ -69,6 +72,9 @@ const (
 	// ReasonTooManyOpenUploads (Ready False, Stalled True): the namespace has as many uploads open as the store allows. Ends
 	// when one of them does.
 	ReasonTooManyOpenUploads = "TooManyOpenUploads"
+	// ReasonMaxUploadTTL (TTLLimited True): spec.ttl is longer than limits.maxUploadTTL of the FileStore. Ends when one of them is
+	// changed.
+	ReasonMaxUploadTTL = "MaxUploadTTL"
 	// ReasonStoreUnavailable (Ready False): object storage cannot be reached or refuses the credentials; it is tried again. Transient.
 	ReasonStoreUnavailable = "StoreUnavailable"
 	// ReasonCleanupAbandoned (event only): the upload was deleted while its store could not be reached for so long that the

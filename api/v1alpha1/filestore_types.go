@@ -160,6 +160,14 @@ type FileStoreLimits struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Ki')) >= 0",message="bytesPerSecondPerNamespace must be a quantity of at least 1Ki, such as 50Mi"
 	BytesPerSecondPerNamespace *resource.Quantity `json:"bytesPerSecondPerNamespace,omitempty"`
+
+	// maxUploadTTL is how long an upload may stay incomplete at most, whatever its own ttl and the store's uploadTTL say, as
+	// in 168h. It holds for the uploads that are open, too. Unlimited when left out: a ttl may be 8760h then.
+	//
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="maxUploadTTL must be a duration such as 90m or 48h, positive and at most 8760h"
+	MaxUploadTTL *metav1.Duration `json:"maxUploadTTL,omitempty"`
 }
 
 // FileStoreSpec is where the bucket is, who may use it and how. bucket and prefix are immutable, because the key of every

@@ -22,7 +22,7 @@ func testStoreCreation(t *testing.T) {
 			"spec.addressingStyle": "Path", "spec.credentials.secretRef.name": "iot-s3", "spec.tls.caBundle": "LS0t",
 			"spec.namespaceSelector": map[string]any{"matchLabels": map[string]any{"iot": "yes"}},
 			"spec.limits": map[string]any{
-				"minPartSize": "8Mi", "maxPartSize": "64Mi", "maxPartNumber": int64(9999), "maxOpenUploadsPerNamespace": int64(1),
+				"minPartSize": "8Mi", "maxPartSize": "64Mi", "maxPartNumber": int64(9999), "maxOpenUploadsPerNamespace": int64(1), "maxUploadTTL": "168h",
 			},
 			"spec.uploadTTL": "1h", "spec.finishedTTL": "0s", "spec.orphanPolicy": "Abort",
 		}, ""},
@@ -98,6 +98,10 @@ func testStoreCreation(t *testing.T) {
 		{"BytesPerSecondSmall", fields{"spec.limits.bytesPerSecondPerNamespace": int64(1023)}, "bytesPerSecondPerNamespace must be a quantity of at least 1Ki, such as 50Mi"},
 		{"BytesPerSecondLong", fields{"spec.limits.bytesPerSecondPerNamespace": "1" + text(32)}, "spec.limits.bytesPerSecondPerNamespace: Too long"},
 
+		{"MaxUploadTTLBelowTheDefault", fields{"spec.limits.maxUploadTTL": "1h"}, ""},
+		{"MaxUploadTTLZero", fields{"spec.limits.maxUploadTTL": "0s"}, "maxUploadTTL must be a duration such as 90m or 48h, positive and at most 8760h"},
+		{"MaxUploadTTLDays", fields{"spec.limits.maxUploadTTL": "2d"}, "maxUploadTTL must be a duration such as 90m or 48h, positive and at most 8760h"},
+		{"MaxUploadTTLLong", fields{"spec.limits.maxUploadTTL": "8761h"}, "maxUploadTTL must be a duration such as 90m or 48h, positive and at most 8760h"},
 		{"UploadTTLZero", fields{"spec.uploadTTL": "0s"}, "uploadTTL must be a duration such as 90m or 48h, positive and at most 8760h"},
 		{"UploadTTLDays", fields{"spec.uploadTTL": "2d"}, "uploadTTL must be a duration such as 90m or 48h, positive and at most 8760h"},
 		{"UploadTTLLong", fields{"spec.uploadTTL": "8761h"}, "uploadTTL must be a duration such as 90m or 48h, positive and at most 8760h"},

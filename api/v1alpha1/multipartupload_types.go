@@ -224,7 +224,8 @@ type MultipartUploadSpec struct {
 	FinalPartNumber *int32 `json:"finalPartNumber,omitempty"`
 
 	// ttl is how long the upload may stay incomplete, counted from status.startTime; then its parts are deleted.
-	// The default is the store's uploadTTL, 48h. It may be changed while the upload is open.
+	// The default is the store's uploadTTL, 48h. It may be changed while the upload is open. Where the store has a
+	// limits.maxUploadTTL, the shorter of the two counts.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -359,8 +360,8 @@ type MultipartUploadStatus struct {
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// conditions are Initiated, Completed, Ready and Stalled; `kubectl wait --for=condition=Ready` waits for the
-	// finished file. Their reasons are listed in the documentation of the kind.
+	// conditions are Initiated, Completed, Ready, Stalled and TTLLimited; `kubectl wait --for=condition=Ready` waits for
+	// the finished file. Their reasons are listed in the documentation of the kind.
 	//
 	// +optional
 	// +listType=map

@@ -46,10 +46,22 @@ func UploadTTL(ttl time.Duration) StoreOption {
 	return func(fs *v1alpha1.FileStore) { fs.Spec.UploadTTL = &metav1.Duration{Duration: ttl} }
 }
 
+// MaxUploadTTL sets how long an upload may stay incomplete at most.
+func MaxUploadTTL(ttl time.Duration) StoreOption {
+	return limit(func(l *v1alpha1.FileStoreLimits) { l.MaxUploadTTL = &metav1.Duration{Duration: ttl} })
+}
+
 // AtMostOpen limits the uploads that a namespace may have open.
 func AtMostOpen(n int32) StoreOption {
+	return limit(func(l *v1alpha1.FileStoreLimits) { l.MaxOpenUploadsPerNamespace = ptr.To(n) })
+}
+
+func limit(set func(*v1alpha1.FileStoreLimits)) StoreOption {
 	return func(fs *v1alpha1.FileStore) {
-		fs.Spec.Limits = &v1alpha1.FileStoreLimits{MaxOpenUploadsPerNamespace: ptr.To(n)}
+		if fs.Spec.Limits == nil {
+			fs.Spec.Limits = &v1alpha1.FileStoreLimits{}
+		}
+		set(fs.Spec.Limits)
 	}
 }
 

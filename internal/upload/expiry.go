@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -14,22 +15,46 @@ const (
 	DefaultFinishedTTL = time.Hour
 )
 
-// ExpirationTime is when the upload's time is over: its ttl, else its store's, after it was started. It is zero for an upload
-// that was not started yet. store may be nil (deleted): then the default stands in.
+// ExpirationTime is when the upload's time is over: its ttl, else its store's, after it was started, but no later than
+// the store allows. It is zero for an upload that was not started yet. store may be nil (deleted): then what was recorded
+// while it was known is the latest time, and the default stands in where nothing was.
 func ExpirationTime(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) time.Time {
 	if u.Status.StartTime == nil {
 		return time.Time{}
 	}
+	at := u.Status.StartTime.Add(ttlOf(u, store))
+	if known := u.Status.ExpirationTime; store == nil && known != nil && (u.Spec.TTL == nil || known.Time.Before(at)) {
+		return known.Time
+	}
+	return at
+}
+
+// ttlOf is how long the upload may stay incomplete.
+func ttlOf(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) time.Duration {
 	ttl := DefaultUploadTTL
 	switch {
 	case u.Spec.TTL != nil:
 		ttl = u.Spec.TTL.Duration
 	case store != nil && store.Spec.UploadTTL != nil:
 		ttl = store.Spec.UploadTTL.Duration
-	case store == nil && u.Status.ExpirationTime != nil:
-		return u.Status.ExpirationTime.Time
 	}
-	return u.Status.StartTime.Add(ttl)
+	if store == nil {
+		return ttl
+	}
+	if most := LimitsOf(store).MaxUploadTTL; most > 0 {
+		return min(ttl, most)
+	}
+	return ttl
+}
+
+// TTLTooLong says, for the cluster's users, that the upload asks for more time than the store allows; it is empty if it
+// does not. Such an upload has what the store allows.
+func TTLTooLong(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) string {
+	most := LimitsOf(store).MaxUploadTTL
+	if most == 0 || u.Spec.TTL == nil || u.Spec.TTL.Duration <= most {
+		return ""
+	}
+	return fmt.Sprintf("spec.ttl is %s, and the FileStore %q allows %s (limits.maxUploadTTL)", u.Spec.TTL.Duration, store.Name, most)
 }
 
 // Expired says whether the upload was started and its time is over.

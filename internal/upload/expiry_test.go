@@ -29,6 +29,11 @@ func TestExpirationTimeRule4(t *testing.T) {
 		{"ItsOwn", testkit.Upload(testkit.Opened("id"), testkit.TTL(time.Hour)), store, time.Hour},
 		{"TheStoresEvenIfRecordedOtherwise", testkit.Upload(testkit.Opened("id"), recorded), store, 3 * time.Hour},
 		{"StoreGone", testkit.Upload(testkit.Opened("id"), recorded), nil, 7 * time.Hour},
+		{"ItsOwnIsTooLong", testkit.Upload(testkit.Opened("id"), testkit.TTL(8760*time.Hour)), testkit.Store("store", testkit.MaxUploadTTL(72*time.Hour)), 72 * time.Hour},
+		{"ItsOwnIsShortEnough", testkit.Upload(testkit.Opened("id"), testkit.TTL(time.Hour)), testkit.Store("store", testkit.MaxUploadTTL(72*time.Hour)), time.Hour},
+		{"TheStoresIsTooLong", testkit.Upload(testkit.Opened("id")), testkit.Store("store", testkit.UploadTTL(3*time.Hour), testkit.MaxUploadTTL(time.Hour)), time.Hour},
+		{"TheDefaultIsTooLong", testkit.Upload(testkit.Opened("id")), testkit.Store("store", testkit.MaxUploadTTL(time.Hour)), time.Hour},
+		{"StoreGoneAndItsOwnIsLonger", testkit.Upload(testkit.Opened("id"), recorded, testkit.TTL(8760*time.Hour)), nil, 7 * time.Hour},
 		{"StoreGoneButItsOwn", testkit.Upload(testkit.Opened("id"), recorded, testkit.TTL(time.Hour)), nil, time.Hour},
 		{"StoreGoneAndNothingRecorded", testkit.Upload(testkit.Opened("id")), nil, 48 * time.Hour},
 	} {

@@ -2,6 +2,7 @@ package upload
 
 import (
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -30,6 +31,8 @@ type Limits struct {
 	// PartsPerSecond and BytesPerSecond are what one replica takes of a namespace, 0 for any number.
 	PartsPerSecond int32
 	BytesPerSecond int64
+	// MaxUploadTTL is how long an upload may stay incomplete at most, 0 for any time.
+	MaxUploadTTL time.Duration
 }
 
 // DefaultLimits are the contract's: parts of 5 MiB to 5 GiB, numbers 1..1000 (rules 1 and 2).
@@ -62,6 +65,9 @@ func LimitsOf(store *v1alpha1.FileStore) Limits {
 	}
 	if l.BytesPerSecondPerNamespace != nil {
 		out.BytesPerSecond = l.BytesPerSecondPerNamespace.Value()
+	}
+	if l.MaxUploadTTL != nil {
+		out.MaxUploadTTL = l.MaxUploadTTL.Duration
 	}
 	return out
 }

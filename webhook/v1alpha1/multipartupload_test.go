@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -155,6 +156,20 @@ func testRefusals(t *testing.T) {
 	})
 	if err := attempt(produces, "3.bin", capped.Name); err != nil {
 		t.Errorf("another namespace: %v", err)
+	}
+
+	brief := store(t, func(fs *v1alpha1.FileStore) {
+		fs.Spec.Limits = &v1alpha1.FileStoreLimits{MaxUploadTTL: &metav1.Duration{Duration: 72 * time.Hour}}
+	})
+	for ttl, tooLong := range map[time.Duration]bool{72 * time.Hour: false, 8760 * time.Hour: true} {
+		u := newUpload(namespace, "ttl.bin")
+		u.Spec.StoreName, u.Spec.TTL = brief.Name, &metav1.Duration{Duration: ttl}
+		switch err := world.admin.Create(t.Context(), u, client.DryRunAll); {
+		case tooLong:
+			refused(t, err, v1alpha1.ReasonMaxUploadTTL, fmt.Sprintf("spec.ttl is 8760h0m0s, and the FileStore %q allows 72h0m0s (limits.maxUploadTTL)", brief.Name))
+		case err != nil:
+			t.Error(err)
+		}
 	}
 }
 

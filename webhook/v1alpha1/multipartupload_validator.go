@@ -36,6 +36,9 @@ func (v *uploadValidator) ValidateCreate(ctx context.Context, u *v1alpha1.Multip
 	if _, err := upload.FileOf(u).ObjectKey(store.Spec.Prefix); err != nil {
 		return nil, refuse(v1alpha1.ReasonInvalidKey, err.Error())
 	}
+	if message := upload.TTLTooLong(u, store); message != "" {
+		return nil, refuse(v1alpha1.ReasonMaxUploadTTL, message)
+	}
 	holder, err := v.world.holderOf(ctx, u)
 	switch {
 	case err != nil:

@@ -94,6 +94,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
       default: 5Gi
+    - name: maxUploadTTL
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
     - name: minPartSize
       type:
         namedType: io.k8s.apimachinery.pkg.api.resource.Quantity

@@ -4,6 +4,7 @@ package v1alpha1
 
 import (
 	resource "k8s.io/apimachinery/pkg/api/resource"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // FileStoreLimitsApplyConfiguration represents a declarative configuration of the FileStoreLimits type for use
@@ -28,6 +29,9 @@ type FileStoreLimitsApplyConfiguration struct {
 	// bytesPerSecondPerNamespace is how many bytes of them each replica of the operator takes of one namespace per second, on average, as in 50Mi.
 	// Unlimited when left out.
 	BytesPerSecondPerNamespace *resource.Quantity `json:"bytesPerSecondPerNamespace,omitempty"`
+	// maxUploadTTL is how long an upload may stay incomplete at most, whatever its own ttl and the store's uploadTTL say, as
+	// in 168h. It holds for the uploads that are open, too. Unlimited when left out: a ttl may be 8760h then.
+	MaxUploadTTL *v1.Duration `json:"maxUploadTTL,omitempty"`
 }
 
 // FileStoreLimitsApplyConfiguration constructs a declarative configuration of the FileStoreLimits type for use with
@@ -89,5 +93,13 @@ func (b *FileStoreLimitsApplyConfiguration) WithPartsPerSecondPerNamespace(value
 // If called multiple times, the BytesPerSecondPerNamespace field is set to the value of the last call.
 func (b *FileStoreLimitsApplyConfiguration) WithBytesPerSecondPerNamespace(value resource.Quantity) *FileStoreLimitsApplyConfiguration {
 	b.BytesPerSecondPerNamespace = &value
+	return b
+}
+
+// WithMaxUploadTTL sets the MaxUploadTTL field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxUploadTTL field is set to the value of the last call.
+func (b *FileStoreLimitsApplyConfiguration) WithMaxUploadTTL(value v1.Duration) *FileStoreLimitsApplyConfiguration {
+	b.MaxUploadTTL = &value
 	return b
 }

@@ -75,7 +75,8 @@ type MultipartUploadSpecApplyConfiguration struct {
 	// completion cannot append them twice. Write-once; set by the REST request that completes with a body.
 	FinalPartNumber *int32 `json:"finalPartNumber,omitempty"`
 	// ttl is how long the upload may stay incomplete, counted from status.startTime; then its parts are deleted.
-	// The default is the store's uploadTTL, 48h. It may be changed while the upload is open.
+	// The default is the store's uploadTTL, 48h. It may be changed while the upload is open. Where the store has a
+	// limits.maxUploadTTL, the shorter of the two counts.
 	TTL *v1.Duration `json:"ttl,omitempty"`
 }
 

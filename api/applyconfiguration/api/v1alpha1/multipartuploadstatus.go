@@ -43,8 +43,8 @@ type MultipartUploadStatusApplyConfiguration struct {
 	Progress *UploadProgressApplyConfiguration `json:"progress,omitempty"`
 	// observedGeneration is the metadata.generation that this status speaks of; -1 before the operator has looked at the upload for the first time.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions are Initiated, Completed, Ready and Stalled; `kubectl wait --for=condition=Ready` waits for the
-	// finished file. Their reasons are listed in the documentation of the kind.
+	// conditions are Initiated, Completed, Ready, Stalled and TTLLimited; `kubectl wait --for=condition=Ready` waits for
+	// the finished file. Their reasons are listed in the documentation of the kind.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 }
 
