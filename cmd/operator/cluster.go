@@ -34,6 +34,7 @@ func newCluster(o *options) (cluster.Cluster, error) {
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{
 				&v1alpha1.MultipartUpload{}: {Transform: newTrimmer().trim},
+				&corev1.Namespace{}:         {Transform: trimNamespace},
 				&corev1.Secret{}:            {Namespaces: map[string]cache.Config{o.namespace: {}}},
 				// Those of this name are all that the operator may see.
 				&admissionv1.MutatingWebhookConfiguration{}:   {Field: fields.OneTermEqualSelector("metadata.name", webhookConfiguration)},

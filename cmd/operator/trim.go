@@ -6,15 +6,19 @@ import (
 	"strings"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// trimmer makes MultipartUploads small on their way into the cache, where there may be a hundred thousand of them. It takes managed fields away, which nobody in
-// this process reads, and has what is equal in many uploads be there once: each string of a decoded object is a copy of its own. Nothing else is taken away: the
-// reconciler computes its patches from cached objects, and what it did not see there it would delete. The objects of the cache are never changed, so they may
-// share.
+// trimmer makes objects small on their way into the cache, where there may be a hundred thousand MultipartUploads. What
+// tenants can make large and nobody in this process reads from the cache goes: managed fields, annotations, owner
+// references, labels but one. What is equal in many uploads is there once: each string of a decoded object is a copy of its
+// own. The objects of the cache are never changed, so they may share.
+//
+// What is written back is a patch from a cached object to a changed copy of it: what both lack is not touched. An Update
+// would delete it, and is forbidden (.golangci.yml). Finalizers stay whole, since a patch names all of them.
 type trimmer struct {
 	mu         sync.Mutex
 	strings    map[string]string
@@ -38,7 +42,8 @@ func (t *trimmer) trim(obj any) (any, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	u.ManagedFields = nil
+	trimMetadata(u)
+	u.Labels = only(u.Labels, v1alpha1.LabelCreatedThrough)
 	t.shareAll(&u.Kind, &u.APIVersion, &u.Namespace, &u.Spec.StoreName, &u.Spec.ContentType, &u.Spec.CreatedBy, &u.Status.StoreName)
 	share(t, &u.Spec.DesiredState)
 	share(t, &u.Status.Phase)
@@ -52,6 +57,37 @@ func (t *trimmer) trim(obj any) (any, error) {
 	t.trimConditions(u.Status.Conditions)
 	sharePath(u)
 	return u, nil
+}
+
+// trimMetadata takes away what nobody reads of a cached object of any kind.
+func trimMetadata(obj metav1.Object) {
+	obj.SetManagedFields(nil)
+	obj.SetAnnotations(nil)
+	obj.SetOwnerReferences(nil)
+	obj.SetGenerateName("")
+}
+
+// trimNamespace keeps of a namespace what chooses its store: an annotation, and its labels, which selectors see. Its
+// admin, who is a tenant, can annotate it.
+func trimNamespace(obj any) (any, error) {
+	ns, ok := obj.(*corev1.Namespace)
+	if !ok {
+		return obj, nil
+	}
+	kept := only(ns.Annotations, v1alpha1.AnnotationNamespaceStore)
+	trimMetadata(ns)
+	ns.Annotations = kept
+	ns.Spec, ns.Status = corev1.NamespaceSpec{}, corev1.NamespaceStatus{}
+	return ns, nil
+}
+
+// only is the part of m that key has, with a copy of its value: a decoded value may be part of something larger.
+func only(m map[string]string, key string) map[string]string {
+	value, ok := m[key]
+	if !ok {
+		return nil
+	}
+	return map[string]string{key: strings.Clone(value)}
 }
 
 func (t *trimmer) trimConditions(conditions []metav1.Condition) {

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -53,18 +55,26 @@ func decoded(t *testing.T, name string) *v1alpha1.MultipartUpload {
 // What the reconciler reads from the cache and writes back must not lose anything: a patch from a trimmed object is the one from the whole object.
 func TestTrimTakesNothingThatIsWritten(t *testing.T) {
 	trimmed, whole := decoded(t, "up"), decoded(t, "up")
+	for _, u := range []*v1alpha1.MultipartUpload{trimmed, whole} {
+		u.GenerateName = "up-"
+		u.Annotations = map[string]string{"tenant": strings.Repeat("x", 250<<10), v1alpha1.AnnotationAnswered: "true"}
+		u.Labels["team"] = "a"
+		u.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: "app", UID: "1"}}
+		u.Finalizers = append(u.Finalizers, "example.com/keep")
+	}
 	if _, err := newTrimmer().trim(trimmed); err != nil {
 		t.Fatal(err)
 	}
 	want := whole.DeepCopy()
-	want.ManagedFields = nil
+	want.ManagedFields, want.Annotations, want.OwnerReferences, want.GenerateName = nil, nil, nil, ""
+	delete(want.Labels, "team")
 	if d := cmp.Diff(want, trimmed); d != "" {
-		t.Errorf("more than managed fields was changed: %s", d)
+		t.Errorf("more than what nobody reads was changed: %s", d)
 	}
 	change := func(u *v1alpha1.MultipartUpload) string {
 		changed := u.DeepCopy()
 		changed.Status.Conditions[1].Message = "the file has version 0"
-		changed.Finalizers = nil
+		changed.Finalizers = changed.Finalizers[1:]
 		patch, err := client.MergeFromWithOptions(u, client.MergeFromWithOptimisticLock{}).Data(changed)
 		if err != nil {
 			t.Fatal(err)
@@ -73,6 +83,23 @@ func TestTrimTakesNothingThatIsWritten(t *testing.T) {
 	}
 	if d := cmp.Diff(change(whole), change(trimmed)); d != "" {
 		t.Errorf("the patch from the trimmed object is another one: %s", d)
+	}
+}
+
+func TestTrimNamespace(t *testing.T) {
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: "team-a", Labels: map[string]string{"stage": "production"},
+		Annotations:     map[string]string{v1alpha1.AnnotationNamespaceStore: "gold", "large": strings.Repeat("x", 250<<10)},
+		OwnerReferences: []metav1.OwnerReference{{Name: "owner"}}, ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "somebody"}},
+	}}
+	if _, err := trimNamespace(ns); err != nil {
+		t.Fatal(err)
+	}
+	want := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: "team-a", Labels: map[string]string{"stage": "production"}, Annotations: map[string]string{v1alpha1.AnnotationNamespaceStore: "gold"},
+	}}
+	if d := cmp.Diff(want, ns); d != "" {
+		t.Errorf("what is kept of a namespace (-want +got): %s", d)
 	}
 }
 
@@ -107,11 +134,11 @@ func TestTrimKeepsLittle(t *testing.T) {
 	trimmer := newTrimmer()
 	for i := range sharedStrings + 100 {
 		u := decoded(t, "up")
-		u.Namespace, u.Labels = fmt.Sprintf("ns-%d", i), map[string]string{"n": fmt.Sprint(i)}
+		u.Namespace, u.Labels = fmt.Sprintf("ns-%d", i), map[string]string{v1alpha1.LabelCreatedThrough: fmt.Sprint(i)}
 		if _, err := trimmer.trim(u); err != nil {
 			t.Fatal(err)
 		}
-		if u.Namespace != fmt.Sprintf("ns-%d", i) || u.Labels["n"] != fmt.Sprint(i) {
+		if u.Namespace != fmt.Sprintf("ns-%d", i) || u.Labels[v1alpha1.LabelCreatedThrough] != fmt.Sprint(i) {
 			t.Fatalf("it is in %s with labels %v", u.Namespace, u.Labels)
 		}
 	}
