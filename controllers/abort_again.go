@@ -115,6 +115,7 @@ func (a *AbortAgain) page(ctx context.Context, name string, ended time.Time, tim
 		times++
 	}
 	metav1.SetMetaDataAnnotation(&page.ObjectMeta, annotationAgain, strconv.Itoa(times))
+	//nolint:forbidigo // the page was read live, as a whole
 	if err := a.Client.Update(ctx, page); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("note that ended uploads were aborted again: %w", err)
 	}

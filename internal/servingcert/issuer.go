@@ -81,6 +81,7 @@ func (i *Issuer) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 	updated := secret.DeepCopy()
 	updated.Data = renewed
 	// A conflict, when the cache was behind or two replicas were leader for a moment, is the next pass's to look at.
+	//nolint:forbidigo // the cache keeps Secrets whole, but for managed fields, which an Update may leave out
 	if err := i.Client.Update(ctx, updated); err != nil {
 		return reconcile.Result{}, fmt.Errorf("renew the certificate in the Secret %s: %w", i.Secret, err)
 	}
