@@ -67,11 +67,12 @@ var actions = map[string]string{
 }
 
 // tell counts ends, and writes an event when the reason of Ready has changed to one that people want to know of.
-func (r *MultipartUploadReconciler) tell(old, updated *v1alpha1.MultipartUpload, done outcome) {
+func (r *MultipartUploadReconciler) tell(old, updated *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, done outcome) {
 	if done.ended {
-		endedTotal.WithLabelValues(updated.Status.StoreName, done.state.Reason).Inc()
+		name := storeLabel(store)
+		endedTotal.WithLabelValues(name, done.state.Reason).Inc()
 		if done.state.Reason == v1alpha1.ReasonUploadLost {
-			reapedTotal.WithLabelValues(updated.Status.StoreName).Inc()
+			reapedTotal.WithLabelValues(name).Inc()
 		}
 		if updated.Status.StartTime != nil {
 			lifetimeSeconds.WithLabelValues(done.state.Reason).Observe(r.Clock.Since(updated.Status.StartTime.Time).Seconds())
@@ -110,7 +111,16 @@ func (r *MultipartUploadReconciler) tellTTLLimited(old, updated *v1alpha1.Multip
 	}
 }
 
+// storeLabel is the name of the store in metrics, empty for one that does not exist: what a record says of it would be a label
+// that the record's owner chooses.
+func storeLabel(store *v1alpha1.FileStore) string {
+	if store == nil {
+		return ""
+	}
+	return store.Name
+}
+
 // isOpenIn says whether the upload is open in a store.
 func isOpenIn(u *v1alpha1.MultipartUpload, store string) bool {
-	return u.Status.StoreName == store && !upload.Ended(u)
+	return upload.OpenedIn(u) == store && !upload.Ended(u)
 }

@@ -29,6 +29,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // Times of the FileStore reconciler.
@@ -276,15 +277,15 @@ func (r *FileStoreReconciler) storesOfSecret(ctx context.Context, secret client.
 func countOpen() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	add := func(q queue, u client.Object) {
-		if mpu, ok := u.(*v1alpha1.MultipartUpload); ok && mpu.Status.StoreName != "" {
-			q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Name: mpu.Status.StoreName}}, countDelay)
+		if mpu, ok := u.(*v1alpha1.MultipartUpload); ok && upload.OpenedIn(mpu) != "" {
+			q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Name: upload.OpenedIn(mpu)}}, countDelay)
 		}
 	}
 	return handler.Funcs{
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
 			before, ok1 := e.ObjectOld.(*v1alpha1.MultipartUpload)
 			after, ok2 := e.ObjectNew.(*v1alpha1.MultipartUpload)
-			if ok1 && ok2 && (before.Status.StoreName != after.Status.StoreName || (before.Status.CompletionTime == nil) != (after.Status.CompletionTime == nil)) {
+			if ok1 && ok2 && (upload.OpenedIn(before) != upload.OpenedIn(after) || (before.Status.CompletionTime == nil) != (after.Status.CompletionTime == nil)) {
 				add(q, after)
 			}
 		},

@@ -7,12 +7,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // isReapedFrom says whether it is the record of an upload that the store has deleted on its own.
 func isReapedFrom(u *v1alpha1.MultipartUpload, store string) bool {
 	c := meta.FindStatusCondition(u.Status.Conditions, v1alpha1.ConditionCompleted)
-	return u.Status.StoreName == store && c != nil && c.Reason == v1alpha1.ReasonUploadLost
+	return upload.OpenedIn(u) == store && c != nil && c.Reason == v1alpha1.ReasonUploadLost
 }
 
 // setReaped says how many records there are of uploads that object storage has deleted on its own. The condition goes with the last of the records.

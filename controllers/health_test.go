@@ -42,6 +42,7 @@ var uploadHealth = map[string]status.Status{
 	v1alpha1.ReasonAborted:            status.FailedStatus,
 	v1alpha1.ReasonExpired:            status.FailedStatus,
 	v1alpha1.ReasonUploadLost:         status.FailedStatus,
+	v1alpha1.ReasonStatusMismatch:     status.FailedStatus,
 	v1alpha1.ReasonFileBusy:           status.FailedStatus,
 	v1alpha1.ReasonVersionConflict:    status.FailedStatus,
 	v1alpha1.ReasonPartsMissing:       status.FailedStatus,

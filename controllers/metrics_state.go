@@ -82,7 +82,7 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	now, waited := c.clock.Now(), waiting{stalled: map[stalledKey]float64{}}
 	err := c.uploads.Each(ctx, func(u *v1alpha1.MultipartUpload) {
-		s := sums[u.Status.StoreName] // of a store that is gone nothing is told: its label would never go
+		s := sums[upload.OpenedIn(u)] // of a store that is gone nothing is told: its label would never go
 		if s != nil && !upload.Ended(u) {
 			s.add(u, now)
 		}

@@ -25,7 +25,7 @@ func (w *waiting) add(u *v1alpha1.MultipartUpload, known bool, now time.Time) {
 	if c := upload.Stalled(u); c != nil && !upload.Ended(u) {
 		key := stalledKey{reason: c.Reason}
 		if known {
-			key.store = u.Status.StoreName
+			key.store = upload.OpenedIn(u)
 		}
 		w.stalled[key]++
 	}

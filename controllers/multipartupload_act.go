@@ -223,14 +223,14 @@ func (r *MultipartUploadReconciler) abort(ctx context.Context, o *observation, d
 	return r.afterAbort(ctx, o, d)
 }
 
-// fence is how long an abort has to wait for the replicas. They know of an expiration by the time in the status, which is
-// written first where it says another.
+// fence is how long an abort has to wait for the replicas. They know of an expiration beforehand, unless the status says
+// another time: it is written first then, and its event has them look again.
 func (r *MultipartUploadReconciler) fence(ctx context.Context, o *observation, d upload.Decision) (wait time.Duration, err error) {
 	now := r.Clock.Now()
-	if upload.Told(o.Upload, now) {
+	if upload.Told(o.Upload, o.Store, now) {
 		return 0, nil
 	}
-	if upload.EndOf(o.Upload, now) == upload.EndNone {
+	if upload.EndOf(o.Upload, o.Store, now) == upload.EndExpired && !upload.Announced(o.Upload, o.Store) {
 		if err := r.report(ctx, o, outcome{state: d.State}); err != nil {
 			return 0, err
 		}

@@ -173,7 +173,7 @@ func (r *MultipartUploadReconciler) waitingForStore(ctx context.Context, obj cli
 	}
 	return slices.DeleteFunc(all.Items, func(u v1alpha1.MultipartUpload) bool {
 		_, collected := upload.CollectionTime(&u, nil) // when, the store's finishedTTL may have changed
-		return (upload.Ended(&u) && !collected) || (u.Status.StoreName != "" && u.Status.StoreName != obj.GetName())
+		return (upload.Ended(&u) && !collected) || (upload.StoreNameOf(&u) != "" && upload.StoreNameOf(&u) != obj.GetName())
 	})
 }
 

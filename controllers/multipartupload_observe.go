@@ -31,18 +31,10 @@ type observation struct {
 	at time.Time
 }
 
-// key is where the file is, or will be, stored.
-func (o *observation) key() string { return keyOf(o.Upload, o.Store) }
-
-// keyOf is where the file of an upload is, or will be, stored in the FileStore that serves it; empty if no key can be made of it.
-func keyOf(u *v1alpha1.MultipartUpload, fs *v1alpha1.FileStore) string {
-	if k := u.Status.ObjectKey; k != "" {
-		return k
-	}
-	key, err := upload.FileOf(u).ObjectKey(fs.Spec.Prefix)
-	if err != nil {
-		return "" // Decide refuses such a file before anything is done with its key
-	}
+// key is where the file is, or will be, stored; empty if no key can be made of it: Decide refuses such a file before
+// anything is done with its key.
+func (o *observation) key() string {
+	key, _ := upload.KeyOf(upload.FileOf(o.Upload), o.Store)
 	return key
 }
 

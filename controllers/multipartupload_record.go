@@ -38,7 +38,7 @@ func (r *MultipartUploadReconciler) release(ctx context.Context, o *observation,
 	}
 	failpoint.Hit(failpoint.FinalizerRemoved)
 	if d.Step == upload.StepReleaseFinalizer && d.State.Reason != "" { // no status has told of it
-		r.tell(o.Upload, o.Upload, outcome{state: d.State, ended: true})
+		r.tell(o.Upload, o.Upload, o.Store, outcome{state: d.State, ended: true})
 		r.cleared.forget(o.Upload)
 	}
 	if d.Step == upload.StepAbandon {

@@ -47,7 +47,7 @@ func (r *MultipartUploadReconciler) report(ctx context.Context, o *observation, 
 		failpoint.Hit(failpoint.EndRecorded)
 		r.cleared.forget(updated)
 	}
-	r.tell(old, updated, done)
+	r.tell(old, updated, o.Store, done)
 	return nil
 }
 
@@ -108,7 +108,7 @@ func newStatus(o *observation, done outcome, now time.Time) v1alpha1.MultipartUp
 	}
 	started := *u
 	started.Status = s
-	if at := upload.ExpirationTime(&started, o.Store); !at.IsZero() {
+	if at := upload.ExpirationTime(&started, o.Store); o.Store != nil && !at.IsZero() { // else its ttl is not known
 		s.ExpirationTime = ptr.To(metav1.NewTime(at.Truncate(time.Second))) // as the API keeps it
 	}
 	if done.ended {

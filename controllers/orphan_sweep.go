@@ -87,7 +87,7 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 	if err != nil {
 		return err
 	}
-	owned := owners{}
+	owned := owners{prefix: fs.Spec.Prefix}
 	if len(suspects) > 0 {
 		if err := eachLive(ctx, s.Live, owned.add); err != nil {
 			return err
@@ -98,7 +98,7 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 	var failures []error
 	left := map[string]int{}
 	for _, orphan := range suspects {
-		if owned[orphan.UploadID] {
+		if owned.has(orphan) {
 			continue
 		}
 		found++
@@ -112,8 +112,7 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 			}
 			failures = append(failures, err)
 		}
-		namespace, _, _ := strings.Cut(strings.TrimPrefix(orphan.Key, fs.Spec.Prefix), "/")
-		left[namespace]++
+		left[owned.namespace(orphan)]++
 	}
 	failures = append(failures, s.count(ctx, fs, left))
 	if found > 0 {
@@ -187,7 +186,7 @@ var ourKey = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/[a-f0-9]{
 
 // suspects are the uploads of our keys that are older than the grace period and that no record in the cache owns.
 func (s *OrphanSweep) suspects(ctx context.Context, fs *v1alpha1.FileStore, store Store) ([]filestore.Upload, error) {
-	owned := owners{}
+	owned := owners{prefix: fs.Spec.Prefix}
 	if err := s.Uploads.Each(ctx, owned.add); err != nil {
 		return nil, err
 	}
@@ -199,7 +198,7 @@ func (s *OrphanSweep) suspects(ctx context.Context, fs *v1alpha1.FileStore, stor
 	var out []filestore.Upload
 	for _, prefix := range prefixes {
 		err := store.ListUploads(ctx, prefix, func(u filestore.Upload) bool {
-			if !owned[u.UploadID] && u.Initiated.Before(before) && ourKey.MatchString(strings.TrimPrefix(u.Key, fs.Spec.Prefix)) {
+			if !owned.has(u) && u.Initiated.Before(before) && ourKey.MatchString(strings.TrimPrefix(u.Key, fs.Spec.Prefix)) {
 				out = append(out, u)
 			}
 			return true
@@ -221,7 +220,7 @@ func (s *OrphanSweep) prefixes(ctx context.Context, fs *v1alpha1.FileStore) ([]s
 		keys := map[string]bool{}
 		err := s.Uploads.Each(ctx, func(u *v1alpha1.MultipartUpload) {
 			if store := upload.StoreNameOf(u); store == fs.Name || store == "" {
-				if key := keyOf(u, fs); key != "" {
+				if key, err := upload.KeyOf(upload.FileOf(u), fs); err == nil {
 					keys[key] = true
 				}
 			}
@@ -232,11 +231,32 @@ func (s *OrphanSweep) prefixes(ctx context.Context, fs *v1alpha1.FileStore) ([]s
 	}
 }
 
-// owners is the set of upload ids that records own, ended ones excepted: what is left of those is an orphan.
-type owners map[string]bool
+// owners are the uploads that records own, ended ones excepted: what is left of those is an orphan. A record owns nothing of
+// another namespace, whatever id its status names. The rest of the key is not compared: some backends list another
+// spelling of it.
+type owners struct {
+	prefix string
+	ids    map[ownedID]bool
+}
 
-func (o owners) add(u *v1alpha1.MultipartUpload) {
-	if u.Status.UploadID != "" && u.Status.CompletionTime == nil {
-		o[u.Status.UploadID] = true
+type ownedID struct{ namespace, uploadID string }
+
+func (o *owners) add(u *v1alpha1.MultipartUpload) {
+	if u.Status.UploadID == "" || u.Status.CompletionTime != nil {
+		return
 	}
+	if o.ids == nil {
+		o.ids = map[ownedID]bool{}
+	}
+	o.ids[ownedID{u.Namespace, u.Status.UploadID}] = true
+}
+
+func (o *owners) has(found filestore.Upload) bool {
+	return o.ids[ownedID{o.namespace(found), found.UploadID}]
+}
+
+// namespace is that of the key of an upload in object storage.
+func (o *owners) namespace(found filestore.Upload) string {
+	namespace, _, _ := strings.Cut(strings.TrimPrefix(found.Key, o.prefix), "/")
+	return namespace
 }

@@ -43,6 +43,10 @@ const (
 	// ReasonUploadLost (Completed, Ready False, Stalled True): object storage no longer knows the upload, and the
 	// file is not its result. Final.
 	ReasonUploadLost = "UploadLost"
+	// ReasonStatusMismatch (Ready False, Stalled True): the status says what does not follow from the rest of the record and
+	// its FileStore, such as the key of another file. The operator has not written it, and nothing is done with the upload,
+	// which does not expire either. Final but for a deletion.
+	ReasonStatusMismatch = "StatusMismatch"
 	// ReasonFileBusy (Initiated, Ready False, Stalled True): an older upload of the same file is open. Ends when that one does.
 	ReasonFileBusy = "FileBusy"
 	// ReasonVersionConflict (Ready False, Stalled True): the file is not at the version that spec.ifMatch names, or exists

@@ -275,6 +275,7 @@ type UploadProgress struct {
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.uploadID) || (has(self.uploadID) && self.uploadID == oldSelf.uploadID)",message="uploadID is write-once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.objectKey) || (has(self.objectKey) && self.objectKey == oldSelf.objectKey)",message="objectKey is write-once"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.startTime) || (has(self.startTime) && self.startTime == oldSelf.startTime)",message="startTime is write-once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.baseETag) || (has(self.baseETag) && self.baseETag == oldSelf.baseETag)",message="baseETag is write-once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.storeName) || (has(self.storeName) && self.storeName == oldSelf.storeName)",message="storeName is write-once"
 type MultipartUploadStatus struct {
@@ -298,19 +299,21 @@ type MultipartUploadStatus struct {
 	// +kubebuilder:validation:MaxLength=2048
 	UploadID string `json:"uploadID,omitempty"`
 
-	// objectKey is the key of the file in the store's bucket. Write-once.
+	// objectKey is the key of the file in the store's bucket. Write-once. For people: the operator computes the key anew
+	// from prefix, namespace, entityID and path, and does nothing where the two differ.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	ObjectKey string `json:"objectKey,omitempty"`
 
-	// startTime is when object storage opened the upload.
+	// startTime is when object storage opened the upload. Write-once.
 	//
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
 
-	// expirationTime is when the upload's parts are deleted if it is still incomplete.
+	// expirationTime is when the upload's parts are deleted if it is still incomplete. For people: the operator computes it
+	// anew from startTime and the ttl.
 	//
 	// +optional
 	ExpirationTime *metav1.Time `json:"expirationTime,omitempty"`

@@ -255,14 +255,18 @@ func testUploadStatusChanges(t *testing.T) {
 		{"StatusDroppedWhileNothingIsFixed", fields{"status.phase": "Pending"}, fields{"status": nil}, ""},
 		{"PhaseChanged", fields{"status.phase": "Pending"}, fields{"status.phase": "Uploading"}, ""},
 	}
-	for _, field := range []string{"storeName", "uploadID", "objectKey", "baseETag"} {
+	for _, field := range []string{"storeName", "uploadID", "objectKey", "baseETag", "startTime"} {
 		path, message := "status."+field, field+" is write-once"
+		a, b := "a", "b"
+		if field == "startTime" {
+			a, b = "2026-01-02T03:04:05Z", "2026-01-02T03:04:06Z"
+		}
 		cases = append(cases,
-			transition{field + "/WrittenOnce", fields{"status.phase": "Pending"}, fields{path: "a"}, ""},
-			transition{field + "/Kept", fields{path: "a"}, fields{"status.phase": "Pending"}, ""},
-			transition{field + "/Changed", fields{path: "a"}, fields{path: "b"}, message},
-			transition{field + "/Removed", fields{path: "a", "status.phase": "Pending"}, fields{path: nil}, message},
-			transition{field + "/StatusDropped", fields{path: "a"}, fields{"status": nil}, message}, // the default takes its place
+			transition{field + "/WrittenOnce", fields{"status.phase": "Pending"}, fields{path: a}, ""},
+			transition{field + "/Kept", fields{path: a}, fields{"status.phase": "Pending"}, ""},
+			transition{field + "/Changed", fields{path: a}, fields{path: b}, message},
+			transition{field + "/Removed", fields{path: a, "status.phase": "Pending"}, fields{path: nil}, message},
+			transition{field + "/StatusDropped", fields{path: a}, fields{"status": nil}, message}, // the default takes its place
 		)
 	}
 	testStatusChanges(t, uploads, cases)

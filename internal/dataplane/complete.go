@@ -67,14 +67,14 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 	if upload.Desired(u) == v1alpha1.DesiredStateCompleted {
 		return false, s.answerWhenCompleted(ctx, c, u, w)
 	}
-	store, err := s.storeOf(ctx, u)
+	at, err := s.locate(ctx, u)
 	if err != nil {
 		return false, err
 	}
-	parts, err := store.ListParts(ctx, refOf(u))
+	parts, err := at.store.ListParts(ctx, at.ref)
 	switch {
 	case errors.Is(err, filestore.ErrNoSuchUpload):
-		return s.withoutParts(ctx, c, u, w, store, err)
+		return s.withoutParts(ctx, c, u, w, at, err)
 	case err != nil:
 		return false, err
 	}
@@ -102,11 +102,11 @@ func (s *Server) intendCompletion(ctx context.Context, c *call, u *v1alpha1.Mult
 
 // withoutParts deals with an upload that object storage does not know. Its record may have moved on; or come back from
 // a backup that was made before the completion, which the file's owner tells, and then the reconciler records the end.
-func (s *Server) withoutParts(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *waiter, store Store, cause error) (again bool, err error) {
+func (s *Server) withoutParts(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *waiter, at located, cause error) (again bool, err error) {
 	if s.moved(ctx, u) {
 		return true, nil
 	}
-	object, err := store.Stat(ctx, refOf(u).Key)
+	object, err := at.store.Stat(ctx, at.ref.Key)
 	switch {
 	case err == nil && upload.DecodeFileMetadata(object.Metadata).Owner == u.UID:
 		return s.intendCompletion(ctx, c, u, w)
@@ -121,13 +121,17 @@ func (s *Server) admitCompletion(ctx context.Context, c *call, u *v1alpha1.Multi
 	if err := upload.AdmitCaller(u, c.ifMatch); err != nil {
 		return err
 	}
+	fs := s.takerOf(ctx, u, nil)
+	if err := upload.CheckStatus(u, fs, s.opts.Clock.Now()); err != nil {
+		return err
+	}
 	if err := s.checkCompletion(ctx, c, u); err != nil {
 		return err
 	}
 	if done.uid != "" && done.uid != u.UID {
 		return errConflict("the upload was ended and started anew meanwhile: nothing of this request is part of the new one")
 	}
-	if err := c.admitSize(true, s.limitsOf(ctx, u, nil)); err != nil {
+	if err := c.admitSize(true, s.limitsOf(ctx, u, fs)); err != nil {
 		return err
 	}
 	if upload.Desired(u) == v1alpha1.DesiredStateCompleted {
@@ -140,7 +144,7 @@ func (s *Server) admitCompletion(ctx context.Context, c *call, u *v1alpha1.Multi
 		return done.failed
 	}
 	// Number 0 is before any final part that is fixed already.
-	return upload.AdmitPart(u, 0, c.ifMatch, s.opts.Clock.Now())
+	return upload.AdmitPart(u, fs, 0, c.ifMatch, s.opts.Clock.Now())
 }
 
 // streamFinal records which number the final part has, unless an earlier request has, and streams it. It asks for the upload to be read anew afterwards.

@@ -62,11 +62,11 @@ func endOf(u *v1alpha1.MultipartUpload) error {
 
 // answerFromObject answers for an upload whose record was deleted while it was being completed: the file says whether it was.
 func (s *Server) answerFromObject(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
-	store, err := s.storeOf(ctx, u)
+	at, err := s.locate(ctx, u)
 	if err != nil {
 		return err
 	}
-	object, err := store.Stat(ctx, u.Status.ObjectKey)
+	object, err := at.store.Stat(ctx, at.ref.Key)
 	if err != nil && !errors.Is(err, filestore.ErrNotFound) {
 		return err
 	}

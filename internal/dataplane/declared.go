@@ -132,9 +132,9 @@ func (s *Server) listRoom(ctx context.Context, u *v1alpha1.MultipartUpload, r *d
 		return err
 	}
 	var parts []filestore.Part
-	store, err := s.storeOf(ctx, u)
+	at, err := s.locate(ctx, u)
 	if err == nil {
-		parts, err = store.ListParts(ctx, refOf(u))
+		parts, err = at.store.ListParts(ctx, at.ref)
 	}
 	d.endListing(r, parts, now, err, ctx.Err() == nil)
 	return err

@@ -8,6 +8,7 @@
 //	auth.go        who asks, and may they: what internal/identity answers
 //	authorize.go   which right a request needs
 //	tenant.go      the namespace and its FileStore
+//	located.go     where object storage has an upload
 //	uploads.go     the window to Kubernetes: look-up, creation, intents
 //	waiters.go     waiting for the reconciler, by informer events
 //	start.go       PUT ?upload=start, with metadata.go, content_headers.go and part_limits.go

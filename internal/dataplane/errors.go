@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -165,6 +164,8 @@ func describe(err error) answer {
 		size     *upload.SizeError
 		store    *upload.StoreError
 		stalled  *stalledError
+		key      *upload.KeyError
+		status   *upload.StatusError
 		cluster  *clusterError
 	)
 	switch {
@@ -182,6 +183,10 @@ func describe(err error) answer {
 		return describeReason(store.Reason)
 	case errors.As(err, &stalled):
 		return describeReason(stalled.reason)
+	case errors.As(err, &key):
+		return answer{status: http.StatusBadRequest, message: key.Error()}
+	case errors.As(err, &status):
+		return describeReason(v1alpha1.ReasonStatusMismatch)
 	case errors.As(err, &cluster):
 		return describeCluster(cluster.err)
 	}
@@ -224,6 +229,7 @@ var reasons = []struct {
 	{v1alpha1.ReasonAborting, answer{status: http.StatusConflict, message: "the upload was aborted: start it again with upload=start"}},
 	{v1alpha1.ReasonExpired, answer{status: http.StatusConflict, message: "the upload's time was over: start it again with upload=start"}},
 	{v1alpha1.ReasonExpiring, answer{status: http.StatusConflict, message: "the upload's time was over: start it again with upload=start"}},
+	{v1alpha1.ReasonStatusMismatch, answer{status: http.StatusConflict, message: "the record of this upload says what cannot be true, and nothing is done with it: end it with upload=abort, and start again with upload=start"}},
 	{v1alpha1.ReasonUploadLost, answer{status: http.StatusConflict, message: "object storage no longer knows the upload: start it again with upload=start"}},
 }
 
@@ -256,12 +262,6 @@ func describeCluster(err error) answer {
 	default:
 		return answer{status: http.StatusServiceUnavailable, message: "the cluster cannot be reached: send the request again", retryAfter: retryShort}
 	}
-}
-
-// unauthorized says whether the API server has denied the operator a right of its own. That is no verdict on the request: an API server that has just started denies
-// everything until it has read its roles. It can be told from the verdicts of quotas and admission by its wording alone.
-func unauthorized(err error) bool {
-	return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) && strings.Contains(err.Error(), " is forbidden: User ")
 }
 
 // fail answers with an error. Nothing else writes an error to a response. The id stands in the log line with the whole cause.

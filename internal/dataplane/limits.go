@@ -144,7 +144,7 @@ func (s *Server) awaitRate(ctx context.Context, c *call, store string, size int6
 func (s *shares) takeRoom(u *v1alpha1.MultipartUpload, size, held int64, limits upload.Limits) (release func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	share := s.of(u.Namespace, u.Status.StoreName, time.Now())
+	share := s.of(u.Namespace, upload.StoreNameOf(u), time.Now())
 	if err := upload.AdmitBytes(upload.IncompleteBytes(u)+size, held+share.inFlight, limits); err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (s *Server) admitLoad(ctx context.Context, c *call, u *v1alpha1.MultipartUp
 			return nil, err
 		}
 	} else if limits.MaxIncompleteBytes > 0 {
-		held, err := s.uploads.incompleteIn(ctx, u.Namespace, u.Status.StoreName, u.Name)
+		held, err := s.uploads.incompleteIn(ctx, u.Namespace, upload.StoreNameOf(u), u.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -181,7 +181,7 @@ func (s *Server) admitLoad(ctx context.Context, c *call, u *v1alpha1.MultipartUp
 		}
 		release = func(bool) { give() }
 	}
-	if err := s.awaitRate(ctx, c, u.Status.StoreName, size, limits); err != nil {
+	if err := s.awaitRate(ctx, c, upload.StoreNameOf(u), size, limits); err != nil {
 		release(false)
 		return nil, err
 	}

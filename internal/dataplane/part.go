@@ -99,7 +99,11 @@ func (s *Server) admitPart(ctx context.Context, c *call) (*v1alpha1.MultipartUpl
 // judgePart judges the part by these records of its file. fs, which may be nil, is the FileStore that a new upload would have.
 func (s *Server) judgePart(ctx context.Context, c *call, rs records, fs *v1alpha1.FileStore) (*v1alpha1.MultipartUpload, int32, error) {
 	u := rs.open()
-	limits := s.limitsOf(ctx, u, fs)
+	fs = s.takerOf(ctx, u, fs)
+	limits := upload.DefaultLimits // of a FileStore that is gone: whoever asks for its Store learns it
+	if fs != nil {
+		limits = upload.LimitsOf(fs)
+	}
 	number, err := upload.ParsePartNumber(c.route.part, limits.MaxPartNumber)
 	if err != nil {
 		return nil, 0, errBadRequest(err.Error())
@@ -107,7 +111,7 @@ func (s *Server) judgePart(ctx context.Context, c *call, rs records, fs *v1alpha
 	if err := c.admitSize(false, limits); err != nil {
 		return nil, 0, err
 	}
-	if err := upload.AdmitPart(u, number, c.ifMatch, s.opts.Clock.Now()); err != nil {
+	if err := upload.AdmitPart(u, fs, number, c.ifMatch, s.opts.Clock.Now()); err != nil {
 		return nil, 0, err
 	}
 	return u, number, c.conditions.checkUpload(u)
@@ -116,7 +120,7 @@ func (s *Server) judgePart(ctx context.Context, c *call, rs records, fs *v1alpha
 // stream sends the request's body to object storage as a part of u. It reads the body only when there is room for a part in flight. Once u has ended, or is to end,
 // the stream is cut; what object storage has taken all the same nobody is to believe in.
 func (s *Server) stream(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, number int32) (filestore.Part, error) {
-	store, err := s.storeOf(ctx, u)
+	at, err := s.locate(ctx, u)
 	if err != nil {
 		return filestore.Part{}, err
 	}
@@ -137,7 +141,7 @@ func (s *Server) stream(ctx context.Context, c *call, u *v1alpha1.MultipartUploa
 		body.ended = func() error { return s.streams.over(f) }
 	}
 	failpoint.Hit(failpoint.PartAdmitted)
-	stored, err := store.PutPart(ctx, refOf(u), number, body, c.body.length)
+	stored, err := at.store.PutPart(ctx, at.ref, number, body, c.body.length)
 	if err == nil {
 		failpoint.Hit(failpoint.PartStored)
 		err = s.streams.over(f)
@@ -148,7 +152,7 @@ func (s *Server) stream(ctx context.Context, c *call, u *v1alpha1.MultipartUploa
 // noSuchUpload answers for a part that object storage has no upload for. If the cache was behind, and the file has another
 // upload by now, the part is worth sending again.
 func (s *Server) noSuchUpload(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, cause error) error {
-	now, err := s.uploads.read(ctx, c.file, u.Status.StoreName)
+	now, err := s.uploads.read(ctx, c.file, upload.StoreNameOf(u))
 	if err != nil {
 		return errors.Join(err, cause)
 	}

@@ -51,14 +51,14 @@ func (s *Server) listParts(c *call, r *http.Request) error {
 	case completing(u):
 		return errCompleted
 	}
-	store, err := s.storeOf(ctx, u)
+	at, err := s.locate(ctx, u)
 	if err != nil {
 		return err
 	}
-	parts, err := store.ListParts(ctx, refOf(u))
+	parts, err := at.store.ListParts(ctx, at.ref)
 	if gone := errors.Is(err, filestore.ErrNoSuchUpload); gone || fewerThan(parts, u) {
 		// A backend takes the parts off its list, one by one, before it has put the file in place.
-		if now, known := s.uploads.look(ctx, u, true); known && upload.EndOf(now, s.opts.Clock.Now()) == upload.EndCompleting {
+		if now, known := s.uploads.look(ctx, u, true); known && s.endOf(ctx, now) == upload.EndCompleting {
 			return errCompleted
 		}
 	}

@@ -83,14 +83,14 @@ func (s *Server) checkCompletion(ctx context.Context, c *call, u *v1alpha1.Multi
 	if err := c.conditions.checkUpload(u); err != nil {
 		return err
 	}
-	if c.conditions.unmodified.IsZero() || u.Status.ObjectKey == "" || upload.Desired(u) == v1alpha1.DesiredStateCompleted {
+	if c.conditions.unmodified.IsZero() || u.Status.UploadID == "" || upload.Desired(u) == v1alpha1.DesiredStateCompleted {
 		return nil
 	}
-	store, err := s.storeOf(ctx, u)
+	at, err := s.locate(ctx, u)
 	if err != nil {
 		return err
 	}
-	object, file, exists, err := found(store.Stat(ctx, u.Status.ObjectKey))
+	object, file, exists, err := found(at.store.Stat(ctx, at.ref.Key))
 	if err != nil {
 		return err
 	}

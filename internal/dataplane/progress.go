@@ -183,11 +183,11 @@ func (p *progress) write(ctx context.Context, m *mark) string {
 }
 
 func (p *progress) apply(ctx context.Context, u *v1alpha1.MultipartUpload) error {
-	store, err := p.server.storeOf(ctx, u)
+	at, err := p.server.locate(ctx, u)
 	if err != nil {
 		return err
 	}
-	parts, err := store.ListParts(ctx, refOf(u))
+	parts, err := at.store.ListParts(ctx, at.ref)
 	if err != nil {
 		return err
 	}

@@ -84,6 +84,7 @@ func (s *Server) watch() error {
 		}
 		s.informers = append(s.informers, informer)
 	}
+	s.streams.taker = func(u *v1alpha1.MultipartUpload) *v1alpha1.FileStore { return s.takerOf(context.Background(), u, nil) }
 	for _, handler := range []toolscache.ResourceEventHandler{s.uploads.waiters.handler(), s.streams.handler()} {
 		if _, err := s.informers[0].AddEventHandler(handler); err != nil {
 			return fmt.Errorf("data plane: watch uploads: %w", err)

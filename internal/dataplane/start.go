@@ -35,8 +35,8 @@ func (s *Server) start(c *call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.file.ObjectKey(fs.Spec.Prefix); err != nil {
-		return errBadRequest(err.Error())
+	if _, err := upload.KeyOf(c.file, fs); err != nil {
+		return err
 	}
 	if err := ready(fs); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (s *Server) open(ctx context.Context, c *call, fs *v1alpha1.FileStore, spec
 // file is free by now.
 func (s *Server) join(ctx context.Context, holder *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
 	switch {
-	case s.ending(holder):
+	case s.ending(ctx, holder):
 		return nil, s.awaitEnd(ctx, holder)
 	case !replays(holder, spec):
 		return s.adopt(ctx, holder, spec)
@@ -142,13 +142,19 @@ func (s *Server) holder(ctx context.Context, file upload.File, store string, cur
 }
 
 // ending says whether the upload will free its file by itself: it is being aborted or deleted, or its time is over.
-func (s *Server) ending(u *v1alpha1.MultipartUpload) bool {
+func (s *Server) ending(ctx context.Context, u *v1alpha1.MultipartUpload) bool {
 	if completing(u) {
 		return false
 	}
-	expires := u.Status.ExpirationTime
-	return u.DeletionTimestamp != nil || upload.Desired(u) == v1alpha1.DesiredStateAborted ||
-		(expires != nil && !s.opts.Clock.Now().Before(expires.Time))
+	fs, now := s.takerOf(ctx, u, nil), s.opts.Clock.Now()
+	switch {
+	case u.DeletionTimestamp != nil:
+		return true
+	case upload.CheckStatus(u, fs, now) != nil:
+		return false
+	default:
+		return upload.Desired(u) == v1alpha1.DesiredStateAborted || upload.Expired(u, fs, now)
+	}
 }
 
 // completing says whether the file may be assembled at this moment.
@@ -162,9 +168,9 @@ func (s *Server) checkStart(ctx context.Context, c *call, fs *v1alpha1.FileStore
 	if err != nil {
 		return err
 	}
-	key, err := c.file.ObjectKey(fs.Spec.Prefix)
+	key, err := upload.KeyOf(c.file, fs)
 	if err != nil {
-		return errBadRequest(err.Error())
+		return err
 	}
 	object, err := store.Stat(ctx, key)
 	exists := !errors.Is(err, filestore.ErrNotFound)

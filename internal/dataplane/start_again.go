@@ -70,7 +70,7 @@ func (s *Server) adopt(ctx context.Context, holder *v1alpha1.MultipartUpload, sp
 			return nil, context.Cause(ctx)
 		}
 		now, err := s.uploads.get(ctx, client.ObjectKeyFromObject(holder))
-		if err != nil || now == nil || now.UID != holder.UID || s.ending(now) {
+		if err != nil || now == nil || now.UID != holder.UID || s.ending(ctx, now) {
 			return nil, err
 		}
 		holder = now
@@ -90,11 +90,11 @@ func (s *Server) adoptEmpty(ctx context.Context, holder *v1alpha1.MultipartUploa
 	if err != nil || opened == nil {
 		return nil, err
 	}
-	store, err := s.storeOf(ctx, opened)
+	at, err := s.locate(ctx, opened)
 	if err != nil {
 		return nil, err
 	}
-	parts, err := store.ListParts(ctx, refOf(opened))
+	parts, err := at.store.ListParts(ctx, at.ref)
 	if err == nil && len(parts) > 0 {
 		err = refusal
 	}

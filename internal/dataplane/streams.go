@@ -50,6 +50,8 @@ type streams struct {
 	mu    sync.Mutex
 	byUID map[types.UID]map[*flow]struct{}
 	now   func() time.Time
+	// taker is the FileStore that takes an upload, which may be nil: when its time is over follows from it.
+	taker func(*v1alpha1.MultipartUpload) *v1alpha1.FileStore
 }
 
 // flow is one body on its way.
@@ -108,7 +110,7 @@ func (s *streams) told(uid types.UID, u *v1alpha1.MultipartUpload) {
 	if len(flows) == 0 {
 		return
 	}
-	cause := causeOf(upload.EndOf(u, s.now()))
+	cause := causeOf(upload.EndOf(u, s.taker(u), s.now()))
 	for f := range flows {
 		if cause != nil {
 			f.stop(cause)
@@ -123,8 +125,8 @@ func (s *streams) expire(f *flow, u *v1alpha1.MultipartUpload) {
 	if f.timer != nil {
 		f.timer.Stop()
 	}
-	at := u.Status.ExpirationTime
-	if at == nil {
+	at := upload.ExpirationTime(u, s.taker(u))
+	if at.IsZero() {
 		return
 	}
 	f.timer = time.AfterFunc(at.Sub(s.now()), func() {
@@ -174,7 +176,7 @@ func (s *Server) register(ctx context.Context, u *v1alpha1.MultipartUpload, cut 
 	if f.unseen = !known; f.unseen {
 		return f, nil
 	}
-	return f, causeOf(upload.EndOf(now, s.opts.Clock.Now()))
+	return f, causeOf(s.endOf(ctx, now))
 }
 
 // confirm is the last look at u before the end of a body is given away. It costs a request only for parts that took
@@ -184,7 +186,7 @@ func (s *Server) confirm(ctx context.Context, f *flow, u *v1alpha1.MultipartUplo
 		return err
 	}
 	if !f.unseen && time.Since(f.begun) < confirmAfter {
-		return causeOf(upload.EndOf(u, s.opts.Clock.Now()))
+		return causeOf(s.endOf(ctx, u))
 	}
 	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
@@ -192,5 +194,5 @@ func (s *Server) confirm(ctx context.Context, f *flow, u *v1alpha1.MultipartUplo
 	if !known {
 		return nil
 	}
-	return causeOf(upload.EndOf(now, s.opts.Clock.Now()))
+	return causeOf(s.endOf(ctx, now))
 }

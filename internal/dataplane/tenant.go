@@ -62,21 +62,6 @@ func (s *Server) namespace(ctx context.Context, name string) (*corev1.Namespace,
 	return ns, nil
 }
 
-// limitsOf are the limits of the FileStore that takes u, else of fallback, which may be nil.
-func (s *Server) limitsOf(ctx context.Context, u *v1alpha1.MultipartUpload, fallback *v1alpha1.FileStore) upload.Limits {
-	if u != nil && u.Status.StoreName != "" && (fallback == nil || fallback.Name != u.Status.StoreName) {
-		fs := &v1alpha1.FileStore{}
-		if err := s.uploads.cached.Get(ctx, client.ObjectKey{Name: u.Status.StoreName}, fs); err != nil {
-			return upload.DefaultLimits // the FileStore is gone: whoever asks for its Store learns it
-		}
-		fallback = fs
-	}
-	if fallback == nil {
-		return upload.DefaultLimits
-	}
-	return upload.LimitsOf(fallback)
-}
-
 // ready says whether the FileStore takes new uploads: its bucket was reached.
 func ready(fs *v1alpha1.FileStore) error {
 	c := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady)
@@ -105,9 +90,9 @@ func (s *Server) targetOf(ctx context.Context, c *call) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	key, err := c.file.ObjectKey(fs.Spec.Prefix)
+	key, err := upload.KeyOf(c.file, fs)
 	if err != nil {
-		return target{}, errBadRequest(err.Error())
+		return target{}, err
 	}
 	store, err := s.storeNamed(ctx, fs.Name)
 	return target{fs, store, key}, err
@@ -127,16 +112,6 @@ func found(object filestore.Object, err error) (filestore.Object, upload.FileMet
 		return filestore.Object{}, upload.FileMetadata{}, false, err
 	}
 	return object, upload.DecodeFileMetadata(object.Metadata), true, nil
-}
-
-// refOf names the upload in object storage.
-func refOf(u *v1alpha1.MultipartUpload) filestore.UploadRef {
-	return filestore.UploadRef{Key: u.Status.ObjectKey, UploadID: u.Status.UploadID}
-}
-
-// storeOf is the Store that takes u.
-func (s *Server) storeOf(ctx context.Context, u *v1alpha1.MultipartUpload) (Store, error) {
-	return s.storeNamed(ctx, u.Status.StoreName)
 }
 
 func (s *Server) storeNamed(ctx context.Context, name string) (Store, error) {

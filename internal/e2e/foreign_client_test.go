@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -91,7 +92,7 @@ func (f *foreignFile) holds(t *testing.T, c *foreignClient, content []byte, etag
 func (f *foreignFile) nothingOpen(t *testing.T) {
 	t.Helper()
 	decoded := upload.File{Namespace: f.namespace, EntityID: f.entity, Path: f.name}
-	key, err := decoded.ObjectKey("")
+	key, err := upload.KeyOf(decoded, &v1alpha1.FileStore{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,8 @@ func TestTenantsAttackRecords(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		a := newAttacker(t, tn)
 		t.Run("ForgedKey", func(t *testing.T) { attackByForgedKey(t, a, newOwnTenant(t, tn)) })
+		t.Run("ForgedKeyPastThePolicy", func(t *testing.T) { attackPastThePolicy(t, tn.newNeighbour(t), tn) })
+		t.Run("ForgedID", func(t *testing.T) { attackByForgedID(t, tn.newNeighbour(t), tn) })
 		t.Run("FinalizerTakenOff", func(t *testing.T) { attackByTakenFinalizer(t, a) })
 		t.Run("NamespaceGoes", func(t *testing.T) { attackedNamespaceGoes(t, a) })
 	})

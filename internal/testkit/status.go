@@ -48,6 +48,9 @@ func CheckStatus(u *v1alpha1.MultipartUpload) error {
 // checkOpening: what is recorded of the opening is there as a whole or not at all, and the record cannot go before its parts.
 func (f *faults) checkOpening(u *v1alpha1.MultipartUpload) {
 	s := u.Status
+	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionStalled); c != nil && c.Reason == v1alpha1.ReasonStatusMismatch {
+		return // somebody else has written it
+	}
 	opened := s.UploadID != ""
 	f.check(opened == (s.ObjectKey != ""), "uploadID %q, but objectKey %q", s.UploadID, s.ObjectKey)
 	f.check(opened == (s.StoreName != ""), "uploadID %q, but storeName %q", s.UploadID, s.StoreName)

@@ -44,9 +44,13 @@ func AdmitSize(size int64, final bool, limits Limits) error {
 }
 
 // AdmitPart says whether part number may be written to the upload now: it is open, nobody has asked for its end, its time is not over, and
-// ifMatch, where it was sent, is the one that the upload was opened with. u may be nil: there is none. It returns nil or a *Refusal.
-func AdmitPart(u *v1alpha1.MultipartUpload, number int32, ifMatch *int64, now time.Time) error {
+// ifMatch, where it was sent, is the one that the upload was opened with. u may be nil: there is none. store is the FileStore that takes u, or nil. It
+// returns nil, a *Refusal or a *StatusError.
+func AdmitPart(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, number int32, ifMatch *int64, now time.Time) error {
 	if err := AdmitCaller(u, ifMatch); err != nil {
+		return err
+	}
+	if err := CheckStatus(u, store, now); err != nil && !Ended(u) {
 		return err
 	}
 	switch {
@@ -54,7 +58,7 @@ func AdmitPart(u *v1alpha1.MultipartUpload, number int32, ifMatch *int64, now ti
 		return &Refusal{RefusalNotOpen, "the upload is being completed and takes no more parts"}
 	case !TakesParts(u):
 		return &Refusal{RefusalNotOpen, notOpen}
-	case u.Status.ExpirationTime != nil && !now.Before(u.Status.ExpirationTime.Time):
+	case Expired(u, store, now):
 		return &Refusal{RefusalNotOpen, "the upload's time is over: start it again with upload=start"}
 	case u.Spec.FinalPartNumber != nil && number >= *u.Spec.FinalPartNumber:
 		return &Refusal{RefusalConflict, fmt.Sprintf("part %d was fixed as the last one by upload=complete: repeat that request", *u.Spec.FinalPartNumber)}

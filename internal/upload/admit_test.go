@@ -35,7 +35,12 @@ func TestAdmitSizeRule2(t *testing.T) {
 
 func TestAdmitPart(t *testing.T) {
 	expires := testkit.Epoch.Add(time.Hour)
-	expiring := func(u *v1alpha1.MultipartUpload) { u.Status.ExpirationTime = ptr.To(metav1.NewTime(expires)) }
+	store := testkit.Store("store", testkit.UploadTTL(time.Hour))
+	// What the status says of the time neither shortens nor prolongs it.
+	expiring := func(u *v1alpha1.MultipartUpload) { u.Status.ExpirationTime = ptr.To(metav1.NewTime(testkit.Epoch)) }
+	never := func(u *v1alpha1.MultipartUpload) {
+		u.Status.ExpirationTime = ptr.To(metav1.NewTime(expires.AddDate(1, 0, 0)))
+	}
 	open := func(options ...testkit.UploadOption) *v1alpha1.MultipartUpload {
 		return testkit.Upload(append([]testkit.UploadOption{testkit.Opened("id"), expiring}, options...)...)
 	}
@@ -57,6 +62,7 @@ func TestAdmitPart(t *testing.T) {
 		{name: "Ended", upload: open(testkit.Ended(testkit.Epoch)), number: 1, want: upload.RefusalNotOpen},
 		{name: "Rule4LastMoment", upload: open(), number: 1, at: expires.Add(-time.Nanosecond)},
 		{name: "Rule4TimeIsOver", upload: open(), number: 1, at: expires, want: upload.RefusalNotOpen},
+		{name: "Rule4TimeIsOverThoughTheStatusSaysNo", upload: open(never), number: 1, at: expires, want: upload.RefusalNotOpen},
 		{name: "Rule6SameIfMatch", upload: open(testkit.IfMatch(3)), number: 1, ifMatch: ptr.To[int64](3)},
 		{name: "Rule6IfMatchLeftOut", upload: open(testkit.IfMatch(3)), number: 1},
 		{name: "Rule6OtherIfMatch", upload: open(testkit.IfMatch(3)), number: 1, ifMatch: ptr.To[int64](4), want: upload.RefusalConflict},
@@ -70,7 +76,7 @@ func TestAdmitPart(t *testing.T) {
 			if at.IsZero() {
 				at = testkit.Epoch.Add(time.Minute)
 			}
-			expectRefusal(t, upload.AdmitPart(c.upload, c.number, c.ifMatch, at), c.want)
+			expectRefusal(t, upload.AdmitPart(c.upload, store, c.number, c.ifMatch, at), c.want)
 		})
 	}
 }

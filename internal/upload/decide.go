@@ -75,6 +75,8 @@ func Decide(o Observation, now time.Time) Decision {
 	switch {
 	case Ended(u):
 		return decideEnded(o, now)
+	case CheckStatus(u, o.Store, now) != nil:
+		return decideMismatch(o, now)
 	case u.Status.UploadID == "":
 		return decideUnopened(o, now)
 	case o.Problem != nil:
@@ -146,11 +148,7 @@ func obstacle(o Observation) *Problem {
 	stalled := func(reason, message string) *Problem {
 		return &Problem{Reason: reason, Message: message, Stalled: true}
 	}
-	file := FileOf(u)
-	if err := file.Validate(); err != nil {
-		return stalled(v1alpha1.ReasonInvalidKey, err.Error())
-	}
-	if _, err := file.ObjectKey(o.Store.Spec.Prefix); err != nil {
+	if _, err := KeyOf(FileOf(u), o.Store); err != nil {
 		return stalled(v1alpha1.ReasonInvalidKey, err.Error())
 	}
 	if o.Holder != nil && Goes(o.Holder, u) {

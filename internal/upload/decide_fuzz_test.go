@@ -24,6 +24,10 @@ func checkDecision(o upload.Observation, now time.Time, d upload.Decision) error
 		}
 	}
 	u := o.Upload
+	if fault := upload.CheckStatus(u, o.Store, now); fault != nil && !upload.Ended(u) {
+		checkMismatch(check, o, d)
+		return errors.Join(faults...)
+	}
 	ours := o.Object != nil && o.Object.Exists && o.Object.Metadata.Owner == u.UID
 	bound := slices.Contains(u.Finalizers, v1alpha1.FinalizerAbortUpload)
 	switch d.Step {
@@ -65,6 +69,25 @@ func checkDecision(o upload.Observation, now time.Time, d upload.Decision) error
 	}
 	checkProgress(check, o, d, bound)
 	return errors.Join(faults...)
+}
+
+// checkMismatch: nothing is done with what a status says that cannot be true, but for deleting it with its record.
+func checkMismatch(check func(bool, string, ...any), o upload.Observation, d upload.Decision) {
+	u := o.Upload
+	if u.DeletionTimestamp == nil {
+		check(d.Step == upload.StepWait && d.State.Reason == v1alpha1.ReasonStatusMismatch && d.State.Stalled && !d.After.IsZero(), "with %+v, of a status that cannot be true", d)
+		return
+	}
+	ours := o.Object != nil && o.Object.Exists && o.Object.Metadata.Owner == u.UID
+	switch d.Step {
+	case upload.StepReleaseFinalizer:
+	case upload.StepWait, upload.StepAbandon:
+		check(o.Problem != nil, "though the store can be asked")
+	case upload.StepAbort:
+		check(!ours && o.Problem == nil && u.Status.UploadID != "", "of the file, or of nothing")
+	default:
+		check(false, "of a status that cannot be true")
+	}
 }
 
 // checkComplete: the parts are exactly 1..N, the file is the one that is to be replaced, and the backend will compare it again.
@@ -131,6 +154,22 @@ func (c *choices) of(n int) int {
 
 func (c *choices) yes() bool { return c.of(2) == 1 }
 
+// forge has one status in eight say what the operator would not; the others agree with the store.
+func (c *choices) forge(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) {
+	if u.Status.ObjectKey != "" {
+		u.Status.ObjectKey = store.Spec.Prefix + upload.FileOf(u).TenantKey()
+	}
+	switch c.of(24) {
+	case 1:
+		u.Status.ObjectKey = "another/" + upload.FileOf(u).TenantKey()
+	case 2:
+		u.Status.StartTime = ptr.To(metav1.NewTime(c.when()))
+	case 3:
+		ids := []string{"../another", "id\n", "."}
+		u.Status.UploadID = ids[c.of(len(ids))]
+	}
+}
+
 // when is a moment around those that matter: Epoch, the limits of waiting, and the expiration.
 func (c *choices) when() time.Time {
 	base := []time.Duration{0, upload.AbandonedAfter, giveUpAfter, upload.CheckInterval, time.Hour, upload.DefaultUploadTTL, 365 * 24 * time.Hour}
@@ -145,6 +184,7 @@ func (c *choices) observation() (upload.Observation, time.Time) {
 	if c.yes() {
 		o.Store = testkit.Store("store", testkit.AtMostOpen(int32(c.of(2)+1)), testkit.UploadTTL(time.Hour), testkit.FinishedTTL(0), testkit.Prefixed("iot/"))
 	}
+	c.forge(u, o.Store)
 	if c.yes() {
 		o.Holder = c.upload()
 		o.Holder.UID, o.Holder.Name = "uid-of-holder", "holder"
@@ -165,7 +205,7 @@ func (c *choices) observation() (upload.Observation, time.Time) {
 			o.Doubtful = c.yes()
 		}
 	}
-	if _, err := upload.FileOf(u).ObjectKey(o.Store.Spec.Prefix); needObject && (err == nil || u.Status.UploadID != "") {
+	if _, err := upload.KeyOf(upload.FileOf(u), o.Store); needObject && err == nil {
 		o.Object = c.object(u)
 	}
 	return o, now

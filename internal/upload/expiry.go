@@ -16,17 +16,17 @@ const (
 )
 
 // ExpirationTime is when the upload's time is over: its ttl, else its store's, after it was started, but no later than
-// the store allows. It is zero for an upload that was not started yet. store may be nil (deleted): then what was recorded
-// while it was known is the latest time, and the default stands in where nothing was.
+// the store allows. It is zero for an upload that was not started yet. store may be nil (deleted): then the default stands
+// in. What the status says of the time is for people: it is not read.
 func ExpirationTime(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) time.Time {
-	if u.Status.StartTime == nil {
+	start := u.Status.StartTime
+	switch {
+	case start == nil && u.Status.UploadID == "":
 		return time.Time{}
+	case start == nil: // a status that was restored in part; it must not live for ever
+		start = &u.CreationTimestamp
 	}
-	at := u.Status.StartTime.Add(ttlOf(u, store))
-	if known := u.Status.ExpirationTime; store == nil && known != nil && (u.Spec.TTL == nil || known.Time.Before(at)) {
-		return known.Time
-	}
-	return at
+	return start.Add(ttlOf(u, store))
 }
 
 // ttlOf is how long the upload may stay incomplete.

@@ -31,7 +31,7 @@ func Indexes() map[string]func(*v1alpha1.MultipartUpload) []string {
 			if Ended(u) {
 				return nil
 			}
-			return named(u.Status.StoreName)
+			return named(OpenedIn(u))
 		},
 	}
 }

@@ -23,7 +23,7 @@ func TestIndexes(t *testing.T) {
 		{"WaitsUntilSomebodyActs", testkit.Upload(testkit.InStore("gold"), testkit.StalledBy(v1alpha1.ReasonVersionConflict)), nil, nil},
 		{"DeletedBeforeItWasOpened", testkit.Upload(testkit.InStore("gold"), testkit.Deleted(testkit.Epoch)), nil, nil},
 		{"Opened", testkit.Upload(opened), []string{"gold"}, []string{"gold"}},
-		{"OpenedElsewhereThanNamed", testkit.Upload(testkit.InStore("silver"), opened), []string{"gold"}, []string{"gold"}},
+		{"SaidToBeOpenedElsewhereThanNamed", testkit.Upload(testkit.InStore("silver"), opened), []string{"silver"}, []string{"silver"}},
 		{"DeletedWhileOpen", testkit.Upload(opened, testkit.Deleted(testkit.Epoch)), []string{"gold"}, []string{"gold"}},
 		{"Ended", testkit.Upload(testkit.InStore("gold"), opened, testkit.Ended(testkit.Epoch)), nil, nil},
 	} {

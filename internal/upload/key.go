@@ -24,7 +24,7 @@ type File struct {
 }
 
 // Validate returns nil for a file that can be stored, else an error that says what is wrong with its entity or path and
-// may be shown to a client. The length of the key is ObjectKey's to check, since it depends on the store.
+// may be shown to a client. The length of the key is KeyOf's to check, since it depends on the store.
 func (f File) Validate() error {
 	if !entityIDPattern.MatchString(f.EntityID) {
 		return fmt.Errorf("the entityId %q is not 32 lower-case hexadecimal digits", clip(f.EntityID))
@@ -59,16 +59,6 @@ func validatePath(path string) error {
 		}
 	}
 	return nil
-}
-
-// ObjectKey is where the file is stored: {prefix}{namespace}/{entityID}/{path}. The namespace comes first, so that no tenant can name
-// another's key. It fails if the key is longer than MaxKeyBytes; the error may be shown to a client.
-func (f File) ObjectKey(prefix string) (string, error) {
-	key := prefix + f.TenantKey()
-	if len(key) > MaxKeyBytes {
-		return "", fmt.Errorf("the file path is too long: with its prefix it has %d bytes, and object storage takes %d", len(key), MaxKeyBytes)
-	}
-	return key, nil
 }
 
 // TenantKey is the key without the store's prefix, {namespace}/{entityID}/{path}: what clients are shown as objectKey (contract rule 8).

@@ -54,15 +54,15 @@ func TestValidatePath(t *testing.T) {
 	}
 }
 
-func TestObjectKeyRule8(t *testing.T) {
+func TestKeyOfRule8(t *testing.T) {
 	f := upload.File{Namespace: "team-a", EntityID: testkit.Entity, Path: "a/b.bin"}
 	for prefix, want := range map[string]string{
 		"":          "team-a/0123456789abcdef0123456789abcdef/a/b.bin",
 		"iot/":      "iot/team-a/0123456789abcdef0123456789abcdef/a/b.bin",
 		"iot/prod/": "iot/prod/team-a/0123456789abcdef0123456789abcdef/a/b.bin",
 	} {
-		if got, err := f.ObjectKey(prefix); got != want || err != nil {
-			t.Errorf("ObjectKey(%q) = %q, %v; want %q", prefix, got, err, want)
+		if got, err := upload.KeyOf(f, testkit.Store("store", testkit.Prefixed(prefix))); got != want || err != nil {
+			t.Errorf("KeyOf with prefix %q = %q, %v; want %q", prefix, got, err, want)
 		}
 	}
 	if got, want := f.TenantKey(), "team-a/0123456789abcdef0123456789abcdef/a/b.bin"; got != want {
@@ -70,7 +70,7 @@ func TestObjectKeyRule8(t *testing.T) {
 	}
 }
 
-func TestObjectKeyLengthCountsBytesWithThePrefix(t *testing.T) {
+func TestKeyOfLengthCountsBytesWithThePrefix(t *testing.T) {
 	head := len("p/team-a/" + testkit.Entity + "/")
 	for _, c := range []struct {
 		path string
@@ -85,7 +85,7 @@ func TestObjectKeyLengthCountsBytesWithThePrefix(t *testing.T) {
 		if err := f.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		key, err := f.ObjectKey("p/")
+		key, err := upload.KeyOf(f, testkit.Store("store", testkit.Prefixed("p/")))
 		expectError(t, err, c.want)
 		if err == nil && len(key) > upload.MaxKeyBytes {
 			t.Errorf("a key of %d bytes was accepted", len(key))
@@ -127,10 +127,7 @@ func FuzzKey(f *testing.F) {
 }
 
 func accepted(f upload.File, prefix string) (string, bool) {
-	if f.Validate() != nil {
-		return "", false
-	}
-	key, err := f.ObjectKey(prefix)
+	key, err := upload.KeyOf(f, testkit.Store("store", testkit.Prefixed(prefix)))
 	return key, err == nil
 }
 

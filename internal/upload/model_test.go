@@ -280,7 +280,7 @@ func (w *world) initiate(base, changed *v1alpha1.MultipartUpload, d upload.Decis
 		w.orphans++
 		return
 	}
-	changed.Status.UploadID, changed.Status.StoreName, changed.Status.ObjectKey = id, "store", "key"
+	changed.Status.UploadID, changed.Status.StoreName, changed.Status.ObjectKey = id, "store", upload.FileOf(changed).TenantKey()
 	changed.Status.StartTime = ptr.To(metav1.NewTime(w.now))
 	if !w.write(base, changed, d.State.Reason) {
 		delete(w.parts, id)

@@ -83,7 +83,7 @@ type Observation struct {
 // ledger turns out to be lost: the upload may have become it. checked as in CheckDue.
 func Needs(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, checked, now time.Time) (object, ledger bool) {
 	switch {
-	case Ended(u):
+	case Ended(u), unusable(u, store, now):
 		return false, false
 	case u.Status.UploadID == "":
 		return u.DeletionTimestamp == nil && Desired(u) != v1alpha1.DesiredStateAborted, false

@@ -3,6 +3,8 @@ package upload
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
@@ -15,17 +17,26 @@ const FenceDelay = 800 * time.Millisecond
 const FenceSettled = 10 * time.Second
 
 // Told reports whether the replicas have known long enough, by the record itself, that nothing more may land. An
-// expiration is known beforehand; when a deletion was asked for is known to the second, by another clock.
-func Told(u *v1alpha1.MultipartUpload, now time.Time) bool {
+// expiration is known beforehand, unless it has become another one since it was Announced; when a deletion was asked for
+// is known to the second, by another clock.
+func Told(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time) bool {
 	return (u.DeletionTimestamp != nil && now.Sub(u.DeletionTimestamp.Time) >= FenceSettled) ||
-		(u.Status.ExpirationTime != nil && now.Sub(u.Status.ExpirationTime.Time) >= FenceDelay)
+		(Announced(u, store) && now.Sub(ExpirationTime(u, store)) >= FenceDelay)
 }
 
-// Fencing is how much longer an upload whose time is over is left alone, so that the replicas can cut its streams, if the
-// status says when that was: 0 if it need not be.
+// Announced reports whether the status says when the upload's time is over. Where it says another, because a ttl was
+// changed or the status forged, no replica goes by that, but one may not know of the change either: the event of a new
+// status has all of them look.
+func Announced(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) bool {
+	at := ExpirationTime(u, store)
+	return !at.IsZero() && u.Status.ExpirationTime != nil && u.Status.ExpirationTime.Equal(&metav1.Time{Time: at.Truncate(time.Second)})
+}
+
+// Fencing is how much longer an upload whose time is over is left alone, so that the replicas can cut its streams, if
+// that was Announced: 0 if it need not be.
 func Fencing(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time) time.Duration {
 	at := ExpirationTime(u, store)
-	if at.IsZero() || now.Before(at) || Urgent(u) || Ended(u) || EndOf(u, now) != EndExpired {
+	if at.IsZero() || now.Before(at) || Urgent(u) || Ended(u) || !Announced(u, store) || EndOf(u, store, now) != EndExpired {
 		return 0
 	}
 	return max(0, FenceDelay-now.Sub(at))
@@ -46,8 +57,8 @@ const (
 )
 
 // EndOf reports why nothing more may be streamed into u, which is nil if its record is gone. A record that does not
-// know the id of its upload yet is older than the stream, and says nothing.
-func EndOf(u *v1alpha1.MultipartUpload, now time.Time) End {
+// know the id of its upload yet is older than the stream, and says nothing. store is the FileStore that takes u, or nil.
+func EndOf(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time) End {
 	switch {
 	case u == nil:
 		return EndOver
@@ -57,7 +68,7 @@ func EndOf(u *v1alpha1.MultipartUpload, now time.Time) End {
 		return EndOver
 	case Desired(u) == v1alpha1.DesiredStateCompleted:
 		return EndCompleting
-	case u.Status.ExpirationTime != nil && !now.Before(u.Status.ExpirationTime.Time):
+	case Expired(u, store, now):
 		return EndExpired
 	default:
 		return EndNone

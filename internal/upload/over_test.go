@@ -20,6 +20,13 @@ func TestEndOf(t *testing.T) {
 		change(u)
 		return u
 	}
+	store := testkit.Store("store", testkit.UploadTTL(2*time.Hour))
+	started := func(at time.Time) *v1alpha1.MultipartUpload {
+		return with(func(u *v1alpha1.MultipartUpload) {
+			u.Status.StartTime = ptr.To(metav1.NewTime(at))
+			u.Status.ExpirationTime = ptr.To(metav1.NewTime(at.Add(time.Hour))) // which nobody goes by
+		})
+	}
 	at := func(t time.Time) *metav1.Time { return ptr.To(metav1.NewTime(t)) }
 	for name, c := range map[string]struct {
 		u    *v1alpha1.MultipartUpload
@@ -35,14 +42,14 @@ func TestEndOf(t *testing.T) {
 			u.DeletionTimestamp, u.Spec.DesiredState = at(now), v1alpha1.DesiredStateCompleted
 		}), upload.EndOver},
 		"lost":          {with(func(u *v1alpha1.MultipartUpload) { u.Status.CompletionTime = at(now) }), upload.EndOver},
-		"expires later": {with(func(u *v1alpha1.MultipartUpload) { u.Status.ExpirationTime = at(now.Add(time.Second)) }), upload.EndNone},
-		"expired":       {with(func(u *v1alpha1.MultipartUpload) { u.Status.ExpirationTime = at(now) }), upload.EndExpired},
+		"expires later": {started(now.Add(time.Second - 2*time.Hour)), upload.EndNone},
+		"expired":       {started(now.Add(-2 * time.Hour)), upload.EndExpired},
 		"completed": {with(func(u *v1alpha1.MultipartUpload) {
 			u.Status.CompletionTime = at(now)
 			u.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionCompleted, Status: metav1.ConditionTrue}}
 		}), upload.EndCompleting},
 	} {
-		if got := upload.EndOf(c.u, now); got != c.want {
+		if got := upload.EndOf(c.u, store, now); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

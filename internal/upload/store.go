@@ -11,11 +11,20 @@ import (
 )
 
 // StoreNameOf is the name of the FileStore that an upload was opened in or, before that, is to be opened in; empty if its manifest leaves it to the namespace.
+// What the spec names is immutable; the status is asked only where it names none.
 func StoreNameOf(u *v1alpha1.MultipartUpload) string {
-	if u.Status.StoreName != "" {
-		return u.Status.StoreName
+	if u.Spec.StoreName != "" {
+		return u.Spec.StoreName
 	}
-	return u.Spec.StoreName
+	return u.Status.StoreName
+}
+
+// OpenedIn is the name of the FileStore that an upload was opened in, also of one that has ended since; empty before that.
+func OpenedIn(u *v1alpha1.MultipartUpload) string {
+	if u.Status.UploadID == "" {
+		return ""
+	}
+	return StoreNameOf(u)
 }
 
 // Limits of parts, in bytes and numbers.

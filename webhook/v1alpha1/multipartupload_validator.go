@@ -33,7 +33,7 @@ func (v *uploadValidator) ValidateCreate(ctx context.Context, u *v1alpha1.Multip
 	case err != nil:
 		return nil, err
 	}
-	if _, err := upload.FileOf(u).ObjectKey(store.Spec.Prefix); err != nil {
+	if _, err := upload.KeyOf(upload.FileOf(u), store); err != nil {
 		return nil, refuse(v1alpha1.ReasonInvalidKey, err.Error())
 	}
 	if message := upload.TTLTooLong(u, store); message != "" {

@@ -13,6 +13,7 @@ import (
 func (s *suite) abort(t *testing.T) {
 	t.Run("DeletesEverything", s.abortDeletes)
 	t.Run("KeepsTheObject", s.abortKeepsObject)
+	t.Run("IDOfAnotherKey", s.idOfAnotherKey)
 	t.Run("PartInFlight", s.partDuringAbort)
 }
 
@@ -43,6 +44,28 @@ func (s *suite) abortKeepsObject(t *testing.T) {
 	}
 	s.wantObject(t, key, []byte("kept"))
 	s.wantParts(t, other, kept)
+}
+
+// idOfAnotherKey: an id names an upload of its own key alone. What a record says of its id can be forged, its key cannot.
+func (s *suite) idOfAnotherKey(t *testing.T) {
+	ref := s.open(t, s.key())
+	part := s.put(t, ref, 1, []byte("theirs"))
+	forged := filestore.UploadRef{Key: s.key(), UploadID: ref.UploadID}
+	_, err := s.Store.ListParts(t.Context(), forged)
+	wantErr(t, err, filestore.ErrNoSuchUpload)
+	_, err = s.Store.PutPart(t.Context(), forged, 1, bytes.NewReader([]byte("forged")), 6)
+	wantErr(t, err, filestore.ErrNoSuchUpload)
+	if _, err := s.Store.CompleteUpload(t.Context(), forged, []filestore.Part{part}, filestore.Condition{}); err == nil {
+		t.Error("an upload of another key is completed")
+	}
+	if err := s.Store.AbortUpload(t.Context(), forged); err != nil {
+		t.Errorf("AbortUpload: %v", err)
+	}
+	s.wantParts(t, ref, part)
+	for _, key := range []string{ref.Key, forged.Key} {
+		_, err = s.Store.Stat(t.Context(), key)
+		wantErr(t, err, filestore.ErrNotFound)
+	}
 }
 
 // partDuringAbort: whatever the backend does with the late part, a second abort ends it.

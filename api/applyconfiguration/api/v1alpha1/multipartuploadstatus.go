@@ -20,11 +20,13 @@ type MultipartUploadStatusApplyConfiguration struct {
 	StoreName *string `json:"storeName,omitempty"`
 	// uploadID is object storage's id of the multipart upload. Write-once.
 	UploadID *string `json:"uploadID,omitempty"`
-	// objectKey is the key of the file in the store's bucket. Write-once.
+	// objectKey is the key of the file in the store's bucket. Write-once. For people: the operator computes the key anew
+	// from prefix, namespace, entityID and path, and does nothing where the two differ.
 	ObjectKey *string `json:"objectKey,omitempty"`
-	// startTime is when object storage opened the upload.
+	// startTime is when object storage opened the upload. Write-once.
 	StartTime *v1.Time `json:"startTime,omitempty"`
-	// expirationTime is when the upload's parts are deleted if it is still incomplete.
+	// expirationTime is when the upload's parts are deleted if it is still incomplete. For people: the operator computes it
+	// anew from startTime and the ttl.
 	ExpirationTime *v1.Time `json:"expirationTime,omitempty"`
 	// completionTime is when the upload ended: completed, aborted or expired.
 	CompletionTime *v1.Time `json:"completionTime,omitempty"`
