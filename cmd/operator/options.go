@@ -34,9 +34,8 @@ type options struct {
 	retryPeriod      time.Duration
 
 	webhookAddress     string
-	webhookHost        string
-	webhookPort        int
 	webhookNames       string
+	webhookClients     webhookClients
 	manageCertificates bool
 
 	maxPartsInFlight int
@@ -79,6 +78,7 @@ func parseFlags() (*options, error) {
 		"Where the admission webhooks listen, on TLS; \"0\" turns them off. The certificate is that of the Secret "+webhookSecret+" in the operator's namespace.")
 	flag.StringVar(&o.webhookNames, "webhook-names", "",
 		"The names and addresses, separated by commas, that the API server calls the webhooks by. Default: iotfile-operator-webhook.NAMESPACE.svc.")
+	o.webhookClients.bindFlags()
 	flag.BoolVar(&o.manageCertificates, "manage-certificates", true,
 		"Issue and renew the certificate of the webhooks, and have the webhook configurations trust it. False where somebody else does, such as cert-manager.")
 	flag.BoolVar(&o.leaderElect, "leader-elect", true, "Reconcile only while holding the lease. Needed with more than one replica.")
@@ -118,7 +118,7 @@ func (o *options) validate() error {
 	if o.namespace == "" {
 		return errors.New("--namespace is missing, and POD_NAMESPACE is not set: name the namespace that holds the FileStores' Secrets")
 	}
-	if err := errors.Join(o.validateRoles(), o.security.validate(o.has(roleDataPlane)), o.limits.validate(), o.splitWebhookAddress()); err != nil {
+	if err := errors.Join(o.validateRoles(), o.security.validate(o.has(roleDataPlane)), o.limits.validate(), o.validateWebhookAddress(), o.webhookClients.validate()); err != nil {
 		return err
 	}
 	if o.webhookNames == "" {
@@ -157,18 +157,17 @@ func (o *options) lease(config *rest.Config, log logr.Logger) leader.Options {
 	}
 }
 
-func (o *options) splitWebhookAddress() error {
+func (o *options) validateWebhookAddress() error {
 	if !o.webhooks() {
 		return nil
 	}
-	host, port, err := net.SplitHostPort(o.webhookAddress)
+	_, port, err := net.SplitHostPort(o.webhookAddress)
 	if err != nil {
 		return fmt.Errorf("--webhook-bind-address: %w", err)
 	}
-	if o.webhookPort, err = strconv.Atoi(port); err != nil || o.webhookPort < 1 {
+	if n, err := strconv.Atoi(port); err != nil || n < 1 {
 		return fmt.Errorf("--webhook-bind-address: port %q is not a positive number", port)
 	}
-	o.webhookHost = host
 	return nil
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,9 +19,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/webhook"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/reviewserver"
 	"github.com/iotfile-operator/iotfile-operator/internal/servingcert"
 	admission "github.com/iotfile-operator/iotfile-operator/webhook/v1alpha1"
 )
@@ -51,11 +51,19 @@ func newWebhooks(base cluster.Cluster, o *options, keep func(manager.Runnable)) 
 	if err != nil {
 		return nil, fmt.Errorf("webhooks: %w", err)
 	}
-	server := webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, TLSOpts: []func(*tls.Config){func(c *tls.Config) {
-		c.MinVersion, c.GetCertificate = tls.VersionTLS13, certificate.GetCertificate
-	}}})
+	clients, err := o.webhookClients.load()
+	if err != nil {
+		return nil, err
+	}
+	server, err := reviewserver.New(reviewserver.Options{
+		Address: o.webhookAddress, Certificate: certificate.GetCertificate, Clients: clients,
+		Log: ctrl.Log.WithName("webhooks"), Registerer: metrics.Registry,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("webhooks: %w", err)
+	}
 	admission.Register(server, base.GetScheme(), admission.Options{
-		Cached: base.GetClient(), Live: base.GetAPIReader(), Trusted: (&self{client: base.GetClient()}).is, Now: time.Now,
+		Cached: base.GetClient(), Known: base.GetCache(), Live: base.GetAPIReader(), Trusted: (&self{client: base.GetClient()}).is, Now: time.Now,
 	})
 	keep(server)
 	return allReady(func(*http.Request) error { return errors.Join(certificate.Ready(), synced()) }, server.StartedChecker()), nil

@@ -42,7 +42,8 @@ type apiServerSpec struct {
 	port    int
 	node    *NodeIdentity
 
-	auditUsers []string // whose requests are logged
+	auditUsers      []string // whose requests are logged
+	admissionConfig string   // a file, or empty
 }
 
 // url is where the server is reached on that port.
@@ -107,6 +108,9 @@ func (s apiServerSpec) args(port int, authentication string) []string {
 		"--service-account-key-file=" + pki(serviceAccountPub),
 		"--service-cluster-ip-range=" + ServiceRange,
 		"--profiling=false",
+	}
+	if s.admissionConfig != "" {
+		args = append(args, "--admission-control-config-file="+s.admissionConfig)
 	}
 	if s.node == nil {
 		return append(args,

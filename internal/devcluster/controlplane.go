@@ -31,6 +31,9 @@ type ControlPlaneOptions struct {
 	UnsafeNoFsync bool
 	// AuditUsers are users, such as system:serviceaccount:NAMESPACE:NAME, of whose requests the API server keeps a log: see AuditLog. None without any.
 	AuditUsers []string
+	// AdmissionConfig is the path of a file for --admission-control-config-file of the API server, such as one that says which client certificates it shows to webhooks.
+	// Empty for none.
+	AdmissionConfig string
 	// Node makes it a control plane for one node, which StartNode starts. The API server then listens on the node's address instead of 127.0.0.1, and the controllers
 	// of Deployments, endpoints and the like run besides. It implies ControllerManager. To be used where that address is nobody else's, such as in a network namespace.
 	Node *NodeIdentity
@@ -58,7 +61,8 @@ type ControlPlane struct {
 	ports     []*port
 	processes []*process // in the order started
 
-	auditUsers []string
+	auditUsers      []string
+	admissionConfig string
 }
 
 // StartControlPlane starts etcd, kube-apiserver and, if asked for, kube-controller-manager, installs the CRDs and returns once all of
@@ -85,7 +89,7 @@ func StartControlPlane(ctx context.Context, opts ControlPlaneOptions) (*ControlP
 	if err != nil {
 		return nil, err
 	}
-	c := &ControlPlane{dir: dir, lock: lock, node: opts.Node, Kubeconfig: filepath.Join(dir, "kubeconfig"), auditUsers: opts.AuditUsers}
+	c := &ControlPlane{dir: dir, lock: lock, node: opts.Node, Kubeconfig: filepath.Join(dir, "kubeconfig"), auditUsers: opts.AuditUsers, admissionConfig: opts.AdmissionConfig}
 	if len(opts.AuditUsers) > 0 {
 		c.AuditLog = auditLog(dir)
 	}
@@ -148,7 +152,7 @@ func (c *ControlPlane) startAPIServer(ctx context.Context, number int) (*process
 func (c *ControlPlane) apiServer(port int) apiServerSpec {
 	return apiServerSpec{
 		program: c.program, dir: c.dir, pki: filepath.Join(c.dir, "pki"), etcd: c.socketDir.etcdURL(), port: port, node: c.node,
-		auditUsers: c.auditUsers,
+		auditUsers: c.auditUsers, admissionConfig: c.admissionConfig,
 	}
 }
 

@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"iter"
 	"sync"
 	"time"
 
@@ -136,27 +137,30 @@ type Claimed map[string]int64
 // Beside is what other uploads hold, those that were found and those that are claimed, but for the one of that name.
 // What was found may be cut off at a limit: then it is at least as many.
 func (c Claimed) Beside(found []v1alpha1.MultipartUpload, except string) Held {
+	return c.BesideEach(func(yield func(*v1alpha1.MultipartUpload) bool) {
+		for i := range found {
+			if !yield(&found[i]) {
+				return
+			}
+		}
+	}, except)
+}
+
+// BesideEach is Beside of what is found one by one.
+func (c Claimed) BesideEach(found iter.Seq[*v1alpha1.MultipartUpload], except string) Held {
 	var held Held
-	seen := 0
-	for i := range found {
-		u := &found[i]
-		if _, ok := c[u.Name]; ok {
-			seen++
+	seen := map[string]bool{}
+	for u := range found {
+		if _, claimed := c[u.Name]; claimed {
+			seen[u.Name] = true
 		}
 		if u.Name != except {
 			held.Open++
 			held.Bytes += IncompleteBytes(u)
 		}
 	}
-	if seen == len(c) {
-		return held
-	}
-	names := make(map[string]bool, len(found))
-	for i := range found {
-		names[found[i].Name] = true
-	}
 	for name, bytes := range c {
-		if !names[name] {
+		if !seen[name] {
 			held.Open++
 			held.Bytes += bytes
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -50,7 +51,7 @@ func checkSelector(fs *v1alpha1.FileStore) error {
 // warnings tell of what is allowed, and seldom meant. They are for FileStores that are beside each other for good: one that is being deleted does not count.
 func (v *storeValidator) warnings(ctx context.Context, fs *v1alpha1.FileStore) (admission.Warnings, error) {
 	var stores v1alpha1.FileStoreList
-	if err := v.world.cached.List(ctx, &stores); err != nil {
+	if err := v.world.cached.List(ctx, &stores, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list FileStores: %w", err)
 	}
 	others := slices.DeleteFunc(stores.Items, func(other v1alpha1.FileStore) bool {

@@ -2,7 +2,6 @@ package v1alpha1_test
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,11 +26,11 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+	"github.com/iotfile-operator/iotfile-operator/internal/reviewserver"
 	"github.com/iotfile-operator/iotfile-operator/internal/servingcert"
 	admission "github.com/iotfile-operator/iotfile-operator/webhook/v1alpha1"
 )
@@ -124,11 +124,15 @@ func serve() error {
 	}
 	world.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	certificate := servingcert.NewSource(secret, logr.Discard())
+	server, err := reviewserver.New(reviewserver.Options{
+		Address: world.address, Certificate: certificate.GetCertificate, Log: logr.Discard(), Registerer: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		return err
+	}
 	mgr, err := ctrl.NewManager(world.plane.RESTConfig(), ctrl.Options{
 		Scheme: world.scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-		WebhookServer: webhook.NewServer(webhook.Options{Host: "127.0.0.1", Port: port, TLSOpts: []func(*tls.Config){
-			func(c *tls.Config) { c.GetCertificate = certificate.GetCertificate },
-		}}),
+		WebhookServer: server,
 	})
 	if err != nil {
 		return err
@@ -141,7 +145,7 @@ func serve() error {
 		issuer.SetupWithManager(mgr),
 	)
 	admission.Register(mgr.GetWebhookServer(), world.scheme, admission.Options{
-		Cached: mgr.GetClient(), Live: mgr.GetAPIReader(), Trusted: func(_ context.Context, user string) bool { return user == otherDataPlane }, Now: time.Now,
+		Cached: mgr.GetClient(), Known: mgr.GetCache(), Live: mgr.GetAPIReader(), Trusted: func(_ context.Context, user string) bool { return user == otherDataPlane }, Now: time.Now,
 	})
 	if err != nil {
 		cancel()

@@ -67,11 +67,10 @@ func (v *uploadValidator) checkCaps(ctx context.Context, u *v1alpha1.MultipartUp
 
 func (v *uploadValidator) judgeCaps(ctx context.Context, u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, others upload.Claimed) error {
 	limits := upload.LimitsOf(store)
-	open, err := v.world.openIn(ctx, u.Namespace, store.Name)
+	held, err := v.world.heldBy(ctx, u.Namespace, store.Name, others, u.Name)
 	if err != nil {
 		return err
 	}
-	held := others.Beside(open, u.Name)
 	if u.Spec.Size != nil {
 		if err := upload.AdmitBytes(*u.Spec.Size, held.Bytes, limits); err != nil {
 			return refuse(v1alpha1.ReasonTooManyBytes, err.Error())

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -16,6 +17,8 @@ import (
 type Options struct {
 	// Cached reads from an informer cache that has upload.Indexes.
 	Cached client.Reader
+	// Known is that cache.
+	Known cache.Cache
 	// Live reads from the API server. It is asked before a refusal that the cache may be wrong about.
 	Live client.Reader
 	// Trusted says whether a user may name in createdBy whom it likes, because it creates uploads for callers that it has authenticated.
@@ -34,7 +37,7 @@ const (
 
 // Register has server, which must not have been given the paths before, answer for the webhooks. scheme knows the kinds.
 func Register(server webhook.Server, scheme *runtime.Scheme, opts Options) {
-	world := &world{cached: opts.Cached, live: opts.Live}
+	world := &world{cached: opts.Cached, live: opts.Live, records: records{opts.Known}}
 	defaulter := admission.WithDefaulter(scheme, &uploadDefaulter{world: world, trusted: opts.Trusted, now: opts.Now})
 	defaulter.Handler = fieldsAlone{defaulter.Handler, []string{"/spec/createdBy", "/spec/requestTime", "/spec/storeName"}}
 	server.Register(pathDefaultUpload, defaulter)

@@ -12,7 +12,10 @@ import (
 )
 
 // world reads what an object is judged against.
-type world struct{ cached, live client.Reader }
+type world struct {
+	cached, live client.Reader
+	records      records
+}
 
 // storeFor finds the FileStore that serves an upload, by the cache, and once more by the API server before there is none: what was applied a moment ago counts.
 // It returns a *upload.StoreError where there is none.
@@ -26,7 +29,7 @@ func (w *world) storeFor(ctx context.Context, namespace, name string) (*v1alpha1
 
 func resolve(ctx context.Context, reader client.Reader, namespace, name string) (*v1alpha1.FileStore, error) {
 	var stores v1alpha1.FileStoreList
-	if err := reader.List(ctx, &stores); err != nil {
+	if err := reader.List(ctx, &stores, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list FileStores: %w", err)
 	}
 	var ns corev1.Namespace
@@ -36,20 +39,26 @@ func resolve(ctx context.Context, reader client.Reader, namespace, name string) 
 	return upload.ResolveStore(name, upload.Namespace{Labels: ns.Labels, Annotations: ns.Annotations}, stores.Items)
 }
 
+// looksForHolder bounds how many uploads of a file are read from the API server in one review. More than one or two are
+// seldom: the first that is believed to have the file has it, unless it has just ended.
+const looksForHolder = 8
+
 // holderOf returns the upload that has the file of u, nil if none has. The API server is asked before one is believed to.
 func (w *world) holderOf(ctx context.Context, u *v1alpha1.MultipartUpload) (*v1alpha1.MultipartUpload, error) {
 	file := upload.FileOf(u)
-	var found v1alpha1.MultipartUploadList
-	err := w.cached.List(ctx, &found, client.InNamespace(u.Namespace), client.MatchingFields{upload.FileIndex: file.IndexKey()}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return nil, fmt.Errorf("list uploads of the file: %w", err)
-	}
-	for _, other := range upload.OfFile(found.Items, file) {
-		if !upload.Holds(&other) {
-			continue
+	var names []client.ObjectKey
+	err := w.records.each(ctx, u.Namespace, upload.FileIndex, file.IndexKey(), func(other *v1alpha1.MultipartUpload) bool {
+		if upload.FileOf(other) == file && upload.Holds(other) {
+			names = append(names, client.ObjectKeyFromObject(other))
 		}
+		return len(names) < looksForHolder
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
 		now := &v1alpha1.MultipartUpload{}
-		switch err := w.live.Get(ctx, client.ObjectKeyFromObject(&other), now); {
+		switch err := w.live.Get(ctx, name, now); {
 		case client.IgnoreNotFound(err) != nil:
 			return nil, fmt.Errorf("get upload: %w", err)
 		case err == nil && upload.Holds(now) && upload.FileOf(now) == file:
@@ -59,12 +68,10 @@ func (w *world) holderOf(ctx context.Context, u *v1alpha1.MultipartUpload) (*v1a
 	return nil, nil
 }
 
-// openIn are the uploads that count for the namespace in a store. They belong to the cache.
-func (w *world) openIn(ctx context.Context, namespace, store string) ([]v1alpha1.MultipartUpload, error) {
-	var open v1alpha1.MultipartUploadList
-	err := w.cached.List(ctx, &open, client.InNamespace(namespace), client.MatchingFields{upload.OpenIndex: store}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return nil, fmt.Errorf("list uploads of the namespace: %w", err)
-	}
-	return open.Items, nil
+// heldBy is what the namespace's uploads in a store hold, with what others have claimed there, but for the one of that name.
+func (w *world) heldBy(ctx context.Context, namespace, store string, others upload.Claimed, except string) (held upload.Held, err error) {
+	held = others.BesideEach(func(yield func(*v1alpha1.MultipartUpload) bool) {
+		err = w.records.each(ctx, namespace, upload.OpenIndex, store, yield)
+	}, except)
+	return held, err
 }
