@@ -29,6 +29,7 @@ Every replica serves the REST API; whoever of them holds the lease also reconcil
 */}}
 {{- define "iotfile-operator.workload" -}}
 {{- $values := .root.Values -}}
+{{- $clientCA := and .controller $values.webhook.clientCAConfigMap -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -86,6 +87,10 @@ spec:
         - --metrics-bind-address=:8082
         {{- if .controller }}
         - --webhook-bind-address=:9443
+        {{- if $clientCA }}
+        - --webhook-client-ca-file=/etc/iotfile/webhook-client-ca/ca.crt
+        - --webhook-client-names={{ join "," $values.webhook.clientNames }}
+        {{- end }}
         {{- end }}
         {{- if .dataPlane }}
         - --drain-delay={{ $values.drainDelaySeconds }}s
@@ -147,15 +152,29 @@ spec:
           readOnlyRootFilesystem: true
           capabilities:
             drop: [ALL]
-        {{- if not $values.tls.plainHTTP }}
+        {{- if or $clientCA (not $values.tls.plainHTTP) }}
         volumeMounts:
+        {{- if not $values.tls.plainHTTP }}
         - name: tls
           mountPath: /etc/iotfile/tls
           readOnly: true
+        {{- end }}
+        {{- if $clientCA }}
+        - name: webhook-client-ca
+          mountPath: /etc/iotfile/webhook-client-ca
+          readOnly: true
+        {{- end }}
       volumes:
+      {{- if not $values.tls.plainHTTP }}
       - name: tls
         secret:
           secretName: {{ $values.tls.secretName }}
+      {{- end }}
+      {{- if $clientCA }}
+      - name: webhook-client-ca
+        configMap:
+          name: {{ $clientCA }}
+      {{- end }}
         {{- end }}
       {{- with $values.nodeSelector }}
       nodeSelector: {{ toJson . }}
