@@ -74,6 +74,7 @@ type SecretReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$')",message="name must be that of a Secret: lower-case letters, digits, dots and dashes"
 	Name string `json:"name,omitempty"`
 }
 
@@ -182,15 +183,18 @@ type FileStoreSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z]*://([A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*[.]?|[[][0-9A-Fa-f:.]+[]])(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?/?$')",message="endpoint must name a host by letters, digits, dots and dashes or an address, and a port from 1 to 65535 or none"
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && (url(self).getScheme() == 'http' || url(self).getScheme() == 'https') && url(self).getHost() != \"\" && (url(self).getEscapedPath() == \"\" || url(self).getEscapedPath() == '/') && !self.matches('[@?#]')",message="endpoint must be a URL of scheme and host only, such as https://s3.eu-central-1.amazonaws.com"
 	Endpoint string `json:"endpoint,omitempty"`
 
-	// region is the region that requests are signed for.
+	// region is the region that requests are signed for. It is part of the name of the token service that an ambient
+	// web identity is sent to.
 	//
 	// +optional
 	// +kubebuilder:default="us-east-1"
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$')",message="region must be letters, digits and dashes, and start and end with a letter or digit"
 	Region string `json:"region,omitempty"`
 
 	// bucket is the name of the bucket. It must exist. Immutable.
@@ -199,6 +203,7 @@ type FileStoreSpec struct {
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9][a-z0-9.-]*[a-z0-9]$')",message="bucket must be 3 to 63 lower-case letters, digits, dots and dashes, and start and end with a letter or digit"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[.-][.]|[.]-|^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$')",message="bucket must not hold a dot beside another or a dash, and not look like an address"
 	Bucket string `json:"bucket,omitempty"`
 
 	// prefix is put in front of every object key, as in "iot/"; the namespace, the entity and the path follow. Two FileStores must not share

@@ -11,6 +11,10 @@ func testStoreCreation(t *testing.T) {
 	const (
 		badEndpoint = "endpoint must be a URL of scheme and host only, such as https://s3.eu-central-1.amazonaws.com"
 		badBucket   = "bucket must be 3 to 63 lower-case letters, digits, dots and dashes, and start and end with a letter or digit"
+		badHost     = "endpoint must name a host by letters, digits, dots and dashes or an address, and a port from 1 to 65535 or none"
+		badRegion   = "region must be letters, digits and dashes, and start and end with a letter or digit"
+		badDots     = "bucket must not hold a dot beside another or a dash, and not look like an address"
+		badSecret   = "name must be that of a Secret: lower-case letters, digits, dots and dashes"
 		badPrefix   = "prefix must end with a slash, not start with one, and hold no empty, . or .. segment"
 		badMin      = "minPartSize must be a positive quantity such as 5Mi"
 		badMax      = "maxPartSize must be a positive quantity of at most 5Gi, the limit of S3"
@@ -39,8 +43,23 @@ func testStoreCreation(t *testing.T) {
 		{"EndpointFragment", fields{"spec.endpoint": "https://s3.example.com/#x"}, badEndpoint},
 		{"EndpointPassword", fields{"spec.endpoint": "https://user:secret@s3.example.com"}, badEndpoint},
 
+		{"EndpointPortLast", fields{"spec.endpoint": "https://my_store.s3.example.com.:65535/"}, ""},
+		{"EndpointPortZero", fields{"spec.endpoint": "https://s3.example.com:0"}, badHost},
+		{"EndpointPortLarge", fields{"spec.endpoint": "https://s3.example.com:65536"}, badHost},
+		{"EndpointEscaped", fields{"spec.endpoint": "https://s3%2eexample.com"}, badHost},
+		{"EndpointZone", fields{"spec.endpoint": "https://[fe80::1%25eth0]"}, badHost},
+		{"EndpointDots", fields{"spec.endpoint": "https://s3..example.com"}, badHost},
+		{"EndpointLineBreak", fields{"spec.endpoint": "https://s3.example.com\n"}, badHost},
+
 		{"RegionEmpty", fields{"spec.region": ""}, "spec.region in body should be at least 1 chars long"},
-		{"RegionLong", fields{"spec.region": text(65)}, "spec.region: Too long"},
+		{"RegionLongest", fields{"spec.region": text(63)}, ""},
+		{"RegionLong", fields{"spec.region": text(64)}, "spec.region: Too long"},
+		{"RegionCapital", fields{"spec.region": "RegionOne"}, ""},
+		{"RegionHost", fields{"spec.region": "x@evil.example:443/#"}, badRegion},
+		{"RegionDot", fields{"spec.region": "x.evil.example"}, badRegion},
+		{"RegionSlash", fields{"spec.region": "evil/"}, badRegion},
+		{"RegionDash", fields{"spec.region": "eu-"}, badRegion},
+		{"RegionLineBreak", fields{"spec.region": "eu\n"}, badRegion},
 
 		{"BucketMissing", fields{"spec.bucket": nil}, "spec.bucket: Required value"},
 		{"BucketShort", fields{"spec.bucket": "ab"}, "spec.bucket in body should be at least 3 chars long"},
@@ -50,6 +69,10 @@ func testStoreCreation(t *testing.T) {
 		{"BucketLeadingDash", fields{"spec.bucket": "-files"}, badBucket},
 		{"BucketTrailingDot", fields{"spec.bucket": "files."}, badBucket},
 		{"BucketSlash", fields{"spec.bucket": "files/a"}, badBucket},
+
+		{"BucketDots", fields{"spec.bucket": "a..b"}, badDots},
+		{"BucketDotDash", fields{"spec.bucket": "a.-b"}, badDots},
+		{"BucketAddress", fields{"spec.bucket": "192.0.2.1"}, badDots},
 
 		{"PrefixEmpty", fields{"spec.prefix": ""}, "spec.prefix in body should be at least 1 chars long"},
 		{"PrefixLongest", fields{"spec.prefix": text(511) + "/"}, ""},
@@ -67,6 +90,8 @@ func testStoreCreation(t *testing.T) {
 		{"CredentialsEmpty", fields{"spec.credentials": map[string]any{}}, "spec.credentials in body should have at least 1 properties"},
 		{"SecretNameMissing", fields{"spec.credentials.secretRef": map[string]any{}}, "spec.credentials.secretRef.name: Required value"},
 		{"SecretNameEmpty", fields{"spec.credentials.secretRef.name": ""}, "spec.credentials.secretRef.name in body should be at least 1 chars long"},
+		{"SecretNameSlash", fields{"spec.credentials.secretRef.name": "../secrets/x"}, badSecret},
+		{"SecretNameCapital", fields{"spec.credentials.secretRef.name": "Keys"}, badSecret},
 		{"SecretNameLong", fields{"spec.credentials.secretRef.name": text(254)}, "spec.credentials.secretRef.name: Too long"},
 		{"TLSEmpty", fields{"spec.tls": map[string]any{}}, "spec.tls in body should have at least 1 properties"},
 		{"CABundleEmpty", fields{"spec.tls.caBundle": ""}, "spec.tls.caBundle in body should be at least 1 chars long"},

@@ -29,8 +29,9 @@ func newCredentials(cfg filestore.Config) *credentials.Credentials {
 		providers = append(providers, &credentials.FileAWSCredentials{})
 	}
 	// Web identity, container and instance metadata in one. Its client is its own: the CA bundle of the store, and its
-	// connections, are no business of the cloud's token service.
-	providers = append(providers, &credentials.IAM{Region: cfg.Region, Client: &http.Client{Timeout: identityTimeout}})
+	// connections, are no business of the cloud's token service. What it sends is a token, so it follows nobody elsewhere.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	providers = append(providers, &credentials.IAM{Region: cfg.Region, Client: &http.Client{Timeout: identityTimeout, CheckRedirect: stay}})
 	return credentials.New(&ambient{providers: providers})
 }
 

@@ -4,14 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
-	"github.com/minio/minio-go/v7/pkg/s3utils"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
@@ -54,11 +52,8 @@ func newStore(cfg filestore.Config) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s3utils.CheckValidBucketName(cfg.Bucket); err != nil {
-		return nil, invalid("bucket %q: %v", cfg.Bucket, err)
-	}
-	if _, ok := payloads[cfg.PayloadMode]; !ok && cfg.PayloadMode != "" {
-		return nil, invalid("unknown payload mode %q", cfg.PayloadMode)
+	if err := checkFields(cfg); err != nil {
+		return nil, err
 	}
 	transport, err := newTransport(cfg.CABundle)
 	if err != nil {
@@ -107,19 +102,6 @@ func newCore(cfg filestore.Config, creds *credentials.Credentials, host string, 
 		return nil, invalid("endpoint %q: %v", host, err)
 	}
 	return core, nil
-}
-
-func parseEndpoint(endpoint string) (*url.URL, error) {
-	u, err := url.Parse(endpoint)
-	switch {
-	case err != nil:
-		return nil, invalid("endpoint is not a URL")
-	case u.User != nil:
-		return nil, invalid("endpoint must not hold credentials")
-	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", strings.Trim(u.Path, "/") != "", u.RawQuery != "", u.Fragment != "":
-		return nil, invalid("endpoint %q is not a URL of scheme and host only", endpoint)
-	}
-	return u, nil
 }
 
 // Close implements filestore.Store.

@@ -17,7 +17,8 @@ type FileStoreSpecApplyConfiguration struct {
 	// endpoint is the URL of the S3-compatible service, as in "https://s3.eu-central-1.amazonaws.com". It may move to
 	// another address of the same service; uploads that are open are looked for there.
 	Endpoint *string `json:"endpoint,omitempty"`
-	// region is the region that requests are signed for.
+	// region is the region that requests are signed for. It is part of the name of the token service that an ambient
+	// web identity is sent to.
 	Region *string `json:"region,omitempty"`
 	// bucket is the name of the bucket. It must exist. Immutable.
 	Bucket *string `json:"bucket,omitempty"`

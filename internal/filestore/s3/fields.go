@@ -1,0 +1,98 @@
+package s3
+
+import (
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+)
+
+// What becomes part of a URL or of a header is bounded here once more, although the schema of FileStore has the same
+// patterns: objects may be older than the schema, and the keys of a Secret have none. The region matters most, since
+// minio-go puts it into the host name of the token service that the operator's web identity token is sent to.
+var (
+	hostPattern   = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*[.]?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
+	regionPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
+	bucketPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+	dottedQuad    = regexp.MustCompile(`^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$`)
+	// noPrefix finds what no key may hold, as in the schema of the prefix.
+	noPrefix = regexp.MustCompile(`(^|/)([.]{0,2})/|[\x00-\x1f\x7f-\x{9f}\x{fffe}\x{ffff}]`)
+	// Access keys stand between commas in the header Authorization, session tokens are a header of their own.
+	accessKeyPattern    = regexp.MustCompile(`^[!-+\--~]+$`)
+	sessionTokenPattern = regexp.MustCompile(`^[!-~]*$`)
+)
+
+const (
+	maxRegionBytes       = 63
+	maxPrefixBytes       = 512 * utf8.UTFMax
+	maxAccessKeyBytes    = 512
+	maxSessionTokenBytes = 16 << 10
+	maxPort              = 1<<16 - 1
+)
+
+// checkFields refuses a Config of which anything could leave its place in a URL or a header. The error never holds a
+// credential.
+func checkFields(cfg filestore.Config) error {
+	switch {
+	case cfg.Region != "" && (len(cfg.Region) > maxRegionBytes || !regionPattern.MatchString(cfg.Region)):
+		return invalid("region %q is not one: it must be letters, digits and dashes, at most %d", clip(cfg.Region), maxRegionBytes)
+	case len(cfg.Bucket) < 3 || len(cfg.Bucket) > 63 || !bucketPattern.MatchString(cfg.Bucket) || dottedQuad.MatchString(cfg.Bucket):
+		return invalid("bucket %q is not the name of one", clip(cfg.Bucket))
+	case cfg.Prefix != "" && (len(cfg.Prefix) > maxPrefixBytes || !strings.HasSuffix(cfg.Prefix, "/") || !utf8.ValidString(cfg.Prefix) || noPrefix.MatchString(cfg.Prefix)):
+		return invalid("prefix %q is not one: it must end with a slash, and hold no empty segment and no control character", clip(cfg.Prefix))
+	}
+	switch cfg.AddressingStyle {
+	case "", v1alpha1.AddressingAuto, v1alpha1.AddressingPath, v1alpha1.AddressingVirtualHosted:
+	default:
+		return invalid("unknown addressing style %q", clip(string(cfg.AddressingStyle)))
+	}
+	if _, ok := payloads[cfg.PayloadMode]; !ok && cfg.PayloadMode != "" {
+		return invalid("unknown payload mode %q", clip(string(cfg.PayloadMode)))
+	}
+	return checkCredentials(cfg.Credentials)
+}
+
+func checkCredentials(c *filestore.Credentials) error {
+	switch {
+	case c == nil:
+		return nil
+	case len(c.AccessKeyID) > maxAccessKeyBytes || !accessKeyPattern.MatchString(c.AccessKeyID):
+		return invalid("the Secret's %s holds characters that no access key has, such as a line break at its end", v1alpha1.SecretKeyAccessKeyID)
+	case strings.ContainsAny(c.SecretAccessKey, "\r\n\x00"):
+		return invalid("the Secret's %s holds a line break: it is probably at its end", v1alpha1.SecretKeySecretAccessKey)
+	case len(c.SessionToken) > maxSessionTokenBytes || !sessionTokenPattern.MatchString(c.SessionToken):
+		return invalid("the Secret's %s holds characters that no token has, such as a line break at its end", v1alpha1.SecretKeySessionToken)
+	}
+	return nil
+}
+
+// parseEndpoint takes a URL of scheme and host only. The error never holds what may be a password.
+func parseEndpoint(endpoint string) (*url.URL, error) {
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil:
+		return nil, invalid("endpoint is not a URL")
+	case u.User != nil:
+		return nil, invalid("endpoint must not hold credentials")
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.Path != "" && u.Path != "/", strings.ContainsAny(endpoint, "?#"):
+		return nil, invalid("endpoint %q is not a URL of scheme and host only", clip(endpoint))
+	}
+	port, err := strconv.Atoi(u.Port())
+	if !hostPattern.MatchString(u.Host) || u.Port() != "" && (err != nil || port < 1 || port > maxPort) {
+		return nil, invalid("endpoint %q has no host name, or no port from 1 to %d", clip(endpoint), maxPort)
+	}
+	return u, nil
+}
+
+// clip keeps a message short, whatever is in the spec.
+func clip(s string) string {
+	const limit = 100
+	if len(s) > limit {
+		return s[:limit] + "…"
+	}
+	return s
+}
