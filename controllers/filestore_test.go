@@ -38,8 +38,11 @@ func TestFileStoreNotReady(t *testing.T) {
 		reason  string
 		stalled bool
 	}{
-		"Unreachable":  {filestore.ErrUnavailable, v1alpha1.ReasonUnreachable, false},
-		"Busy":         {filestore.ErrBusy, v1alpha1.ReasonUnreachable, false},
+		"Unreachable": {filestore.ErrUnavailable, v1alpha1.ReasonUnreachable, false},
+		"Busy":        {filestore.ErrBusy, v1alpha1.ReasonUnreachable, false},
+		"NotAllowed": {
+			filestore.NewConfigError(filestore.ErrEndpointNotAllowed, "127.0.0.1 is the operator's own pod"), v1alpha1.ReasonEndpointNotAllowed, true,
+		},
 		"AccessDenied": {filestore.ErrAccessDenied, v1alpha1.ReasonAccessDenied, true},
 		"NoBucket":     {filestore.ErrBucketNotFound, v1alpha1.ReasonBucketNotFound, true},
 		"NoIntegrity":  {filestore.ErrIntegrityUnsupported, v1alpha1.ReasonIntegrityUnsupported, true},

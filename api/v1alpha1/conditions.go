@@ -94,6 +94,9 @@ const (
 	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonInvalidConfiguration (Ready False, Stalled True): the spec cannot be used as it is, such as a CA bundle that is not PEM.
 	ReasonInvalidConfiguration = "InvalidConfiguration"
+	// ReasonEndpointNotAllowed (Ready False, Stalled True): spec.endpoint is, or leads to, an address that only the operator can
+	// reach: of its own pod or node, of a cloud's metadata service, or of the API server. Ends with another endpoint.
+	ReasonEndpointNotAllowed = "EndpointNotAllowed"
 	// ReasonBucketNotFound (Ready False, Stalled True): the endpoint answers, but has no such bucket.
 	ReasonBucketNotFound = "BucketNotFound"
 	// ReasonAccessDenied (Ready False, Stalled True): the endpoint refuses the credentials.

@@ -17,7 +17,6 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
-	"github.com/iotfile-operator/iotfile-operator/internal/filestore/s3"
 	"github.com/iotfile-operator/iotfile-operator/internal/tracing"
 )
 
@@ -63,7 +62,7 @@ func run(ctx context.Context, o *options) error {
 	if err := dataplane.SetupIndexes(ctx, base.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("index uploads: %w", err)
 	}
-	stores := filestore.NewProvider(kubesource.New(base.GetClient(), o.namespace), observed(s3.New, o.tracing.Tracer()))
+	stores := filestore.NewProvider(kubesource.New(base.GetClient(), o.namespace), observed(guardStores(o, base.GetConfig().Host).New, o.tracing.Tracer()))
 	defer stores.Close()
 
 	life, end := context.WithCancel(context.WithoutCancel(ctx))

@@ -50,6 +50,8 @@ type options struct {
 	sweepInterval    time.Duration
 	orphanGrace      time.Duration
 
+	allowLocalEndpoints bool
+
 	log zap.Options
 
 	// tracing is what the environment asks for, nil for none.
@@ -106,6 +108,8 @@ func parseFlags() (*options, error) {
 	flag.DurationVar(&o.probeInterval, "probe-interval", 5*time.Minute, "How often a FileStore that is ready is probed again.")
 	flag.DurationVar(&o.sweepInterval, "sweep-interval", 10*time.Minute, "How often object storage is searched for uploads that nobody owns.")
 	flag.DurationVar(&o.orphanGrace, "orphan-grace", time.Hour, "How old such an upload must be before it counts.")
+	flag.BoolVar(&o.allowLocalEndpoints, "allow-local-endpoints", false,
+		"Let FileStores have endpoints on loopback and link-local addresses, and on those of the API server: for development on one machine, and for object storage on the node itself.")
 	bindLogFlags(&o.log)
 	flag.Parse()
 	return o, o.validate()

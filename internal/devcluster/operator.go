@@ -128,6 +128,7 @@ func (o OperatorOptions) args(ports []int) []string {
 		"--namespace=" + o.Namespace,
 		"--roles=" + o.Roles,
 		"--leader-elect=" + strconv.FormatBool(o.LeaderElect),
+		"--allow-local-endpoints", // where all servers of this package listen
 		"--data-plane-bind-address=" + address(ports[0]),
 		"--health-probe-bind-address=" + address(ports[1]),
 		"--metrics-bind-address=" + address(ports[2]),

@@ -45,6 +45,9 @@ var (
 	ErrSecretNotFound = errors.New("Secret not found")
 	// ErrSecretKey: the Secret lacks a key, or holds it empty; the text names it. Terminal until somebody acts.
 	ErrSecretKey = errors.New("the Secret lacks a key")
+	// ErrEndpointNotAllowed: the FileStore's endpoint is, or leads to, an address that only the operator can reach, such as
+	// one of its own pod or of the API server. Terminal until somebody acts.
+	ErrEndpointNotAllowed = errors.New("the endpoint may not be used")
 	// ErrBusy: the backend asks to slow down. Retryable.
 	ErrBusy = errors.New("object storage is busy")
 	// ErrUnavailable: the backend could not be reached, failed, or did not answer in time; the outcome is unknown. Retryable.
@@ -55,7 +58,7 @@ var (
 var terminal = []error{
 	ErrNoSuchUpload, ErrNotFound, ErrPrecondition, ErrInvalidParts, ErrPartSize, ErrRange, ErrInvalidKey,
 	ErrBucketNotFound, ErrAccessDenied, ErrIntegrityUnsupported, ErrRejected,
-	ErrInvalidConfig, ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey,
+	ErrInvalidConfig, ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrEndpointNotAllowed,
 }
 
 // Terminal says whether the same call will fail again until somebody acts or asks for something else. It is false for nil,
@@ -106,7 +109,7 @@ func Answered(err error) (status int, ok bool) {
 
 // ConfigError says why a FileStore cannot be used as it is configured; somebody has to act. NewConfigError makes one.
 type ConfigError struct {
-	// Kind is ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey or ErrInvalidConfig.
+	// Kind is ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrInvalidConfig or ErrEndpointNotAllowed.
 	Kind error
 	// Reason is the condition reason of a FileStore that goes with Kind.
 	Reason string
@@ -120,10 +123,11 @@ func NewConfigError(kind error, format string, args ...any) *ConfigError {
 }
 
 var configReasons = map[error]string{
-	ErrStoreNotFound:  v1alpha1.ReasonStoreNotFound,
-	ErrSecretNotFound: v1alpha1.ReasonSecretNotFound,
-	ErrSecretKey:      v1alpha1.ReasonSecretNotFound,
-	ErrInvalidConfig:  v1alpha1.ReasonInvalidConfiguration,
+	ErrStoreNotFound:      v1alpha1.ReasonStoreNotFound,
+	ErrSecretNotFound:     v1alpha1.ReasonSecretNotFound,
+	ErrSecretKey:          v1alpha1.ReasonSecretNotFound,
+	ErrInvalidConfig:      v1alpha1.ReasonInvalidConfiguration,
+	ErrEndpointNotAllowed: v1alpha1.ReasonEndpointNotAllowed,
 }
 
 // Error implements error.

@@ -99,6 +99,9 @@ spec:
         {{- if and .controller $values.certManager.enabled }}
         - --manage-certificates=false
         {{- end }}
+        {{- if $values.allowLocalEndpoints }}
+        - --allow-local-endpoints
+        {{- end }}
         {{- range $values.extraArgs }}
         - {{ quote . }}
         {{- end }}

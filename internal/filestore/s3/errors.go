@@ -149,6 +149,10 @@ func translate(ctx context.Context, op string, err error) error {
 	if errors.Is(err, errNoIdentity) {
 		return &filestore.Error{Op: op, Kind: filestore.ErrAccessDenied, Cause: err}
 	}
+	var refused *filestore.ConfigError
+	if errors.As(err, &refused) {
+		return &filestore.Error{Op: op, Kind: refused.Kind, Cause: refused}
+	}
 	var at *url.Error
 	if errors.As(err, &at) {
 		err = at.Err // the URL around it is long, and holds the upload id

@@ -38,11 +38,11 @@ const (
 // credential.
 func checkFields(cfg filestore.Config) error {
 	switch {
-	case cfg.Region != "" && (len(cfg.Region) > maxRegionBytes || !regionPattern.MatchString(cfg.Region)):
+	case !isRegion(cfg.Region):
 		return invalid("region %q is not one: it must be letters, digits and dashes, at most %d", clip(cfg.Region), maxRegionBytes)
-	case len(cfg.Bucket) < 3 || len(cfg.Bucket) > 63 || !bucketPattern.MatchString(cfg.Bucket) || dottedQuad.MatchString(cfg.Bucket):
+	case !isBucket(cfg.Bucket):
 		return invalid("bucket %q is not the name of one", clip(cfg.Bucket))
-	case cfg.Prefix != "" && (len(cfg.Prefix) > maxPrefixBytes || !strings.HasSuffix(cfg.Prefix, "/") || !utf8.ValidString(cfg.Prefix) || noPrefix.MatchString(cfg.Prefix)):
+	case !isPrefix(cfg.Prefix):
 		return invalid("prefix %q is not one: it must end with a slash, and hold no empty segment and no control character", clip(cfg.Prefix))
 	}
 	switch cfg.AddressingStyle {
@@ -54,6 +54,18 @@ func checkFields(cfg filestore.Config) error {
 		return invalid("unknown payload mode %q", clip(string(cfg.PayloadMode)))
 	}
 	return checkCredentials(cfg.Credentials)
+}
+
+func isRegion(region string) bool {
+	return region == "" || len(region) <= maxRegionBytes && regionPattern.MatchString(region)
+}
+
+func isBucket(bucket string) bool {
+	return len(bucket) >= 3 && len(bucket) <= 63 && bucketPattern.MatchString(bucket) && !dottedQuad.MatchString(bucket)
+}
+
+func isPrefix(prefix string) bool {
+	return prefix == "" || len(prefix) <= maxPrefixBytes && strings.HasSuffix(prefix, "/") && utf8.ValidString(prefix) && !noPrefix.MatchString(prefix)
 }
 
 func checkCredentials(c *filestore.Credentials) error {

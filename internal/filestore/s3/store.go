@@ -38,16 +38,13 @@ type store struct {
 var _ filestore.Factory = New
 
 // New makes a Store of an S3-compatible bucket. It reaches nothing: a wrong endpoint or wrong credentials show in the first call. The
-// error is a filestore.ConfigError of kind ErrInvalidConfig and never holds a credential. The caller closes the Store.
+// error is a filestore.ConfigError of kind ErrInvalidConfig and never holds a credential. The caller closes the Store. It takes
+// any address; where others write the endpoint, use Guard.New.
 func New(cfg filestore.Config) (filestore.Store, error) {
-	s, err := newStore(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	return NewGuard(true).New(cfg)
 }
 
-func newStore(cfg filestore.Config) (*store, error) {
+func newStore(cfg filestore.Config, guard *Guard) (*store, error) {
 	endpoint, err := parseEndpoint(cfg.Endpoint)
 	if err != nil {
 		return nil, err
@@ -55,7 +52,10 @@ func newStore(cfg filestore.Config) (*store, error) {
 	if err := checkFields(cfg); err != nil {
 		return nil, err
 	}
-	transport, err := newTransport(cfg.CABundle)
+	if err := guard.checkHost(endpoint.Hostname()); err != nil {
+		return nil, err
+	}
+	transport, err := newTransport(cfg.CABundle, guard)
 	if err != nil {
 		return nil, err
 	}

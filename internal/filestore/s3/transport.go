@@ -26,7 +26,7 @@ const (
 
 // newTransport makes the connections of one store. There is no ResponseHeaderTimeout, since a backend may copy all bytes of
 // a large file before it answers a Complete: contexts bound the calls. HTTP/2 is off: one connection for all parts would make them wait for each other.
-func newTransport(caBundle []byte) (*http.Transport, error) {
+func newTransport(caBundle []byte, guard *Guard) (*http.Transport, error) {
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 	if len(caBundle) > 0 {
 		tlsConfig.RootCAs = x509.NewCertPool()
@@ -34,11 +34,11 @@ func newTransport(caBundle []byte) (*http.Transport, error) {
 			return nil, invalid("the CA bundle holds no PEM certificate")
 		}
 	}
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	dialer := newDialer(guard)
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
+		Proxy: dialer.proxyOf,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := dialer.DialContext(ctx, network, addr)
+			c, err := dialer.dial(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}
@@ -55,12 +55,12 @@ func newTransport(caBundle []byte) (*http.Transport, error) {
 	}, nil
 }
 
-func dialTLS(ctx context.Context, dialer *net.Dialer, config *tls.Config, network, addr string) (net.Conn, error) {
+func dialTLS(ctx context.Context, dialer *dialer, config *tls.Config, network, addr string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := dialer.DialContext(ctx, network, addr)
+	raw, err := dialer.dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
