@@ -71,18 +71,19 @@ func (c *cluster) testGitOpsNamesFit(t *testing.T) {
 		store := &v1alpha1.FileStore{}
 		convert(t, find(t, rendered, "FileStore", "main"), store)
 		var keys []string
-		var in string
+		var in, consent string
 		for _, object := range rendered {
 			switch object.GetKind() {
 			case "Secret":
 				secret := &corev1.Secret{}
 				convert(t, object, secret)
-				in = object.GetNamespace()
+				in, consent = object.GetNamespace(), object.GetAnnotations()[v1alpha1.AnnotationStores]
 				for key := range secret.StringData {
 					keys = append(keys, key)
 				}
 			case "ExternalSecret":
 				in = object.GetNamespace()
+				consent, _, _ = unstructured.NestedString(object.Object, "spec", "target", "template", "metadata", "annotations", v1alpha1.AnnotationStores)
 				if name, _, _ := unstructured.NestedString(object.Object, "spec", "target", "name"); name != object.GetName() {
 					t.Errorf("%s: the Secret is called %s", dir, name)
 				}
@@ -95,6 +96,9 @@ func (c *cluster) testGitOpsNamesFit(t *testing.T) {
 			if object.GetName() != store.Spec.Credentials.SecretRef.Name {
 				t.Errorf("%s: the Secret is called %s, the FileStore names %s", dir, object.GetName(), store.Spec.Credentials.SecretRef.Name)
 			}
+		}
+		if consent != store.Name {
+			t.Errorf("%s: the Secret consents to %q", dir, consent)
 		}
 		slices.Sort(keys)
 		if in != namespace || !slices.Equal(keys, want) {

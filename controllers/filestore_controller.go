@@ -114,6 +114,7 @@ func (r *FileStoreReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 		}
 		r.tell(fs, updated)
 		r.tellInUse(fs, updated)
+		r.tellConsent(fs, updated)
 	}
 	return reconcile.Result{RequeueAfter: r.interval(updated)}, nil
 }
@@ -147,15 +148,8 @@ func (r *FileStoreReconciler) interval(fs *v1alpha1.FileStore) time.Duration {
 // probeDue says whether spec or Secret are others than the last probe of this process saw, or that was long ago. The second result names what is there now.
 func (r *FileStoreReconciler) probeDue(ctx context.Context, fs *v1alpha1.FileStore) (due bool, version string) {
 	version = fmt.Sprintf("%s/%d", fs.UID, fs.Generation)
-	if c := fs.Spec.Credentials; c != nil && c.SecretRef != nil {
-		var secrets corev1.SecretList // the cache holds the operator's own namespace only
-		if err := r.Client.List(ctx, &secrets); err == nil {
-			for i := range secrets.Items {
-				if secrets.Items[i].Name == c.SecretRef.Name {
-					version += "/" + secrets.Items[i].ResourceVersion
-				}
-			}
-		}
+	if secret := r.secretOf(ctx, fs); secret != nil {
+		version += "/" + secret.ResourceVersion
 	}
 	if last, ok := r.probed.Load(fs.Name); !ok || last != version || fs.Status.LastProbeTime == nil {
 		return true, version
@@ -168,6 +162,7 @@ func (r *FileStoreReconciler) probeDue(ctx context.Context, fs *v1alpha1.FileSto
 func (r *FileStoreReconciler) probe(ctx context.Context, fs *v1alpha1.FileStore) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
+	r.noteConsent(ctx, fs)
 	store, err := r.Stores.Get(ctx, fs.Name)
 	var found v1alpha1.FileStoreCapabilities
 	if err == nil {

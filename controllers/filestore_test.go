@@ -87,7 +87,7 @@ func TestFileStoreSecret(t *testing.T) {
 		t.Errorf("stalled %t, capabilities %+v", storeStalled(fs), fs.Status.Capabilities)
 	}
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: r.ns, Name: "keys"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.ns, Name: "keys", Annotations: map[string]string{v1alpha1.AnnotationStores: r.store}},
 		StringData: map[string]string{v1alpha1.SecretKeyAccessKeyID: "id"},
 	}
 	r.must(r.direct.Create(r.ctx, secret))

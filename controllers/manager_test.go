@@ -235,7 +235,7 @@ func TestStoreWakesWhatWaitsForIt(t *testing.T) {
 		return c != nil && c.Reason == v1alpha1.ReasonSecretNotFound
 	})
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: m.ns, Name: "keys"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: m.ns, Name: "keys", Annotations: map[string]string{v1alpha1.AnnotationStores: "*"}},
 		StringData: map[string]string{v1alpha1.SecretKeyAccessKeyID: "id", v1alpha1.SecretKeySecretAccessKey: "key"},
 	}
 	m.must(m.direct.Create(m.ctx, secret))

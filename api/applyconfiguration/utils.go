@@ -24,6 +24,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.FileStoreCredentialsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FileStoreLimits"):
 		return &apiv1alpha1.FileStoreLimitsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FileStoreSecretStatus"):
+		return &apiv1alpha1.FileStoreSecretStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FileStoreSpec"):
 		return &apiv1alpha1.FileStoreSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FileStoreStatus"):

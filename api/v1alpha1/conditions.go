@@ -15,6 +15,9 @@ const (
 	// ConditionTTLLimited of a MultipartUpload is True while its ttl is longer than its store allows, which counts instead;
 	// otherwise it is absent. Nothing else follows from it: the upload goes on.
 	ConditionTTLLimited = "TTLLimited"
+	// ConditionConsentOverdue of a FileStore is True while it goes on with a Secret that does not name it in AnnotationStores,
+	// because it did before Secrets were asked; otherwise it is absent.
+	ConditionConsentOverdue = "ConsentOverdue"
 	// ConditionStalled is True when nothing will change by itself any more: the upload was aborted, expired or lost, or
 	// someone has to act on it. It is removed when that has passed.
 	ConditionStalled = "Stalled"
@@ -92,6 +95,9 @@ const (
 	ReasonProbed = "Probed"
 	// ReasonSecretNotFound (Ready False, Stalled True): the Secret is missing or lacks a key. Ends when it is there.
 	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretWithoutConsent (Ready False, Stalled True; ConsentOverdue True): the Secret does not name the FileStore in
+	// AnnotationStores. Ends when it does.
+	ReasonSecretWithoutConsent = "SecretWithoutConsent"
 	// ReasonInvalidConfiguration (Ready False, Stalled True): the spec cannot be used as it is, such as a CA bundle that is not PEM.
 	ReasonInvalidConfiguration = "InvalidConfiguration"
 	// ReasonEndpointNotAllowed (Ready False, Stalled True): spec.endpoint is, or leads to, an address that only the operator can
@@ -124,6 +130,9 @@ const (
 	AnnotationDefaultStore = "iotfile.dev/is-default-store"
 	// AnnotationNamespaceStore, on a Namespace, names the FileStore that its uploads use by default.
 	AnnotationNamespaceStore = "iotfile.dev/store"
+	// AnnotationStores, on a Secret in the operator's namespace, names the FileStores that may use it, separated by commas; "*"
+	// stands for all.
+	AnnotationStores = "iotfile.dev/stores"
 	// AnnotationAnswered is set on a MultipartUpload that was started over REST without an Idempotency-Key when its client
 	// was told of it and has sent no part for a second. Without it, and without parts, a start that is sent again by the
 	// same caller gets the upload.

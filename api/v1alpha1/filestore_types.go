@@ -82,7 +82,8 @@ type SecretReference struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type FileStoreCredentials struct {
-	// secretRef names a Secret with the keys "accessKeyID", "secretAccessKey" and, optionally, "sessionToken".
+	// secretRef names a Secret with the keys "accessKeyID", "secretAccessKey" and, optionally, "sessionToken". The Secret
+	// must name the FileStore in its annotation "iotfile.dev/stores": names separated by commas, or "*".
 	//
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
@@ -310,6 +311,33 @@ type FileStoreCapabilities struct {
 	ListingMetadata *bool `json:"listingMetadata,omitempty"`
 }
 
+// SecretConsent is by what right a FileStore uses its Secret.
+//
+// +kubebuilder:validation:Enum=Given;Overdue
+type SecretConsent string
+
+const (
+	// SecretConsentGiven is the right by the annotation "iotfile.dev/stores" of the Secret.
+	SecretConsentGiven SecretConsent = "Given"
+	// SecretConsentOverdue is the right of a FileStore that used the Secret before Secrets were asked. It ends with a minor version.
+	SecretConsentOverdue SecretConsent = "Overdue"
+)
+
+// FileStoreSecretStatus is which Secret a FileStore uses, and by what right.
+type FileStoreSecretStatus struct {
+	// name of the Secret.
+	//
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// consent is Given where the Secret names the FileStore, Overdue where the FileStore used it before Secrets were asked.
+	//
+	// +required
+	Consent SecretConsent `json:"consent,omitempty"`
+}
+
 // FileStoreStatus is what is known of the store.
 //
 // +kubebuilder:validation:MinProperties=1
@@ -318,6 +346,11 @@ type FileStoreStatus struct {
 	//
 	// +optional
 	Capabilities *FileStoreCapabilities `json:"capabilities,omitempty"`
+
+	// secret is which Secret the store uses, and by what right; absent where it uses none.
+	//
+	// +optional
+	Secret *FileStoreSecretStatus `json:"secret,omitempty"`
 
 	// openUploads is how many MultipartUploads are open in the store.
 	//

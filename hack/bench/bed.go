@@ -145,8 +145,10 @@ func (b *bed) offer(ctx context.Context) error {
 // objects are what a platform team would create for the store.
 func (s *store) objects() []client.Object {
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: devcluster.OperatorNamespace, Name: s.name},
-		Data:       map[string][]byte{"accessKeyID": []byte(s.accessKey), "secretAccessKey": []byte(s.secretKey)},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: devcluster.OperatorNamespace, Name: s.name, Annotations: map[string]string{v1alpha1.AnnotationStores: "*"},
+		},
+		Data: map[string][]byte{"accessKeyID": []byte(s.accessKey), "secretAccessKey": []byte(s.secretKey)},
 	}
 	fs := &v1alpha1.FileStore{ObjectMeta: metav1.ObjectMeta{Name: s.name}}
 	fs.Spec.Endpoint, fs.Spec.Region, fs.Spec.Bucket = s.endpoint, region, bucket

@@ -39,7 +39,9 @@ func (w *world) setUpCluster(ctx context.Context) error {
 	for _, obj := range []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: devcluster.OperatorNamespace}},
 		&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: devcluster.OperatorNamespace, Name: storeName},
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: devcluster.OperatorNamespace, Name: storeName, Annotations: map[string]string{v1alpha1.AnnotationStores: storeName},
+			},
 			StringData: map[string]string{v1alpha1.SecretKeyAccessKeyID: w.store.AccessKey, v1alpha1.SecretKeySecretAccessKey: w.store.SecretKey},
 		},
 		fs,

@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
@@ -82,8 +83,29 @@ func (s *suite) installFirst(ctx context.Context, w way) (string, error) {
 	if err := eventually(ctx, "the store is admitted", func(ctx context.Context) error { return s.apply(ctx, "filestore.yaml") }); err != nil {
 		return "", err
 	}
+	if tag == oldTag {
+		if err := s.withoutConsent(ctx); err != nil {
+			return "", err
+		}
+	}
 	_, err := s.kubectl(ctx, "", "wait", "--for=condition=Ready", "filestore/main", "--timeout=180s")
 	return result, err
+}
+
+// withoutConsent makes the Secret of the store one of before Secrets were asked, where the earlier operator is of then.
+func (s *suite) withoutConsent(ctx context.Context) error {
+	asks, err := s.kubectl(ctx, "", "get", "crd", "filestores.iotfile.dev", "-o", "jsonpath={.spec.versions[0].schema.openAPIV3Schema.properties.status.properties.secret.type}")
+	if err != nil || asks != "" {
+		return err
+	}
+	s.unasked = true
+	return s.consent(ctx, "-")
+}
+
+// consent has the Secret of the store name the FileStores that may use it: "=NAMES", or "-" for as before Secrets were asked.
+func (s *suite) consent(ctx context.Context, names string) error {
+	_, err := s.kubectl(ctx, "", "annotate", "--overwrite", "--namespace="+operatorNamespace, "secret", "main-s3", v1alpha1.AnnotationStores+names)
+	return err
 }
 
 // rolledOut waits until the Deployment has what it wants, and until the pods before are gone.

@@ -39,6 +39,8 @@ type suite struct {
 	secretKey string
 	before    inventory
 	load      *load
+	// unasked: the installation began with a Secret that has not consented to its store.
+	unasked bool
 }
 
 func newSuite(r *report, a *artifacts, c *cluster, scratch string) (*suite, error) {

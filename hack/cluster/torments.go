@@ -35,9 +35,26 @@ func (s *suite) upgrade(w way) func(ctx context.Context) (string, error) {
 				return "", fmt.Errorf("the pod %s has the image %s", pod.Name, image)
 			}
 		}
-		_, err = s.probe(ctx, teamNamespace, "finish", entity, path)
-		return "an upload that was open is completed", err
+		if _, err := s.probe(ctx, teamNamespace, "finish", entity, path); err != nil {
+			return "", err
+		}
+		return "an upload that was open is completed", s.consentAfterwards(ctx)
 	}
+}
+
+// consentAfterwards has the Secret of a store that went on without consent give it.
+func (s *suite) consentAfterwards(ctx context.Context) error {
+	if !s.unasked {
+		return nil
+	}
+	if _, err := s.kubectl(ctx, "", "wait", "--for=condition=ConsentOverdue", "filestore/main", "--timeout=180s"); err != nil {
+		return err
+	}
+	if err := s.consent(ctx, "=main"); err != nil {
+		return err
+	}
+	_, err := s.kubectl(ctx, "", "wait", "--for=jsonpath={.status.secret.consent}=Given", "filestore/main", "--timeout=180s")
+	return err
 }
 
 // rollOut replaces all pods, as a change of the Deployment does.

@@ -137,6 +137,7 @@ var fixed = []struct {
 	{filestore.ErrStoreNotFound, storeBroken},
 	{filestore.ErrSecretNotFound, storeBroken},
 	{filestore.ErrSecretKey, storeBroken},
+	{filestore.ErrSecretConsent, storeBroken},
 	{filestore.ErrEndpointNotAllowed, storeBroken},
 	{errTimeout, answer{status: http.StatusServiceUnavailable, message: "it takes longer than usual: send the request again", retryAfter: retryShort}},
 	{context.Canceled, clientGone},

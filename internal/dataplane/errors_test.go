@@ -72,6 +72,7 @@ func TestDescribe(t *testing.T) {
 		{stored(filestore.ErrStoreNotFound), 502, true},
 		{stored(filestore.ErrSecretNotFound), 502, true},
 		{stored(filestore.ErrSecretKey), 502, true},
+		{stored(filestore.ErrSecretConsent), 502, true},
 		{stored(filestore.ErrEndpointNotAllowed), 502, true},
 		{stored(filestore.ErrBusy), 503, true},
 		{stored(filestore.ErrUnavailable), 502, true},

@@ -18,6 +18,7 @@ import (
 const (
 	apiVersion             = "iotfile.dev/v1alpha1"
 	defaultStoreAnnotation = "iotfile.dev/is-default-store"
+	storesAnnotation       = "iotfile.dev/stores"
 	defaultStoreName       = "default"
 	defaultStoreSecret     = "default-store"
 )
@@ -34,7 +35,10 @@ func (s *System) createDefaultStore(ctx context.Context) error {
 	}}
 	secret := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Secret",
-		"metadata": map[string]any{"namespace": OperatorNamespace, "name": defaultStoreSecret},
+		"metadata": map[string]any{
+			"namespace": OperatorNamespace, "name": defaultStoreSecret,
+			"annotations": map[string]any{storesAnnotation: defaultStoreName},
+		},
 		"data": map[string]any{
 			"accessKeyID":     base64.StdEncoding.EncodeToString([]byte(s.ObjectStore.AccessKey)),
 			"secretAccessKey": base64.StdEncoding.EncodeToString([]byte(s.ObjectStore.SecretKey)),

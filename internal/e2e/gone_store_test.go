@@ -74,7 +74,9 @@ func newOwnTenant(t *testing.T, tn *tenant) *ownTenant {
 	fs.ObjectMeta = metav1.ObjectMeta{Name: name}
 	fs.Spec.Bucket, fs.Spec.Credentials.SecretRef.Name = name, name
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: devcluster.OperatorNamespace, Name: name},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: devcluster.OperatorNamespace, Name: name, Annotations: map[string]string{v1alpha1.AnnotationStores: name},
+		},
 		StringData: map[string]string{v1alpha1.SecretKeyAccessKeyID: tn.store.AccessKey, v1alpha1.SecretKeySecretAccessKey: tn.store.SecretKey},
 	}
 	for _, obj := range []client.Object{secret, fs} {

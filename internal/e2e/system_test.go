@@ -172,7 +172,10 @@ func addTenant(ctx context.Context, namespace string, store *devcluster.ObjectSt
 		return err
 	}
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: devcluster.OperatorNamespace, Name: name},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: devcluster.OperatorNamespace, Name: name,
+			Annotations: map[string]string{v1alpha1.AnnotationStores: "*"}, // tests make further FileStores with it
+		},
 		StringData: map[string]string{v1alpha1.SecretKeyAccessKeyID: store.AccessKey, v1alpha1.SecretKeySecretAccessKey: store.SecretKey},
 	}
 	fs.Spec = v1alpha1.FileStoreSpec{

@@ -45,6 +45,8 @@ var (
 	ErrSecretNotFound = errors.New("Secret not found")
 	// ErrSecretKey: the Secret lacks a key, or holds it empty; the text names it. Terminal until somebody acts.
 	ErrSecretKey = errors.New("the Secret lacks a key")
+	// ErrSecretConsent: the Secret does not name the FileStore among those that may use it. Terminal until somebody acts.
+	ErrSecretConsent = errors.New("the Secret does not consent")
 	// ErrEndpointNotAllowed: the FileStore's endpoint is, or leads to, an address that only the operator can reach, such as
 	// one of its own pod or of the API server. Terminal until somebody acts.
 	ErrEndpointNotAllowed = errors.New("the endpoint may not be used")
@@ -58,7 +60,7 @@ var (
 var terminal = []error{
 	ErrNoSuchUpload, ErrNotFound, ErrPrecondition, ErrInvalidParts, ErrPartSize, ErrRange, ErrInvalidKey,
 	ErrBucketNotFound, ErrAccessDenied, ErrIntegrityUnsupported, ErrRejected,
-	ErrInvalidConfig, ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrEndpointNotAllowed,
+	ErrInvalidConfig, ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent, ErrEndpointNotAllowed,
 }
 
 // Terminal says whether the same call will fail again until somebody acts or asks for something else. It is false for nil,
@@ -109,7 +111,8 @@ func Answered(err error) (status int, ok bool) {
 
 // ConfigError says why a FileStore cannot be used as it is configured; somebody has to act. NewConfigError makes one.
 type ConfigError struct {
-	// Kind is ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrInvalidConfig or ErrEndpointNotAllowed.
+	// Kind is ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent, ErrInvalidConfig or
+	// ErrEndpointNotAllowed.
 	Kind error
 	// Reason is the condition reason of a FileStore that goes with Kind.
 	Reason string
@@ -126,6 +129,7 @@ var configReasons = map[error]string{
 	ErrStoreNotFound:      v1alpha1.ReasonStoreNotFound,
 	ErrSecretNotFound:     v1alpha1.ReasonSecretNotFound,
 	ErrSecretKey:          v1alpha1.ReasonSecretNotFound,
+	ErrSecretConsent:      v1alpha1.ReasonSecretWithoutConsent,
 	ErrInvalidConfig:      v1alpha1.ReasonInvalidConfiguration,
 	ErrEndpointNotAllowed: v1alpha1.ReasonEndpointNotAllowed,
 }

@@ -57,7 +57,7 @@ func TestLife(t *testing.T) {
 func (w *world) fileStore() string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: Secret
-metadata: {name: iot-files-s3, namespace: %s}
+metadata: {name: iot-files-s3, namespace: %s, annotations: {%s: %s}}
 stringData: {accessKeyID: %q, secretAccessKey: %q}
 ---
 apiVersion: iotfile.dev/v1alpha1
@@ -71,7 +71,7 @@ spec:
   orphanPolicy: Abort
   credentials: {secretRef: {name: iot-files-s3}}
   namespaceSelector: {matchLabels: {iotfile.dev/tenant: "true"}}
-`, namespace, w.store.AccessKey, w.store.SecretKey, storeName, w.store.Endpoint, w.store.Region, bucket, prefix)
+`, namespace, v1alpha1.AnnotationStores, storeName, w.store.AccessKey, w.store.SecretKey, storeName, w.store.Endpoint, w.store.Region, bucket, prefix)
 }
 
 // testKindsOfThen installs the first kinds, and leaves in the cluster and in the bucket what an operator of then did.
@@ -85,6 +85,7 @@ func (w *world) testKindsOfThen(t *testing.T) {
 	w.apply(t, w.render(t, "namespace"))
 	w.apply(t, w.render(t, "gitops/tenants/team-a"))
 	w.apply(t, w.fileStore())
+	w.recordStore(t)
 	for _, u := range uploadsOfThen() {
 		w.record(t, u)
 	}
@@ -105,6 +106,8 @@ func (w *world) testUpgrade(t *testing.T) {
 	w.startOperator(t)
 	w.apply(t, w.installation(t))
 	w.waitForAdmission(t)
+	// Its Secret has not consented: the store goes on, and says what is to be done.
+	w.run(t, "", "wait", "--for=condition=ConsentOverdue", "--timeout=120s", "filestore/"+storeName)
 	w.run(t, "", "wait", "--for=condition=Ready", "--timeout=120s", "filestore/"+storeName)
 	for _, kind := range []string{"multipartuploads", "filestores"} {
 		got := w.run(t, "", "get", "crd", kind+".iotfile.dev", "-o", `jsonpath={.spec.versions[0].schema.openAPIV3Schema.properties.status.default}`)

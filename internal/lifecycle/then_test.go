@@ -117,3 +117,21 @@ func (w *world) record(t *testing.T, u then) {
 		t.Fatalf("the kind of then does not keep the status: %v", obj.Object["status"])
 	}
 }
+
+// recordStore makes the FileStore one of then: an operator has found it ready, and its Secret was never asked.
+func (w *world) recordStore(t *testing.T) {
+	t.Helper()
+	w.run(t, "", "annotate", "secret", "--namespace="+namespace, "iot-files-s3", v1alpha1.AnnotationStores+"-")
+	obj := &unstructured.Unstructured{}
+	obj.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("FileStore"))
+	check(t, w.admin.Get(t.Context(), client.ObjectKey{Name: storeName}, obj))
+	obj.Object["status"] = map[string]any{
+		"observedGeneration": obj.GetGeneration(),
+		"capabilities":       map[string]any{"payloadMode": "TrailingCRC64NVME", "uploadListing": "Prefix", "conditionalComplete": true},
+		"conditions": []any{map[string]any{
+			"type": "Ready", "status": "True", "reason": "Probed", "message": "as it was then", "observedGeneration": obj.GetGeneration(),
+			"lastTransitionTime": time.Now().UTC().Format(time.RFC3339),
+		}},
+	}
+	check(t, w.admin.Status().Update(t.Context(), obj))
+}

@@ -104,6 +104,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: partsPerSecondPerNamespace
       type:
         scalar: numeric
+- name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.FileStoreSecretStatus
+  map:
+    fields:
+    - name: consent
+      type:
+        namedType: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.SecretConsent
+    - name: name
+      type:
+        scalar: string
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.FileStoreSpec
   map:
     fields:
@@ -181,6 +190,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: orphans
       type:
         scalar: numeric
+    - name: secret
+      type:
+        namedType: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.FileStoreSecretStatus
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.FileStoreTLS
   map:
     fields:
@@ -319,6 +331,8 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.OrphanPolicy
   scalar: string
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.PayloadMode
+  scalar: string
+- name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.SecretConsent
   scalar: string
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.SecretReference
   map:

@@ -60,7 +60,7 @@ func (s *Source) StoreConfig(ctx context.Context, name string) (filestore.Config
 		config.CABundle = tls.CABundle
 	}
 	if creds := store.Spec.Credentials; creds != nil && creds.SecretRef != nil {
-		keys, err := s.credentials(ctx, creds.SecretRef.Name)
+		keys, err := s.credentials(ctx, &store, creds.SecretRef.Name)
 		if err != nil {
 			return filestore.Config{}, fmt.Errorf("FileStore %s: %w", name, err)
 		}
@@ -77,13 +77,18 @@ func probed(store *v1alpha1.FileStore) *v1alpha1.FileStoreCapabilities {
 	return store.Status.Capabilities
 }
 
-func (s *Source) credentials(ctx context.Context, name string) (*filestore.Credentials, error) {
+func (s *Source) credentials(ctx context.Context, store *v1alpha1.FileStore, name string) (*filestore.Credentials, error) {
 	var secret corev1.Secret
 	if err := s.reader.Get(ctx, types.NamespacedName{Namespace: s.namespace, Name: name}, &secret); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil, filestore.NewConfigError(filestore.ErrSecretNotFound, "there is no Secret %s/%s", s.namespace, name)
 		}
 		return nil, fmt.Errorf("reading Secret %s/%s: %w", s.namespace, name, err)
+	}
+	if filestore.ConsentOf(store, name, secret.Annotations) == "" {
+		return nil, filestore.NewConfigError(filestore.ErrSecretConsent, "Secret %s/%s does not name this FileStore in its annotation %s: "+
+			"whoever owns the Secret may run kubectl annotate secret -n %s %s %s=%s", s.namespace, name, v1alpha1.AnnotationStores,
+			s.namespace, name, v1alpha1.AnnotationStores, store.Name)
 	}
 	for _, key := range []string{KeyAccessKeyID, KeySecretAccessKey} {
 		if len(secret.Data[key]) == 0 {

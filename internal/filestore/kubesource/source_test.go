@@ -18,7 +18,10 @@ import (
 )
 
 func secret(namespace, name string, data map[string]string) *corev1.Secret {
-	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: map[string][]byte{}}
+	s := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Annotations: map[string]string{v1alpha1.AnnotationStores: "*"}},
+		Data:       map[string][]byte{},
+	}
 	for k, v := range data {
 		s.Data[k] = []byte(v)
 	}
@@ -48,9 +51,16 @@ func TestStoreConfig(t *testing.T) {
 	if err := errors.Join(corev1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
+	private := secret("system", "private", map[string]string{"accessKeyID": "k", "secretAccessKey": "s"})
+	private.Annotations[v1alpha1.AnnotationStores] = "others"
+	fresh := store("fresh", "private", 1, -1)
+	fresh.Status.Capabilities = nil
+	revoked := store("revoked", "private", 1, 1)
+	revoked.Status.Secret = &v1alpha1.FileStoreSecretStatus{Name: "private", Consent: v1alpha1.SecretConsentGiven}
 	reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects([]client.Object{
 		store("probed", "good", 3, 3), store("changed", "good", 4, 3), store("ambient", "", 1, 1),
 		store("no-secret", "gone", 1, 1), store("other-namespace", "elsewhere", 1, 1), store("half", "half", 1, 1), store("empty", "empty", 1, 1),
+		private, fresh, revoked, store("before", "private", 1, 1), store("borrowed", "private", 2, 1),
 		secret("system", "good", map[string]string{"accessKeyID": "k", "secretAccessKey": "s", "sessionToken": "t"}),
 		secret("system", "half", map[string]string{"accessKeyID": "k"}),
 		secret("system", "empty", map[string]string{"accessKeyID": "", "secretAccessKey": "s"}),
@@ -66,6 +76,9 @@ func TestStoreConfig(t *testing.T) {
 	for name, want := range map[string]func(*filestore.Config){
 		"probed": func(c *filestore.Config) {
 			c.Credentials, c.PayloadMode, c.ListingMetadata = keys, v1alpha1.PayloadTrailingCRC32C, true
+		},
+		"before": func(c *filestore.Config) { // Secrets were asked
+			c.Credentials, c.PayloadMode, c.ListingMetadata = &filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "s"}, v1alpha1.PayloadTrailingCRC32C, true
 		},
 		"changed": func(c *filestore.Config) { c.Credentials = keys }, // what was probed was another spec
 		"ambient": func(c *filestore.Config) { c.PayloadMode, c.ListingMetadata = v1alpha1.PayloadTrailingCRC32C, true },
@@ -90,6 +103,9 @@ func TestStoreConfig(t *testing.T) {
 		"other-namespace": {filestore.ErrSecretNotFound, "system/elsewhere"},
 		"half":            {filestore.ErrSecretKey, `"secretAccessKey"`},
 		"empty":           {filestore.ErrSecretKey, `"accessKeyID"`},
+		"fresh":           {filestore.ErrSecretConsent, "iotfile.dev/stores=fresh"},
+		"revoked":         {filestore.ErrSecretConsent, "system/private"},
+		"borrowed":        {filestore.ErrSecretConsent, "system/private"},
 	} {
 		_, err := src.StoreConfig(t.Context(), name)
 		if !errors.Is(err, want.err) || !strings.Contains(err.Error(), want.text) {

@@ -15,6 +15,8 @@ import (
 type FileStoreStatusApplyConfiguration struct {
 	// capabilities is what the backend was seen to do when it was probed.
 	Capabilities *FileStoreCapabilitiesApplyConfiguration `json:"capabilities,omitempty"`
+	// secret is which Secret the store uses, and by what right; absent where it uses none.
+	Secret *FileStoreSecretStatusApplyConfiguration `json:"secret,omitempty"`
 	// openUploads is how many MultipartUploads are open in the store.
 	OpenUploads *int32 `json:"openUploads,omitempty"`
 	// orphanPolicy is what spec.orphanPolicy comes to for this cluster: Abort or Report.
@@ -41,6 +43,14 @@ func FileStoreStatus() *FileStoreStatusApplyConfiguration {
 // If called multiple times, the Capabilities field is set to the value of the last call.
 func (b *FileStoreStatusApplyConfiguration) WithCapabilities(value *FileStoreCapabilitiesApplyConfiguration) *FileStoreStatusApplyConfiguration {
 	b.Capabilities = value
+	return b
+}
+
+// WithSecret sets the Secret field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Secret field is set to the value of the last call.
+func (b *FileStoreStatusApplyConfiguration) WithSecret(value *FileStoreSecretStatusApplyConfiguration) *FileStoreStatusApplyConfiguration {
+	b.Secret = value
 	return b
 }
 
