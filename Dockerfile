@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The operator: one static binary, no shell, not root. For other platforms than one's own, Go cross-compiles; nothing is emulated:
+# The operator: one static binary and what it reads, no shell, no libc, not root. For other platforms than one's own, Go cross-compiles; nothing is emulated:
 #
 #   docker buildx build --platform linux/amd64,linux/arm64 -t REGISTRY/iotfile-operator:TAG --push .
 
@@ -15,14 +15,20 @@ COPY cmd/operator cmd/operator
 COPY controllers controllers
 COPY internal internal
 COPY webhook webhook
+COPY hack/imageroot hack/imageroot
+COPY LICENSE .
 
 ARG TARGETOS
 ARG TARGETARCH
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags '-s -w' -o /operator ./cmd/operator
+    go build -trimpath -ldflags '-s -w' -o /image/operator ./cmd/operator
 
-FROM gcr.io/distroless/static:nonroot
-COPY --from=build /operator /operator
+# Users, certificate authorities, and the licences of all that the binary is made of.
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    go run -trimpath ./hack/imageroot -goarch=$TARGETARCH -to=/image
+
+FROM scratch
+COPY --from=build /image /
 USER 65532:65532
 ENTRYPOINT ["/operator"]

@@ -31,7 +31,7 @@ TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw 
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod internal/e2e/generated/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify verify-generated vet lint tidy-check manifests generate reference docs build bench bench-compare chaos e2e-cluster clean-dev devcluster
+.PHONY: help run test verify verify-generated vet lint tidy-check govulncheck manifests generate reference docs build bench bench-compare chaos e2e-cluster clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ vet:
 
 lint: devcluster ## Run the linters, which hold the import rules and the length limits.
 	$(GOLANGCI_LINT) run --allow-parallel-runners ./...
+
+govulncheck: ## Look for known vulnerabilities in what the operator is made of. GOVULNDB names a mirror of the database.
+	$(GO_BUILD) -o bin/govulncheck-run ./hack/govulncheck
+	@bin/govulncheck-run
 
 tidy-check:
 	@for module in . $(TOOL_MODULES); do echo "go mod tidy -diff in $$module"; go mod tidy -C "$$module" -diff || exit 1; done

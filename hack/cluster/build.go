@@ -85,7 +85,11 @@ func build(ctx context.Context, r *report, scratch, engine, from string) error {
 		{"tools", func() (string, error) { return findTools(ctx, r.out, a, engine, &images) }},
 		{"operator", func() (string, error) {
 			binary := filepath.Join(dir, "operator")
-			images = append(images, ociimage.Operator(operatorImage+":"+newTag, binary))
+			image, err := ociimage.Operator(ctx, root, operatorImage+":"+newTag, binary)
+			if err != nil {
+				return "", err
+			}
+			images = append(images, image)
 			return "this checkout's", devcluster.BuildOperator(ctx, r.out, binary)
 		}},
 		{"earlier operator", func() (string, error) { return buildOld(ctx, a, scratch, from, &images) }},
@@ -169,7 +173,15 @@ func writeOperatorImage(ctx context.Context, path string) error {
 	if err := devcluster.BuildOperator(ctx, os.Stderr, binary); err != nil {
 		return err
 	}
-	return writeImage(ociimage.Operator("localhost/iotfile-operator:latest", binary), path)
+	root, err := devcluster.ModuleRoot()
+	if err != nil {
+		return err
+	}
+	image, err := ociimage.Operator(ctx, root, "localhost/iotfile-operator:latest", binary)
+	if err != nil {
+		return err
+	}
+	return writeImage(image, path)
 }
 
 // digest is that of a file.

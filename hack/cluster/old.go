@@ -43,8 +43,12 @@ func buildOld(ctx context.Context, a *artifacts, scratch, from string, images *[
 	if before == now {
 		return "none: that of " + revision + " is the same, and no upgrade is tried", nil
 	}
+	image, err := ociimage.Operator(ctx, root, operatorImage+":"+oldTag, binary)
+	if err != nil {
+		return "", err
+	}
 	a.OldRevision, a.OldRoot = revision, root
-	*images = append(*images, ociimage.Operator(operatorImage+":"+oldTag, binary))
+	*images = append(*images, image)
 	return revision, nil
 }
 

@@ -39,6 +39,7 @@ const (
 	Promtool              Tool = "promtool"
 	DockerLint            Tool = "dockerlint"
 	Kind                  Tool = "kind"
+	Govulncheck           Tool = "govulncheck"
 )
 
 // toolSource says how a tool is built.
@@ -125,6 +126,9 @@ var toolSources = map[Tool]toolSource{
 	},
 	DockerLint: {
 		module: "dockerlint", pkg: ".", versionFrom: "github.com/moby/buildkit", cost: "1 minute",
+	},
+	Govulncheck: {
+		module: "vulncheck", pkg: "golang.org/x/vuln/cmd/govulncheck", versionFrom: "golang.org/x/vuln", cost: "1 minute",
 	},
 	Kind: {
 		module: "kind", pkg: "sigs.k8s.io/kind", versionFrom: "sigs.k8s.io/kind", cost: "1 minute",

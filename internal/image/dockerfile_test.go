@@ -178,7 +178,8 @@ func copyInto(t *testing.T, root, from, to string, ignored *patternmatcher.Patte
 	return files
 }
 
-// build does the first stage: it runs the build command of the Dockerfile on the files that the stage has, for this machine, and returns the path of the binary.
+// build does the first stage: it runs the commands of the Dockerfile on the files that the stage has, for this machine, and
+// returns the directory that becomes the image.
 func build(t *testing.T) string {
 	t.Helper()
 	root := moduleRoot(t)
@@ -189,21 +190,23 @@ func build(t *testing.T) string {
 		words = slices.DeleteFunc(words, func(word string) bool { return strings.HasPrefix(word, "--mount=") })
 		commands = append(commands, strings.Join(words, " "))
 	}
-	if len(commands) != 2 || commands[0] != "go mod download" {
+	if len(commands) != 3 || commands[0] != "go mod download" {
 		t.Fatalf("the first stage runs %q", commands)
 	}
-	binary := filepath.Join(t.TempDir(), "operator")
-	command := regexp.MustCompile(`-o \S+`).ReplaceAllLiteralString(commands[1], "-o "+binary)
-	if command == commands[1] {
-		t.Fatalf("no output in %q", command)
+	image := filepath.Join(t.TempDir(), "root")
+	for _, command := range commands[1:] {
+		moved := regexp.MustCompile(`([ =])/image\b`).ReplaceAllString(command, "${1}"+image)
+		if moved == command {
+			t.Fatalf("no output in %q", command)
+		}
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", moved)
+		cmd.Dir = context
+		cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GOFLAGS=") }), "GOFLAGS=-mod=readonly", "GOWORK=off", "TARGETOS=", "TARGETARCH=")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", moved, err, out)
+		}
 	}
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
-	cmd.Dir = context
-	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GOFLAGS=") }), "GOFLAGS=-mod=readonly", "GOWORK=off", "TARGETOS=", "TARGETARCH=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", command, err, out)
-	}
-	return binary
+	return image
 }
 
 // TestEverythingIsCopied compares what the stage copies with what the operator is made of: the build below fails where something is missing, this names it, and what is too much.
@@ -259,7 +262,7 @@ func TestBinaryIsStatic(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the operator")
 	}
-	file, err := elf.Open(build(t))
+	file, err := elf.Open(filepath.Join(build(t), "operator"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -29,20 +30,8 @@ import (
 // patience is how long the operator may take to be ready, and to end.
 const patience = 2 * time.Minute
 
-// distroless is what gcr.io/distroless/static:nonroot has that a program could miss: users, names, time zones and certificates. Its directories are here those of a read-only root, as the
-// Deployment has it: nobody but root may write in any of them.
-var distroless = map[string]string{
-	"etc/passwd":                          "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n",
-	"etc/group":                           "root:x:0:\nnobody:x:65534:\ntty:x:5:\nstaff:x:50:\nnonroot:x:65532:\n",
-	"etc/nsswitch.conf":                   "hosts: files dns\n",
-	"etc/ssl/certs/ca-certificates.crt":   "",
-	"usr/share/zoneinfo/.keep":            "",
-	"home/nonroot/.keep":                  "",
-	"tmp/.keep":                           "",
-	"etc/resolv.conf":                     "",                    // these two a kubelet adds
-	"etc/hosts":                           "127.0.0.1 localhost", //
-	"var/run/secrets/kubernetes.io/.keep": "",
-}
+// kubelet is what a kubelet adds to the image's file system.
+var kubelet = map[string]string{"etc/resolv.conf": "", "etc/hosts": "127.0.0.1 localhost"}
 
 // finalStage are the instructions that say how the image's process is started.
 func finalStage(t *testing.T) (entrypoint []string, user uint32) {
@@ -50,7 +39,7 @@ func finalStage(t *testing.T) (entrypoint []string, user uint32) {
 	all := dockerfile(t, moduleRoot(t))
 	last := all[len(all)-1].stage
 	from, users, entrypoints := find(all, last, "FROM"), find(all, last, "USER"), find(all, last, "ENTRYPOINT")
-	if len(from) != 1 || len(users) != 1 || len(entrypoints) != 1 || from[0][0] != "gcr.io/distroless/static:nonroot" {
+	if len(from) != 1 || len(users) != 1 || len(entrypoints) != 1 || from[0][0] != "scratch" {
 		t.Fatalf("the final stage has FROM %q, USER %q, ENTRYPOINT %q", from, users, entrypoints)
 	}
 	if err := json.Unmarshal([]byte(strings.Join(entrypoints[0], " ")), &entrypoint); err != nil {
@@ -62,7 +51,7 @@ func finalStage(t *testing.T) (entrypoint []string, user uint32) {
 		t.Fatalf("the image's user is %q: Kubernetes must be able to see that it is not root", users[0][0])
 	}
 	copied := find(all, last, "COPY")
-	if len(copied) != 1 || copied[0][len(copied[0])-1] != entrypoint[0] {
+	if len(copied) != 1 || copied[0][len(copied[0])-1] != "/" {
 		t.Fatalf("the final stage copies %q, and starts %q", copied, entrypoint)
 	}
 	return entrypoint, uint32(number)
@@ -83,23 +72,15 @@ func container(t *testing.T) (corev1.Container, corev1.PodSecurityContext) {
 	return pod.Containers[0], *pod.SecurityContext
 }
 
-// root makes the file system of the image, with what the kubelet would mount into it, and returns its path.
-func root(t *testing.T, binary, entrypoint string, mounted map[string][]byte) string {
+// root adds to the file system of the image what the kubelet would mount into it. Its directories are those of a read-only
+// root, as the Deployment has it: nobody but root may write in any of them.
+func root(t *testing.T, image string, mounted map[string][]byte) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "root")
-	data, err := os.ReadFile(binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string][]byte{entrypoint: data}
-	for name, content := range distroless {
-		files[name] = []byte(content)
+	for name, content := range kubelet {
+		mounted[name] = []byte(content)
 	}
 	for name, content := range mounted {
-		files[name] = content
-	}
-	for name, content := range files {
-		path := filepath.Join(dir, name)
+		path := filepath.Join(image, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -107,10 +88,32 @@ func root(t *testing.T, binary, entrypoint string, mounted map[string][]byte) st
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chmod(filepath.Join(dir, entrypoint), 0o755); err != nil {
+	if err := os.Chmod(filepath.Dir(image), 0o755); err != nil { // the test's own directory, on the way
 		t.Fatal(err)
 	}
-	return dir
+}
+
+// checkContents looks at what the image has: the program, what it reads, the licences, and nothing that could be run besides.
+func checkContents(t *testing.T, image, entrypoint string) {
+	t.Helper()
+	for _, name := range []string{entrypoint, "etc/passwd", "etc/group", "etc/ssl/certs/ca-certificates.crt", "licenses/iotfile-operator/LICENSE", "licenses/go/LICENSE"} {
+		if info, err := os.Stat(filepath.Join(image, name)); err != nil || info.Size() == 0 {
+			t.Errorf("the image has no %s: %v", name, err)
+		}
+	}
+	err := filepath.WalkDir(image, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Mode()&0o111 != 0 && path != filepath.Join(image, entrypoint) {
+			t.Errorf("%s can be run", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestFinalStageRuns starts what the image starts: its entrypoint with the Deployment's flags, as its user, in a root that has only what the image has, and finds the API server as a pod does. It
@@ -134,7 +137,9 @@ func TestFinalStageRuns(t *testing.T) {
 	}
 	certificate, key := servingPair(t, plane)
 	const account = "var/run/secrets/kubernetes.io/serviceaccount/"
-	chroot := root(t, build(t), entrypoint[0], map[string][]byte{
+	chroot := build(t)
+	checkContents(t, chroot, entrypoint[0])
+	root(t, chroot, map[string][]byte{
 		account + "token": []byte(token), account + "ca.crt": plane.RESTConfig().CAData, account + "namespace": []byte(devcluster.OperatorNamespace),
 		"etc/iotfile/tls/tls.crt": certificate, "etc/iotfile/tls/tls.key": key,
 	})

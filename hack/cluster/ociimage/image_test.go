@@ -29,7 +29,7 @@ func TestLayout(t *testing.T) {
 	if err := os.WriteFile(source, []byte("the binary"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	image := Operator("registry.example/some/operator:v1", source)
+	image := operator(t, "registry.example/some/operator:v1", source)
 	var first, second bytes.Buffer
 	if err := image.Write(&first); err != nil {
 		t.Fatal(err)
@@ -88,10 +88,29 @@ func TestLayout(t *testing.T) {
 		t.Errorf("the binary is %q", files["operator"])
 	}
 	for name := range files {
-		if !slices.Contains([]string{"operator", "etc/", "etc/passwd", "etc/group", "etc/ssl/", "etc/ssl/certs/", "etc/ssl/certs/ca-certificates.crt"}, name) {
+		if !strings.HasPrefix(name, "licenses/") &&
+			!slices.Contains([]string{"operator", "etc/", "etc/passwd", "etc/group", "etc/ssl/", "etc/ssl/certs/", "etc/ssl/certs/ca-certificates.crt"}, name) {
 			t.Errorf("%s is in the image", name)
 		}
 	}
+	for _, name := range []string{"etc/passwd", "licenses/iotfile-operator/LICENSE", "licenses/go/LICENSE"} {
+		if len(files[name]) == 0 {
+			t.Errorf("%s is not in the image", name)
+		}
+	}
+}
+
+func operator(t *testing.T, name, binary string) *Image {
+	t.Helper()
+	root, err := devcluster.ModuleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := Operator(t.Context(), root, name, binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
 }
 
 func untar(t *testing.T, r io.Reader) map[string][]byte {
@@ -121,7 +140,8 @@ func unmarshal(t *testing.T, data []byte, into any) {
 	}
 }
 
-// TestFinalStage holds the image that is written here against the Dockerfile's last stage, which no engine builds in CI: the same user, the same entry point, one file on a base without anything.
+// TestFinalStage holds the image that is written here against the Dockerfile's last stage, which no engine builds in CI: the same user, the same entry point, and the files that hack/imageroot
+// writes for the one and package rootfs gives the other, on a base without anything.
 func TestFinalStage(t *testing.T) {
 	dockerfile, err := os.ReadFile("../../../Dockerfile")
 	if err != nil {
@@ -134,8 +154,8 @@ func TestFinalStage(t *testing.T) {
 			lines = append(lines, line)
 		}
 	}
-	image := Operator("registry.example/operator:v1", "")
-	want := []string{"FROM gcr.io/distroless/static:nonroot", "COPY --from=build /operator /operator", "USER " + image.User, `ENTRYPOINT ["` + strings.Join(image.Entrypoint, `", "`) + `"]`}
+	image := operator(t, "registry.example/operator:v1", "")
+	want := []string{"FROM scratch", "COPY --from=build /image /", "USER " + image.User, `ENTRYPOINT ["` + strings.Join(image.Entrypoint, `", "`) + `"]`}
 	for _, w := range want {
 		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, w) }) {
 			t.Errorf("the Dockerfile's last stage has no %q", w)
@@ -144,6 +164,11 @@ func TestFinalStage(t *testing.T) {
 	for _, line := range lines {
 		if regexp.MustCompile(`^(RUN|ADD|COPY|VOLUME|CMD) `).MatchString(line) && !slices.Contains(want, line) {
 			t.Errorf("the Dockerfile's last stage has %q, and the image that is tested has not", line)
+		}
+	}
+	for _, line := range []string{"-o /image/operator ./cmd/operator", "go run -trimpath ./hack/imageroot -goarch=$TARGETARCH -to=/image"} {
+		if !strings.Contains(stages[1], line) {
+			t.Errorf("the Dockerfile does not fill the image with %q", line)
 		}
 	}
 	if !strings.Contains(stages[1], `CGO_ENABLED=0`) || !strings.Contains(stages[1], `-trimpath -ldflags '-s -w`) {

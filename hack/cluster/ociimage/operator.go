@@ -1,28 +1,32 @@
 package ociimage
 
-import "os"
+import (
+	"context"
+	"errors"
+	"runtime"
+
+	"github.com/iotfile-operator/iotfile-operator/hack/imageroot/rootfs"
+)
 
 // NonRoot is the user of the final stage of the Dockerfile.
 const NonRoot = "65532:65532"
 
-// certificates is where Go programs, and nearly all others, look for the authorities that they trust.
-const certificates = "/etc/ssl/certs/ca-certificates.crt"
-
-// Operator is the operator's image: what the final stage of the Dockerfile makes, less of the base image than it has. The binary is static and reads nothing but the authorities that certificates of
-// object storage are from (this machine's, where it has any: a FileStore can name others). Without a shell, without a libc, without time zones: all its times are UTC.
-func Operator(name, binary string) *Image {
+// Operator is the operator's image: what the final stage of the Dockerfile makes. The binary is that of the checkout root,
+// which the licences are of. The authorities that certificates of object storage are from are this machine's, where it has
+// any: a FileStore can name others.
+func Operator(ctx context.Context, root, name, binary string) (*Image, error) {
+	files, err := rootfs.Files(ctx, root, runtime.GOARCH)
+	if err != nil && !errors.Is(err, rootfs.ErrNoAuthorities) {
+		return nil, err
+	}
 	image := &Image{
 		Name: name, User: NonRoot, Entrypoint: []string{"/operator"},
-		Files: []File{
-			{Path: "/operator", Mode: 0o755, Source: binary},
-			{Path: "/etc/passwd", Mode: 0o644, Content: []byte("root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n")},
-			{Path: "/etc/group", Mode: 0o644, Content: []byte("root:x:0:\nnonroot:x:65532:\n")},
-		},
+		Files: []File{{Path: "/operator", Mode: 0o755, Source: binary}},
 	}
-	if _, err := os.Stat(certificates); err == nil {
-		image.Files = append(image.Files, File{Path: certificates, Mode: 0o644, Source: certificates})
+	for _, file := range files {
+		image.Files = append(image.Files, File{Path: file.Path, Mode: 0o644, Content: file.Content})
 	}
-	return image
+	return image, nil
 }
 
 // Program is an image of one static binary and nothing else.
