@@ -91,9 +91,16 @@ func (r *FileStoreReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 	if err := r.hold(ctx, fs); err != nil {
 		return reconcile.Result{}, err
 	}
+	rivals, err := r.rivals(ctx, fs)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if forgiven, err := r.forgive(ctx, fs, rivals); err != nil || forgiven {
+		return reconcile.Result{RequeueAfter: time.Second}, err
+	}
 	updated := fs.DeepCopy()
 	if due, version := r.probeDue(ctx, fs); due {
-		r.probe(ctx, updated)
+		r.probe(ctx, updated, rivals)
 		r.probed.Store(fs.Name, version)
 	}
 	open, lost, err := r.count(ctx, fs.Name)
@@ -115,6 +122,7 @@ func (r *FileStoreReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 		r.tell(fs, updated)
 		r.tellInUse(fs, updated)
 		r.tellConsent(fs, updated)
+		r.tellOverlap(fs, updated)
 	}
 	return reconcile.Result{RequeueAfter: r.interval(updated)}, nil
 }
@@ -159,11 +167,11 @@ func (r *FileStoreReconciler) probeDue(ctx context.Context, fs *v1alpha1.FileSto
 }
 
 // probe fills in what the backend is seen to do.
-func (r *FileStoreReconciler) probe(ctx context.Context, fs *v1alpha1.FileStore) {
+func (r *FileStoreReconciler) probe(ctx context.Context, fs *v1alpha1.FileStore, rivals []v1alpha1.FileStore) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	r.noteConsent(ctx, fs)
-	store, err := r.Stores.Get(ctx, fs.Name)
+	store, err := r.mayUse(ctx, fs, rivals)
 	var found v1alpha1.FileStoreCapabilities
 	if err == nil {
 		found, err = store.Probe(ctx)

@@ -63,6 +63,7 @@ var storeHealth = map[string]status.Status{
 	v1alpha1.ReasonSecretNotFound:       status.FailedStatus,
 	v1alpha1.ReasonInvalidConfiguration: status.FailedStatus,
 	v1alpha1.ReasonSecretWithoutConsent: status.FailedStatus,
+	v1alpha1.ReasonPrefixOverlap:        status.FailedStatus,
 	v1alpha1.ReasonEndpointNotAllowed:   status.FailedStatus,
 	v1alpha1.ReasonBucketNotFound:       status.FailedStatus,
 	v1alpha1.ReasonAccessDenied:         status.FailedStatus,

@@ -132,6 +132,7 @@ func (l listed) Each(ctx context.Context, yield func(*v1alpha1.MultipartUpload))
 func (r *rig) createStore(options ...testkit.StoreOption) {
 	r.t.Helper()
 	fs := testkit.Store(r.store, options...)
+	fs.Spec.Bucket = r.store // all rigs have one API server, and FileStores of one bucket are rivals
 	fs.Generation, fs.CreationTimestamp = 0, metav1.Time{}
 	r.must(r.direct.Create(r.ctx, fs))
 	r.t.Cleanup(func() { r.removeByForce(context.Background(), fs) })
@@ -379,8 +380,9 @@ type apiFaults struct {
 	cached func() *v1alpha1.MultipartUpload
 	hidden func(*v1alpha1.MultipartUpload) bool
 
-	// store is the rig's FileStore, created the uploads that it has made.
+	// store is the rig's FileStore, rivals further ones, created the uploads that it has made.
 	store   string
+	rivals  []string
 	created []client.ObjectKey
 }
 
@@ -426,12 +428,17 @@ func (f *apiFaults) funcs() interceptor.Funcs {
 func (f *apiFaults) list(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 	switch list := list.(type) {
 	case *v1alpha1.FileStoreList:
-		fs := v1alpha1.FileStore{}
-		err := c.Get(ctx, client.ObjectKey{Name: f.store}, &fs)
-		if err == nil {
-			list.Items = append(list.Items, fs)
+		for _, name := range append([]string{f.store}, f.rivals...) {
+			fs := v1alpha1.FileStore{}
+			err := c.Get(ctx, client.ObjectKey{Name: name}, &fs)
+			if client.IgnoreNotFound(err) != nil {
+				return err
+			}
+			if err == nil {
+				list.Items = append(list.Items, fs)
+			}
 		}
-		return client.IgnoreNotFound(err)
+		return nil
 	case *v1alpha1.MultipartUploadList:
 		var asked client.ListOptions
 		asked.ApplyOptions(opts)

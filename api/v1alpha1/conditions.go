@@ -18,6 +18,9 @@ const (
 	// ConditionConsentOverdue of a FileStore is True while it goes on with a Secret that does not name it in AnnotationStores,
 	// because it did before Secrets were asked; otherwise it is absent.
 	ConditionConsentOverdue = "ConsentOverdue"
+	// ConditionOverlapping of a FileStore is True while keys of it can be those of another one, and both go on because they did
+	// before that was refused; otherwise it is absent.
+	ConditionOverlapping = "Overlapping"
 	// ConditionStalled is True when nothing will change by itself any more: the upload was aborted, expired or lost, or
 	// someone has to act on it. It is removed when that has passed.
 	ConditionStalled = "Stalled"
@@ -98,6 +101,9 @@ const (
 	// ReasonSecretWithoutConsent (Ready False, Stalled True; ConsentOverdue True): the Secret does not name the FileStore in
 	// AnnotationStores. Ends when it does.
 	ReasonSecretWithoutConsent = "SecretWithoutConsent"
+	// ReasonPrefixOverlap (Ready False, Stalled True; Overlapping True): another FileStore has the same bucket, and a prefix that
+	// is the beginning of this one's, or the reverse. Ends when one of them goes.
+	ReasonPrefixOverlap = "PrefixOverlap"
 	// ReasonInvalidConfiguration (Ready False, Stalled True): the spec cannot be used as it is, such as a CA bundle that is not PEM.
 	ReasonInvalidConfiguration = "InvalidConfiguration"
 	// ReasonEndpointNotAllowed (Ready False, Stalled True): spec.endpoint is, or leads to, an address that only the operator can

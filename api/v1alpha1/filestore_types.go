@@ -207,8 +207,8 @@ type FileStoreSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[.-][.]|[.]-|^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$')",message="bucket must not hold a dot beside another or a dash, and not look like an address"
 	Bucket string `json:"bucket,omitempty"`
 
-	// prefix is put in front of every object key, as in "iot/"; the namespace, the entity and the path follow. Two FileStores must not share
-	// bucket and prefix. Immutable.
+	// prefix is put in front of every object key, as in "iot/"; the namespace, the entity and the path follow. Of two FileStores
+	// with one bucket, neither prefix may be the beginning of the other. Immutable.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1

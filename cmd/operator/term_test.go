@@ -102,7 +102,10 @@ func must(t *testing.T, err error) {
 // makeStore makes a FileStore that no term has seen.
 func (p *process) makeStore(t *testing.T, name string) {
 	t.Helper()
-	must(t, p.Cluster.(asAdmin).admin.Create(t.Context(), testkit.Store(name, func(fs *v1alpha1.FileStore) { fs.ResourceVersion, fs.Generation = "", 0 })))
+	must(t, p.Cluster.(asAdmin).admin.Create(t.Context(), testkit.Store(name, func(fs *v1alpha1.FileStore) {
+		fs.ResourceVersion, fs.Generation = "", 0
+		fs.Spec.Bucket = "of-" + name // FileStores of one bucket get in each other's way
+	})))
 }
 
 // begin begins a term. end ends it and waits until nothing of it goes on.

@@ -71,7 +71,7 @@ func (b *bed) start(ctx context.Context, s settings) error {
 	}
 	b.stops = append(b.stops, b.system.Stop)
 	if slices.Contains(s.stores, "versitygw") {
-		if err := b.system.ObjectStore.CreateBucket(ctx, bucket); err != nil {
+		if err := createBuckets(ctx, b.system.ObjectStore); err != nil {
 			return err
 		}
 		b.stores = append(b.stores, storeOf(b.system.ObjectStore))
@@ -82,7 +82,7 @@ func (b *bed) start(ctx context.Context, s settings) error {
 			return err
 		}
 		b.stops = append(b.stops, minIO.Stop)
-		if err := minIO.CreateBucket(ctx, bucket); err != nil {
+		if err := createBuckets(ctx, minIO); err != nil {
 			return err
 		}
 		b.stores = append(b.stores, storeOf(minIO))
@@ -140,6 +140,13 @@ func (b *bed) offer(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// tenantsBucket is for FileStores that share a bucket, each with a prefix of its own.
+const tenantsBucket = bucket + "-tenants"
+
+func createBuckets(ctx context.Context, store *devcluster.ObjectStore) error {
+	return errors.Join(store.CreateBucket(ctx, bucket), store.CreateBucket(ctx, tenantsBucket))
 }
 
 // objects are what a platform team would create for the store.

@@ -59,7 +59,7 @@ func measureControl(ctx context.Context, b *bed, s settings) error {
 // tenantOn makes a FileStore that takes parts of any size, on the first object store and with a prefix of its own, and a tenant that uses it.
 func (b *bed) tenantOn(ctx context.Context, c client.Client, name string, connections int, uploadTTL, finishedTTL time.Duration) (*tenant, error) {
 	fs := &v1alpha1.FileStore{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	fs.Spec.Endpoint, fs.Spec.Region, fs.Spec.Bucket, fs.Spec.Prefix = b.stores[0].endpoint, region, bucket, name+"/"
+	fs.Spec.Endpoint, fs.Spec.Region, fs.Spec.Bucket, fs.Spec.Prefix = b.stores[0].endpoint, region, tenantsBucket, name+"/"
 	fs.Spec.Credentials = &v1alpha1.FileStoreCredentials{SecretRef: &v1alpha1.SecretReference{Name: b.stores[0].name}}
 	fs.Spec.Limits = &v1alpha1.FileStoreLimits{MinPartSize: ptr.To(resource.MustParse("1"))}
 	fs.Spec.UploadTTL, fs.Spec.FinishedTTL = &metav1.Duration{Duration: uploadTTL}, &metav1.Duration{Duration: finishedTTL}

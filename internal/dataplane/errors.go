@@ -138,6 +138,7 @@ var fixed = []struct {
 	{filestore.ErrSecretNotFound, storeBroken},
 	{filestore.ErrSecretKey, storeBroken},
 	{filestore.ErrSecretConsent, storeBroken},
+	{filestore.ErrPrefixOverlap, storeBroken},
 	{filestore.ErrEndpointNotAllowed, storeBroken},
 	{errTimeout, answer{status: http.StatusServiceUnavailable, message: "it takes longer than usual: send the request again", retryAfter: retryShort}},
 	{context.Canceled, clientGone},

@@ -73,6 +73,7 @@ func TestDescribe(t *testing.T) {
 		{stored(filestore.ErrSecretNotFound), 502, true},
 		{stored(filestore.ErrSecretKey), 502, true},
 		{stored(filestore.ErrSecretConsent), 502, true},
+		{stored(filestore.ErrPrefixOverlap), 502, true},
 		{stored(filestore.ErrEndpointNotAllowed), 502, true},
 		{stored(filestore.ErrBusy), 503, true},
 		{stored(filestore.ErrUnavailable), 502, true},

@@ -271,7 +271,7 @@ func crashDeleteFile(c *crash) {
 	c.free()
 }
 
-// ownStore describes a FileStore of the file's own, on the same bucket.
+// ownStore describes a FileStore of the file's own, in the bucket for such.
 func (c *crash) ownStore() *v1alpha1.FileStore {
 	c.t.Helper()
 	fs := &v1alpha1.FileStore{}
@@ -279,7 +279,7 @@ func (c *crash) ownStore() *v1alpha1.FileStore {
 		c.t.Fatal(err)
 	}
 	fs.ObjectMeta = metav1.ObjectMeta{Name: "own-" + c.entity}
-	fs.Spec.Prefix = "own-" + c.entity + "/"
+	fs.Spec.Bucket, fs.Spec.Prefix = ownStoresBucket, "own-"+c.entity+"/"
 	return fs
 }
 

@@ -31,6 +31,9 @@ const patience = 2 * time.Minute
 // bucket is the bucket of every store.
 const bucket = "iotfile"
 
+// ownStoresBucket is on each object store, too: FileStores that tests make have prefixes of their own in it.
+const ownStoresBucket = "own-stores"
+
 // system is what TestMain starts: one operator that serves one tenant per object store.
 var system struct {
 	plane    *devcluster.ControlPlane
@@ -157,8 +160,10 @@ func createNamespace(ctx context.Context, name string, annotations map[string]st
 
 // addTenant makes the namespace and its FileStore. The first store is the default one; the others are named by an annotation.
 func addTenant(ctx context.Context, namespace string, store *devcluster.ObjectStore) error {
-	if err := store.CreateBucket(ctx, bucket); err != nil {
-		return err
+	for _, name := range []string{bucket, ownStoresBucket} {
+		if err := store.CreateBucket(ctx, name); err != nil {
+			return err
+		}
 	}
 	name := string(store.Kind)
 	annotations := map[string]string{}

@@ -19,18 +19,12 @@ func ConsentOf(fs *v1alpha1.FileStore, secret string, annotations map[string]str
 	if used := fs.Status.Secret; used != nil {
 		before = used.Consent == v1alpha1.SecretConsentOverdue && used.Name == secret
 	} else {
-		before = probed(fs)
+		before = Probed(fs) != nil
 	}
 	if before {
 		return v1alpha1.SecretConsentOverdue
 	}
 	return ""
-}
-
-// probed reports whether the bucket was reached with the spec that the FileStore has now.
-func probed(fs *v1alpha1.FileStore) bool {
-	observed := fs.Status.ObservedGeneration
-	return fs.Status.Capabilities != nil && observed != nil && *observed == fs.Generation
 }
 
 // names reports whether a list with commas holds name, or stands for all.

@@ -47,6 +47,8 @@ var (
 	ErrSecretKey = errors.New("the Secret lacks a key")
 	// ErrSecretConsent: the Secret does not name the FileStore among those that may use it. Terminal until somebody acts.
 	ErrSecretConsent = errors.New("the Secret does not consent")
+	// ErrPrefixOverlap: keys of the FileStore are those of another one, which had them before. Terminal until somebody acts.
+	ErrPrefixOverlap = errors.New("another FileStore has these keys")
 	// ErrEndpointNotAllowed: the FileStore's endpoint is, or leads to, an address that only the operator can reach, such as
 	// one of its own pod or of the API server. Terminal until somebody acts.
 	ErrEndpointNotAllowed = errors.New("the endpoint may not be used")
@@ -60,7 +62,8 @@ var (
 var terminal = []error{
 	ErrNoSuchUpload, ErrNotFound, ErrPrecondition, ErrInvalidParts, ErrPartSize, ErrRange, ErrInvalidKey,
 	ErrBucketNotFound, ErrAccessDenied, ErrIntegrityUnsupported, ErrRejected,
-	ErrInvalidConfig, ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent, ErrEndpointNotAllowed,
+	ErrInvalidConfig, ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent, ErrPrefixOverlap,
+	ErrEndpointNotAllowed,
 }
 
 // Terminal says whether the same call will fail again until somebody acts or asks for something else. It is false for nil,
@@ -111,7 +114,7 @@ func Answered(err error) (status int, ok bool) {
 
 // ConfigError says why a FileStore cannot be used as it is configured; somebody has to act. NewConfigError makes one.
 type ConfigError struct {
-	// Kind is ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent, ErrInvalidConfig or
+	// Kind is ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent, ErrPrefixOverlap, ErrInvalidConfig or
 	// ErrEndpointNotAllowed.
 	Kind error
 	// Reason is the condition reason of a FileStore that goes with Kind.
@@ -130,6 +133,7 @@ var configReasons = map[error]string{
 	ErrSecretNotFound:     v1alpha1.ReasonSecretNotFound,
 	ErrSecretKey:          v1alpha1.ReasonSecretNotFound,
 	ErrSecretConsent:      v1alpha1.ReasonSecretWithoutConsent,
+	ErrPrefixOverlap:      v1alpha1.ReasonPrefixOverlap,
 	ErrInvalidConfig:      v1alpha1.ReasonInvalidConfiguration,
 	ErrEndpointNotAllowed: v1alpha1.ReasonEndpointNotAllowed,
 }

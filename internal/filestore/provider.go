@@ -13,7 +13,7 @@ type Source interface {
 	// StoreConfig is what the FileStore of that name and its Secret say now. It is asked for every call of Provider.Get, so it
 	// must answer from memory.
 	//
-	// Errors: ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent.
+	// Errors: ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent, ErrPrefixOverlap.
 	StoreConfig(ctx context.Context, name string) (Config, error)
 }
 

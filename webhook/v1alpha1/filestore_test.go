@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -67,12 +68,62 @@ func testWarnings(t *testing.T) {
 		})
 	}
 	warned(func(*v1alpha1.FileStore) {}, "")
-	first := store(t, func(fs *v1alpha1.FileStore) { fs.Spec.Bucket, fs.Spec.Prefix = "shared-bucket", "iot/" })
-	shared := fmt.Sprintf("the FileStore %q uses the same bucket with the prefix \"iot/\"", first.Name)
-	for _, prefix := range []string{"iot/", "", "iot/deeper/"} {
-		warned(func(fs *v1alpha1.FileStore) { fs.Spec.Bucket, fs.Spec.Prefix = "shared-bucket", prefix }, shared)
-	}
 	warned(func(fs *v1alpha1.FileStore) { fs.Spec.Bucket, fs.Spec.Prefix = "shared-bucket", "other/" }, "")
+}
+
+// testOverlapIsRefused: no FileStore gets keys of another, not at its creation and not by a move; one that goes, or is gone, is
+// no obstacle.
+func testOverlapIsRefused(t *testing.T) {
+	at := func(endpoint, prefix string) func(*v1alpha1.FileStore) {
+		return func(fs *v1alpha1.FileStore) {
+			fs.Spec.Endpoint, fs.Spec.Bucket, fs.Spec.Prefix = endpoint, "overlap-bucket", prefix
+		}
+	}
+	created := func(endpoint, prefix string) error {
+		fs := newStore()
+		at(endpoint, prefix)(fs)
+		return world.admin.Create(t.Context(), fs, client.DryRunAll)
+	}
+	first := store(t, at("https://s3.example.com", "iot/"))
+	want := fmt.Sprintf("the FileStore %q uses the same bucket with the prefix \"iot/\"", first.Name)
+	testkit.Eventually(t, func() error { // as soon as the webhook's cache has it
+		if err := created("https://s3.example.com", "iot/"); !apierrors.HasStatusCause(err, v1alpha1.ReasonPrefixOverlap) {
+			return fmt.Errorf("the same keys are answered with %q", fmt.Sprint(err))
+		}
+		return nil
+	})
+	for _, c := range [][2]string{
+		{"https://s3.example.com", ""}, {"https://s3.example.com", "iot/deeper/"}, {"https://S3.example.com.:443/", "iot/"}, {"http://s3.example.com", "iot/"},
+	} {
+		refused(t, created(c[0], c[1]), v1alpha1.ReasonPrefixOverlap, want)
+	}
+	for _, c := range [][2]string{{"https://s3.example.com", "tio/"}, {"https://s3.example.com", "iota/"}, {"https://s3.example.com:9000", "iot/"}, {"https://s3.example.org", ""}} {
+		if err := created(c[0], c[1]); err != nil {
+			t.Errorf("%q: %v", c, err)
+		}
+	}
+	moved := store(t, at("https://elsewhere.example.com", "iot/"))
+	moved.Spec.Endpoint = first.Spec.Endpoint
+	refused(t, world.admin.Update(t.Context(), moved, client.DryRunAll), v1alpha1.ReasonPrefixOverlap, want)
+
+	before := first.DeepCopy()
+	first.Finalizers = []string{v1alpha1.FinalizerHoldStore}
+	if err := world.admin.Patch(t.Context(), first, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	if err := world.admin.Delete(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	if err := created("https://s3.example.com", "iot/"); err != nil {
+		t.Errorf("beside one that is being deleted: %v", err)
+	}
+	if err := world.admin.Patch(t.Context(), first, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))); err != nil {
+		t.Fatal(err)
+	}
+	again := newStore()
+	at("https://s3.example.com", "iot/")(again)
+	again.Name = first.Name
+	create(t, again)
 }
 
 // testTwoDefaults runs alone: a default store would change what the others see.

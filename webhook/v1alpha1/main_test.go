@@ -216,6 +216,7 @@ func TestAdmission(t *testing.T) {
 			"FinalizerIsPutBack":           testFinalizerIsPutBack,
 			"FinalizerIsLetGo":             testFinalizerIsLetGo,
 			"SelectorIsValid":              testSelectorIsValid,
+			"OverlapIsRefused":             testOverlapIsRefused,
 			"Warnings":                     testWarnings,
 			"RotationUnderLoad":            testRotationUnderLoad,
 		} {

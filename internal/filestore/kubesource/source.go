@@ -44,6 +44,9 @@ func (s *Source) StoreConfig(ctx context.Context, name string) (filestore.Config
 		}
 		return filestore.Config{}, fmt.Errorf("reading FileStore %s: %w", name, err)
 	}
+	if filestore.Yields(&store) {
+		return filestore.Config{}, filestore.NewConfigError(filestore.ErrPrefixOverlap, "another FileStore has the keys of FileStore %q", name)
+	}
 	config := filestore.Config{
 		Name:            name,
 		Endpoint:        store.Spec.Endpoint,
@@ -52,7 +55,7 @@ func (s *Source) StoreConfig(ctx context.Context, name string) (filestore.Config
 		Prefix:          store.Spec.Prefix,
 		AddressingStyle: store.Spec.AddressingStyle,
 	}
-	if found := probed(&store); found != nil {
+	if found := filestore.Probed(&store); found != nil {
 		config.PayloadMode = found.PayloadMode
 		config.ListingMetadata = found.ListingMetadata != nil && *found.ListingMetadata
 	}
@@ -67,14 +70,6 @@ func (s *Source) StoreConfig(ctx context.Context, name string) (filestore.Config
 		config.Credentials = keys
 	}
 	return config, nil
-}
-
-// probed is what was found of the spec as it is now: what was found of another endpoint says nothing about this one.
-func probed(store *v1alpha1.FileStore) *v1alpha1.FileStoreCapabilities {
-	if observed := store.Status.ObservedGeneration; observed == nil || *observed != store.Generation {
-		return nil
-	}
-	return store.Status.Capabilities
 }
 
 func (s *Source) credentials(ctx context.Context, store *v1alpha1.FileStore, name string) (*filestore.Credentials, error) {

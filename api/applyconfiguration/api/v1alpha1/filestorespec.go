@@ -22,8 +22,8 @@ type FileStoreSpecApplyConfiguration struct {
 	Region *string `json:"region,omitempty"`
 	// bucket is the name of the bucket. It must exist. Immutable.
 	Bucket *string `json:"bucket,omitempty"`
-	// prefix is put in front of every object key, as in "iot/"; the namespace, the entity and the path follow. Two FileStores must not share
-	// bucket and prefix. Immutable.
+	// prefix is put in front of every object key, as in "iot/"; the namespace, the entity and the path follow. Of two FileStores
+	// with one bucket, neither prefix may be the beginning of the other. Immutable.
 	Prefix *string `json:"prefix,omitempty"`
 	// addressingStyle is how the bucket's name is sent: in the path, in the host name, or by what is known of the endpoint.
 	AddressingStyle *apiv1alpha1.AddressingStyle `json:"addressingStyle,omitempty"`
