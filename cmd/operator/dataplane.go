@@ -48,7 +48,7 @@ func newDataPlane(base cluster.Cluster, o *options, stores *filestore.Provider, 
 	return server, nil
 }
 
-// observed has every Store that the factory makes measured, and traced where there is a tracer.
+// observed has every Store that the factory makes guarded against silence, measured, and traced where there is a tracer.
 func observed(factory filestore.Factory, tracer trace.Tracer) filestore.Factory {
 	observe := filestore.NewMetrics(metrics.Registry)
 	return func(c filestore.Config) (filestore.Store, error) {
@@ -56,6 +56,7 @@ func observed(factory filestore.Factory, tracer trace.Tracer) filestore.Factory 
 		if err != nil {
 			return nil, err
 		}
+		store = filestore.Guard(c, store, observe.Silent(c.Name))
 		store = observe.Instrument(c.Name, store)
 		if tracer != nil {
 			store = filestore.Trace(c.Name, store, tracer)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -76,7 +77,7 @@ var (
 	errBodyShort    = errors.New("the body ended too early")
 	errBodyIdle     = errors.New("the client sent no byte for too long")
 	errBodySlow     = errors.New("the client sends too slowly")
-	errStoreStalled = errors.New("object storage neither took nor gave a byte for too long")
+	errStoreStalled = fmt.Errorf("object storage neither took nor gave a byte for too long: %w", filestore.ErrSilent)
 	errClientGone   = errors.New("the client is gone")
 	errTimeout      = errors.New("the time to wait is over")
 )
@@ -112,7 +113,7 @@ var fixed = []struct {
 }{
 	{ErrUnauthenticated, answer{status: http.StatusUnauthorized, message: "send a valid token in the Authorization header", header: map[string]string{"WWW-Authenticate": "Bearer"}}},
 	{ErrForbidden, answer{status: http.StatusForbidden, message: "you may not do this with the files of this entity: ask for the right in its namespace"}},
-	{errStoreStalled, answer{status: http.StatusGatewayTimeout, message: "object storage is too slow: send the request again", retryAfter: retryShort}},
+	{filestore.ErrSilent, answer{status: http.StatusGatewayTimeout, message: "object storage is too slow: send the request again", retryAfter: retryShort}},
 	{errBodyShort, answer{status: http.StatusBadRequest, message: "the body ended too early: nothing was stored"}},
 	{errBodyIdle, answer{status: http.StatusRequestTimeout, message: "no byte of the body arrived for too long: nothing was stored"}},
 	{errBodySlow, answer{status: http.StatusRequestTimeout, message: "the body arrives too slowly to be waited for: nothing was stored"}},

@@ -40,14 +40,17 @@ type progress struct {
 	marked map[types.UID]*mark
 	// changed wakes run when there may be an earlier due time.
 	changed chan struct{}
-	// workers and writes have room for progressWorkers and progressWrites.
-	workers, writes chan struct{}
+	// workers are the listings under way, which the FileStores share: those of one that does not answer take their time.
+	workers shared
+	// writes has room for progressWrites.
+	writes chan struct{}
 }
 
 // mark is an upload that has parts which its status does not tell of, or was written less than an interval ago.
 type mark struct {
 	key   client.ObjectKey
 	uid   types.UID
+	store string
 	dirty bool
 	busy  bool
 	due   time.Time
@@ -56,7 +59,7 @@ type mark struct {
 func newProgress(s *Server) *progress {
 	return &progress{
 		server: s, clock: s.opts.Clock,
-		marked: map[types.UID]*mark{}, changed: make(chan struct{}, 1), workers: make(chan struct{}, progressWorkers),
+		marked: map[types.UID]*mark{}, changed: make(chan struct{}, 1), workers: newShared(progressWorkers),
 		writes: make(chan struct{}, progressWrites),
 	}
 }
@@ -67,7 +70,7 @@ func (p *progress) mark(u *v1alpha1.MultipartUpload) {
 	defer p.mu.Unlock()
 	m := p.marked[u.UID]
 	if m == nil {
-		m = &mark{key: client.ObjectKeyFromObject(u), uid: u.UID, due: p.clock.Now().Add(p.server.opts.ProgressDelay)}
+		m = &mark{key: client.ObjectKeyFromObject(u), uid: u.UID, store: u.Status.StoreName, due: p.clock.Now().Add(p.server.opts.ProgressDelay)}
 		p.marked[u.UID] = m
 	}
 	if !m.dirty {
@@ -90,15 +93,7 @@ func (p *progress) run(ctx context.Context) {
 	for {
 		due, next := p.take()
 		for _, m := range due {
-			select {
-			case p.workers <- struct{}{}:
-			case <-ctx.Done():
-				return
-			}
-			writers.Go(func() {
-				defer func() { <-p.workers }()
-				p.finish(m, p.write(ctx, m))
-			})
+			writers.Go(func() { p.finish(m, p.write(ctx, m)) })
 		}
 		timer := p.clock.NewTimer(next)
 		select {
@@ -112,7 +107,8 @@ func (p *progress) run(ctx context.Context) {
 	}
 }
 
-// take returns the marks that are due, and how long until the next one is. Clean marks whose interval is over are forgotten.
+// take returns the marks that are due and for which there is a worker, and how long until the next one is: the end of a listing
+// brings another look. Clean marks whose interval is over are forgotten.
 func (p *progress) take() (due []*mark, next time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,7 +121,9 @@ func (p *progress) take() (due []*mark, next time.Duration) {
 			next = min(next, m.due.Sub(now))
 		case !m.dirty:
 			delete(p.marked, uid)
+		case !p.workers.room(m.store, 1):
 		default:
+			p.workers.take(m.store, 1)
 			m.busy, m.dirty = true, false
 			due = append(due, m)
 		}
@@ -139,6 +137,7 @@ func (p *progress) finish(m *mark, result string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m.busy = false
+	p.workers.take(m.store, -1)
 	switch result {
 	case progressOver:
 		delete(p.marked, m.uid)

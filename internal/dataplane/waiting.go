@@ -28,7 +28,7 @@ func (s *Server) handle(c *call, r *http.Request) error {
 	ctx, cancel := context.WithDeadline(r.Context(), c.until)
 	defer cancel()
 	err := s.dispatch(c, r)
-	if err != nil && !c.body.untouched() && errors.Is(err, filestore.ErrUnavailable) {
+	if err != nil && !c.body.untouched() && errors.Is(err, filestore.ErrUnavailable) && !errors.Is(err, filestore.ErrSilent) {
 		s.awaitStore(r.Context(), c)
 		return err
 	}

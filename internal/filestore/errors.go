@@ -56,6 +56,9 @@ var (
 	ErrBusy = errors.New("object storage is busy")
 	// ErrUnavailable: the backend could not be reached, failed, or did not answer in time; the outcome is unknown. Retryable.
 	ErrUnavailable = errors.New("object storage is unavailable")
+	// ErrSilent: the backend was reached, or not even that, and said nothing for as long as the call waits for a first byte; or it has
+	// said nothing lately, and was not asked (Guard). It is an ErrUnavailable. Retryable.
+	ErrSilent = fmt.Errorf("%w: it says nothing", ErrUnavailable)
 )
 
 // terminal lists the errors after which the same call fails again until somebody acts or asks for something else.

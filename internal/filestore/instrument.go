@@ -18,6 +18,7 @@ type Metrics struct {
 	duration *prometheus.HistogramVec
 	inFlight *prometheus.GaugeVec
 	bytes    *prometheus.CounterVec
+	silent   *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics; it panics if they are registered already.
@@ -37,9 +38,24 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Name: "iotfile_store_bytes_total",
 			Help: "Payload bytes moved to (sent) and from (received) object storage, those of failed calls included.",
 		}, []string{"store", "direction"}),
+		silent: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "iotfile_store_silent",
+			Help: "1 while object storage says nothing to this process, which then asks it one question at a time and fails all other calls at once.",
+		}, []string{"store"}),
 	}
-	registerer.MustRegister(m.duration, m.inFlight, m.bytes)
+	registerer.MustRegister(m.duration, m.inFlight, m.bytes, m.silent)
 	return m
+}
+
+// Silent gives what Guard tells of the FileStore of that name.
+func (m *Metrics) Silent(name string) func(silent bool) {
+	gauge := m.silent.WithLabelValues(name)
+	return func(silent bool) {
+		gauge.Set(0)
+		if silent {
+			gauge.Set(1)
+		}
+	}
 }
 
 // outcomes name the kinds of errors for metrics, in the order in which they are looked for.

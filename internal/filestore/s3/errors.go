@@ -153,6 +153,10 @@ func translate(ctx context.Context, op string, err error) error {
 	if errors.As(err, &refused) {
 		return &filestore.Error{Op: op, Kind: refused.Kind, Cause: refused}
 	}
+	kind := filestore.ErrUnavailable
+	if silent(ctx, err) {
+		kind = filestore.ErrSilent
+	}
 	var at *url.Error
 	if errors.As(err, &at) {
 		err = at.Err // the URL around it is long, and holds the upload id
@@ -160,7 +164,7 @@ func translate(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
 		err = errors.Join(err, context.Cause(ctx))
 	}
-	return &filestore.Error{Op: op, Kind: filestore.ErrUnavailable, Cause: err}
+	return &filestore.Error{Op: op, Kind: kind, Cause: err}
 }
 
 // canceled is context.Canceled together with the cause that was given for it.

@@ -11,3 +11,6 @@ func SetUploadsPage(s filestore.Store, n int) { s.(*store).uploadsPage = n }
 
 // SetLeftoverAge makes Probe take others of this age for dead.
 func SetLeftoverAge(s filestore.Store, age time.Duration) { s.(*store).leftoverAge = age }
+
+// SetSilence makes questions wait so long for each byte of their answers.
+func SetSilence(s filestore.Store, limit time.Duration) { s.(*store).silence.Store(int64(limit)) }

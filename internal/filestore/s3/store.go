@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -33,6 +34,8 @@ type store struct {
 	uploadsPage int
 	// leftoverAge is the age from which on a probe is taken for dead.
 	leftoverAge time.Duration
+	// silence is how long a question waits for each byte of its answer, in nanoseconds; tests make it small.
+	silence *atomic.Int64
 }
 
 var _ filestore.Factory = New
@@ -59,10 +62,11 @@ func newStore(cfg filestore.Config, guard *Guard) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &store{cfg: cfg, transport: transport, uploadsPage: listPageSize, leftoverAge: probeLeftover}
+	s := &store{cfg: cfg, transport: transport, uploadsPage: listPageSize, leftoverAge: probeLeftover, silence: &atomic.Int64{}}
+	s.silence.Store(int64(filestore.SilenceLimit))
 	secure := endpoint.Scheme == "https"
 	creds := newCredentials(cfg)
-	if s.core, err = newCore(cfg, creds, endpoint.Host, secure, genuineAnswers{wire{next: transport}}); err != nil {
+	if s.core, err = newCore(cfg, creds, endpoint.Host, secure, attentive{genuineAnswers{wire{next: transport}}, s.silence}); err != nil {
 		return nil, err
 	}
 	s.parts = s.core

@@ -1,0 +1,44 @@
+package dataplane
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
+)
+
+// Listings in a store that does not answer leave workers to the progress of uploads in others.
+func TestProgressIsSharedByStores(t *testing.T) {
+	clock := clocktesting.NewFakeClock(time.Now())
+	m := testBudget(t, 1, 1).metrics
+	p := newProgress(&Server{opts: Options{Clock: clock, ProgressInterval: time.Minute}, metrics: m})
+	mark := func(store string, n int) {
+		for i := range n {
+			u := testkit.Upload(testkit.Named("ns", fmt.Sprint(store, i)), testkit.Opened("id"))
+			u.UID, u.Status.StoreName = types.UID(u.Name), store
+			p.mark(u)
+		}
+	}
+	mark("silent", 64)
+	clock.Step(time.Second)
+	held, _ := p.take()
+	if n := len(held); n != 24 {
+		t.Errorf("%d listings of one store are under way at once, want 24 of 32", n)
+	}
+	mark("healthy", 4)
+	clock.Step(time.Second)
+	others, _ := p.take()
+	if n := len(others); n != 4 || others[0].store != "healthy" {
+		t.Errorf("beside them, %d of another store are: %v", n, others)
+	}
+	for _, done := range held { // once the store is known to be silent, the rest fails as soon as it is begun
+		p.finish(done, progressFailed)
+	}
+	if held, _ = p.take(); len(held) == 0 {
+		t.Error("those that waited for a worker are forgotten")
+	}
+}
