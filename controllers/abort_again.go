@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,8 +25,10 @@ var abortAgainAfter = []time.Duration{time.Minute, 10 * time.Minute, time.Hour}
 
 const (
 	abortAgainInterval = 5 * time.Second
-	abortAgainAtOnce   = 4
-	abortAgainRate     = 50 // a second
+	// abortAgainPages are done at once, in each of them all stores, and of each store abortAgainAtOnce uploads.
+	abortAgainPages  = 16
+	abortAgainAtOnce = 4
+	abortAgainRate   = 50 // a second, of each store
 	// abortAgainGiveUp is how long after its time an abort is tried while its store does not answer.
 	abortAgainGiveUp = time.Hour
 )
@@ -41,6 +44,8 @@ type AbortAgain struct {
 	Stores Stores
 	// Clock tells the time.
 	Clock clock.WithTicker
+
+	tries againTries
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
@@ -68,13 +73,23 @@ func (a *AbortAgain) Pass(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var failures []error
+	failures := make([]error, len(pages))
+	var work errgroup.Group
+	work.SetLimit(abortAgainPages)
 	for i := range pages {
 		ended, times := stageOf(&pages[i])
-		if times >= len(abortAgainAfter) || a.Clock.Since(ended) >= abortAgainAfter[times] {
-			failures = append(failures, a.page(ctx, pages[i].Name, ended, times))
+		due := times >= len(abortAgainAfter) || a.Clock.Since(ended) >= abortAgainAfter[times]
+		if !due || !a.tries.due(pages[i].Name, a.Clock.Now()) {
+			continue
 		}
+		work.Go(func() error {
+			failures[i] = a.page(ctx, pages[i].Name, ended, times)
+			a.tries.note(pages[i].Name, failures[i], a.Clock.Now())
+			return nil
+		})
 	}
+	_ = work.Wait() // it is told in failures
+	a.tries.keep(pages)
 	return errors.Join(failures...)
 }
 
@@ -101,7 +116,7 @@ func (a *AbortAgain) page(ctx context.Context, name string, ended time.Time, tim
 		log.FromContext(ctx).Error(err, "what has ended cannot be read")
 	}
 	if times < len(abortAgainAfter) {
-		err := a.abortAll(ctx, uploads)
+		err := a.abortAll(ctx, name, uploads)
 		if err != nil && a.Clock.Since(ended) < abortAgainAfter[times]+abortAgainGiveUp {
 			return err
 		}
@@ -122,28 +137,56 @@ func (a *AbortAgain) page(ctx context.Context, name string, ended time.Time, tim
 	return nil
 }
 
-// abortAll aborts uploads again. What belongs to a FileStore that is gone, or must not be aborted there, is left out.
-func (a *AbortAgain) abortAll(ctx context.Context, uploads []Ended) error {
+// abortAll aborts the uploads of a page again, all stores side by side. What belongs to a FileStore that is gone, or must not be
+// aborted there, is left out, and what an earlier try has done.
+func (a *AbortAgain) abortAll(ctx context.Context, page string, uploads []Ended) error {
+	byStore := map[string][]Ended{}
+	for _, e := range uploads {
+		if !a.tries.done(page, e) {
+			byStore[e.Store] = append(byStore[e.Store], e)
+		}
+	}
+	var mu sync.Mutex
+	var failures []error
+	var work sync.WaitGroup
+	for store, ended := range byStore {
+		work.Go(func() {
+			err := a.abortIn(ctx, page, store, ended)
+			mu.Lock()
+			defer mu.Unlock()
+			failures = append(failures, err)
+		})
+	}
+	work.Wait()
+	return errors.Join(failures...)
+}
+
+// abortIn aborts the uploads of a page again that are of one store. The first failure ends it: of a store that says nothing, one
+// abort is waited for, or the few that go on at once.
+func (a *AbortAgain) abortIn(ctx context.Context, page, store string, uploads []Ended) error {
 	work, working := errgroup.WithContext(ctx)
 	work.SetLimit(abortAgainAtOnce)
 	limiter := rate.NewLimiter(abortAgainRate, abortAgainRate)
-	keeps := map[string]bool{}
+	keeps := a.keepsObject(ctx, store)
 	for _, e := range uploads {
-		if _, known := keeps[e.Store]; !known {
-			keeps[e.Store] = a.keepsObject(ctx, e.Store)
-		}
-		if e.Completed && !keeps[e.Store] {
+		if e.Completed && !keeps {
 			continue
 		}
 		if err := limiter.Wait(working); err != nil {
 			break
 		}
-		work.Go(func() error { return a.abort(working, e) })
+		work.Go(func() error {
+			err := a.abort(working, page, e)
+			if err == nil {
+				a.tries.did(page, e)
+			}
+			return err
+		})
 	}
 	return work.Wait()
 }
 
-func (a *AbortAgain) abort(ctx context.Context, e Ended) error {
+func (a *AbortAgain) abort(ctx context.Context, page string, e Ended) error {
 	store, err := a.Stores.Get(ctx, e.Store)
 	if errors.Is(err, filestore.ErrStoreNotFound) {
 		return nil
@@ -151,7 +194,7 @@ func (a *AbortAgain) abort(ctx context.Context, e Ended) error {
 	if err != nil {
 		return fmt.Errorf("store %s: %w", e.Store, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, abortTime(a.tries.times(page)))
 	defer cancel()
 	return store.AbortUpload(ctx, filestore.UploadRef{Key: e.Key, UploadID: e.UploadID})
 }

@@ -25,8 +25,9 @@ type checks struct {
 	// done holds seconds since 1970: there is one for each open upload that is old enough.
 	done map[types.NamespacedName]int64
 	// lacking are uploads that are to be completed and were seen without all their parts, refused those whose assembly
-	// object storage has answered with No, fences those whose end the replicas are being told of.
-	lacking, refused, fences sightings
+	// object storage has answered with No, fences those whose end the replicas are being told of; silent are those that
+	// object storage says nothing about, slow those whose abort it does not answer in time.
+	lacking, refused, fences, silent, slow sightings
 }
 
 // begin starts a term.
@@ -84,7 +85,7 @@ func (c *checks) forget(name types.NamespacedName) {
 	c.mu.Lock()
 	delete(c.done, name)
 	c.mu.Unlock()
-	for _, s := range []*sightings{&c.lacking, &c.refused, &c.fences} {
+	for _, s := range []*sightings{&c.lacking, &c.refused, &c.fences, &c.silent, &c.slow} {
 		s.forget(name)
 	}
 }

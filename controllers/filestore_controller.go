@@ -41,8 +41,9 @@ const (
 	minUnreadyProbeInterval, maxUnreadyProbeInterval = 2 * time.Second, 15 * time.Second
 	// countDelay is how long changes of the number of open uploads are collected before one status write tells of them.
 	countDelay = 10 * time.Second
-	// probesAtOnce is how many stores are probed at once, so that one that does not answer does not hold up the others.
-	probesAtOnce = 8
+	// storesAtOnce is how many stores are probed, and how many are swept, at once: more than there are, so that one that does
+	// not answer holds up none of the others.
+	storesAtOnce = 64
 )
 
 // FileStoreReconciler probes FileStores and reports what it finds. All fields but probed and Tracer are required.
@@ -76,7 +77,7 @@ func (r *FileStoreReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.FileStore{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.storesOfSecret)).
 		Watches(&v1alpha1.MultipartUpload{}, countOpen()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: probesAtOnce}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: storesAtOnce}).
 		Complete(traced(r.Tracer, "filestore", finishing(r)))
 }
 

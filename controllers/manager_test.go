@@ -13,7 +13,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -37,6 +37,11 @@ const awake = 40 * time.Second
 // managed is a rig whose reconcilers run in a manager, as in cmd/operator, on one namespace and one FileStore. Its clock is the real one.
 type managed struct {
 	*rig
+	workers int
+	// neighbour is another namespace, in the same FileStore; empty for none.
+	neighbour string
+	// factory makes the Stores.
+	factory filestore.Factory
 }
 
 // startManager makes a namespace and runs the reconcilers on it. The FileStore is left to the test.
@@ -51,7 +56,11 @@ func startManager(t *testing.T) *managed {
 func newManaged(t *testing.T) *managed {
 	t.Helper()
 	ns := newNamespace(t)
-	m := &managed{&rig{t: t, ctx: t.Context(), ns: ns, store: ns, backend: memory.New(memory.Options{MinPartSize: -1}), direct: apiServer(t), faults: &apiFaults{}}}
+	m := &managed{
+		rig:     &rig{t: t, ctx: t.Context(), ns: ns, store: ns, backend: memory.New(memory.Options{MinPartSize: -1}), direct: apiServer(t), faults: &apiFaults{}},
+		workers: 4,
+	}
+	m.factory = m.backend.Factory()
 	t.Cleanup(m.removeRecords)
 	return m
 }
@@ -60,13 +69,17 @@ func newManaged(t *testing.T) *managed {
 func (m *managed) start() (stop func()) {
 	m.t.Helper()
 	ns := m.ns
+	namespaces := map[string]cache.Config{ns: {}}
+	if m.neighbour != "" {
+		namespaces[m.neighbour] = cache.Config{}
+	}
 	mgr, err := ctrl.NewManager(plane.config, ctrl.Options{
 		Scheme:     scheme,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 		Cache: cache.Options{
-			DefaultNamespaces: map[string]cache.Config{ns: {}},
-			ByObject:          map[client.Object]cache.ByObject{&v1alpha1.FileStore{}: {Field: fields.OneTermEqualSelector("metadata.name", ns)}},
+			DefaultNamespaces: namespaces,
+			ByObject:          map[client.Object]cache.ByObject{&v1alpha1.FileStore{}: {Label: labels.SelectorFromSet(storeLabels(ns))}},
 		},
 	})
 	m.must(err)
@@ -79,12 +92,12 @@ func (m *managed) start() (stop func()) {
 			return values(u)
 		}))
 	}
-	provider := filestore.NewProvider(kubesource.New(mgr.GetClient(), ns), m.backend.Factory())
+	provider := filestore.NewProvider(kubesource.New(mgr.GetClient(), ns), m.factory)
 	m.t.Cleanup(provider.Close)
 	stores, events := storesOf{provider}, mgr.GetEventRecorder("iotfile-operator")
 	uploads := &controllers.MultipartUploadReconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
-		FinalizerTimeout: time.Hour, Workers: 4,
+		FinalizerTimeout: time.Hour, Workers: m.workers,
 	}
 	known := controllers.CachedUploads(mgr.GetCache())
 	filestores := &controllers.FileStoreReconciler{Client: mgr.GetClient(), Uploads: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour}
@@ -141,6 +154,19 @@ func (m *managed) waitForStore(what string, is func(*v1alpha1.FileStore) bool) {
 	testkit.Eventually(m.t, func() error {
 		if fs := m.fileStore(); !is(fs) {
 			return fmt.Errorf("the store is not %s: %+v", what, fs.Status)
+		}
+		return nil
+	})
+}
+
+// waitForStoreNamed is waitForStore for another FileStore than that of the rig.
+func (m *managed) waitForStoreNamed(name, what string, is func(*v1alpha1.FileStore) bool) {
+	m.t.Helper()
+	testkit.Eventually(m.t, func() error {
+		fs := &v1alpha1.FileStore{}
+		m.must(m.direct.Get(m.ctx, client.ObjectKey{Name: name}, fs))
+		if !is(fs) {
+			return fmt.Errorf("the store %s is not %s: %+v", name, what, fs.Status)
 		}
 		return nil
 	})

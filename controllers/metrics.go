@@ -40,11 +40,15 @@ var (
 		Name: "iotfile_events_dropped_total",
 		Help: "Events about uploads that were not written since there were too many of their reason, by reason.",
 	}, []string{"reason"})
+	parkedPasses = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "iotfile_reconcile_parked",
+		Help: "Uploads that are to be looked at and wait because their FileStore, or their namespace, has its share of the workers. They are not in the queue.",
+	})
 )
 
 func init() { //nolint:gochecknoinits // the registry of controller-runtime is a global, too
 	for reason := range actions {
 		eventsDroppedTotal.WithLabelValues(reason) // from the start, or the first one would be no increase
 	}
-	metrics.Registry.MustRegister(stepsTotal, endedTotal, lifetimeSeconds, expiryDelaySeconds, abandonedTotal, reapedTotal, orphansTotal, eventsDroppedTotal)
+	metrics.Registry.MustRegister(stepsTotal, endedTotal, lifetimeSeconds, expiryDelaySeconds, abandonedTotal, reapedTotal, orphansTotal, eventsDroppedTotal, parkedPasses)
 }

@@ -40,6 +40,11 @@ type opened struct {
 	at            time.Time
 }
 
+// asking are the steps that may ask something of object storage.
+var asking = map[upload.Step]bool{
+	upload.StepInitiate: true, upload.StepComplete: true, upload.StepAbort: true, upload.StepFinish: true, upload.StepReleaseFinalizer: true,
+}
+
 // act takes the step. Each is safe to repeat, whatever became of an earlier try.
 func (r *MultipartUploadReconciler) act(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
 	done := outcome{state: d.State, after: d.After, retry: d.Retry}
@@ -172,6 +177,7 @@ const noticeAfter = time.Second
 func (r *MultipartUploadReconciler) assemble(ctx context.Context, o *observation, d upload.Decision) (object filestore.Object, err error) {
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
+	defer o.stay.lengthy()()
 	done := make(chan struct{})
 	ref, parts, cond := o.ref(), o.parts, condition(o.Store, d)
 	go func() {
@@ -214,9 +220,7 @@ func (r *MultipartUploadReconciler) abort(ctx context.Context, o *observation, d
 	if err := r.noteEnded(ctx, o); err != nil {
 		return outcome{}, err
 	}
-	abortCtx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	if err := o.store.AbortUpload(abortCtx, o.ref()); err != nil {
+	if err := r.sendAbort(ctx, o); err != nil {
 		return r.unavailable(ctx, o, err)
 	}
 	failpoint.Hit(failpoint.PartsAborted)

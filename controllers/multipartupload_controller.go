@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -18,15 +19,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// Pauses before a waiting upload is looked at again, if nothing wakes it before.
+// Pauses before a waiting upload is looked at again, if nothing wakes it before. While object storage says nothing, they grow
+// with its silence up to silencePause, so that an outage is over for all uploads when it has lasted a fifth longer than it did.
 const (
 	transientPause = 5 * time.Second
+	silencePause   = 30 * time.Second
 	stalledPause   = time.Minute
+	pauseJitter    = 0.2
 )
 
 // MultipartUploadReconciler drives each MultipartUpload to what its owner wants of it. All exported fields but TidyRate, Ended, Orphans and Tracer are required.
@@ -44,7 +49,8 @@ type MultipartUploadReconciler struct {
 	// FinalizerTimeout is how long a deleted upload waits for object storage that cannot be reached before its record goes
 	// without its parts.
 	FinalizerTimeout time.Duration
-	// Workers is how many uploads are reconciled at once, which bounds the calls to object storage.
+	// Workers is how many uploads are reconciled at once, which bounds the calls to object storage; at least 1. One FileStore
+	// has three quarters of them at most, and twice as many assemblies and aborts that take longer than a second go on beside them.
 	Workers int
 	// TidyRate is how many writes a second go into records that nobody waits for; 0 for DefaultTidyRate.
 	TidyRate int
@@ -60,6 +66,7 @@ type MultipartUploadReconciler struct {
 	writes  ownWrites
 	places  upload.Claims
 	tidying tidying
+	workers workerShares
 }
 
 // SetupWithManager registers the reconciler: it runs on the replica that holds the lease.
@@ -70,14 +77,17 @@ func (r *MultipartUploadReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MultipartUpload{}, byPriority(itself), builder.WithPredicates(moreThanProgress())).
 		Watches(&v1alpha1.MultipartUpload{}, byPriority(r.waitingForFile), builder.WithPredicates(endedOrDeleted())).
 		Watches(&v1alpha1.FileStore{}, byPriority(r.waitingForStore), builder.WithPredicates(storeChanged())).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
+		WatchesRawSource(source.Func(r.workers.feed)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: passesAtOnce(r.Workers)}).
 		Complete(traced(r.Tracer, "multipartupload", finishing(r)))
 }
 
 // Reconcile takes one step: gather, decide, act, report.
 func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	defer r.workers.rouse()
 	u := &v1alpha1.MultipartUpload{}
 	if err := r.Client.Get(ctx, req.NamespacedName, u); err != nil {
+		r.workers.forget(req)
 		r.checks.forget(req.NamespacedName)
 		r.writes.forget(req.NamespacedName)
 		r.tidying.forget(req.NamespacedName)
@@ -93,14 +103,37 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 	if upload.Ended(u) {
 		r.checks.forget(req.NamespacedName)
 	}
-	seen, err := r.observe(ctx, u)
+	seen, err := r.observeStore(ctx, u)
 	if err != nil {
+		return reconcile.Result{}, err
+	}
+	defer func() {
+		if seen.stay != nil {
+			seen.stay.leave()
+		}
+	}()
+	result, err := r.pass(ctx, req, seen)
+	if errors.Is(err, errParked) {
+		return reconcile.Result{RequeueAfter: wait.Jitter(parkedAtMost, pauseJitter), Priority: ptr.To(priorityOf(u))}, nil
+	}
+	return result, err
+}
+
+// pass is what Reconcile does once it is known which FileStore serves the upload. It takes a place when it needs one.
+func (r *MultipartUploadReconciler) pass(ctx context.Context, req reconcile.Request, seen *observation) (reconcile.Result, error) {
+	if err := r.observe(ctx, seen); err != nil {
 		return reconcile.Result{}, err
 	}
 	if seen.fencing > 0 {
 		return r.result(seen, outcome{after: seen.at.Add(seen.fencing)}), nil
 	}
+	u := seen.Upload
 	decision := upload.Decide(seen.Observation, seen.at)
+	if asking[decision.Step] {
+		if err := r.takeWorker(seen); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
 	if tidies(seen, decision) {
 		if wait := r.tidying.enter(req.NamespacedName, decision.Step == upload.StepFinish, r.TidyRate, r.Clock.Now()); wait > 0 {
 			return r.result(seen, outcome{after: r.Clock.Now().Add(wait), priority: r.cleared.priority(u)}), nil
@@ -124,7 +157,10 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 
 // result is when to look again, and with what priority.
 func (r *MultipartUploadReconciler) result(seen *observation, done outcome) reconcile.Result {
-	result := r.next(done)
+	if seen.silence == 0 {
+		r.checks.silent.forget(client.ObjectKeyFromObject(seen.Upload))
+	}
+	result := r.next(done, seen.silence)
 	result.Priority = done.priority
 	if result.Priority == nil {
 		result.Priority = ptr.To(priorityOf(seen.Upload))
@@ -132,16 +168,16 @@ func (r *MultipartUploadReconciler) result(seen *observation, done outcome) reco
 	return result
 }
 
-// next is when to look again.
-func (r *MultipartUploadReconciler) next(done outcome) reconcile.Result {
-	const jitter = 0.2
+// next is when to look again, where object storage has said nothing for so long.
+func (r *MultipartUploadReconciler) next(done outcome, silence time.Duration) reconcile.Result {
 	switch {
 	case done.again:
 		return reconcile.Result{RequeueAfter: time.Second}
 	case done.retry && done.state.Stalled:
-		return reconcile.Result{RequeueAfter: wait.Jitter(stalledPause, jitter)}
+		return reconcile.Result{RequeueAfter: wait.Jitter(stalledPause, pauseJitter)}
 	case done.retry:
-		return reconcile.Result{RequeueAfter: wait.Jitter(transientPause, jitter)}
+		pause := min(max(silence, transientPause), silencePause)
+		return reconcile.Result{RequeueAfter: wait.Jitter(pause, pauseJitter)}
 	case !done.after.IsZero():
 		// A moment too early would find nothing due; the API keeps whole seconds.
 		return reconcile.Result{RequeueAfter: max(done.after.Sub(r.Clock.Now()), time.Millisecond)}

@@ -6,15 +6,12 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -29,6 +26,19 @@ type observation struct {
 	fencing time.Duration
 	// at is when it was gathered: the time for which it shows all that Decide wants to see.
 	at time.Time
+	// silence is for how long this upload has met with nothing but silence of object storage, 0 if it has not.
+	silence time.Duration
+	// stay is the place of this pass, nil as long as it needs none.
+	stay *stay
+}
+
+// lane is whose places the pass takes.
+func (o *observation) lane() sharing.Lane {
+	l := sharing.Lane{Store: upload.StoreNameOf(o.Upload), Namespace: o.Upload.Namespace}
+	if o.Store != nil {
+		l.Store = o.Store.Name
+	}
+	return l
 }
 
 // key is where the file is, or will be, stored; empty if no key can be made of it: Decide refuses such a file before
@@ -42,18 +52,16 @@ func (o *observation) ref() filestore.UploadRef {
 	return filestore.UploadRef{Key: o.key(), UploadID: o.Upload.Status.UploadID}
 }
 
-// observe gathers. An error means that the API server could not be asked; what is wrong with object storage is a Problem.
-func (r *MultipartUploadReconciler) observe(ctx context.Context, u *v1alpha1.MultipartUpload) (*observation, error) {
-	o := &observation{Observation: upload.Observation{Upload: u, GiveUpAfter: r.FinalizerTimeout}, at: r.Clock.Now()}
-	if err := r.observeStore(ctx, o); err != nil {
-		return nil, err
-	}
+// observe gathers the rest, when it is known which FileStore serves the upload. An error means that the API server could not be
+// asked, or is errParked; what is wrong with object storage is a Problem.
+func (r *MultipartUploadReconciler) observe(ctx context.Context, o *observation) error {
+	u := o.Upload
 	if o.fencing = upload.Fencing(u, o.Store, o.at); o.fencing > 0 {
-		return o, nil
+		return nil
 	}
 	if u.Status.UploadID == "" && !upload.Ended(u) {
 		if err := r.observeOthers(ctx, o); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	switch {
@@ -61,75 +69,9 @@ func (r *MultipartUploadReconciler) observe(ctx context.Context, u *v1alpha1.Mul
 	case r.cleared.has(u):
 		o.Ledger = &upload.Ledger{Lost: true}
 	default:
-		r.observeBackend(ctx, o)
-	}
-	return o, nil
-}
-
-// observeStore finds the FileStore that serves the upload, and its backend.
-func (r *MultipartUploadReconciler) observeStore(ctx context.Context, o *observation) error {
-	u := o.Upload
-	var stores v1alpha1.FileStoreList
-	if err := r.Client.List(ctx, &stores); err != nil {
-		return fmt.Errorf("list FileStores: %w", err)
-	}
-	var ns corev1.Namespace
-	if err := r.Client.Get(ctx, client.ObjectKey{Name: u.Namespace}, &ns); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("get namespace: %w", err)
-	}
-	name := upload.StoreNameOf(u)
-	fs, err := upload.ResolveStore(name, upload.Namespace{Labels: ns.Labels, Annotations: ns.Annotations}, stores.Items)
-	var refused *upload.StoreError
-	if errors.As(err, &refused) && refused.Reason == v1alpha1.ReasonStoreNotAllowed && u.Status.UploadID != "" {
-		// A selector that changes later does not strand what is open: it may end.
-		fs, err = upload.ResolveStore(name, upload.Namespace{}, withoutSelectors(stores.Items))
-	}
-	if errors.As(err, &refused) {
-		o.Problem = &upload.Problem{Reason: refused.Reason, Message: refused.Message, Stalled: true}
-		return nil
-	}
-	o.Store = fs
-	if o.Problem = unready(u, fs); o.Problem != nil {
-		return nil
-	}
-	if o.store, err = r.Stores.Get(ctx, fs.Name); err != nil {
-		o.Problem = storeProblem(fs.Name, err)
+		return r.observeBackend(ctx, o)
 	}
 	return nil
-}
-
-// unready is why a store cannot open an upload or assemble a file now, nil if it can: both depend on what the last probe found of the spec as it is.
-func unready(u *v1alpha1.MultipartUpload, fs *v1alpha1.FileStore) *upload.Problem {
-	problem := &upload.Problem{Reason: v1alpha1.ReasonStoreUnavailable, Message: fmt.Sprintf("the FileStore %q is not ready yet", fs.Name)}
-	probed := ptr.Deref(fs.Status.ObservedGeneration, 0) == fs.Generation && fs.Status.Capabilities != nil
-	if u.Status.UploadID != "" {
-		if probed || upload.Ended(u) || upload.Desired(u) != v1alpha1.DesiredStateCompleted {
-			return nil
-		}
-		return problem
-	}
-	ready := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady)
-	switch {
-	case fs.DeletionTimestamp != nil:
-		problem.Message = fmt.Sprintf("the FileStore %q is being deleted and takes no new uploads: name another one", fs.Name)
-		return problem
-	case ready != nil && ready.Status != metav1.ConditionTrue:
-		problem.Message = fmt.Sprintf("the FileStore %q is not ready: %s", fs.Name, ready.Message)
-		return problem
-	case ready == nil || !probed:
-		return problem
-	default:
-		return nil
-	}
-}
-
-func withoutSelectors(stores []v1alpha1.FileStore) []v1alpha1.FileStore {
-	out := make([]v1alpha1.FileStore, len(stores))
-	for i := range stores {
-		out[i] = stores[i]
-		out[i].Spec.NamespaceSelector = nil
-	}
-	return out
 }
 
 // observeOthers finds out who else has the file, and how much the namespace has open.
@@ -163,9 +105,16 @@ func (r *MultipartUploadReconciler) ofFile(ctx context.Context, file upload.File
 
 // observeBackend looks at object storage, as far as Decide needs it: at the ledger first, so that an assembly that ends in between, begun by
 // a pass that crashed, is seen as the finished file and not as a lost upload.
-func (r *MultipartUploadReconciler) observeBackend(ctx context.Context, o *observation) {
+func (r *MultipartUploadReconciler) observeBackend(ctx context.Context, o *observation) error {
 	needObject, needLedger := upload.Needs(o.Upload, o.Store, r.checks.last(client.ObjectKeyFromObject(o.Upload)), o.at)
+	if !needObject && !needLedger {
+		return nil
+	}
+	if err := r.takeWorker(o); err != nil {
+		return err
+	}
 	r.lookAt(ctx, o, needObject, needLedger)
+	return nil
 }
 
 // observeAborted looks whether the parts are gone. While nobody has asked for the file, none can have come of the upload since the object was looked at.
@@ -225,6 +174,11 @@ func (o *observation) finished(ctx context.Context) (object filestore.Object, ou
 func (r *MultipartUploadReconciler) blame(ctx context.Context, o *observation, err error) {
 	log.FromContext(ctx).Error(err, "object storage failed", "store", o.Store.Name)
 	o.Problem = storeProblem(o.Store.Name, err)
+	if o.silence = 0; errors.Is(err, filestore.ErrSilent) {
+		now := r.Clock.Now()
+		since, _ := r.checks.silent.note(o.Upload, now)
+		o.silence = now.Sub(since)
+	}
 }
 
 // observeLedger lists the parts.

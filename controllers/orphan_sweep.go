@@ -17,6 +17,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -57,6 +58,7 @@ func (s *OrphanSweep) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("orphan-sweep").
 		For(&v1alpha1.FileStore{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: storesAtOnce}).
 		Complete(traced(s.Tracer, "orphan-sweep", finishing(s)))
 }
 
@@ -105,7 +107,7 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 		orphans.Inc()
 		log.FromContext(ctx).Info("found an upload that no MultipartUpload owns", "key", orphan.Key, "initiated", orphan.Initiated, "policy", policy)
 		if policy == v1alpha1.OrphanPolicyAbort {
-			err := store.AbortUpload(ctx, orphan.UploadRef)
+			err := abortOrphan(ctx, store, orphan)
 			failpoint.Hit(failpoint.OrphanAborted)
 			if err == nil {
 				continue
@@ -120,6 +122,13 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 			"%d uploads in object storage belonged to no MultipartUpload (orphanPolicy %s); the operator's log names them", found, policy)
 	}
 	return errors.Join(failures...)
+}
+
+// abortOrphan takes its time: the sweep of a store holds up that of no other.
+func abortOrphan(ctx context.Context, store Store, orphan filestore.Upload) error {
+	ctx, cancel := context.WithTimeout(ctx, lastAbortTime)
+	defer cancel()
+	return store.AbortUpload(ctx, orphan.UploadRef)
 }
 
 // count tells how many orphans are left, by namespace: their users, and the limits of the namespaces.

@@ -129,10 +129,19 @@ func (l listed) Each(ctx context.Context, yield func(*v1alpha1.MultipartUpload))
 	return nil
 }
 
+// storeLabels mark the FileStores of a test.
+func storeLabels(ns string) map[string]string { return map[string]string{"test": ns} }
+
 func (r *rig) createStore(options ...testkit.StoreOption) {
 	r.t.Helper()
-	fs := testkit.Store(r.store, options...)
-	fs.Spec.Bucket = r.store // all rigs have one API server, and FileStores of one bucket are rivals
+	r.createStoreNamed(r.store, options...)
+}
+
+func (r *rig) createStoreNamed(name string, options ...testkit.StoreOption) {
+	r.t.Helper()
+	fs := testkit.Store(name, options...)
+	fs.Labels = storeLabels(r.ns)
+	fs.Spec.Bucket = name // all rigs have one API server, and FileStores of one bucket are rivals
 	fs.Generation, fs.CreationTimestamp = 0, metav1.Time{}
 	r.must(r.direct.Create(r.ctx, fs))
 	r.t.Cleanup(func() { r.removeByForce(context.Background(), fs) })

@@ -40,6 +40,16 @@ func (s *sightings) note(u *v1alpha1.MultipartUpload, now time.Time) (since time
 	return found.since, found.times
 }
 
+// times is how often it was seen.
+func (s *sightings) times(u *v1alpha1.MultipartUpload) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found := s.seen[client.ObjectKeyFromObject(u)]; found.uid == u.UID {
+		return found.times
+	}
+	return 0
+}
+
 // forget says that it is seen no more.
 func (s *sightings) forget(name types.NamespacedName) {
 	s.mu.Lock()

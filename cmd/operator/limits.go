@@ -13,6 +13,7 @@ import (
 type limits struct {
 	maxConnections   int
 	maxSearches      int
+	maxStarts        int
 	minBodyRate      int64
 	bodyGrace        time.Duration
 	storeIdleTimeout time.Duration
@@ -24,7 +25,8 @@ func (l *limits) bindFlags() {
 	flag.IntVar(&l.maxConnections, "max-connections", 0,
 		"How many connections of clients this replica has open at once. Beyond it idle ones make room, and those whose callers have shown no good token after 2 s; "+
 			"more wait for up to 10 s. Default: one for each 896 KiB of the memory limit (GOMEMLIMIT), but two for each of --max-parts-in-flight; 16384 without a memory limit.")
-	flag.IntVar(&l.maxSearches, "max-searches", 16, "How many searches this replica runs at once; beyond it clients get 503 with Retry-After.")
+	flag.IntVar(&l.maxSearches, "max-searches", 16, "How many searches this replica runs at once; more wait for up to ten seconds, and get 503 with Retry-After then. A FileStore, and a namespace, is refused earlier, as with --max-parts-in-flight.")
+	flag.IntVar(&l.maxStarts, "max-starts", 64, "How many starts of uploads are under way on this replica at once; more wait, and are shared out, in the same way.")
 	flag.Int64Var(&l.minBodyRate, "min-body-rate", 1<<10,
 		"How many bytes per second a client must send of a body on average, or get 408: one that trickles would hold its place for ever. 0 demands nothing.")
 	flag.DurationVar(&l.bodyGrace, "min-body-rate-grace", 30*time.Second,
@@ -39,8 +41,8 @@ func (l *limits) bindFlags() {
 }
 
 func (l *limits) validate() error {
-	if l.maxSearches < 1 {
-		return errors.New("--max-searches must be at least 1")
+	if l.maxSearches < 1 || l.maxStarts < 1 {
+		return errors.New("--max-searches and --max-starts must be at least 1")
 	}
 	if l.maxConnections < 0 {
 		return errors.New("--max-connections must not be negative: 0 takes the default")
@@ -62,7 +64,7 @@ func (l *limits) validate() error {
 // apply sets what the limits say. In dataplane.Options a rate of 0 stands for the default, and a negative one demands nothing.
 func (l *limits) apply(opts *dataplane.Options) {
 	opts.MaxConnections = l.maxConnections
-	opts.MaxSearches, opts.MinBodyRate, opts.BodyGrace, opts.StoreIdleTimeout = l.maxSearches, l.minBodyRate, l.bodyGrace, l.storeIdleTimeout
+	opts.MaxSearches, opts.MaxStarts, opts.MinBodyRate, opts.BodyGrace, opts.StoreIdleTimeout = l.maxSearches, l.maxStarts, l.minBodyRate, l.bodyGrace, l.storeIdleTimeout
 	if l.minBodyRate == 0 {
 		opts.MinBodyRate = -1
 	}

@@ -10,12 +10,13 @@ import (
 
 // TestLimits: a limit that would let nothing through, or stands for another by chance, is refused by name.
 func TestLimits(t *testing.T) {
-	valid := limits{maxSearches: 1, bodyGrace: time.Second, storeIdleTimeout: time.Second, waitTimeout: time.Second, progressInterval: time.Second}
+	valid := limits{maxSearches: 1, maxStarts: 1, bodyGrace: time.Second, storeIdleTimeout: time.Second, waitTimeout: time.Second, progressInterval: time.Second}
 	if err := valid.validate(); err != nil {
 		t.Fatal(err)
 	}
 	for flag, spoil := range map[string]func(*limits){
 		"--max-searches":        func(l *limits) { l.maxSearches = 0 },
+		"--max-starts":          func(l *limits) { l.maxStarts = 0 },
 		"--min-body-rate ":      func(l *limits) { l.minBodyRate = -1 },
 		"--min-body-rate-grace": func(l *limits) { l.bodyGrace = 0 },
 		"--store-idle-timeout":  func(l *limits) { l.storeIdleTimeout = -time.Second },

@@ -100,7 +100,7 @@ func parseFlags() (*options, error) {
 		"How long to go on serving, not ready, after SIGTERM: until the load balancer has noticed.")
 	flag.DurationVar(&o.gracePeriod, "grace-period", 5*time.Minute,
 		"How long parts in flight may take to finish after that. The pod's terminationGracePeriodSeconds must be longer than both.")
-	flag.IntVar(&o.workers, "workers", 32, "How many uploads are reconciled at once.")
+	flag.IntVar(&o.workers, "workers", 48, "How many uploads are reconciled at once. One FileStore has three quarters of them at most; assemblies and aborts that take longer than a second go on beside them.")
 	flag.IntVar(&o.tidyRate, "tidy-rate", controllers.DefaultTidyRate,
 		"How many writes a second go into the records of uploads that nobody waits for: to say that one has expired, to let that of one that has ended go. Twice as many as uploads end in a second, over a day.")
 	flag.DurationVar(&o.finalizerTimeout, "finalizer-timeout", 10*time.Minute,

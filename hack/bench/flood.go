@@ -60,18 +60,26 @@ func measureFlood(ctx context.Context, b *bed, s settings) error {
 			return f.straight(ctx, b.stores[0])
 		}),
 	})
+	silent, err := b.newSilent(ctx)
+	if err != nil {
+		return err
+	}
+	phases = append(phases, &floodPhase{name: "beside a silent store", flood: silent})
+	phases = slices.DeleteFunc(phases, func(p *floodPhase) bool { return p.flood != nil && !strings.Contains(p.name, s.only) })
 	for _, p := range phases {
 		p.neighbour = newNeighbour(quiet, strings.ReplaceAll(p.name, " ", "-"))
 		if err := p.measure(ctx, b, p.neighbour, s.phase); err != nil {
 			return err
 		}
 	}
-	public, err := measurePublic(ctx, b, floods(loud), s)
-	if err != nil {
-		return err
+	var public []*floodPhase
+	if s.only == "" {
+		if public, err = measurePublic(ctx, b, floods(loud), s); err != nil {
+			return err
+		}
 	}
-	fmt.Printf("\n%s; load average %s. %d files a second of two parts of 5 MiB; each phase %s. The floods: parts on %d connections, starts and aborts on %d, bodies of %d bytes a second on %d.\n",
-		machine(), loadAverage(), neighbourRate, s.phase, partConnections, startConnections, slowBytes, slowConnections)
+	fmt.Printf("\n%s; load average %s. %d files a second of two parts of 5 MiB; each phase %s. The floods: parts on %d connections, starts and aborts on %d, bodies of %d bytes a second on %d, %d uploads in a store that says nothing.\n",
+		machine(), loadAverage(), neighbourRate, s.phase, partConnections, startConnections, slowBytes, slowConnections, silentUploads)
 	printFlood(phases)
 	printPublic(public)
 	return nil
@@ -173,6 +181,9 @@ func printFlood(phases []*floodPhase) {
 			}
 			return fmt.Sprintf("%.0f / %.0f", 1000*percentile(times, 50), 1000*percentile(times, 99))
 		})
+	}
+	for _, kind := range neighbourKinds {
+		line(kind+", times as long as alone", func(p *floodPhase) string { return p.ratio(phases[0], kind) })
 	}
 	line("files begun", func(p *floodPhase) string { return fmt.Sprint(p.neighbour.begun) })
 	line("files that failed", func(p *floodPhase) string { return fmt.Sprint(len(p.neighbour.failures)) })

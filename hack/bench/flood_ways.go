@@ -32,6 +32,8 @@ const (
 type flood struct {
 	tenant *tenant
 	way    func(*flood, context.Context) ([]func(context.Context), error)
+	// ended is called at the end; nil for nothing.
+	ended func()
 
 	mu      sync.Mutex
 	answers map[string]int // by status
@@ -60,6 +62,9 @@ func (f *flood) begin(ctx context.Context) (stop func() error, err error) {
 	return func() error {
 		cancel()
 		group.Wait()
+		if f.ended != nil {
+			f.ended()
+		}
 		f.tenant.client.CloseIdleConnections()
 		if len(f.answers) == 0 {
 			return errors.New("the flood got no answer at all")

@@ -41,6 +41,7 @@ type settings struct {
 	uploads  int // that expire
 	within   time.Duration
 	phase    time.Duration // of a flood, or of rest
+	only     string        // part of the names of the floods
 	clients  int           // at once
 	open     int           // uploads that are open, and records of those that are finished
 	finished int
@@ -125,6 +126,7 @@ func parseSettings(args []string) (settings, error) {
 	flags.IntVar(&s.uploads, "uploads", 10000, "uploads that expire in one minute, or at once, or whose calls are counted")
 	flags.DurationVar(&s.within, "within", 8*time.Minute, "how long uploads are made, at most; the first expires shortly after")
 	flags.DurationVar(&s.phase, "phase", 40*time.Second, "how long each flood lasts, or an operator is left at rest before its memory is read")
+	flags.StringVar(&s.only, "only", "", "leave out all floods whose names do not hold this, and the public client")
 	flags.IntVar(&s.clients, "clients", 64, "clients that start and complete uploads at once")
 	flags.IntVar(&s.open, "open", 20000, "open uploads on the control plane")
 	flags.IntVar(&s.finished, "finished", 20000, "records of finished uploads on the control plane")

@@ -20,6 +20,8 @@ const sharesKept = 1024
 type shares struct {
 	mu    sync.Mutex
 	known map[string]*share
+	// sweepAt is how many have to be known for the next sweep: each costs as many steps, and comes after as many namespaces.
+	sweepAt int
 }
 
 // share is what was taken of one namespace in one store.
@@ -31,12 +33,13 @@ type share struct {
 
 // of finds the share. The caller holds the lock.
 func (s *shares) of(namespace, store string, now time.Time) *share {
-	if len(s.known) >= sharesKept {
+	if len(s.known) >= max(sharesKept, s.sweepAt) {
 		for key, share := range s.known {
 			if share.inFlight == 0 && share.parts.full(now) && share.bytes.full(now) {
 				delete(s.known, key)
 			}
 		}
+		s.sweepAt = 2 * len(s.known)
 	}
 	key := namespace + "/" + store
 	found := s.known[key]

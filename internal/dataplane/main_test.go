@@ -119,6 +119,8 @@ type setup struct {
 	store         filestore.Store
 	limits        *v1alpha1.FileStoreLimits
 	noControllers bool
+	// neighbour: there is a second namespace, see system.neighbour.
+	neighbour bool
 	// noReadyProbe: the test itself waits until the FileStore is ready.
 	noReadyProbe bool
 }
@@ -163,6 +165,10 @@ func (s *system) replica(options func(*dataplane.Options)) *system {
 // launch starts a manager with a data plane and, unless they are not wanted, reconcilers.
 func (s *system) launch(scheme *runtime.Scheme, with setup) {
 	s.t.Helper()
+	namespaces := map[string]cache.Config{s.namespace: {}}
+	if with.neighbour {
+		namespaces[s.namespace+"-neighbour"] = cache.Config{}
+	}
 	config := plane.RESTConfig()
 	requests := &atomic.Int64{}
 	s.requests = requests
@@ -179,7 +185,7 @@ func (s *system) launch(scheme *runtime.Scheme, with setup) {
 		Controller:              ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
 		Cache: cache.Options{
 			DefaultTransform:  cache.TransformStripManagedFields(),
-			DefaultNamespaces: map[string]cache.Config{s.namespace: {}},
+			DefaultNamespaces: namespaces,
 			ByObject: map[client.Object]cache.ByObject{
 				&v1alpha1.FileStore{}: {Field: fields.OneTermEqualSelector("metadata.name", s.namespace)},
 			},
@@ -221,9 +227,23 @@ func (s *system) createObjects(with setup) {
 		ObjectMeta: metav1.ObjectMeta{Name: s.namespace},
 		Spec:       v1alpha1.FileStoreSpec{Endpoint: "http://127.0.0.1:1", Bucket: "secret-bucket", Prefix: secretPrefix, Limits: limits},
 	}))
-	must(s.t, s.kube.Create(s.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: s.namespace, Annotations: map[string]string{v1alpha1.AnnotationNamespaceStore: s.namespace},
-	}}))
+	names := []string{s.namespace}
+	if with.neighbour {
+		names = append(names, s.namespace+"-neighbour")
+	}
+	for _, name := range names {
+		must(s.t, s.kube.Create(s.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name: name, Annotations: map[string]string{v1alpha1.AnnotationNamespaceStore: s.namespace},
+		}}))
+	}
+}
+
+// neighbour is the system as another tenant of it sees it, in the same FileStore.
+func (s *system) neighbour() *system {
+	other := *s
+	other.namespace += "-neighbour"
+	other.url = "http://" + s.addr + "/namespaces/" + other.namespace
+	return &other
 }
 
 func (s *system) addControllers(mgr ctrl.Manager) {

@@ -35,6 +35,7 @@ const (
 	budgetParts    = "parts_in_flight"
 	budgetBuffers  = "buffered_bytes"
 	budgetSearches = "searches"
+	budgetStarts   = "starts"
 	budgetLooks    = "second_looks"
 	budgetWaiting  = "waiting"
 )
@@ -82,7 +83,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	}
 	m.addWaits()
 	m.addConnections()
-	for _, budget := range []string{budgetParts, budgetBuffers, budgetSearches, budgetLooks, budgetWaiting} {
+	for _, budget := range []string{budgetParts, budgetBuffers, budgetSearches, budgetStarts, budgetLooks, budgetWaiting} {
 		m.rejected.WithLabelValues(budget) // from the start, or the first refusal would be no increase
 	}
 	if registerer == nil {

@@ -45,8 +45,9 @@ type Options struct {
 	// MaxConnections is how many connections are open at once; see connlimit for what becomes of more. Default: one for each
 	// 896 KiB of the process's memory limit, and at least two for each of MaxPartsInFlight; 16,384 without a limit.
 	MaxConnections int
-	// MaxSearches is how many searches run at once; more are answered with 503. Default 16.
-	MaxSearches int
+	// MaxSearches and MaxStarts are how many searches, and how many starts of uploads, go on at once. More wait, and are answered
+	// with 503 after Patience; FileStores and namespaces share the places as they do those of parts. Defaults 16 and 64.
+	MaxSearches, MaxStarts int
 	// SearchTimeout is how long a search may take. Default 50 s.
 	SearchTimeout time.Duration
 	// StartTimeout, CompleteTimeout and AbortTimeout are how long a request waits for the reconciler before it is answered with 503 and
@@ -99,6 +100,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.MaxSearches <= 0 {
 		o.MaxSearches = 16
+	}
+	if o.MaxStarts <= 0 {
+		o.MaxStarts = 64
 	}
 	if o.MinBodyRate == 0 {
 		o.MinBodyRate = 1 << 10

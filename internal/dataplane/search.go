@@ -73,11 +73,11 @@ func (s *Server) search(c *call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !s.searches.TryAcquire(1) {
-		s.metrics.rejected.WithLabelValues(budgetSearches).Inc()
-		return errUnavailable("the server is searching as much as it may: send the request again", retrySoon)
+	release, err := s.takeTurn(ctx, c, s.searches, budgetSearches, fs.Name)
+	if err != nil {
+		return err
 	}
-	defer s.searches.Release(1)
+	defer release()
 	p := &pass{store: store, query: query, prefix: fs.Spec.Prefix + c.file.TenantKey(), best: newTop(query.offset+query.limit, query.order.compare)}
 	files, total, err := p.run(ctx)
 	if errors.Is(context.Cause(ctx), errTimeout) {

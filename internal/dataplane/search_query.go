@@ -34,12 +34,32 @@ func parseSearch(rawQuery string) (searchQuery, error) {
 		return searchQuery{}, errBadRequest("the query cannot be read: percent-encode it")
 	}
 	q := searchQuery{order: parseOrder(values.Get("order"))}
+	if err := checkFilter(values.Get("filter")); err != nil {
+		return q, err
+	}
 	q.filter, _ = parseFilter(values.Get("filter"))
 	if q.limit, err = parseCount(values, "limit", maxLimit, 1, maxLimit); err != nil {
 		return q, err
 	}
 	q.offset, err = parseCount(values, "offset", 0, 0, maxOffset)
 	return q, err
+}
+
+// A filter is held against each file of the entity, and each "*" in it against each byte of a name. These bound what that costs.
+const (
+	maxFilterBytes = 1 << 10
+	maxWildcards   = 8
+)
+
+// checkFilter refuses a filter that would cost too much, also one that would be ignored as malformed.
+func checkFilter(s string) error {
+	if len(s) > maxFilterBytes {
+		return errBadRequest(fmt.Sprintf("the filter has %d bytes, and may have %d: search for less at once", len(s), maxFilterBytes))
+	}
+	if n := strings.Count(s, "*"); n > maxWildcards {
+		return errBadRequest(fmt.Sprintf("the filter has %d wildcards (*), and may have %d: search for less at once", n, maxWildcards))
+	}
+	return nil
 }
 
 func parseCount(values url.Values, name string, absent, least, most int) (int, error) {

@@ -13,13 +13,13 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"golang.org/x/sync/semaphore"
 	corev1 "k8s.io/api/core/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -35,7 +35,8 @@ type Server struct {
 	writers   writers
 	streams   *streams
 	looks     secondLooks
-	searches  *semaphore.Weighted
+	searches  *sharing.Line
+	starts    *sharing.Line
 	progress  *progress
 	strangers *strangerLog
 	metrics   *metrics
@@ -65,7 +66,8 @@ func New(opts Options) (*Server, error) {
 		log:      opts.Log,
 		metrics:  m,
 		budget:   newBudget(opts.MaxPartsInFlight, opts.MaxBufferedBytes, m),
-		searches: semaphore.NewWeighted(int64(opts.MaxSearches)),
+		searches: sharing.NewLine(opts.MaxSearches),
+		starts:   sharing.NewLine(opts.MaxStarts),
 		uploads:  &uploads{cached: opts.Client, live: opts.APIReader, writer: opts.Client, waiters: &waiters{}},
 	}
 	s.places.TTL = opts.StartTimeout + claimKept

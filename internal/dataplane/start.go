@@ -41,6 +41,11 @@ func (s *Server) start(c *call, r *http.Request) error {
 	if err := ready(fs); err != nil {
 		return err
 	}
+	release, err := s.takeTurn(r.Context(), c, s.starts, budgetStarts, fs.Name)
+	if err != nil {
+		return err
+	}
+	defer release()
 	spec.StoreName = fs.Name
 	spec.RequestTime = ptr.To(metav1.NewTime(s.opts.Clock.Now()))
 	ctx, cancel := context.WithTimeoutCause(r.Context(), s.opts.StartTimeout, errTimeout)

@@ -28,7 +28,7 @@ func (s *Server) handle(c *call, r *http.Request) error {
 	ctx, cancel := context.WithDeadline(r.Context(), c.until)
 	defer cancel()
 	err := s.dispatch(c, r)
-	if err != nil && !c.body.untouched() && errors.Is(err, filestore.ErrUnavailable) && !errors.Is(err, filestore.ErrSilent) {
+	if !c.body.untouched() && comesBack(err) {
 		s.awaitStore(r.Context(), c)
 		return err
 	}
@@ -53,6 +53,12 @@ func (s *Server) handle(c *call, r *http.Request) error {
 		s.metrics.waits.WithLabelValues(waitServed).Inc()
 	}
 	return err
+}
+
+// comesBack reports whether object storage has failed in a way that may have passed in a moment. For one that says nothing the request
+// has waited already, and would hold a place that those need whose stores come back.
+func comesBack(err error) bool {
+	return errors.Is(err, filestore.ErrUnavailable) && !errors.Is(err, filestore.ErrSilent)
 }
 
 // mayPass reports whether the request can be tried again, and what it has failed of may have passed by then. While the

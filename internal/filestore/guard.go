@@ -85,7 +85,7 @@ func (g *guarded) leave(ctx context.Context) func(*error) {
 		case *err == nil, errors.As(*err, &e) && e.Status != 0:
 			g.heard()
 		case errors.Is(*err, ErrSilent), errors.Is(context.Cause(ctx), ErrSilent):
-			g.unheard(began)
+			g.unheard(began) //nolint:contextcheck // the questions in the background outlive the call
 		}
 	}
 }
