@@ -37,7 +37,7 @@ var elsewhere = []string{
 	"resources.limits.memory=512Mi", "drainDelaySeconds=20", "gracePeriodSeconds=60", "tls.secretName=mine", "certManager.enabled=true",
 	"certManager.issuerRef.name=corporate", "certManager.issuerRef.kind=ClusterIssuer", "metrics.serviceMonitor=true", "metrics.labels.release=prometheus",
 	"metrics.prometheusRule=true", "metrics.runbookURL=https://wiki.example/iot", "metrics.dashboard=true", "metrics.dashboardLabels.team=iot",
-	"networkPolicy.enabled=true", "networkPolicy.egressPorts[0]=9000", "networkPolicy.webhookFrom[0].ipBlock.cidr=10.0.0.10/32", "webhook.clientCAConfigMap=api-servers", "webhook.clientNames[0]=kube-apiserver", "webhook.clientNames[1]=kube-apiserver-2", "crds.install=false", "serviceAccount.annotations.cloud=identity",
+	"networkPolicy.enabled=true", "networkPolicy.egressPorts[0]=9000", "networkPolicy.webhookFrom[0].ipBlock.cidr=10.0.0.10/32", "webhook.clientCAConfigMap=api-servers", "webhook.clientNames[0]=kube-apiserver", "webhook.clientNames[1]=kube-apiserver-2", "crds.install=false", "apiPriority.shares=50", "serviceAccount.annotations.cloud=identity",
 	"extraArgs[0]=--max-parts-in-flight=100", "extraEnv[0].name=HTTPS_PROXY", "extraEnv[0].value=http://proxy:3128", "nodeSelector.disk=none", "tolerations[0].operator=Exists",
 }
 
@@ -129,6 +129,9 @@ func (c *cluster) testValuesCount(t *testing.T) {
 		"NetworkPolicy elsewhere/iotfile-operator":                      {"9000", `{"from":[{"ipBlock":{"cidr":"10.0.0.10/32"}}],"ports":[{"port":"webhook"}]}`, `{"ports":[{"port":"data-plane"}]}`},
 		"Deployment elsewhere/iotfile-operator":                         {"--webhook-client-ca-file=/etc/iotfile/webhook-client-ca/ca.crt", "--webhook-client-names=kube-apiserver,kube-apiserver-2", `"name":"api-servers"`, `"mountPath":"/etc/iotfile/webhook-client-ca"`},
 		"ServiceAccount elsewhere/iotfile-operator":                     {"identity"},
+		"PriorityLevelConfiguration /iotfile-operator":                  {`"nominalConcurrencyShares":50`},
+		"FlowSchema /iotfile-operator":                                  {`"namespace":"elsewhere"`},
+		"FlowSchema /iotfile-operator-lease":                            {`"namespace":"elsewhere"`, `"namespaces":["elsewhere"]`},
 		"HorizontalPodAutoscaler elsewhere/iotfile-operator-data-plane": {"20"},
 		"ValidatingWebhookConfiguration /iotfile-operator":              {"system:serviceaccount:elsewhere:iotfile-operator", "elsewhere/iotfile-operator-webhook"},
 	} {
@@ -158,6 +161,7 @@ func (c *cluster) testChartLint(t *testing.T) {
 		"metrics.interval=often":          "interval",
 		"extraArgs[0]=serve":              "extraArgs",
 		"webhook.clientCAConfigMap=cas":   "clientNames",
+		"apiPriority.shares=0":            "shares",
 	} {
 		out, err := helm(t, "template", "x", chartDir, "--set", value)
 		if err == nil || !strings.Contains(string(out), complaint) {
@@ -205,7 +209,7 @@ func (c *cluster) testHelmLife(t *testing.T) {
 	if left := policies(); strings.Contains(left, "iotfile") {
 		t.Errorf("policies that nobody is left to override:\n%s", left)
 	}
-	if left := c.run(t, nil, "get", "clusterroles,clusterrolebindings,mutatingwebhookconfigurations,validatingwebhookconfigurations", "-o", "name"); strings.Contains(string(left), "iotfile") {
+	if left := c.run(t, nil, "get", "clusterroles,clusterrolebindings,mutatingwebhookconfigurations,validatingwebhookconfigurations,flowschemas,prioritylevelconfigurations", "-o", "name"); strings.Contains(string(left), "iotfile") {
 		t.Errorf("left in the cluster:\n%s", left)
 	}
 	if left := c.run(t, nil, "-n", into, "get", "deployments,services,secrets,poddisruptionbudgets,roles,rolebindings", "-o", "name"); len(left) > 0 {

@@ -62,6 +62,7 @@ func TestConfig(t *testing.T) {
 	t.Run("DefaultApplies", c.testDefaultApplies)
 	t.Run("ServesTheAuthenticated", c.testServesTheAuthenticated)
 	t.Run("OperatorRights", c.testOperatorRights)
+	t.Run("OperatorHasItsShare", c.testOperatorHasItsShare)
 	t.Run("UserRights", c.testUserRights)
 	t.Run("AdminsGiveFilesAway", c.testAdminsGiveFilesAway)
 	t.Run("SamplesApply", c.testSamplesApply)

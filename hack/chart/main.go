@@ -44,6 +44,9 @@ var copied = []manifest{
 	{from: "policy/status.yaml", to: "policy_status.yaml"},
 	{from: "policy/finalizer.yaml", to: "policy_finalizer.yaml"},
 	{from: "policy/metadata.yaml", to: "policy_metadata.yaml"},
+	{from: "priority/priority.yaml", to: "priority.yaml", condition: ".Values.apiPriority.enabled", replaced: map[string]string{
+		"nominalConcurrencyShares: 30": "nominalConcurrencyShares: {{ .Values.apiPriority.shares }}",
+	}},
 	{from: "components/cert-manager/certificates.yaml", to: "certificates.yaml", condition: ".Values.certManager.enabled"},
 	{
 		from: "components/cert-manager/rest_certificate.yaml", to: "rest_certificate.yaml",
