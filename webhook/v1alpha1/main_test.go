@@ -210,7 +210,6 @@ func TestAdmission(t *testing.T) {
 			"StoreIsResolved":              testStoreIsResolved,
 			"ManifestStaysAsWritten":       testManifestStaysAsWritten,
 			"Refusals":                     testRefusals,
-			"ManifestsAtOnce":              testManifestsAtOnce,
 			"NoStoreAtAll":                 testNoStoreAtAll,
 			"StoreMayMoveToAnotherAddress": testStoreMayMoveToAnotherAddress,
 			"FinalizerIsPutBack":           testFinalizerIsPutBack,

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -170,41 +168,6 @@ func testRefusals(t *testing.T) {
 		case err != nil:
 			t.Error(err)
 		}
-	}
-}
-
-// testManifestsAtOnce: of many manifests at once, of which the cache shows none yet, as many are admitted as there are
-// places. A dry run takes none.
-func testManifestsAtOnce(t *testing.T) {
-	capped := store(t, func(fs *v1alpha1.FileStore) {
-		fs.Spec.Limits = &v1alpha1.FileStoreLimits{MaxOpenUploadsPerNamespace: ptr.To(int32(5))}
-	})
-	namespace := tenant(t, nil)
-	attempt := func(i int, options ...client.CreateOption) error {
-		u := newUpload(namespace, fmt.Sprintf("%d.bin", i))
-		u.Spec.StoreName = capped.Name
-		return world.admin.Create(t.Context(), u, options...)
-	}
-	for i := range 10 {
-		if err := attempt(i, client.DryRunAll); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var admitted atomic.Int32
-	var all sync.WaitGroup
-	for i := range 60 {
-		all.Go(func() {
-			switch err := attempt(i); {
-			case err == nil:
-				admitted.Add(1)
-			case !apierrors.HasStatusCause(err, v1alpha1.ReasonTooManyOpenUploads):
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if n := admitted.Load(); n != 5 {
-		t.Errorf("%d are admitted of 60 at once, want 5", n)
 	}
 }
 

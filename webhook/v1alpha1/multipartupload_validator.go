@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -12,16 +11,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// claimTTL is how long a place is kept for an upload that was admitted: then the cache shows it, or something else has
-// refused it.
-const claimTTL = 5 * time.Second
-
 // uploadValidator refuses an upload that could not be opened.
-type uploadValidator struct {
-	world  *world
-	now    func() time.Time
-	places upload.Claims
-}
+type uploadValidator struct{ world *world }
 
 // ValidateCreate implements admission.Validator.
 func (v *uploadValidator) ValidateCreate(ctx context.Context, u *v1alpha1.MultipartUpload) (admission.Warnings, error) {
@@ -49,25 +40,14 @@ func (v *uploadValidator) ValidateCreate(ctx context.Context, u *v1alpha1.Multip
 	return nil, v.checkCaps(ctx, u, store)
 }
 
-// checkCaps counts by the cache and by what this process has admitted since, as the reconciler does, which counts again.
-// A dry run takes no place.
+// checkCaps counts by the cache, and keeps no place for what it admits: the reconciler counts again, and decides. A place
+// that is kept could be taken by whoever reaches the port, without making an upload.
 func (v *uploadValidator) checkCaps(ctx context.Context, u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) error {
 	limits := upload.LimitsOf(store)
 	if limits.MaxOpenUploads == 0 && (limits.MaxIncompleteBytes == 0 || u.Spec.Size == nil) {
 		return nil
 	}
-	place, now := upload.Tenant{Namespace: u.Namespace, Store: store.Name}, v.now()
-	if request, err := admission.RequestFromContext(ctx); err == nil && request.DryRun != nil && *request.DryRun {
-		return v.judgeCaps(ctx, u, store, v.places.Others(place, u.Name, now))
-	}
-	return v.places.Admit(place, u.Name, upload.IncompleteBytes(u), now, func(others upload.Claimed) error {
-		return v.judgeCaps(ctx, u, store, others)
-	})
-}
-
-func (v *uploadValidator) judgeCaps(ctx context.Context, u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, others upload.Claimed) error {
-	limits := upload.LimitsOf(store)
-	held, err := v.world.heldBy(ctx, u.Namespace, store.Name, others, u.Name)
+	held, err := v.world.heldBy(ctx, u.Namespace, store.Name, u.Name)
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
-
-	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // Options are what the webhooks need. All are required.
@@ -23,7 +21,7 @@ type Options struct {
 	Live client.Reader
 	// Trusted says whether a user may name in createdBy whom it likes, because it creates uploads for callers that it has authenticated.
 	Trusted func(ctx context.Context, user string) bool
-	// Now tells the time: it is written down as that of a request, and what was admitted counts from it on.
+	// Now tells the time, which is written down as that of a request.
 	Now func() time.Time
 }
 
@@ -43,6 +41,6 @@ func Register(server webhook.Server, scheme *runtime.Scheme, opts Options) {
 	server.Register(pathDefaultUpload, defaulter)
 	keeper := &webhook.Admission{Handler: finalizerKeeper{decoder: admission.NewDecoder(scheme)}}
 	server.Register(pathKeepFinalizer, keeper)
-	server.Register(pathValidateUpload, admission.WithValidator(scheme, &uploadValidator{world: world, now: opts.Now, places: upload.Claims{TTL: claimTTL}}))
+	server.Register(pathValidateUpload, admission.WithValidator(scheme, &uploadValidator{world: world}))
 	server.Register(pathValidateStore, admission.WithValidator(scheme, &storeValidator{world: world}))
 }

@@ -68,9 +68,9 @@ func (w *world) holderOf(ctx context.Context, u *v1alpha1.MultipartUpload) (*v1a
 	return nil, nil
 }
 
-// heldBy is what the namespace's uploads in a store hold, with what others have claimed there, but for the one of that name.
-func (w *world) heldBy(ctx context.Context, namespace, store string, others upload.Claimed, except string) (held upload.Held, err error) {
-	held = others.BesideEach(func(yield func(*v1alpha1.MultipartUpload) bool) {
+// heldBy is what the namespace's uploads in a store hold, by the cache, but for the one of that name.
+func (w *world) heldBy(ctx context.Context, namespace, store, except string) (held upload.Held, err error) {
+	held = upload.Claimed(nil).BesideEach(func(yield func(*v1alpha1.MultipartUpload) bool) {
 		err = w.records.each(ctx, namespace, upload.OpenIndex, store, yield)
 	}, except)
 	return held, err
