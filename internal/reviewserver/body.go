@@ -9,6 +9,8 @@ import (
 	"net/http"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/connlimit"
 )
 
 // refusal is why a review is not looked at.
@@ -39,6 +41,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
+	connlimit.Known(r.Context()) // a connection that brings whole reviews is not cut within one
 	done, ok := s.reviews.enter(r.Context(), address, patience)
 	if !ok {
 		s.refuse(w, errBusy)

@@ -4,7 +4,6 @@
 //
 //	server.go    the HTTP server, its time-outs, and what it is for controller-runtime
 //	body.go      a review's way in: its body, a place among the reviews, the refusals
-//	gate.go      connections
 //	share.go     places, of which one address gets so many
 //	clients.go   client certificates, where only the API server may call
 package reviewserver

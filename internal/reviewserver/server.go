@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/connlimit"
 )
 
 // MaxBodyBytes is how large a review may be. That of an update holds the object twice.
@@ -30,8 +32,8 @@ const (
 	reviewsAtOnce, reviewsOfOne = 32, 16
 	// patience is how long a review waits for a place. The API server gives up after 5 seconds (timeoutSeconds).
 	patience = 2 * time.Second
-	// The API server keeps 25 idle connections of each webhook. See gate for what one address may have of all.
-	connections, connectionsOfOne = 256, 64
+	// The API server keeps 25 idle connections of each webhook. See connlimit for what one address may have of all.
+	connections = 256
 	// drained is up to which size a body that is too large is taken and dropped: the API server takes objects of 3 MiB.
 	drained = 8 << 20
 
@@ -126,10 +128,14 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.opts.Clients != nil {
 		go s.opts.Clients.Run(ctx)
 	}
-	gate := newGate(listener, connections, connectionsOfOne, s.refused.WithLabelValues(refusedConnection).Inc)
-	server := s.httpServer(gate)
+	server := s.httpServer()
+	limited := connlimit.Limit(listener, connlimit.Options{Max: connections, Wait: patience, Closed: func(why connlimit.Reason) {
+		if why == connlimit.NoPlace {
+			s.refused.WithLabelValues(refusedConnection).Inc()
+		}
+	}})
 	failed := make(chan error, 1)
-	go func() { failed <- server.ServeTLS(gate, "", "") }()
+	go func() { failed <- server.ServeTLS(limited, "", "") }()
 	address := listener.Addr()
 	s.listening.Store(&address)
 	s.opts.Log.Info("the webhooks are served", "address", address.String())
@@ -146,13 +152,13 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-func (s *Server) httpServer(gate *gate) *http.Server {
+func (s *Server) httpServer() *http.Server {
 	config := &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: s.opts.Certificate}
 	if s.opts.Clients != nil {
 		s.opts.Clients.require(config, s.refused.WithLabelValues(refusedCertificate).Inc)
 	}
 	server := &http.Server{
-		Handler: s, TLSConfig: config, ConnState: gate.changed,
+		Handler: s, TLSConfig: config, ConnContext: connlimit.ConnContext, ConnState: connlimit.ConnState,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: headerBytes,
 		Protocols:      new(http.Protocols),

@@ -2,6 +2,7 @@ package reviewserver
 
 import (
 	"context"
+	"net"
 	"sync"
 	"time"
 )
@@ -61,4 +62,13 @@ func (s *share) leave(address string) {
 	}
 	close(s.freed)
 	s.freed = make(chan struct{})
+}
+
+// addressOf is the host of host:port.
+func addressOf(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return remote
+	}
+	return host
 }
