@@ -102,6 +102,28 @@ func TestEndCutsStreams(t *testing.T) {
 	}
 }
 
+// TestCutWhileItSends: what a client sends after its part was cut is taken and dropped for a moment. The connection would
+// else break under a client that sends first and reads then, which never learns why.
+func TestCutWhileItSends(t *testing.T) {
+	s := newSystem(t, setup{})
+	s.started("x")
+	body := randomBytes(1 << 20)
+	c := s.dial()
+	c.head(s, http.MethodPut, s.path("x?part=2"), fmt.Sprintf("Content-Length: %d", len(body)))
+	half := len(body) / 2
+	_, err := c.Write(body[:half])
+	must(t, err)
+	s.want(s.put(s.path("x?upload=abort"), nil), 204) // the part has been cut by then
+	for rest := body[half:]; len(rest) > 0; rest = rest[64<<10:] {
+		if _, err := c.Write(rest[:64<<10]); err != nil {
+			t.Fatalf("with %d bytes left: %v", len(rest), err)
+		}
+	}
+	if got := c.reply(); got.status != 409 {
+		t.Errorf("%v", got)
+	}
+}
+
 // patchSpec changes the only record, as kubectl does.
 func (s *system) patchSpec(change func(*v1alpha1.MultipartUploadSpec)) {
 	s.t.Helper()
