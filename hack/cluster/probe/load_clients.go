@@ -162,7 +162,8 @@ func (c *client) small() {
 func (c *client) slow() {
 	const took = 6 * time.Second
 	f := newFile("slow.bin")
-	_ = c.ask(request{op: "start", method: http.MethodPut, path: f.url("?upload=start"), status: 201, header: []string{"Idempotency-Key", f.entity}}) &&
+	key := []string{"Idempotency-Key", f.entity} // the abort has to repeat it
+	_ = c.ask(request{op: "start", method: http.MethodPut, path: f.url("?upload=start"), status: 201, header: key}) &&
 		c.ask(request{op: "slow part", method: http.MethodPut, path: f.url("?part=1"), body: content(f.entity, minPart), status: 201, slow: took}) &&
-		c.ask(request{op: "abort", method: http.MethodPut, path: f.url("?upload=abort"), status: 204, again: []int{404}})
+		c.ask(request{op: "abort", method: http.MethodPut, path: f.url("?upload=abort"), status: 204, header: key, again: []int{404}})
 }
