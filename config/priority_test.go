@@ -16,7 +16,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// testOperatorHasItsShare asks the API server, as the operator and as others, which priority level it serves them at.
+// testOperatorHasItsShare asks the API server, as the operator and as others, which priority level
+// it serves them at.
 func (c *cluster) testOperatorHasItsShare(t *testing.T) {
 	other := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "iotfile-operator"}}
 	if _, err := c.client.CoreV1().ServiceAccounts("default").Create(t.Context(), other, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
@@ -40,8 +41,8 @@ func (c *cluster) testOperatorHasItsShare(t *testing.T) {
 	}
 }
 
-// servedAt asks for a path as the service account iotfile-operator of a namespace, and gives the names of the FlowSchema and the
-// priority level that the answer names by their UIDs.
+// servedAt asks for a path as the service account iotfile-operator of a namespace, and gives the
+// names of the FlowSchema and the priority level that the answer names by their UIDs.
 func (c *cluster) servedAt(ctx context.Context, account, path string) (schema, level string, err error) {
 	token, err := c.client.CoreV1().ServiceAccounts(account).CreateToken(ctx, "iotfile-operator", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	if err != nil {

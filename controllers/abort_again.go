@@ -25,7 +25,8 @@ var abortAgainAfter = []time.Duration{time.Minute, 10 * time.Minute, time.Hour}
 
 const (
 	abortAgainInterval = 5 * time.Second
-	// abortAgainPages are done at once, in each of them all stores, and of each store abortAgainAtOnce uploads.
+	// abortAgainPages are done at once, in each of them all stores, and of each store
+	// abortAgainAtOnce uploads.
 	abortAgainPages  = 16
 	abortAgainAtOnce = 4
 	abortAgainRate   = 50 // a second, of each store
@@ -137,8 +138,8 @@ func (a *AbortAgain) page(ctx context.Context, name string, ended time.Time, tim
 	return nil
 }
 
-// abortAll aborts the uploads of a page again, all stores side by side. What belongs to a FileStore that is gone, or must not be
-// aborted there, is left out, and what an earlier try has done.
+// abortAll aborts the uploads of a page again, all stores side by side. What belongs to a FileStore
+// that is gone, or must not be aborted there, is left out, and what an earlier try has done.
 func (a *AbortAgain) abortAll(ctx context.Context, page string, uploads []Ended) error {
 	byStore := map[string][]Ended{}
 	for _, e := range uploads {
@@ -161,8 +162,8 @@ func (a *AbortAgain) abortAll(ctx context.Context, page string, uploads []Ended)
 	return errors.Join(failures...)
 }
 
-// abortIn aborts the uploads of a page again that are of one store. The first failure ends it: of a store that says nothing, one
-// abort is waited for, or the few that go on at once.
+// abortIn aborts the uploads of a page again that are of one store. The first failure ends it: of a
+// store that says nothing, one abort is waited for, or the few that go on at once.
 func (a *AbortAgain) abortIn(ctx context.Context, page, store string, uploads []Ended) error {
 	work, working := errgroup.WithContext(ctx)
 	work.SetLimit(abortAgainAtOnce)

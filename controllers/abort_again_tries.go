@@ -7,11 +7,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// lastAgainPause is the longest pause between two tries of a page that failed. The first is the interval of the passes.
+// lastAgainPause is the longest pause between two tries of a page that failed. The first is the
+// interval of the passes.
 const lastAgainPause = 5 * time.Minute
 
-// againTries are the pages of ended uploads that could not be aborted again as a whole: one store that does not answer must not
-// have the uploads of all others aborted at each try. They live as long as a term of the leader. The zero value is ready.
+// againTries are the pages of ended uploads that could not be aborted again as a whole: one store
+// that does not answer must not have the uploads of all others aborted at each try. They live as
+// long as a term of the leader. The zero value is ready.
 type againTries struct {
 	mu    sync.Mutex
 	pages map[string]*againTry
@@ -65,7 +67,8 @@ func (t *againTries) did(page string, e Ended) {
 	t.of(page).done[e] = true
 }
 
-// note remembers what a try has come to. After a success nothing is: the page is aborted once more later.
+// note remembers what a try has come to. After a success nothing is: the page is aborted once more
+// later.
 func (t *againTries) note(page string, err error, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

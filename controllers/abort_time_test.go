@@ -39,7 +39,8 @@ func TestAbortHasMoreTimeAfterATimeOut(t *testing.T) {
 	}
 }
 
-// Ended uploads of one store are aborted again while another says nothing, and not once more when that is tried again.
+// Ended uploads of one store are aborted again while another says nothing, and not once more when
+// that is tried again.
 func TestAbortAgainInOneStoreWaitsForNoOther(t *testing.T) {
 	r := newRig(t)
 	other := newRig(t)

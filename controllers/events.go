@@ -99,7 +99,8 @@ func (r *MultipartUploadReconciler) tell(old, updated *v1alpha1.MultipartUpload,
 	}
 }
 
-// tellTTLLimited writes an event when the upload has begun to ask for more time than it has, or asks for another.
+// tellTTLLimited writes an event when the upload has begun to ask for more time than it has, or
+// asks for another.
 func (r *MultipartUploadReconciler) tellTTLLimited(old, updated *v1alpha1.MultipartUpload) {
 	c := meta.FindStatusCondition(updated.Status.Conditions, v1alpha1.ConditionTTLLimited)
 	if c == nil {
@@ -111,8 +112,8 @@ func (r *MultipartUploadReconciler) tellTTLLimited(old, updated *v1alpha1.Multip
 	}
 }
 
-// storeLabel is the name of the store in metrics, empty for one that does not exist: what a record says of it would be a label
-// that the record's owner chooses.
+// storeLabel is the name of the store in metrics, empty for one that does not exist: what a record
+// says of it would be a label that the record's owner chooses.
 func storeLabel(store *v1alpha1.FileStore) string {
 	if store == nil {
 		return ""

@@ -12,7 +12,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// consentNeededFrom is the version from which on no FileStore goes on without the consent of its Secret.
+// consentNeededFrom is the version from which on no FileStore goes on without the consent of its
+// Secret.
 const consentNeededFrom = "0.2.0"
 
 // secretOf finds the Secret of a store; nil where there is none.
@@ -33,8 +34,9 @@ func (r *FileStoreReconciler) secretOf(ctx context.Context, fs *v1alpha1.FileSto
 	return nil
 }
 
-// noteConsent writes down by what right the store uses its Secret, as it is at the begin of a probe, before its result is
-// part of the status. What was noted stays while the Secret is not there, or refuses: it is what the next one is judged by.
+// noteConsent writes down by what right the store uses its Secret, as it is at the begin of a
+// probe, before its result is part of the status. What was noted stays while the Secret is not
+// there, or refuses: it is what the next one is judged by.
 func (r *FileStoreReconciler) noteConsent(ctx context.Context, fs *v1alpha1.FileStore) {
 	if c := fs.Spec.Credentials; c == nil || c.SecretRef == nil {
 		fs.Status.Secret = nil
@@ -61,7 +63,8 @@ func (r *FileStoreReconciler) noteConsent(ctx context.Context, fs *v1alpha1.File
 	})
 }
 
-// tellConsent writes an event when a store is first seen to go on without the consent of its Secret.
+// tellConsent writes an event when a store is first seen to go on without the consent of its
+// Secret.
 func (r *FileStoreReconciler) tellConsent(old, updated *v1alpha1.FileStore) {
 	c := meta.FindStatusCondition(updated.Status.Conditions, v1alpha1.ConditionConsentOverdue)
 	if c == nil || meta.FindStatusCondition(old.Status.Conditions, v1alpha1.ConditionConsentOverdue) != nil {

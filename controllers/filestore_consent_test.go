@@ -41,8 +41,9 @@ func (r *rig) freshStores() *controllers.FileStoreReconciler {
 	}
 }
 
-// TestFileStoreSecretConsent: whoever writes a FileStore cannot use a Secret that does not name it, neither at once nor by a
-// detour over one that does, and consent that is taken back counts at once.
+// TestFileStoreSecretConsent: whoever writes a FileStore cannot use a Secret that does not name it,
+// neither at once nor by a detour over one that does, and consent that is taken back counts at
+// once.
 func TestFileStoreSecretConsent(t *testing.T) {
 	r := newRig(t) // with the ambient identity: it is ready
 	secret := &corev1.Secret{
@@ -76,8 +77,8 @@ func TestFileStoreSecretConsent(t *testing.T) {
 	r.expectProbeEvents("Normal Probed", "Warning SecretWithoutConsent", "Normal Probed", "Warning SecretWithoutConsent")
 }
 
-// TestFileStoreSecretConsentOverdue has a store go on that was ready before Secrets were asked: through failures, changes of
-// its spec and restarts, until its Secret is another one.
+// TestFileStoreSecretConsentOverdue has a store go on that was ready before Secrets were asked:
+// through failures, changes of its spec and restarts, until its Secret is another one.
 func TestFileStoreSecretConsentOverdue(t *testing.T) {
 	r := newRig(t)
 	secret := &corev1.Secret{

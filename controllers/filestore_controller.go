@@ -41,8 +41,8 @@ const (
 	minUnreadyProbeInterval, maxUnreadyProbeInterval = 2 * time.Second, 15 * time.Second
 	// countDelay is how long changes of the number of open uploads are collected before one status write tells of them.
 	countDelay = 10 * time.Second
-	// storesAtOnce is how many stores are probed, and how many are swept, at once: more than there are, so that one that does
-	// not answer holds up none of the others.
+	// storesAtOnce is how many stores are probed, and how many are swept, at once: more than there
+	// are, so that one that does not answer holds up none of the others.
 	storesAtOnce = 64
 )
 

@@ -15,7 +15,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// rivals are the other FileStores whose keys could be those of fs. What is being deleted takes nothing new, and is none.
+// rivals are the other FileStores whose keys could be those of fs. What is being deleted takes
+// nothing new, and is none.
 func (r *FileStoreReconciler) rivals(ctx context.Context, fs *v1alpha1.FileStore) ([]v1alpha1.FileStore, error) {
 	var stores v1alpha1.FileStoreList
 	if err := r.Client.List(ctx, &stores); err != nil {
@@ -30,12 +31,14 @@ func (r *FileStoreReconciler) rivals(ctx context.Context, fs *v1alpha1.FileStore
 	return out, nil
 }
 
-// inUse reports whether a store was found good with the spec that it has, or has gone on beside a rival since.
+// inUse reports whether a store was found good with the spec that it has, or has gone on beside a
+// rival since.
 func inUse(fs *v1alpha1.FileStore) bool {
 	return filestore.Probed(fs) != nil || meta.IsStatusConditionTrue(fs.Status.Conditions, v1alpha1.ConditionOverlapping)
 }
 
-// before reports whether a has its keys before b: it was in use when b was not, or else is the older one.
+// before reports whether a has its keys before b: it was in use when b was not, or else is the
+// older one.
 func before(a, b *v1alpha1.FileStore) bool {
 	if inUse(a) != inUse(b) {
 		return inUse(a)
@@ -56,9 +59,10 @@ func yieldsTo(fs *v1alpha1.FileStore, rivals []v1alpha1.FileStore) *v1alpha1.Fil
 	return nil
 }
 
-// judgeOverlap decides beside its rivals whether a store may be used. Admission refuses overlapping ones, but two that are
-// made at once can pass it, and others are older than it. A store that is in use goes on in any case, with a condition; one
-// that is not yields to those before it, and the error says so.
+// judgeOverlap decides beside its rivals whether a store may be used. Admission refuses overlapping
+// ones, but two that are made at once can pass it, and others are older than it. A store that is in
+// use goes on in any case, with a condition; one that is not yields to those before it, and the
+// error says so.
 func (r *FileStoreReconciler) judgeOverlap(fs *v1alpha1.FileStore, rivals []v1alpha1.FileStore) error {
 	if other := yieldsTo(fs, rivals); other != nil {
 		return filestore.NewConfigError(filestore.ErrPrefixOverlap,
@@ -91,8 +95,8 @@ func (r *FileStoreReconciler) mayUse(ctx context.Context, fs *v1alpha1.FileStore
 	return r.Stores.Get(ctx, fs.Name)
 }
 
-// forgive takes back that a store has to yield, before it is probed: while its status says so, nobody gets the store. It
-// reports whether it did.
+// forgive takes back that a store has to yield, before it is probed: while its status says so,
+// nobody gets the store. It reports whether it did.
 func (r *FileStoreReconciler) forgive(ctx context.Context, fs *v1alpha1.FileStore, rivals []v1alpha1.FileStore) (bool, error) {
 	if !filestore.Yields(fs) || yieldsTo(fs, rivals) != nil {
 		return false, nil

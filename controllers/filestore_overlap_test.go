@@ -30,8 +30,8 @@ func (r *rig) rival(change testkit.StoreOption) string {
 	return fs.Name
 }
 
-// look reconciles a FileStore twice, some time later, and returns its status. A store that had to yield is let go in the
-// first pass, and probed in the second.
+// look reconciles a FileStore twice, some time later, and returns its status. A store that had to
+// yield is let go in the first pass, and probed in the second.
 func (r *rig) look(name, reason string) *v1alpha1.FileStore {
 	r.t.Helper()
 	key := client.ObjectKey{Name: name}
@@ -54,8 +54,8 @@ func overlapping(fs *v1alpha1.FileStore) *metav1.Condition {
 	return meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionOverlapping)
 }
 
-// TestFileStoreYields: of two FileStores with keys in common that have passed admission, the younger one is used by nobody,
-// and comes to its own when the other one goes.
+// TestFileStoreYields: of two FileStores with keys in common that have passed admission, the
+// younger one is used by nobody, and comes to its own when the other one goes.
 func TestFileStoreYields(t *testing.T) {
 	r := newRig(t)
 	b := r.rival(func(*v1alpha1.FileStore) {})
@@ -81,7 +81,8 @@ func TestFileStoreYields(t *testing.T) {
 	}
 }
 
-// TestFileStoreBesideOneThatGoes: a FileStore that is being deleted, and one of the same name that is gone, keep nobody out.
+// TestFileStoreBesideOneThatGoes: a FileStore that is being deleted, and one of the same name that
+// is gone, keep nobody out.
 func TestFileStoreBesideOneThatGoes(t *testing.T) {
 	r := newRig(t)
 	r.must(r.direct.Delete(r.ctx, r.fileStore())) // its finalizer keeps it
@@ -95,8 +96,8 @@ func TestFileStoreBesideOneThatGoes(t *testing.T) {
 	r.look(r.store, v1alpha1.ReasonProbed)
 }
 
-// TestFileStorePairsGoOn: FileStores that were in use beside each other before that was refused go on, through changes of
-// their specs and restarts, and say so until one of them goes.
+// TestFileStorePairsGoOn: FileStores that were in use beside each other before that was refused go
+// on, through changes of their specs and restarts, and say so until one of them goes.
 func TestFileStorePairsGoOn(t *testing.T) {
 	r := newRig(t)
 	b := r.rival(func(*v1alpha1.FileStore) {})

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// An abort has firstAbortTime, twice as long after each time that it was not answered in, and lastAbortTime at most: some
-// stores delete the parts, of which there may be thousands, before they answer.
+// An abort has firstAbortTime, twice as long after each time that it was not answered in, and
+// lastAbortTime at most: some stores delete the parts, of which there may be thousands, before they
+// answer.
 const (
 	firstAbortTime = 10 * time.Second
 	lastAbortTime  = 5 * time.Minute

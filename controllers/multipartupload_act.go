@@ -227,8 +227,8 @@ func (r *MultipartUploadReconciler) abort(ctx context.Context, o *observation, d
 	return r.afterAbort(ctx, o, d)
 }
 
-// fence is how long an abort has to wait for the replicas. They know of an expiration beforehand, unless the status says
-// another time: it is written first then, and its event has them look again.
+// fence is how long an abort has to wait for the replicas. They know of an expiration beforehand,
+// unless the status says another time: it is written first then, and its event has them look again.
 func (r *MultipartUploadReconciler) fence(ctx context.Context, o *observation, d upload.Decision) (wait time.Duration, err error) {
 	now := r.Clock.Now()
 	if upload.Told(o.Upload, o.Store, now) {

@@ -25,8 +25,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// Pauses before a waiting upload is looked at again, if nothing wakes it before. While object storage says nothing, they grow
-// with its silence up to silencePause, so that an outage is over for all uploads when it has lasted a fifth longer than it did.
+// Pauses before a waiting upload is looked at again, if nothing wakes it before. While object
+// storage says nothing, they grow with its silence up to silencePause, so that an outage is over
+// for all uploads when it has lasted a fifth longer than it did.
 const (
 	transientPause = 5 * time.Second
 	silencePause   = 30 * time.Second
@@ -49,8 +50,9 @@ type MultipartUploadReconciler struct {
 	// FinalizerTimeout is how long a deleted upload waits for object storage that cannot be reached before its record goes
 	// without its parts.
 	FinalizerTimeout time.Duration
-	// Workers is how many uploads are reconciled at once, which bounds the calls to object storage; at least 1. One FileStore
-	// has three quarters of them at most, and twice as many assemblies and aborts that take longer than a second go on beside them.
+	// Workers is how many uploads are reconciled at once, which bounds the calls to object storage;
+	// at least 1. One FileStore has three quarters of them at most, and twice as many assemblies
+	// and aborts that take longer than a second go on beside them.
 	Workers int
 	// TidyRate is how many writes a second go into records that nobody waits for; 0 for DefaultTidyRate.
 	TidyRate int
@@ -119,7 +121,8 @@ func (r *MultipartUploadReconciler) Reconcile(ctx context.Context, req reconcile
 	return result, err
 }
 
-// pass is what Reconcile does once it is known which FileStore serves the upload. It takes a place when it needs one.
+// pass is what Reconcile does once it is known which FileStore serves the upload. It takes a place
+// when it needs one.
 func (r *MultipartUploadReconciler) pass(ctx context.Context, req reconcile.Request, seen *observation) (reconcile.Result, error) {
 	if err := r.observe(ctx, seen); err != nil {
 		return reconcile.Result{}, err

@@ -26,7 +26,8 @@ type observation struct {
 	fencing time.Duration
 	// at is when it was gathered: the time for which it shows all that Decide wants to see.
 	at time.Time
-	// silence is for how long this upload has met with nothing but silence of object storage, 0 if it has not.
+	// silence is for how long this upload has met with nothing but silence of object storage, 0 if
+	// it has not.
 	silence time.Duration
 	// stay is the place of this pass, nil as long as it needs none.
 	stay *stay
@@ -41,8 +42,8 @@ func (o *observation) lane() sharing.Lane {
 	return l
 }
 
-// key is where the file is, or will be, stored; empty if no key can be made of it: Decide refuses such a file before
-// anything is done with its key.
+// key is where the file is, or will be, stored; empty if no key can be made of it: Decide refuses
+// such a file before anything is done with its key.
 func (o *observation) key() string {
 	key, _ := upload.KeyOf(upload.FileOf(o.Upload), o.Store)
 	return key
@@ -52,8 +53,9 @@ func (o *observation) ref() filestore.UploadRef {
 	return filestore.UploadRef{Key: o.key(), UploadID: o.Upload.Status.UploadID}
 }
 
-// observe gathers the rest, when it is known which FileStore serves the upload. An error means that the API server could not be
-// asked, or is errParked; what is wrong with object storage is a Problem.
+// observe gathers the rest, when it is known which FileStore serves the upload. An error means that
+// the API server could not be asked, or is errParked; what is wrong with object storage is a
+// Problem.
 func (r *MultipartUploadReconciler) observe(ctx context.Context, o *observation) error {
 	u := o.Upload
 	if o.fencing = upload.Fencing(u, o.Store, o.at); o.fencing > 0 {

@@ -125,8 +125,8 @@ func newStatus(o *observation, done outcome, now time.Time) v1alpha1.MultipartUp
 	return s
 }
 
-// setTTLLimited says so where the upload asks for more time than its store allows: admission does not see what is patched
-// later, nor a limit that comes later.
+// setTTLLimited says so where the upload asks for more time than its store allows: admission does
+// not see what is patched later, nor a limit that comes later.
 func setTTLLimited(s *v1alpha1.MultipartUploadStatus, o *observation, now time.Time) {
 	message := ""
 	if o.Store != nil && s.CompletionTime == nil {

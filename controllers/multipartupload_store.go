@@ -15,7 +15,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// observeStore begins to gather: it finds the FileStore that serves the upload, and its backend, without asking either. Errors as observe.
+// observeStore begins to gather: it finds the FileStore that serves the upload, and its backend,
+// without asking either. Errors as observe.
 func (r *MultipartUploadReconciler) observeStore(ctx context.Context, u *v1alpha1.MultipartUpload) (*observation, error) {
 	o := &observation{Observation: upload.Observation{Upload: u, GiveUpAfter: r.FinalizerTimeout}, at: r.Clock.Now()}
 	return o, r.resolveStore(ctx, o)
@@ -52,7 +53,8 @@ func (r *MultipartUploadReconciler) resolveStore(ctx context.Context, o *observa
 	return nil
 }
 
-// unready is why a store cannot open an upload or assemble a file now, nil if it can: both depend on what the last probe found of the spec as it is.
+// unready is why a store cannot open an upload or assemble a file now, nil if it can: both depend
+// on what the last probe found of the spec as it is.
 func unready(u *v1alpha1.MultipartUpload, fs *v1alpha1.FileStore) *upload.Problem {
 	problem := &upload.Problem{Reason: v1alpha1.ReasonStoreUnavailable, Message: fmt.Sprintf("the FileStore %q is not ready yet", fs.Name)}
 	probed := ptr.Deref(fs.Status.ObservedGeneration, 0) == fs.Generation && fs.Status.Capabilities != nil

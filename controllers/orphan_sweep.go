@@ -240,9 +240,9 @@ func (s *OrphanSweep) prefixes(ctx context.Context, fs *v1alpha1.FileStore) ([]s
 	}
 }
 
-// owners are the uploads that records own, ended ones excepted: what is left of those is an orphan. A record owns nothing of
-// another namespace, whatever id its status names. The rest of the key is not compared: some backends list another
-// spelling of it.
+// owners are the uploads that records own, ended ones excepted: what is left of those is an orphan.
+// A record owns nothing of another namespace, whatever id its status names. The rest of the key is
+// not compared: some backends list another spelling of it.
 type owners struct {
 	prefix string
 	ids    map[ownedID]bool

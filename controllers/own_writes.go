@@ -62,7 +62,8 @@ func (w *ownWrites) hidden(u *v1alpha1.MultipartUpload, now time.Time) bool {
 	return false
 }
 
-// hasEnded reports whether an upload that the cache shows as open has ended by what was written to it since.
+// hasEnded reports whether an upload that the cache shows as open has ended by what was written to
+// it since.
 func (w *ownWrites) hasEnded(u *v1alpha1.MultipartUpload) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

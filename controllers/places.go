@@ -21,9 +21,10 @@ func placeOf(o *observation) upload.Tenant {
 	return upload.Tenant{Namespace: o.Upload.Namespace, Store: o.Store.Name}
 }
 
-// claimPlace takes one of its namespace's places for the upload that is about to be opened: several workers decide at
-// once, by a cache that does not show yet what they have opened a moment ago. Where another upload has taken the last
-// place, or the last bytes, it gives what is to be done instead.
+// claimPlace takes one of its namespace's places for the upload that is about to be opened: several
+// workers decide at once, by a cache that does not show yet what they have opened a moment ago.
+// Where another upload has taken the last place, or the last bytes, it gives what is to be done
+// instead.
 func (r *MultipartUploadReconciler) claimPlace(ctx context.Context, o *observation) (instead *upload.Decision, err error) {
 	if limits := upload.LimitsOf(o.Store); limits.MaxOpenUploads == 0 && limits.MaxIncompleteBytes == 0 {
 		return nil, nil
@@ -45,9 +46,9 @@ func (r *MultipartUploadReconciler) claimPlace(ctx context.Context, o *observati
 	return nil, err
 }
 
-// countHeld finds out what the namespace's other uploads hold in the store, as far as that is limited: those that the
-// cache shows as opened, without those that have ended by what this process has written since, and those that are
-// claimed.
+// countHeld finds out what the namespace's other uploads hold in the store, as far as that is
+// limited: those that the cache shows as opened, without those that have ended by what this process
+// has written since, and those that are claimed.
 func (r *MultipartUploadReconciler) countHeld(ctx context.Context, o *observation, claimed upload.Claimed) error {
 	limits := upload.LimitsOf(o.Store)
 	if limits.MaxOpenUploads == 0 && (limits.MaxIncompleteBytes == 0 || o.Upload.Spec.Size == nil) {

@@ -21,7 +21,8 @@ import (
 // onSilentStore is how many uploads are in the store that says nothing.
 const onSilentStore = 64
 
-// twoStores runs the reconcilers with a FileStore beside that of the rig. Its backend is what factory makes.
+// twoStores runs the reconcilers with a FileStore beside that of the rig. Its backend is what
+// factory makes.
 func twoStores(t *testing.T, factory filestore.Factory) (m *managed, other string) {
 	t.Helper()
 	m = newManaged(t)
@@ -41,7 +42,8 @@ func twoStores(t *testing.T, factory filestore.Factory) (m *managed, other strin
 	return m, other
 }
 
-// Uploads in a store that says nothing hold a share of the workers, and no upload of another store waits for one of them to come back.
+// Uploads in a store that says nothing hold a share of the workers, and no upload of another store
+// waits for one of them to come back.
 func TestSilentStoreHoldsNoOther(t *testing.T) {
 	silent := memory.New(memory.Options{MinPartSize: -1})
 	m, other := twoStores(t, silent.Factory())
@@ -77,7 +79,8 @@ func TestSilentStoreHoldsNoOther(t *testing.T) {
 	}
 }
 
-// muted is a backend that turns into an address which accepts connections and says nothing, and back.
+// muted is a backend that turns into an address which accepts connections and says nothing, and
+// back.
 type muted struct {
 	filestore.Store
 	nobody filestore.Store
@@ -115,7 +118,8 @@ func (m *muted) Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, erro
 	return m.now().Probe(ctx)
 }
 
-// When a store that said nothing talks again, all that waited for it goes on: what was to be opened is opened, and what was to end ends.
+// When a store that said nothing talks again, all that waited for it goes on: what was to be opened
+// is opened, and what was to end ends.
 func TestSilentStoreTalksAgain(t *testing.T) {
 	var connections atomic.Int32
 	address := testkit.ListenTCP(t, func(net.Conn) { connections.Add(1) })
@@ -161,7 +165,8 @@ func TestSilentStoreTalksAgain(t *testing.T) {
 	}
 }
 
-// An assembly, or an abort, that takes long holds no place that others need, also those of the same namespace and store.
+// An assembly, or an abort, that takes long holds no place that others need, also those of the same
+// namespace and store.
 func TestLongCallsHoldNoWorker(t *testing.T) {
 	for name, op := range map[string]memory.Operation{"assemblies": memory.CompleteUpload, "aborts": memory.AbortUpload} {
 		t.Run(name, func(t *testing.T) {

@@ -14,7 +14,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// A tenant patches its ttl to a year, where the store allows three days: the upload says so, and ends after three days.
+// A tenant patches its ttl to a year, where the store allows three days: the upload says so, and
+// ends after three days.
 func TestTTLIsLimited(t *testing.T) {
 	r := newRig(t, testkit.MaxUploadTTL(72*time.Hour))
 	u := r.open("up")

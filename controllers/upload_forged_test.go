@@ -77,7 +77,8 @@ func (r *rig) expectIdle(name string) {
 	}
 }
 
-// A status that names another tenant's file, upload or store has nothing done: not at a completion, an abort, an expiry or a deletion.
+// A status that names another tenant's file, upload or store has nothing done: not at a completion,
+// an abort, an expiry or a deletion.
 func TestForgedPlace(t *testing.T) {
 	for name, forge := range map[string]func(*victim) func(*v1alpha1.MultipartUploadStatus){
 		"Key": func(v *victim) func(*v1alpha1.MultipartUploadStatus) {
@@ -163,7 +164,8 @@ func TestForgedUploadID(t *testing.T) {
 	}
 }
 
-// When the time of an upload is over follows from its start and its ttl, and from nothing that somebody writes.
+// When the time of an upload is over follows from its start and its ttl, and from nothing that
+// somebody writes.
 func TestForgedExpiration(t *testing.T) {
 	for name, c := range map[string]struct {
 		forged, passes time.Duration
@@ -240,7 +242,8 @@ func TestForgedUploadIDHidesNoOrphan(t *testing.T) {
 	}
 }
 
-// A record as an earlier version has left it goes on: all of its status, and of an open one before that version wrote the ETag.
+// A record as an earlier version has left it goes on: all of its status, and of an open one before
+// that version wrote the ETag.
 func TestRecordOfAnEarlierVersionGoesOn(t *testing.T) {
 	r := newRig(t, testkit.Prefixed("iot/"))
 	id, err := r.backend.CreateUpload(r.ctx, "iot/"+r.key(), filestore.CreateUploadOptions{Metadata: upload.FileMetadata{}.Encode()})

@@ -17,17 +17,20 @@ import (
 const (
 	// longPerPlace is how many long calls there may be for each place.
 	longPerPlace = 2
-	// longAfter is how long a call takes before it counts as long: the place is then for somebody else.
+	// longAfter is how long a call takes before it counts as long: the place is then for somebody
+	// else.
 	longAfter = time.Second
 	// parkedAtMost is when a pass that was put off is taken up again, should nobody have woken it.
 	parkedAtMost = 2 * time.Minute
 )
 
-// errParked ends a pass that has found no place. It has done nothing yet that is not safe to repeat.
+// errParked ends a pass that has found no place. It has done nothing yet that is not safe to
+// repeat.
 var errParked = errors.New("the pass waits for a place")
 
-// workerShares share the workers of the reconciler of uploads, as far as they ask something of object storage. A pass that finds no
-// place is parked, which takes no worker, and is queued again when there is one.
+// workerShares share the workers of the reconciler of uploads, as far as they ask something of
+// object storage. A pass that finds no place is parked, which takes no worker, and is queued again
+// when there is one.
 type workerShares struct {
 	mu          sync.Mutex
 	short, long *sharing.Pool
@@ -43,8 +46,8 @@ type parked struct {
 	number   uint64
 }
 
-// line are the passes of a lane that wait, by their priority in the order in which they came. Those that wait no more are
-// dropped when it is their turn.
+// line are the passes of a lane that wait, by their priority in the order in which they came. Those
+// that wait no more are dropped when it is their turn.
 type line struct {
 	byPriority map[int][]queuedPass
 	waiting    int
@@ -59,7 +62,8 @@ type queuedPass struct {
 // passesAtOnce is how many goroutines it takes to fill so many places, and those for long calls.
 func passesAtOnce(limit int) int { return max(limit, 1) * (1 + longPerPlace) }
 
-// setLimit sets how many places there are, the first time that it is called. The caller holds the lock.
+// setLimit sets how many places there are, the first time that it is called. The caller holds the
+// lock.
 func (p *workerShares) setLimit(limit int) {
 	if p.lines != nil {
 		return
@@ -84,7 +88,8 @@ type stay struct {
 	long, left bool
 }
 
-// enter takes a place for a pass, or parks it; ok is false then. The caller calls leave once it has a place.
+// enter takes a place for a pass, or parks it; ok is false then. The caller calls leave once it has
+// a place.
 func (p *workerShares) enter(req reconcile.Request, l sharing.Lane, priority, limit int) (s *stay, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,8 +116,8 @@ func (s *stay) leave() {
 	p.short.Take(s.lane, -1)
 }
 
-// lengthy is called when a call begins that may take long, and the result when it has ended. Once it takes longAfter, the
-// place is given to others, as long as there are not too many such calls.
+// lengthy is called when a call begins that may take long, and the result when it has ended. Once
+// it takes longAfter, the place is given to others, as long as there are not too many such calls.
 func (s *stay) lengthy() (ended func() bool) {
 	return time.AfterFunc(longAfter, s.lengthen).Stop
 }
@@ -130,8 +135,8 @@ func (s *stay) lengthen() {
 	p.wake()
 }
 
-// rouse has those go on for which there is room by now. It is called at the end of each pass, whatever it has come to: who was
-// woken may have had no use for its place.
+// rouse has those go on for which there is room by now. It is called at the end of each pass,
+// whatever it has come to: who was woken may have had no use for its place.
 func (p *workerShares) rouse() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -145,7 +150,8 @@ func (p *workerShares) forget(req reconcile.Request) {
 	p.unpark(req)
 }
 
-// park puts a pass into its line, unless it is there already and is no more urgent now. The caller holds the lock.
+// park puts a pass into its line, unless it is there already and is no more urgent now. The caller
+// holds the lock.
 func (p *workerShares) park(req reconcile.Request, l sharing.Lane, priority int) {
 	if was, waits := p.in[req]; waits && was.lane == l && was.priority >= priority {
 		return
@@ -214,8 +220,8 @@ func (p *workerShares) wake() {
 	}
 }
 
-// next is the most urgent pass for which there is room; of those that are as urgent, it is one of the lane that holds least. The
-// caller holds the lock.
+// next is the most urgent pass for which there is room; of those that are as urgent, it is one of
+// the lane that holds least. The caller holds the lock.
 func (p *workerShares) next() (lane sharing.Lane, req reconcile.Request, priority int, found bool) {
 	for l, in := range p.lines {
 		if !p.short.Room(l) {
@@ -239,7 +245,8 @@ func (p *workerShares) enqueue(req reconcile.Request, priority int) {
 	}
 }
 
-// takeWorker takes a place for a pass that is about to ask something of object storage, unless it has one; errParked if there is none.
+// takeWorker takes a place for a pass that is about to ask something of object storage, unless it
+// has one; errParked if there is none.
 func (r *MultipartUploadReconciler) takeWorker(o *observation) error {
 	if o.stay != nil {
 		return nil

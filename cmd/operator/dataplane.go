@@ -48,7 +48,8 @@ func newDataPlane(base cluster.Cluster, o *options, stores *filestore.Provider, 
 	return server, nil
 }
 
-// observed has every Store that the factory makes guarded against silence, measured, and traced where there is a tracer.
+// observed has every Store that the factory makes guarded against silence, measured, and traced
+// where there is a tracer.
 func observed(factory filestore.Factory, tracer trace.Tracer) filestore.Factory {
 	observe := filestore.NewMetrics(metrics.Registry)
 	return func(c filestore.Config) (filestore.Store, error) {

@@ -20,12 +20,12 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/connlimit"
 )
 
-// probeConnections is how many connections each of the ports for probes and metrics has open at most: a kubelet has one or
-// two, and so has each Prometheus.
+// probeConnections is how many connections each of the ports for probes and metrics has open at
+// most: a kubelet has one or two, and so has each Prometheus.
 const probeConnections = 64
 
-// serveProbes has keep serve health, readiness and metrics, the latter with certificate, if there is one. An address of "0"
-// serves nothing.
+// serveProbes has keep serve health, readiness and metrics, the latter with certificate, if there
+// is one. An address of "0" serves nothing.
 func serveProbes(ctx context.Context, base cluster.Cluster, o *options, certificate *certwatcher.CertWatcher, ready healthz.Checker, keep func(manager.Runnable)) error {
 	if certificate != nil {
 		keep(certificate)
@@ -64,7 +64,8 @@ func serveProbes(ctx context.Context, base cluster.Cluster, o *options, certific
 	return nil
 }
 
-// probeServer listens on address, with TLS where there is a certificate. Whoever keeps the server closes it.
+// probeServer listens on address, with TLS where there is a certificate. Whoever keeps the server
+// closes it.
 func probeServer(ctx context.Context, address string, handler http.Handler, certificate *certwatcher.CertWatcher) (*manager.Server, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {

@@ -12,13 +12,15 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// trimmer makes objects small on their way into the cache, where there may be a hundred thousand MultipartUploads. What
-// tenants can make large and nobody in this process reads from the cache goes: managed fields, annotations, owner
-// references, labels but one. What is equal in many uploads is there once: each string of a decoded object is a copy of its
-// own. The objects of the cache are never changed, so they may share.
+// trimmer makes objects small on their way into the cache, where there may be a hundred thousand
+// MultipartUploads. What tenants can make large and nobody in this process reads from the cache
+// goes: managed fields, annotations, owner references, labels but one. What is equal in many
+// uploads is there once: each string of a decoded object is a copy of its own. The objects of the
+// cache are never changed, so they may share.
 //
-// What is written back is a patch from a cached object to a changed copy of it: what both lack is not touched. An Update
-// would delete it, and is forbidden (.golangci.yml). Finalizers stay whole, since a patch names all of them.
+// What is written back is a patch from a cached object to a changed copy of it: what both lack is
+// not touched. An Update would delete it, and is forbidden (.golangci.yml). Finalizers stay whole,
+// since a patch names all of them.
 type trimmer struct {
 	mu         sync.Mutex
 	strings    map[string]string
@@ -67,8 +69,8 @@ func trimMetadata(obj metav1.Object) {
 	obj.SetGenerateName("")
 }
 
-// trimNamespace keeps of a namespace what chooses its store: an annotation, and its labels, which selectors see. Its
-// admin, who is a tenant, can annotate it.
+// trimNamespace keeps of a namespace what chooses its store: an annotation, and its labels, which
+// selectors see. Its admin, who is a tenant, can annotate it.
 func trimNamespace(obj any) (any, error) {
 	ns, ok := obj.(*corev1.Namespace)
 	if !ok {
@@ -81,7 +83,8 @@ func trimNamespace(obj any) (any, error) {
 	return ns, nil
 }
 
-// only is the part of m that key has, with a copy of its value: a decoded value may be part of something larger.
+// only is the part of m that key has, with a copy of its value: a decoded value may be part of
+// something larger.
 func only(m map[string]string, key string) map[string]string {
 	value, ok := m[key]
 	if !ok {

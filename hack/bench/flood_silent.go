@@ -20,15 +20,16 @@ import (
 )
 
 const (
-	// silentUploads are open in the store that falls silent, and as many more are asked for then. As many connections send parts,
-	// and as many starts.
+	// silentUploads are open in the store that falls silent, and as many more are asked for then.
+	// As many connections send parts, and as many starts.
 	silentUploads = 64
 	silentName    = "silent"
 	// silentPause lies between two requests of a connection: a refusal costs next to nothing.
 	silentPause = 100 * time.Millisecond
 )
 
-// mouth stands before an object store. While it is shut, it accepts connections and passes nothing on.
+// mouth stands before an object store. While it is shut, it accepts connections and passes nothing
+// on.
 type mouth struct {
 	listener net.Listener
 	to       string
@@ -163,7 +164,8 @@ func (b *bed) newSilent(ctx context.Context) (*flood, error) {
 	return f, nil
 }
 
-// begin opens uploads, has the store fall silent, and asks for more: by manifests, parts and starts.
+// begin opens uploads, has the store fall silent, and asks for more: by manifests, parts and
+// starts.
 func (s *silentTenant) begin(ctx context.Context, f *flood) ([]func(context.Context), error) {
 	var all []func(context.Context)
 	for i := range silentUploads {

@@ -92,7 +92,8 @@ func (s *suite) installFirst(ctx context.Context, w way) (string, error) {
 	return result, err
 }
 
-// withoutConsent makes the Secret of the store one of before Secrets were asked, where the earlier operator is of then.
+// withoutConsent makes the Secret of the store one of before Secrets were asked, where the earlier
+// operator is of then.
 func (s *suite) withoutConsent(ctx context.Context) error {
 	asks, err := s.kubectl(ctx, "", "get", "crd", "filestores.iotfile.dev", "-o", "jsonpath={.spec.versions[0].schema.openAPIV3Schema.properties.status.properties.secret.type}")
 	if err != nil || asks != "" {
@@ -102,7 +103,8 @@ func (s *suite) withoutConsent(ctx context.Context) error {
 	return s.consent(ctx, "-")
 }
 
-// consent has the Secret of the store name the FileStores that may use it: "=NAMES", or "-" for as before Secrets were asked.
+// consent has the Secret of the store name the FileStores that may use it: "=NAMES", or "-" for as
+// before Secrets were asked.
 func (s *suite) consent(ctx context.Context, names string) error {
 	_, err := s.kubectl(ctx, "", "annotate", "--overwrite", "--namespace="+operatorNamespace, "secret", "main-s3", v1alpha1.AnnotationStores+names)
 	return err

@@ -1,8 +1,9 @@
-// Command govulncheck looks for known vulnerabilities in what the operator is made of, as far as its code reaches them. It
-// says so where the database of the Go project is not to be had, since the tool's own error is hard to tell from a finding.
+// Command govulncheck looks for known vulnerabilities in what the operator is made of, as far as
+// its code reaches them. It says so where the database of the Go project is not to be had, since
+// the tool's own error is hard to tell from a finding.
 //
-// It exits with the status of govulncheck: 0 for none, 3 for findings, 1 for other failures. 69 means that nothing was
-// checked, because there is no database.
+// It exits with the status of govulncheck: 0 for none, 3 for findings, 1 for other failures. 69
+// means that nothing was checked, because there is no database.
 package main
 
 import (

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// TestNoDatabase runs the command where there is no database: it must not be taken for a run without findings.
+// TestNoDatabase runs the command where there is no database: it must not be taken for a run
+// without findings.
 func TestNoDatabase(t *testing.T) {
 	if os.Getenv("GOVULNCHECK_MAIN") != "" {
 		main()

@@ -1,4 +1,5 @@
-// Command imageroot writes the files of the operator's image besides its binary into a directory, for the Dockerfile.
+// Command imageroot writes the files of the operator's image besides its binary into a directory,
+// for the Dockerfile.
 package main
 
 import (

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// conn is a connection that counts. It has all methods of *net.TCPConn, so that sendfile and splice go on to work.
+// conn is a connection that counts. It has all methods of *net.TCPConn, so that sendfile and splice
+// go on to work.
 type conn struct {
 	*net.TCPConn
 	from  *Listener
@@ -36,15 +37,17 @@ func ConnContext(ctx context.Context, nc net.Conn) context.Context {
 	return ctx
 }
 
-// ConnState is for http.Server.ConnState: it lets the Listener know which connections are idle between requests.
+// ConnState is for http.Server.ConnState: it lets the Listener know which connections are idle
+// between requests.
 func ConnState(nc net.Conn, state http.ConnState) {
 	if c := counted(nc); c != nil {
 		c.idle.Store(state == http.StateIdle)
 	}
 }
 
-// Known says that the caller of a request has proved who it is. Its connection is then closed for the sake of others only
-// between two requests. ctx is that of the request; without a connection that counts, Known does nothing.
+// Known says that the caller of a request has proved who it is. Its connection is then closed for
+// the sake of others only between two requests. ctx is that of the request; without a connection
+// that counts, Known does nothing.
 func Known(ctx context.Context) {
 	if c, ok := ctx.Value(contextKey{}).(*conn); ok {
 		c.known.Store(true)

@@ -14,13 +14,13 @@ type Options struct {
 	Max int
 	// Wait is how long a connection waits for a place before it is closed. Default 10 s.
 	Wait time.Duration
-	// Proof is how long a caller has to prove who it is before its connection may be closed for the sake of another one.
-	// Default 2 s.
+	// Proof is how long a caller has to prove who it is before its connection may be closed for the
+	// sake of another one. Default 2 s.
 	Proof time.Duration
 	// Open and Waiting, if not nil, are told how many connections there are whenever that changes.
 	Open, Waiting func(n int)
-	// Closed, if not nil, is told of each connection that is closed at the limit: idle or unproven ones that made room,
-	// and such as found none.
+	// Closed, if not nil, is told of each connection that is closed at the limit: idle or unproven
+	// ones that made room, and such as found none.
 	Closed func(why Reason)
 }
 
@@ -31,13 +31,15 @@ type Reason string
 const (
 	// Idle had no request under way, and made room for another connection.
 	Idle Reason = "idle"
-	// Unproven had a request whose caller had not proved in time who it is, and made room for another connection.
+	// Unproven had a request whose caller had not proved in time who it is, and made room for
+	// another connection.
 	Unproven Reason = "unproven"
 	// NoPlace found no place in time.
 	NoPlace Reason = "no_place"
 )
 
-// Listener is a net.Listener of connections that count. Accept is called by one goroutine at a time, as net/http does.
+// Listener is a net.Listener of connections that count. Accept is called by one goroutine at a
+// time, as net/http does.
 type Listener struct {
 	inner    net.Listener
 	opts     Options
@@ -74,7 +76,8 @@ func Limit(inner net.Listener, opts Options) *Listener {
 	return l
 }
 
-// accept takes connections from the kernel until the inner listener is closed, whose error it hands on.
+// accept takes connections from the kernel until the inner listener is closed, whose error it hands
+// on.
 func (l *Listener) accept() {
 	for {
 		nc, err := l.inner.Accept()
@@ -97,8 +100,8 @@ func (l *Listener) accept() {
 // Addr implements net.Listener.
 func (l *Listener) Addr() net.Addr { return l.inner.Addr() }
 
-// Close implements net.Listener. It closes what waits for a place; connections that have one stay open. It may be called
-// more than once.
+// Close implements net.Listener. It closes what waits for a place; connections that have one stay
+// open. It may be called more than once.
 func (l *Listener) Close() error {
 	l.close.Do(func() { close(l.closed) })
 	err := l.inner.Close()
@@ -138,8 +141,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// enqueue has a connection wait for a place. Where as many wait as may, the oldest one of the address of which most wait is
-// closed, so that no address keeps others from waiting.
+// enqueue has a connection wait for a place. Where as many wait as may, the oldest one of the
+// address of which most wait is closed, so that no address keeps others from waiting.
 func (l *Listener) enqueue(tcp *net.TCPConn) {
 	c := &conn{TCPConn: tcp, from: l, addr: addressOf(tcp), since: time.Now()}
 	var excess *conn
@@ -157,7 +160,8 @@ func (l *Listener) enqueue(tcp *net.TCPConn) {
 	}
 }
 
-// mostWaiting returns the index of the oldest connection that waits, of the address of which most wait.
+// mostWaiting returns the index of the oldest connection that waits, of the address of which most
+// wait.
 func (l *Listener) mostWaiting() int {
 	waits, most := map[netip.Addr]int{}, 0
 	for _, c := range l.waiting {
@@ -167,7 +171,8 @@ func (l *Listener) mostWaiting() int {
 	return slices.IndexFunc(l.waiting, func(c *conn) bool { return waits[c.addr] == most })
 }
 
-// addressOf is whose share a connection counts in. An IPv6 address stands for its /64, which one host has as a rule.
+// addressOf is whose share a connection counts in. An IPv6 address stands for its /64, which one
+// host has as a rule.
 func addressOf(tcp *net.TCPConn) netip.Addr {
 	remote, ok := tcp.RemoteAddr().(*net.TCPAddr)
 	if !ok {

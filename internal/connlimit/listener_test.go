@@ -17,8 +17,8 @@ import (
 // patience is how long a state may take to be reached on a busy machine.
 const patience = time.Minute
 
-// server is an HTTP server behind a Listener. GET / answers at once, GET /known also tells the Listener that the caller is
-// known, GET /hold does that and answers when the test lets it.
+// server is an HTTP server behind a Listener. GET / answers at once, GET /known also tells the
+// Listener that the caller is known, GET /hold does that and answers when the test lets it.
 type server struct {
 	t             *testing.T
 	addr          string
@@ -110,8 +110,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// Callers that are known get a place beside strangers who hold all, whether these say nothing, or half a header, or were
-// answered and stay.
+// Callers that are known get a place beside strangers who hold all, whether these say nothing, or
+// half a header, or were answered and stay.
 func TestStrangersMakeRoom(t *testing.T) {
 	for name, stranger := range map[string]func(net.Conn) error{
 		"silent": func(net.Conn) error { return nil },
@@ -141,8 +141,8 @@ func TestStrangersMakeRoom(t *testing.T) {
 	}
 }
 
-// A connection with a request of a known caller is never closed; what finds no place is, in time, and the next one is served
-// when a place is free.
+// A connection with a request of a known caller is never closed; what finds no place is, in time,
+// and the next one is served when a place is free.
 func TestRequestsAreNotCut(t *testing.T) {
 	s := serve(t, connlimit.Options{Max: 4, Wait: 200 * time.Millisecond, Proof: time.Millisecond})
 	held := make(chan error, 4)
@@ -175,8 +175,8 @@ func TestWaitsForAPlace(t *testing.T) {
 	must(t, ask(second, "/known"))
 }
 
-// One address has three quarters of the places at most, and all others the rest; while most places are free it has what it
-// needs.
+// One address has three quarters of the places at most, and all others the rest; while most places
+// are free it has what it needs.
 func TestShareOfAnAddress(t *testing.T) {
 	s := serve(t, connlimit.Options{Max: 40, Wait: patience})
 	for range 60 {

@@ -10,11 +10,13 @@ import (
 // sharePerFree is how many places one address may have for each that is free.
 const sharePerFree = 3
 
-// recheck is how often the Listener looks whether a caller's time to prove itself is over, while connections wait.
+// recheck is how often the Listener looks whether a caller's time to prove itself is over, while
+// connections wait.
 const recheck = 100 * time.Millisecond
 
-// place gives a place to a connection that waits, and returns it; of several, to the first of the address with the fewest
-// places. It returns nil if none waits or none can have a place, and how long to wait before it is asked again.
+// place gives a place to a connection that waits, and returns it; of several, to the first of the
+// address with the fewest places. It returns nil if none waits or none can have a place, and how
+// long to wait before it is asked again.
 func (l *Listener) place(now time.Time) (*conn, time.Duration) {
 	var dropped []*conn
 	var reasons []Reason
@@ -49,7 +51,8 @@ func (l *Listener) place(now time.Time) (*conn, time.Duration) {
 	return chosen, next
 }
 
-// choose finds the connection that gets a place now, and the one that has to make room for it, if any.
+// choose finds the connection that gets a place now, and the one that has to make room for it, if
+// any.
 func (l *Listener) choose(now time.Time) (chosen, victim *conn, why Reason) {
 	free := l.opts.Max - l.count
 	if free == 0 {
@@ -70,7 +73,8 @@ func (l *Listener) choose(now time.Time) (chosen, victim *conn, why Reason) {
 	return nil, nil, ""
 }
 
-// firstOfEach returns the connection that has waited longest of each address, those of addresses with few places first.
+// firstOfEach returns the connection that has waited longest of each address, those of addresses
+// with few places first.
 func (l *Listener) firstOfEach() []*conn {
 	var out []*conn
 	seen := map[netip.Addr]bool{}
@@ -84,8 +88,8 @@ func (l *Listener) firstOfEach() []*conn {
 	return out
 }
 
-// victim finds the connection of all that is closed first, nil if none may be: see worse; of equal ones the one whose
-// address has most places.
+// victim finds the connection of all that is closed first, nil if none may be: see worse; of equal
+// ones the one whose address has most places.
 func (l *Listener) victim(now time.Time) *conn {
 	var best *conn
 	for _, conns := range l.open {
@@ -110,8 +114,9 @@ func (l *Listener) victimOf(conns map[*conn]struct{}, now time.Time) *conn {
 	return best
 }
 
-// worse reports whether a is closed before b: idle ones come first, unproven before known ones, and then those whose time
-// to prove themselves is over; then those of the address that has more places, by the difference more; then older ones.
+// worse reports whether a is closed before b: idle ones come first, unproven before known ones, and
+// then those whose time to prove themselves is over; then those of the address that has more
+// places, by the difference more; then older ones.
 func (l *Listener) worse(a, b *conn, more int, now time.Time) bool {
 	rank := cmp.Compare(rankOf(a, now, l.opts.Proof), rankOf(b, now, l.opts.Proof))
 	return cmp.Or(rank, more, b.since.Compare(a.since)) > 0

@@ -191,8 +191,9 @@ func (b *inbound) beforeAnswer(h http.Header) {
 	_ = b.controller.SetReadDeadline(deadline)
 }
 
-// afterAnswer reads a bounded amount of a body that was not read before the answer, or not to its end because it was cut. A
-// client that waits for "100 Continue" gets none, and there is nothing to read. The memory of a body is free from now on.
+// afterAnswer reads a bounded amount of a body that was not read before the answer, or not to its
+// end because it was cut. A client that waits for "100 Continue" gets none, and there is nothing to
+// read. The memory of a body is free from now on.
 func (b *inbound) afterAnswer() {
 	if b.memory != nil {
 		b.memory.free()

@@ -10,20 +10,21 @@ import (
 )
 
 const (
-	// maxHeaderBytes is how long the header of a request may be; net/http adds 4 KiB to it. A token of some hundred groups
-	// takes 8 KiB, and a path whose every byte is percent-encoded 3.
+	// maxHeaderBytes is how long the header of a request may be; net/http adds 4 KiB to it. A token
+	// of some hundred groups takes 8 KiB, and a path whose every byte is percent-encoded 3.
 	maxHeaderBytes = 12 << 10
-	// connectionMemory is what a connection takes before its caller is known: the header, the buffers of net/http, the
-	// state of TLS, and two stacks.
+	// connectionMemory is what a connection takes before its caller is known: the header, the
+	// buffers of net/http, the state of TLS, and two stacks.
 	connectionMemory = 56 << 10
-	// connectionsShare is the part of the process's memory limit that such connections take together: one sixteenth.
+	// connectionsShare is the part of the process's memory limit that such connections take
+	// together: one sixteenth.
 	connectionsShare = 16
 	// mostConnections is the default where the process has no memory limit.
 	mostConnections = 16_384
 )
 
-// defaultConnections is how many connections a process of this memory limit (GOMEMLIMIT, in bytes) has open at most. Each
-// part, and each download, has one.
+// defaultConnections is how many connections a process of this memory limit (GOMEMLIMIT, in bytes)
+// has open at most. Each part, and each download, has one.
 func defaultConnections(memoryLimit int64, parts int) int {
 	if memoryLimit == math.MaxInt64 { // none
 		return max(mostConnections, 4*parts)

@@ -102,8 +102,9 @@ func TestEndCutsStreams(t *testing.T) {
 	}
 }
 
-// TestCutWhileItSends: what a client sends after its part was cut is taken and dropped for a moment. The connection would
-// else break under a client that sends first and reads then, which never learns why.
+// TestCutWhileItSends: what a client sends after its part was cut is taken and dropped for a
+// moment. The connection would else break under a client that sends first and reads then, which
+// never learns why.
 func TestCutWhileItSends(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.started("x")

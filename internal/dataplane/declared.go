@@ -14,17 +14,19 @@ import (
 )
 
 const (
-	// listingGood is for how long a list of parts is gone by. Other replicas may have taken some since. An upload is
-	// listed that often at most, whatever the number of its parts.
+	// listingGood is for how long a list of parts is gone by. Other replicas may have taken some
+	// since. An upload is listed that often at most, whatever the number of its parts.
 	listingGood = time.Second
-	// roomKept is how long what is known of an upload is kept after its last part: longer than its progress is behind.
+	// roomKept is how long what is known of an upload is kept after its last part: longer than its
+	// progress is behind.
 	roomKept = time.Minute
 )
 
-// declaredRooms hold, for each upload whose size was declared, its parts against that size: those that are there, those
-// that are on their way through this replica, and the one that is to come. What other replicas have on their way at the
-// same moment, or have taken since the parts were listed, is not known here: n replicas that are asked at one moment take
-// n times the declared size at most, and the next part is refused by all of them.
+// declaredRooms hold, for each upload whose size was declared, its parts against that size: those
+// that are there, those that are on their way through this replica, and the one that is to come.
+// What other replicas have on their way at the same moment, or have taken since the parts were
+// listed, is not known here: n replicas that are asked at one moment take n times the declared size
+// at most, and the next part is refused by all of them.
 type declaredRooms struct {
 	mu    sync.Mutex
 	byUID map[types.UID]*declaredRoom
@@ -33,7 +35,8 @@ type declaredRooms struct {
 
 // declaredRoom is what this replica knows of one upload. declaredRooms.mu guards all but listing.
 type declaredRoom struct {
-	// sizes are the parts as they were listed last, and as they have landed through this replica since.
+	// sizes are the parts as they were listed last, and as they have landed through this replica
+	// since.
 	sizes upload.Sizes
 	// landed are those of them that have landed while they were being listed, nil if they are not.
 	landed upload.Sizes
@@ -77,9 +80,9 @@ func (d *declaredRooms) of(uid types.UID, now time.Time) *declaredRoom {
 	return r
 }
 
-// takeDeclared takes the room of a part of u, or refuses a part with which u would have more than was declared for it.
-// It asks object storage for the parts only where what is known is too old, and before it refuses. The caller calls
-// release once, with whether the part has landed.
+// takeDeclared takes the room of a part of u, or refuses a part with which u would have more than
+// was declared for it. It asks object storage for the parts only where what is known is too old,
+// and before it refuses. The caller calls release once, with whether the part has landed.
 func (s *Server) takeDeclared(ctx context.Context, u *v1alpha1.MultipartUpload, number int32, size int64) (release func(landed bool), err error) {
 	declared, came := *u.Spec.Size, time.Now()
 	if err := upload.AdmitDeclared(declared, 0, 0, size); err != nil {
@@ -98,7 +101,8 @@ func (s *Server) takeDeclared(ctx context.Context, u *v1alpha1.MultipartUpload, 
 	return func(landed bool) { d.give(r, part, landed) }, nil
 }
 
-// takeKnown takes the room by what is known; ok is false if that is not enough, and then the room waits for a list.
+// takeKnown takes the room by what is known; ok is false if that is not enough, and then the room
+// waits for a list.
 func (d *declaredRooms) takeKnown(u *v1alpha1.MultipartUpload, part flightSize, now time.Time) (r *declaredRoom, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -117,7 +121,8 @@ func (d *declaredRooms) takeKnown(u *v1alpha1.MultipartUpload, part flightSize, 
 	return r, true
 }
 
-// listRoom lists the parts, unless somebody has done so since the request came, and ends its wait for that.
+// listRoom lists the parts, unless somebody has done so since the request came, and ends its wait
+// for that.
 func (s *Server) listRoom(ctx context.Context, u *v1alpha1.MultipartUpload, r *declaredRoom, came time.Time) error {
 	d := &s.declared
 	defer d.waited(r)
@@ -160,8 +165,8 @@ func (d *declaredRooms) beginListing(r *declaredRoom, came time.Time) (done bool
 	return false, nil
 }
 
-// endListing keeps what came of a list that was asked for at that time. An error is told to the others that wait if it is
-// not of the request alone that has asked.
+// endListing keeps what came of a list that was asked for at that time. An error is told to the
+// others that wait if it is not of the request alone that has asked.
 func (d *declaredRooms) endListing(r *declaredRoom, parts []filestore.Part, at time.Time, err error, shared bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -194,7 +199,8 @@ func (d *declaredRooms) take(r *declaredRoom, declared int64, part flightSize) e
 	return nil
 }
 
-// give ends a part. One that has failed may be there all the same: the parts are listed before that is believed.
+// give ends a part. One that has failed may be there all the same: the parts are listed before that
+// is believed.
 func (d *declaredRooms) give(r *declaredRoom, part flightSize, landed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -212,7 +218,8 @@ func (d *declaredRooms) give(r *declaredRoom, part flightSize, landed bool) {
 	}
 }
 
-// coming are the parts as they will be at most, when all that are on their way have landed. The caller holds the lock.
+// coming are the parts as they will be at most, when all that are on their way have landed. The
+// caller holds the lock.
 func (r *declaredRoom) coming() upload.Sizes {
 	if len(r.flights) == 0 {
 		return r.sizes

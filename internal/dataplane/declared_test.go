@@ -48,8 +48,9 @@ func atOnce(n int, send func(i int) reply) map[int]int {
 	return statuses
 }
 
-// TestDeclaredSizeHolds: an upload takes no more bytes than were declared for it, which are all that its namespace's limit
-// counts of it: 24 parts at once, one after another, and through another replica.
+// TestDeclaredSizeHolds: an upload takes no more bytes than were declared for it, which are all
+// that its namespace's limit counts of it: 24 parts at once, one after another, and through another
+// replica.
 func TestDeclaredSizeHolds(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store, limits: limited(func(l *v1alpha1.FileStoreLimits) {
@@ -69,8 +70,8 @@ func TestDeclaredSizeHolds(t *testing.T) {
 	}
 }
 
-// TestDeclaredSizeAcrossReplicas: of parts that come to several replicas one after another no more are taken than were
-// declared either.
+// TestDeclaredSizeAcrossReplicas: of parts that come to several replicas one after another no more
+// are taken than were declared either.
 func TestDeclaredSizeAcrossReplicas(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store, options: func(o *dataplane.Options) { o.ProgressDelay = 1 << 40 }}) // no status tells
@@ -143,7 +144,8 @@ func TestDeclaredSizeOfParts(t *testing.T) {
 	}
 }
 
-// TestDeclaredSizeAsksLittle: an honest upload is listed once a second, whatever the number of its parts.
+// TestDeclaredSizeAsksLittle: an honest upload is listed once a second, whatever the number of its
+// parts.
 func TestDeclaredSizeAsksLittle(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store, options: func(o *dataplane.Options) { o.ProgressDelay = 1 << 40 }})

@@ -17,7 +17,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// forged makes the record of an upload of the file whose status somebody has written past every policy.
+// forged makes the record of an upload of the file whose status somebody has written past every
+// policy.
 func (s *system) forged(file string, change func(*v1alpha1.MultipartUploadStatus)) *v1alpha1.MultipartUpload {
 	s.t.Helper()
 	of := upload.File{Namespace: s.namespace, EntityID: entity, Path: file}
@@ -32,7 +33,8 @@ func (s *system) forged(file string, change func(*v1alpha1.MultipartUploadStatus
 	return u
 }
 
-// TestForgedStatusIsNotActedOn: whatever a status names, bytes go to the key of the request's file, or nowhere.
+// TestForgedStatusIsNotActedOn: whatever a status names, bytes go to the key of the request's file,
+// or nowhere.
 func TestForgedStatusIsNotActedOn(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store, noControllers: true})

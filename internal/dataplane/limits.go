@@ -20,7 +20,8 @@ const sharesKept = 1024
 type shares struct {
 	mu    sync.Mutex
 	known map[string]*share
-	// sweepAt is how many have to be known for the next sweep: each costs as many steps, and comes after as many namespaces.
+	// sweepAt is how many have to be known for the next sweep: each costs as many steps, and comes
+	// after as many namespaces.
 	sweepAt int
 }
 
@@ -164,8 +165,8 @@ func errTooMany(message string, retryAfter time.Duration) *answer {
 	return &answer{status: http.StatusTooManyRequests, message: message, retryAfter: retryAfter, final: true}
 }
 
-// admitLoad holds the limits of the namespace against part number of u, before its body is asked for. The caller calls
-// release once, with whether the part has landed.
+// admitLoad holds the limits of the namespace against part number of u, before its body is asked
+// for. The caller calls release once, with whether the part has landed.
 func (s *Server) admitLoad(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, number int32, size int64) (release func(landed bool), err error) {
 	limits := s.limitsOf(ctx, u, nil)
 	release = func(bool) {}

@@ -17,8 +17,8 @@ type located struct {
 	ref   filestore.UploadRef
 }
 
-// locate finds out where object storage has u. Its key is that of the file, whatever the status says of it; of a status that says another
-// the error is a *upload.StatusError.
+// locate finds out where object storage has u. Its key is that of the file, whatever the status
+// says of it; of a status that says another the error is a *upload.StatusError.
 func (s *Server) locate(ctx context.Context, u *v1alpha1.MultipartUpload) (located, error) {
 	fs := s.takerOf(ctx, u, nil)
 	if fs == nil {
@@ -35,8 +35,8 @@ func (s *Server) locate(ctx context.Context, u *v1alpha1.MultipartUpload) (locat
 	return located{store, filestore.UploadRef{Key: key, UploadID: u.Status.UploadID}}, err
 }
 
-// takerOf is the FileStore that takes u, or known, where u (which may be nil) names none. It is nil if there is none: then
-// nothing of u is in reach. The object is shared: it must not be changed.
+// takerOf is the FileStore that takes u, or known, where u (which may be nil) names none. It is nil
+// if there is none: then nothing of u is in reach. The object is shared: it must not be changed.
 func (s *Server) takerOf(ctx context.Context, u *v1alpha1.MultipartUpload, known *v1alpha1.FileStore) *v1alpha1.FileStore {
 	if u == nil {
 		return known

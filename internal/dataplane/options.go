@@ -45,8 +45,9 @@ type Options struct {
 	// MaxConnections is how many connections are open at once; see connlimit for what becomes of more. Default: one for each
 	// 896 KiB of the process's memory limit, and at least two for each of MaxPartsInFlight; 16,384 without a limit.
 	MaxConnections int
-	// MaxSearches and MaxStarts are how many searches, and how many starts of uploads, go on at once. More wait, and are answered
-	// with 503 after Patience; FileStores and namespaces share the places as they do those of parts. Defaults 16 and 64.
+	// MaxSearches and MaxStarts are how many searches, and how many starts of uploads, go on at
+	// once. More wait, and are answered with 503 after Patience; FileStores and namespaces share
+	// the places as they do those of parts. Defaults 16 and 64.
 	MaxSearches, MaxStarts int
 	// SearchTimeout is how long a search may take. Default 50 s.
 	SearchTimeout time.Duration

@@ -38,7 +38,8 @@ func (s *Server) part(c *call, r *http.Request) error {
 	return nil
 }
 
-// streamAdmitted streams part number of u, if the limits of its namespace and its own size have room for it.
+// streamAdmitted streams part number of u, if the limits of its namespace and its own size have
+// room for it.
 func (s *Server) streamAdmitted(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, number int32) (stored filestore.Part, err error) {
 	leave, err := s.admitLoad(ctx, c, u, number, c.body.length)
 	if err != nil {

@@ -11,14 +11,15 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// claimKept is how long the place of a start is kept whose record the cache does not show, although it was opened: the
-// cache is behind by less.
+// claimKept is how long the place of a start is kept whose record the cache does not show, although
+// it was opened: the cache is behind by less.
 const claimKept = 10 * time.Second
 
-// claimPlace takes one of the namespace's places for the upload u, which is about to be recorded: it counts what the
-// cache has and what this replica has let in since, so that of many starts at once no more are recorded than have a
-// place. Other replicas may do the same at the same time: the reconciler decides among them. The caller calls release
-// once, with whether the cache will tell of the upload.
+// claimPlace takes one of the namespace's places for the upload u, which is about to be recorded:
+// it counts what the cache has and what this replica has let in since, so that of many starts at
+// once no more are recorded than have a place. Other replicas may do the same at the same time: the
+// reconciler decides among them. The caller calls release once, with whether the cache will tell of
+// the upload.
 func (s *Server) claimPlace(ctx context.Context, fs *v1alpha1.FileStore, u *v1alpha1.MultipartUpload) (release func(recorded bool), err error) {
 	limits := upload.LimitsOf(fs)
 	if limits.MaxOpenUploads == 0 && limits.MaxIncompleteBytes == 0 {
@@ -43,7 +44,8 @@ func (s *Server) checkPlace(ctx context.Context, fs *v1alpha1.FileStore, u *v1al
 	return s.admitBeside(ctx, fs, u, s.places.Others(upload.Tenant{Namespace: u.Namespace, Store: fs.Name}, u.Name, time.Now()))
 }
 
-// admitBeside holds the limits of open uploads and of declared bytes against u, beside what others hold.
+// admitBeside holds the limits of open uploads and of declared bytes against u, beside what others
+// hold.
 func (s *Server) admitBeside(ctx context.Context, fs *v1alpha1.FileStore, u *v1alpha1.MultipartUpload, others upload.Claimed) error {
 	limits := upload.LimitsOf(fs)
 	declared := u.Spec.Size != nil && limits.MaxIncompleteBytes > 0
@@ -68,8 +70,8 @@ func (s *Server) admitBeside(ctx context.Context, fs *v1alpha1.FileStore, u *v1a
 	return nil
 }
 
-// openIn are the namespace's uploads that count in a store, at most limit of them if that is positive, by the cache. They
-// belong to the cache.
+// openIn are the namespace's uploads that count in a store, at most limit of them if that is
+// positive, by the cache. They belong to the cache.
 func (k *uploads) openIn(ctx context.Context, namespace, store string, limit int64) ([]v1alpha1.MultipartUpload, error) {
 	var list v1alpha1.MultipartUploadList
 	err := k.cached.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{upload.OpenIndex: store}, client.Limit(limit), client.UnsafeDisableDeepCopy)
@@ -79,8 +81,8 @@ func (k *uploads) openIn(ctx context.Context, namespace, store string, limit int
 	return list.Items, nil
 }
 
-// incompleteIn adds up what the namespace's uploads in a store count with, but for one, by the cache: it is behind by as
-// much as progress is.
+// incompleteIn adds up what the namespace's uploads in a store count with, but for one, by the
+// cache: it is behind by as much as progress is.
 func (k *uploads) incompleteIn(ctx context.Context, namespace, store, except string) (int64, error) {
 	open, err := k.openIn(ctx, namespace, store, 0)
 	if err != nil {

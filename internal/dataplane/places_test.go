@@ -15,8 +15,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// TestStartsAtOnce: of 60 starts at once, through two replicas, as many are opened as the namespace may have open, no
-// more and no fewer.
+// TestStartsAtOnce: of 60 starts at once, through two replicas, as many are opened as the namespace
+// may have open, no more and no fewer.
 func TestStartsAtOnce(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -40,7 +40,8 @@ type progress struct {
 	marked map[types.UID]*mark
 	// changed wakes run when there may be an earlier due time.
 	changed chan struct{}
-	// workers are the listings under way, which the FileStores share: those of one that does not answer take their time.
+	// workers are the listings under way, which the FileStores share: those of one that does not
+	// answer take their time.
 	workers shared
 	// writes has room for progressWrites.
 	writes chan struct{}
@@ -107,8 +108,9 @@ func (p *progress) run(ctx context.Context) {
 	}
 }
 
-// take returns the marks that are due and for which there is a worker, and how long until the next one is: the end of a listing
-// brings another look. Clean marks whose interval is over are forgotten.
+// take returns the marks that are due and for which there is a worker, and how long until the next
+// one is: the end of a listing brings another look. Clean marks whose interval is over are
+// forgotten.
 func (p *progress) take() (due []*mark, next time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -25,8 +25,9 @@ func quotaMessage(err error) string {
 	return "the namespace has as many uploads as its ResourceQuota allows (" + which + "): complete or abort one, or wait until finished ones are forgotten"
 }
 
-// unauthorized says whether the API server has denied the operator a right of its own. That is no verdict on the request: an API server that has just started denies
-// everything until it has read its roles. It can be told from the verdicts of quotas and admission by its wording alone.
+// unauthorized says whether the API server has denied the operator a right of its own. That is no
+// verdict on the request: an API server that has just started denies everything until it has read
+// its roles. It can be told from the verdicts of quotas and admission by its wording alone.
 func unauthorized(err error) bool {
 	return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) && strings.Contains(err.Error(), " is forbidden: User ")
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// A rate is one computation, however slow it is and however large the body: all parts of this replica wait for it.
+// A rate is one computation, however slow it is and however large the body: all parts of this
+// replica wait for it.
 func TestRateIsComputedAtOnce(t *testing.T) {
 	limits := upload.Limits{BytesPerSecond: 1 << 10}
 	var s shares
@@ -37,7 +38,8 @@ func TestRateIsComputedAtOnce(t *testing.T) {
 	}
 }
 
-// Namespaces that owe something are kept, and looked through once for as many new ones, not at each part.
+// Namespaces that owe something are kept, and looked through once for as many new ones, not at each
+// part.
 func TestSharesAreSweptSeldom(t *testing.T) {
 	limits := upload.Limits{BytesPerSecond: 1}
 	var s shares

@@ -45,13 +45,15 @@ func parseSearch(rawQuery string) (searchQuery, error) {
 	return q, err
 }
 
-// A filter is held against each file of the entity, and each "*" in it against each byte of a name. These bound what that costs.
+// A filter is held against each file of the entity, and each "*" in it against each byte of a name.
+// These bound what that costs.
 const (
 	maxFilterBytes = 1 << 10
 	maxWildcards   = 8
 )
 
-// checkFilter refuses a filter that would cost too much, also one that would be ignored as malformed.
+// checkFilter refuses a filter that would cost too much, also one that would be ignored as
+// malformed.
 func checkFilter(s string) error {
 	if len(s) > maxFilterBytes {
 		return errBadRequest(fmt.Sprintf("the filter has %d bytes, and may have %d: search for less at once", len(s), maxFilterBytes))

@@ -8,7 +8,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 )
 
-// A part for a store that says nothing is answered as soon as that is known, and holds no waiting place until it talks again.
+// A part for a store that says nothing is answered as soon as that is known, and holds no waiting
+// place until it talks again.
 func TestSilentStoreIsNotWaitedFor(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store})

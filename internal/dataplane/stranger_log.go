@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// strangerLines is how many log lines a second are written of requests of nobody knows whom, strangerBurst how many at
-	// once. Anybody who reaches the port can cause them.
+	// strangerLines is how many log lines a second are written of requests of nobody knows whom,
+	// strangerBurst how many at once. Anybody who reaches the port can cause them.
 	strangerLines = 5
 	strangerBurst = 100
 	// strangerReport is how often the log says how many of them were left out.
 	strangerReport = 10 * time.Second
 )
 
-// strangerLog is a budget of log lines for requests that were refused before it was known who sent them. What it leaves
-// out is counted, and the count is written.
+// strangerLog is a budget of log lines for requests that were refused before it was known who sent
+// them. What it leaves out is counted, and the count is written.
 type strangerLog struct {
 	log    logr.Logger
 	budget *rate.Limiter

@@ -27,8 +27,9 @@ func (tokenAuthenticator) Authenticate(r *http.Request) (dataplane.Identity, err
 	return dataplane.Identity{Name: "app", Namespace: "default"}, nil
 }
 
-// TestStrangersTakeLittle: thousands of connections of nobody knows whom, each with a header as long as may be that does not
-// end, hold little memory together, and keep no caller with a token out.
+// TestStrangersTakeLittle: thousands of connections of nobody knows whom, each with a header as
+// long as may be that does not end, hold little memory together, and keep no caller with a token
+// out.
 func TestStrangersTakeLittle(t *testing.T) {
 	const places, count = 1024, 4000
 	registry := prometheus.NewRegistry()
@@ -110,7 +111,8 @@ func memoryInUse() int64 {
 	return int64(m.HeapAlloc + m.StackInuse)
 }
 
-// knownRequest sends a request with a good token over a connection of its own, and reports whether it is answered.
+// knownRequest sends a request with a good token over a connection of its own, and reports whether
+// it is answered.
 func (s *system) knownRequest() error {
 	transport := &http.Transport{DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
@@ -130,8 +132,8 @@ func (s *system) knownRequest() error {
 	return nil
 }
 
-// TestStrangersFillNoLog: the log lines of a flood of requests without a token are bounded, those left out are counted, and
-// requests of known callers are all in the log.
+// TestStrangersFillNoLog: the log lines of a flood of requests without a token are bounded, those
+// left out are counted, and requests of known callers are all in the log.
 func TestStrangersFillNoLog(t *testing.T) {
 	s := newSystem(t, setup{noReadyProbe: true, options: func(o *dataplane.Options) { o.Authenticator = tokenAuthenticator{} }})
 	const flood, known = 3000, 20

@@ -50,7 +50,8 @@ type streams struct {
 	mu    sync.Mutex
 	byUID map[types.UID]map[*flow]struct{}
 	now   func() time.Time
-	// taker is the FileStore that takes an upload, which may be nil: when its time is over follows from it.
+	// taker is the FileStore that takes an upload, which may be nil: when its time is over follows
+	// from it.
 	taker func(*v1alpha1.MultipartUpload) *v1alpha1.FileStore
 }
 

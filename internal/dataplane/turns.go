@@ -7,9 +7,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
 )
 
-// takeTurn takes a place among the searches, or the starts, that go on at once. Where there is none, or the namespace has its
-// share, the request waits until its patience is over, and is answered 503 then. Tenants that wait take turns. The caller calls
-// release once.
+// takeTurn takes a place among the searches, or the starts, that go on at once. Where there is
+// none, or the namespace has its share, the request waits until its patience is over, and is
+// answered 503 then. Tenants that wait take turns. The caller calls release once.
 func (s *Server) takeTurn(ctx context.Context, c *call, line *sharing.Line, budget, store string) (release func(), err error) {
 	lane := sharing.Lane{Store: store, Namespace: c.file.Namespace}
 	if release, ok := line.Try(lane); ok {

@@ -45,7 +45,8 @@ func (h *held) Stat(ctx context.Context, key string) (filestore.Object, error) {
 	return h.Store.Stat(ctx, key)
 }
 
-// A tenant that searches, or starts uploads, on as many connections as it likes leaves room for its neighbour, and gets room when the others are done.
+// A tenant that searches, or starts uploads, on as many connections as it likes leaves room for its
+// neighbour, and gets room when the others are done.
 func TestSearchesAndStartsAreShared(t *testing.T) {
 	for name, tt := range map[string]struct {
 		query   string

@@ -55,8 +55,9 @@ func (s *Server) handle(c *call, r *http.Request) error {
 	return err
 }
 
-// comesBack reports whether object storage has failed in a way that may have passed in a moment. For one that says nothing the request
-// has waited already, and would hold a place that those need whose stores come back.
+// comesBack reports whether object storage has failed in a way that may have passed in a moment.
+// For one that says nothing the request has waited already, and would hold a place that those need
+// whose stores come back.
 func comesBack(err error) bool {
 	return errors.Is(err, filestore.ErrUnavailable) && !errors.Is(err, filestore.ErrSilent)
 }

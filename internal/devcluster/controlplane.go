@@ -31,8 +31,8 @@ type ControlPlaneOptions struct {
 	UnsafeNoFsync bool
 	// AuditUsers are users, such as system:serviceaccount:NAMESPACE:NAME, of whose requests the API server keeps a log: see AuditLog. None without any.
 	AuditUsers []string
-	// AdmissionConfig is the path of a file for --admission-control-config-file of the API server, such as one that says which client certificates it shows to webhooks.
-	// Empty for none.
+	// AdmissionConfig is the path of a file for --admission-control-config-file of the API server,
+	// such as one that says which client certificates it shows to webhooks. Empty for none.
 	AdmissionConfig string
 	// Node makes it a control plane for one node, which StartNode starts. The API server then listens on the node's address instead of 127.0.0.1, and the controllers
 	// of Deployments, endpoints and the like run besides. It implies ControllerManager. To be used where that address is nobody else's, such as in a network namespace.

@@ -15,8 +15,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// TestForeignSecret has somebody who may write FileStores point one at a host of its own, with the keys of somebody else:
-// nothing is sent there before the Secret names the FileStore.
+// TestForeignSecret has somebody who may write FileStores point one at a host of its own, with the
+// keys of somebody else: nothing is sent there before the Secret names the FileStore.
 func TestForeignSecret(t *testing.T) {
 	const name = "thief"
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

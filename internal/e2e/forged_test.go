@@ -36,8 +36,8 @@ func (tn *tenant) newNeighbour(t *testing.T) *tenant {
 	return other
 }
 
-// waitingUpload makes the record of an upload that cannot be opened yet: it updates a file that does not exist. So its
-// status has nothing that is write-once.
+// waitingUpload makes the record of an upload that cannot be opened yet: it updates a file that
+// does not exist. So its status has nothing that is write-once.
 func (f *file) waitingUpload(t *testing.T, name string) {
 	t.Helper()
 	manifest := fmt.Sprintf("apiVersion: iotfile.dev/v1alpha1\nkind: MultipartUpload\nmetadata: {name: %s}\nspec: {entityID: %s, path: %s, ifMatch: 0}\n", name, f.entity, f.path)
@@ -56,8 +56,8 @@ func (tn *tenant) forgeStatus(t *testing.T, name string, change func(*v1alpha1.M
 	}
 }
 
-// attackPastThePolicy has somebody forge a status whom the policy lets pass: what is left is that the operator does
-// nothing with a key that is not the record's own.
+// attackPastThePolicy has somebody forge a status whom the policy lets pass: what is left is that
+// the operator does nothing with a key that is not the record's own.
 func attackPastThePolicy(t *testing.T, a, victim *tenant) {
 	theirs := victim.newFile("secret.bin")
 	secret, own := random(smallest), random(smallest)
@@ -83,8 +83,8 @@ func attackPastThePolicy(t *testing.T, a, victim *tenant) {
 	}
 }
 
-// attackByForgedID has a status name the id of an upload that another tenant has open. Below the key of the record's own
-// file that id names nothing, on any store.
+// attackByForgedID has a status name the id of an upload that another tenant has open. Below the
+// key of the record's own file that id names nothing, on any store.
 func attackByForgedID(t *testing.T, a, victim *tenant) {
 	theirs := victim.newFile("open.bin")
 	part := random(smallest)

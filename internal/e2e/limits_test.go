@@ -40,7 +40,8 @@ func (own *ownTenant) limited(t *testing.T, set func(*v1alpha1.FileStoreLimits))
 	})
 }
 
-// held is how many uploads of the tenant are open in the bucket, and how many bytes their parts have.
+// held is how many uploads of the tenant are open in the bucket, and how many bytes their parts
+// have.
 func (own *ownTenant) held(t *testing.T) (open int, bytes int64) {
 	t.Helper()
 	listed, err := own.s3.ListMultipartUploads(t.Context(), own.name, own.namespace+"/", "", "", "", 1000)
@@ -81,7 +82,8 @@ func volley(t *testing.T, n int, send func(i int) (*answer, error)) map[int]int 
 	return statuses
 }
 
-// TestTenantsAttackLimits has a tenant try to hold more than its namespace may, through three replicas.
+// TestTenantsAttackLimits has a tenant try to hold more than its namespace may, through three
+// replicas.
 func TestTenantsAttackLimits(t *testing.T) {
 	fl := newFleet(t)
 	tn := system.tenants[0]
@@ -127,7 +129,8 @@ func (fl *fleet) attackByReservations(t *testing.T, own *ownTenant) {
 	}
 }
 
-// attackByDeclaredSize: 24 parts of 5 MiB of a file that was declared with 5 MiB, where 20 MiB may be held.
+// attackByDeclaredSize: 24 parts of 5 MiB of a file that was declared with 5 MiB, where 20 MiB may
+// be held.
 func (fl *fleet) attackByDeclaredSize(t *testing.T, own *ownTenant) {
 	own.limited(t, func(l *v1alpha1.FileStoreLimits) {
 		l.MaxIncompleteBytesPerNamespace = ptr.To(resource.MustParse("20Mi"))
@@ -167,7 +170,8 @@ func (fl *fleet) attackByDeclaredSize(t *testing.T, own *ownTenant) {
 	fl.must(t, 1, f, 204, put, "?upload=abort", nil)
 }
 
-// attackByTTL: a year for an upload where the store allows three days: by manifest, and by a patch of what is open.
+// attackByTTL: a year for an upload where the store allows three days: by manifest, and by a patch
+// of what is open.
 func attackByTTL(t *testing.T, a *attacker) {
 	a.limited(t, func(l *v1alpha1.FileStoreLimits) { l.MaxUploadTTL = &metav1.Duration{Duration: 72 * time.Hour} })
 	f := a.newFile("long.bin")

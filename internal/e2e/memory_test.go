@@ -16,11 +16,13 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// flat is how much a replica's resident memory may grow, in MiB, by what tenants write into their records.
+// flat is how much a replica's resident memory may grow, in MiB, by what tenants write into their
+// records.
 const flat = 64
 
-// TestMemoryByMetadata has 400 records carry as much metadata as the API server takes, which the policies refuse tenants and
-// let cluster-admins write: what a replica holds of them stays flat while they come, and when it starts with them.
+// TestMemoryByMetadata has 400 records carry as much metadata as the API server takes, which the
+// policies refuse tenants and let cluster-admins write: what a replica holds of them stays flat
+// while they come, and when it starts with them.
 func TestMemoryByMetadata(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("memory is read from /proc")
@@ -48,8 +50,8 @@ func TestMemoryByMetadata(t *testing.T) {
 	}
 }
 
-// manyRecords creates records whose annotations have that many bytes, which wait for a store that does not exist, and waits
-// until the operator has looked at all of them.
+// manyRecords creates records whose annotations have that many bytes, which wait for a store that
+// does not exist, and waits until the operator has looked at all of them.
 func manyRecords(t *testing.T, tn *tenant, count, bytes int) {
 	t.Helper()
 	text := strings.Repeat("x", bytes)
@@ -89,7 +91,8 @@ func manyRecords(t *testing.T, tn *tenant, count, bytes int) {
 	}
 }
 
-// restingMiB is the operator's resident memory once it has not fallen for a while: the runtime gives memory back slowly.
+// restingMiB is the operator's resident memory once it has not fallen for a while: the runtime
+// gives memory back slowly.
 func restingMiB(t *testing.T) int {
 	t.Helper()
 	const rests = 15

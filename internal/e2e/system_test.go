@@ -31,7 +31,8 @@ const patience = 2 * time.Minute
 // bucket is the bucket of every store.
 const bucket = "iotfile"
 
-// ownStoresBucket is on each object store, too: FileStores that tests make have prefixes of their own in it.
+// ownStoresBucket is on each object store, too: FileStores that tests make have prefixes of their
+// own in it.
 const ownStoresBucket = "own-stores"
 
 // system is what TestMain starts: one operator that serves one tenant per object store.

@@ -6,11 +6,13 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// ConsentOf tells by what right a FileStore uses the Secret of that name, whose annotations are given; empty for none.
+// ConsentOf tells by what right a FileStore uses the Secret of that name, whose annotations are
+// given; empty for none.
 //
-// Whoever may write FileStores would otherwise use every Secret of the operator's namespace. FileStores that were in use
-// before Secrets were asked go on: those that the status, which no version since has written, shows as probed with the
-// very spec that they have, and since then those that the status says this of, with the same Secret.
+// Whoever may write FileStores would otherwise use every Secret of the operator's namespace.
+// FileStores that were in use before Secrets were asked go on: those that the status, which no
+// version since has written, shows as probed with the very spec that they have, and since then
+// those that the status says this of, with the same Secret.
 func ConsentOf(fs *v1alpha1.FileStore, secret string, annotations map[string]string) v1alpha1.SecretConsent {
 	if names(annotations[v1alpha1.AnnotationStores], fs.Name) {
 		return v1alpha1.SecretConsentGiven

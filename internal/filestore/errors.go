@@ -45,19 +45,23 @@ var (
 	ErrSecretNotFound = errors.New("Secret not found")
 	// ErrSecretKey: the Secret lacks a key, or holds it empty; the text names it. Terminal until somebody acts.
 	ErrSecretKey = errors.New("the Secret lacks a key")
-	// ErrSecretConsent: the Secret does not name the FileStore among those that may use it. Terminal until somebody acts.
+	// ErrSecretConsent: the Secret does not name the FileStore among those that may use it.
+	// Terminal until somebody acts.
 	ErrSecretConsent = errors.New("the Secret does not consent")
-	// ErrPrefixOverlap: keys of the FileStore are those of another one, which had them before. Terminal until somebody acts.
+	// ErrPrefixOverlap: keys of the FileStore are those of another one, which had them before.
+	// Terminal until somebody acts.
 	ErrPrefixOverlap = errors.New("another FileStore has these keys")
-	// ErrEndpointNotAllowed: the FileStore's endpoint is, or leads to, an address that only the operator can reach, such as
-	// one of its own pod or of the API server. Terminal until somebody acts.
+	// ErrEndpointNotAllowed: the FileStore's endpoint is, or leads to, an address that only the
+	// operator can reach, such as one of its own pod or of the API server. Terminal until somebody
+	// acts.
 	ErrEndpointNotAllowed = errors.New("the endpoint may not be used")
 	// ErrBusy: the backend asks to slow down. Retryable.
 	ErrBusy = errors.New("object storage is busy")
 	// ErrUnavailable: the backend could not be reached, failed, or did not answer in time; the outcome is unknown. Retryable.
 	ErrUnavailable = errors.New("object storage is unavailable")
-	// ErrSilent: the backend was reached, or not even that, and said nothing for as long as the call waits for a first byte; or it has
-	// said nothing lately, and was not asked (Guard). It is an ErrUnavailable. Retryable.
+	// ErrSilent: the backend was reached, or not even that, and said nothing for as long as the
+	// call waits for a first byte; or it has said nothing lately, and was not asked (Guard). It is
+	// an ErrUnavailable. Retryable.
 	ErrSilent = fmt.Errorf("%w: it says nothing", ErrUnavailable)
 )
 
@@ -117,8 +121,8 @@ func Answered(err error) (status int, ok bool) {
 
 // ConfigError says why a FileStore cannot be used as it is configured; somebody has to act. NewConfigError makes one.
 type ConfigError struct {
-	// Kind is ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent, ErrPrefixOverlap, ErrInvalidConfig or
-	// ErrEndpointNotAllowed.
+	// Kind is ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent,
+	// ErrPrefixOverlap, ErrInvalidConfig or ErrEndpointNotAllowed.
 	Kind error
 	// Reason is the condition reason of a FileStore that goes with Kind.
 	Reason string

@@ -11,28 +11,31 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// SilenceLimit is how long a question to object storage waits for each byte of its answer before the backend counts as silent.
+// SilenceLimit is how long a question to object storage waits for each byte of its answer before
+// the backend counts as silent.
 const SilenceLimit = 10 * time.Second
 
-// Pauses between two questions to a silent backend: they double from the first to the last. Each question waits for up to
-// SilenceLimit by itself.
+// Pauses between two questions to a silent backend: they double from the first to the last. Each
+// question waits for up to SilenceLimit by itself.
 const (
 	firstAskPause = 500 * time.Millisecond
 	lastAskPause  = 5 * time.Second
 )
 
-// askedKey is what a silent backend is asked for, behind the store's prefix: there is no object of that key, and nobody can hold
-// up the answer by what they do with their own.
+// askedKey is what a silent backend is asked for, behind the store's prefix: there is no object of
+// that key, and nobody can hold up the answer by what they do with their own.
 const askedKey = ".iotfile-probe/answers"
 
-// Guard is a circuit breaker: it keeps the calls of this process away from a backend that says nothing, so that none of them
-// waits for it. The Store is silent once a call has failed with ErrSilent, and no other call has had an answer since that one
-// began. From then on every call fails at once with ErrSilent, but for Probe and Claim, which find out for themselves. One
-// question at a time is asked in the background (half open), for as long as the Store lives. Any answer, also one of No, or a
-// refused connection, ends the silence: a backend that is not there costs nobody any time.
+// Guard is a circuit breaker: it keeps the calls of this process away from a backend that says
+// nothing, so that none of them waits for it. The Store is silent once a call has failed with
+// ErrSilent, and no other call has had an answer since that one began. From then on every call
+// fails at once with ErrSilent, but for Probe and Claim, which find out for themselves. One
+// question at a time is asked in the background (half open), for as long as the Store lives. Any
+// answer, also one of No, or a refused connection, ends the silence: a backend that is not there
+// costs nobody any time.
 //
-// told, which may be nil, is called with true when the Store becomes silent, and with false when it is not any more, or is
-// closed. It must not call the Store. Closing the result closes store.
+// told, which may be nil, is called with true when the Store becomes silent, and with false when it
+// is not any more, or is closed. It must not call the Store. Closing the result closes store.
 func Guard(config Config, store Store, told func(silent bool)) Store {
 	if told == nil {
 		told = func(bool) {}
@@ -49,7 +52,8 @@ type guarded struct {
 	end  context.CancelFunc
 
 	mu sync.Mutex
-	// silent is true from a call without an answer to the next answer; since is when that call began.
+	// silent is true from a call without an answer to the next answer; since is when that call
+	// began.
 	silent bool
 	since  time.Time
 	// answered is when the backend was heard last.
@@ -65,7 +69,8 @@ func (g *guarded) Close() {
 	g.Store.Close()
 }
 
-// enter begins a call, or refuses it. The caller defers leave with the address of the error that the call returns.
+// enter begins a call, or refuses it. The caller defers leave with the address of the error that
+// the call returns.
 func (g *guarded) enter(ctx context.Context, op string) (leave func(*error), err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -76,7 +81,8 @@ func (g *guarded) enter(ctx context.Context, op string) (leave func(*error), err
 	return g.leave(ctx), nil
 }
 
-// leave is what follows from the end of a call that begins now. Who watches a body gives ErrSilent as the cause of its context's end.
+// leave is what follows from the end of a call that begins now. Who watches a body gives ErrSilent
+// as the cause of its context's end.
 func (g *guarded) leave(ctx context.Context) func(*error) {
 	began := time.Now()
 	return func(err *error) {

@@ -14,7 +14,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
-// mute is a backend that says nothing while it is silent: no call returns before it talks again, or its time is over.
+// mute is a backend that says nothing while it is silent: no call returns before it talks again, or
+// its time is over.
 type mute struct {
 	*memory.Store
 	mu    sync.Mutex
@@ -73,7 +74,8 @@ func (m *mute) ListParts(ctx context.Context, ref filestore.UploadRef) ([]filest
 	return m.Store.ListParts(ctx, ref)
 }
 
-// A Store that said nothing to one call is asked by nobody else until it talks again, and then by all.
+// A Store that said nothing to one call is asked by nobody else until it talks again, and then by
+// all.
 func TestGuard(t *testing.T) {
 	backend := newMute()
 	var told atomic.Bool
@@ -125,7 +127,8 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// What one file does to its own answers makes no store silent that answers others meanwhile; the health check is always let through.
+// What one file does to its own answers makes no store silent that answers others meanwhile; the
+// health check is always let through.
 func TestGuardAsksTheStoreItself(t *testing.T) {
 	backend := newMute()
 	store := filestore.Guard(filestore.Config{}, backend, nil)

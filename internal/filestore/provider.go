@@ -10,10 +10,11 @@ import (
 
 // Source knows how the FileStores are reached. internal/filestore/kubesource reads it from the cluster.
 type Source interface {
-	// StoreConfig is what the FileStore of that name and its Secret say now. It is asked for every call of Provider.Get, so it
-	// must answer from memory.
+	// StoreConfig is what the FileStore of that name and its Secret say now. It is asked for every
+	// call of Provider.Get, so it must answer from memory.
 	//
-	// Errors: ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent, ErrPrefixOverlap.
+	// Errors: ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent,
+	// ErrPrefixOverlap.
 	StoreConfig(ctx context.Context, name string) (Config, error)
 }
 

@@ -178,8 +178,8 @@ func copyInto(t *testing.T, root, from, to string, ignored *patternmatcher.Patte
 	return files
 }
 
-// build does the first stage: it runs the commands of the Dockerfile on the files that the stage has, for this machine, and
-// returns the directory that becomes the image.
+// build does the first stage: it runs the commands of the Dockerfile on the files that the stage
+// has, for this machine, and returns the directory that becomes the image.
 func build(t *testing.T) string {
 	t.Helper()
 	root := moduleRoot(t)

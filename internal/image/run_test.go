@@ -72,8 +72,9 @@ func container(t *testing.T) (corev1.Container, corev1.PodSecurityContext) {
 	return pod.Containers[0], *pod.SecurityContext
 }
 
-// root adds to the file system of the image what the kubelet would mount into it. Its directories are those of a read-only
-// root, as the Deployment has it: nobody but root may write in any of them.
+// root adds to the file system of the image what the kubelet would mount into it. Its directories
+// are those of a read-only root, as the Deployment has it: nobody but root may write in any of
+// them.
 func root(t *testing.T, image string, mounted map[string][]byte) {
 	t.Helper()
 	for name, content := range kubelet {
@@ -93,7 +94,8 @@ func root(t *testing.T, image string, mounted map[string][]byte) {
 	}
 }
 
-// checkContents looks at what the image has: the program, what it reads, the licences, and nothing that could be run besides.
+// checkContents looks at what the image has: the program, what it reads, the licences, and nothing
+// that could be run besides.
 func checkContents(t *testing.T, image, entrypoint string) {
 	t.Helper()
 	for _, name := range []string{entrypoint, "etc/passwd", "etc/group", "etc/ssl/certs/ca-certificates.crt", "licenses/iotfile-operator/LICENSE", "licenses/go/LICENSE"} {

@@ -76,8 +76,8 @@ type candidate struct {
 	fail chan error
 	// down cuts the line to the API server.
 	down atomic.Bool
-	// late is how long writes are under way to the API server. They arrive although whoever sent them has gone. The watch
-	// takes half as long.
+	// late is how long writes are under way to the API server. They arrive although whoever sent
+	// them has gone. The watch takes half as long.
 	late time.Duration
 	stop context.CancelFunc
 	ran  chan error
@@ -285,7 +285,8 @@ func TestActEnds(t *testing.T) {
 	c[2].stops()
 }
 
-// A candidate that takes a free lease over a slow line leads, although its watch tells it meanwhile that the lease is free.
+// A candidate that takes a free lease over a slow line leads, although its watch tells it meanwhile
+// that the lease is free.
 func TestSlowWrites(t *testing.T) {
 	c := contest(t, 2)
 	c[0].run(long)

@@ -118,7 +118,8 @@ func (w *world) record(t *testing.T, u then) {
 	}
 }
 
-// recordStore makes the FileStore one of then: an operator has found it ready, and its Secret was never asked.
+// recordStore makes the FileStore one of then: an operator has found it ready, and its Secret was
+// never asked.
 func (w *world) recordStore(t *testing.T) {
 	t.Helper()
 	w.run(t, "", "annotate", "secret", "--namespace="+namespace, "iot-files-s3", v1alpha1.AnnotationStores+"-")

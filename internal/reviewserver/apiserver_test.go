@@ -65,7 +65,8 @@ func startPlane(t *testing.T, ca *authority, name string) client.Client {
 	return c
 }
 
-// call has the API server ask s about every ConfigMap of the namespace default, and fail without an answer.
+// call has the API server ask s about every ConfigMap of the namespace default, and fail without an
+// answer.
 func (s *served) call(t *testing.T, c client.Client) {
 	t.Helper()
 	hook := admissionregistrationv1.ValidatingWebhook{
@@ -88,7 +89,8 @@ func configMap(size int) *corev1.ConfigMap {
 	}
 }
 
-// TestAPIServer: the real one reaches the webhooks with its client certificate, and tells its user why a review is refused.
+// TestAPIServer: the real one reaches the webhooks with its client certificate, and tells its user
+// why a review is refused.
 func TestAPIServer(t *testing.T) {
 	ca := newAuthority(t)
 	c := startPlane(t, ca, "kube-apiserver")

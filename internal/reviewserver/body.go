@@ -52,8 +52,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.hooks.WebhookMux().ServeHTTP(w, r)
 }
 
-// read reads the body of a review. One that is not small needs a place, which the caller gives back by leave once it has
-// done with the body.
+// read reads the body of a review. One that is not small needs a place, which the caller gives back
+// by leave once it has done with the body.
 func (s *Server) read(r *http.Request, address string) (body []byte, leave func(), err error) {
 	leave = func() {}
 	if r.ContentLength > MaxBodyBytes {
@@ -88,8 +88,8 @@ func (s *Server) read(r *http.Request, address string) (body []byte, leave func(
 	return nil, nil, errSlow
 }
 
-// tooLarge takes what is left of a body that is not too far from what there may be: an answer to a client that still
-// sends is lost when the connection is closed.
+// tooLarge takes what is left of a body that is not too far from what there may be: an answer to a
+// client that still sends is lost when the connection is closed.
 func tooLarge(r *http.Request) error {
 	if r.ContentLength <= drained {
 		_, _ = io.CopyN(io.Discard, r.Body, drained)

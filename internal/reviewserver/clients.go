@@ -11,15 +11,15 @@ import (
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 )
 
-// Clients are who may ask: whoever has a certificate for client authentication that the authority has signed, with one of
-// the common names.
+// Clients are who may ask: whoever has a certificate for client authentication that the authority
+// has signed, with one of the common names.
 type Clients struct {
 	authority *dynamiccertificates.DynamicFileCAContent
 	names     []string
 }
 
-// NewClients reads the certificates of the authority from a PEM file, which Run reads again when it changes. There must be
-// at least one name: an authority often signs for many.
+// NewClients reads the certificates of the authority from a PEM file, which Run reads again when it
+// changes. There must be at least one name: an authority often signs for many.
 func NewClients(caFile string, names []string) (*Clients, error) {
 	if len(names) == 0 {
 		return nil, errors.New("client certificates: no name is allowed to ask")

@@ -24,17 +24,21 @@ import (
 const MaxBodyBytes = 1 << 20
 
 const (
-	// smallBody is what a body may have without a place among the large ones. Most reviews have a tenth of it.
+	// smallBody is what a body may have without a place among the large ones. Most reviews have a
+	// tenth of it.
 	smallBody = 64 << 10
 	// A large body takes ten times its size while it is decoded, so few are there at once.
 	largeBodies, largeBodiesOfOne = 6, 3
 	// A review takes milliseconds, unless the API server has to be asked.
 	reviewsAtOnce, reviewsOfOne = 32, 16
-	// patience is how long a review waits for a place. The API server gives up after 5 seconds (timeoutSeconds).
+	// patience is how long a review waits for a place. The API server gives up after 5 seconds
+	// (timeoutSeconds).
 	patience = 2 * time.Second
-	// The API server keeps 25 idle connections of each webhook. See connlimit for what one address may have of all.
+	// The API server keeps 25 idle connections of each webhook. See connlimit for what one address
+	// may have of all.
 	connections = 256
-	// drained is up to which size a body that is too large is taken and dropped: the API server takes objects of 3 MiB.
+	// drained is up to which size a body that is too large is taken and dropped: the API server
+	// takes objects of 3 MiB.
 	drained = 8 << 20
 
 	headerTimeout = 5 * time.Second // the handshake included
@@ -119,7 +123,8 @@ func (s *Server) Addr() net.Addr {
 	return nil
 }
 
-// Start implements webhook.Server: it serves until ctx is done, and then until the reviews under way are answered.
+// Start implements webhook.Server: it serves until ctx is done, and then until the reviews under
+// way are answered.
 func (s *Server) Start(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.opts.Address)
 	if err != nil {
@@ -164,7 +169,8 @@ func (s *Server) httpServer() *http.Server {
 		Protocols:      new(http.Protocols),
 		ErrorLog:       log.New(quiet{s.opts.Log}, "", 0),
 	}
-	// HTTP/1.1 alone: one connection has one review, so that what is bounded by connections is bounded.
+	// HTTP/1.1 alone: one connection has one review, so that what is bounded by connections is
+	// bounded.
 	server.Protocols.SetHTTP1(true)
 	return server
 }

@@ -78,7 +78,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// served is a server with one webhook, which says how many bytes it got, or waits until it is released.
+// served is a server with one webhook, which says how many bytes it got, or waits until it is
+// released.
 type served struct {
 	t        testing.TB
 	address  string
@@ -167,7 +168,8 @@ func (s *served) refused(reason string) float64 {
 	return 0
 }
 
-// raw opens a connection, and sends the head of a review with a length of its body, negative for chunks.
+// raw opens a connection, and sends the head of a review with a length of its body, negative for
+// chunks.
 func (s *served) raw(from string, length int) *tls.Conn {
 	s.t.Helper()
 	dialer := tls.Dialer{
@@ -193,7 +195,8 @@ func memory() uint64 {
 	return m.HeapInuse + m.StackInuse
 }
 
-// TestBodiesThatNeverEnd: they cost no more than they may, are cut by the time-out, and hold nobody else up.
+// TestBodiesThatNeverEnd: they cost no more than they may, are cut by the time-out, and hold nobody
+// else up.
 func TestBodiesThatNeverEnd(t *testing.T) {
 	const bodies, size = 40, 6656 << 10
 	for name, length := range map[string]int{"declared": size, "in chunks": -1, "just not too large": reviewserver.MaxBodyBytes} {
@@ -337,7 +340,8 @@ func TestSlowHeaders(t *testing.T) {
 	}
 }
 
-// TestConnections: one address does not have them all, an idle one makes room, and a refusal is counted.
+// TestConnections: one address does not have them all, an idle one makes room, and a refusal is
+// counted.
 func TestConnections(t *testing.T) {
 	s := serve(t, nil)
 	var greedy []*tls.Conn
@@ -386,8 +390,8 @@ func TestReviewsAtOnce(t *testing.T) {
 	}
 }
 
-// TestClientCertificates: only who has one of the authority, of the right name and for clients, may ask; and the
-// authority can be changed.
+// TestClientCertificates: only who has one of the authority, of the right name and for clients, may
+// ask; and the authority can be changed.
 func TestClientCertificates(t *testing.T) {
 	ca, other := newAuthority(t), newAuthority(t)
 	clients, err := reviewserver.NewClients(ca.file, []string{"kube-apiserver", "another"})

@@ -21,8 +21,8 @@ func newShare(total, each int) *share {
 	return &share{total: total, each: each, by: map[string]int{}, freed: make(chan struct{})}
 }
 
-// enter takes a place for an address, and waits for one at most until patience or ctx is over. The caller calls leave
-// once, if ok.
+// enter takes a place for an address, and waits for one at most until patience or ctx is over. The
+// caller calls leave once, if ok.
 func (s *share) enter(ctx context.Context, address string, patience time.Duration) (leave func(), ok bool) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()

@@ -15,7 +15,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/reviewserver"
 )
 
-// reviewOf is how large the review of an update is that changes next to nothing: the object is in it twice.
+// reviewOf is how large the review of an update is that changes next to nothing: the object is in
+// it twice.
 func reviewOf(t *testing.T, obj any) int {
 	t.Helper()
 	raw, err := json.Marshal(obj)
@@ -27,9 +28,10 @@ func reviewOf(t *testing.T, obj any) int {
 	return len(review) + 16<<10 // who asks, and in which groups
 }
 
-// TestLegalObjectsFit: the largest upload that the policies let a tenant write, in the characters that JSON takes six bytes
-// for, and a FileStore with a bundle of all public authorities and more annotations than anybody has. What Kubernetes allows
-// of a FileStore is more than fits: its bundle alone may have 1 MiB.
+// TestLegalObjectsFit: the largest upload that the policies let a tenant write, in the characters
+// that JSON takes six bytes for, and a FileStore with a bundle of all public authorities and more
+// annotations than anybody has. What Kubernetes allows of a FileStore is more than fits: its bundle
+// alone may have 1 MiB.
 func TestLegalObjectsFit(t *testing.T) {
 	costly := func(n int) string { return strings.Repeat("<", n) }
 	u := &v1alpha1.MultipartUpload{}

@@ -6,8 +6,9 @@ import (
 	"sync"
 )
 
-// Line is a Pool with those who wait for a place. The places go to the lane that has least, and of those that have as much to the
-// one that was served longest ago: tenants take turns, however many requests each has waiting. It is safe for concurrent use.
+// Line is a Pool with those who wait for a place. The places go to the lane that has least, and of
+// those that have as much to the one that was served longest ago: tenants take turns, however many
+// requests each has waiting. It is safe for concurrent use.
 type Line struct {
 	mu   sync.Mutex
 	pool *Pool
@@ -40,7 +41,8 @@ func (s *Line) Try(l Lane) (release func(), ok bool) {
 	return func() { s.give(l) }, true
 }
 
-// Wait takes a place as soon as there is one. It fails when ctx ends before, with its cause. The caller calls release once.
+// Wait takes a place as soon as there is one. It fails when ctx ends before, with its cause. The
+// caller calls release once.
 func (s *Line) Wait(ctx context.Context, l Lane) (release func(), err error) {
 	w := &waiter{got: make(chan struct{})}
 	s.mu.Lock()
@@ -120,7 +122,8 @@ func (s *Line) drop(l Lane, w *waiter) {
 	s.forget(l)
 }
 
-// forget drops what is remembered of a lane that neither holds nor wants anything. The caller holds the lock.
+// forget drops what is remembered of a lane that neither holds nor wants anything. The caller holds
+// the lock.
 func (s *Line) forget(l Lane) {
 	if s.pool.Held(l) == 0 && len(s.waiting[l]) == 0 {
 		delete(s.served, l)

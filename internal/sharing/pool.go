@@ -6,11 +6,12 @@ const Greed = 3
 // Lane is who shares a Pool: a namespace in a FileStore.
 type Lane struct{ Store, Namespace string }
 
-// Pool are places that are shared by dynamic thresholds, as switches share their buffers (Choudhury and Hahne, 1998), on two
-// levels. A FileStore may hold more as long as it has less than Greed times of what is free: one alone three quarters, two three
-// sevenths each. Of these a namespace may hold more as long as it has less than Greed times of what is left of them. So one store
-// never holds them all, nor does one namespace all that its store may have, where there are six places or more; and who has
-// nothing is refused last. It is not safe for concurrent use.
+// Pool are places that are shared by dynamic thresholds, as switches share their buffers (Choudhury
+// and Hahne, 1998), on two levels. A FileStore may hold more as long as it has less than Greed
+// times of what is free: one alone three quarters, two three sevenths each. Of these a namespace
+// may hold more as long as it has less than Greed times of what is left of them. So one store never
+// holds them all, nor does one namespace all that its store may have, where there are six places or
+// more; and who has nothing is refused last. It is not safe for concurrent use.
 type Pool struct {
 	limit, used int
 	stores      map[string]int

@@ -6,9 +6,10 @@ import (
 	"testing"
 )
 
-// ListenTCP takes connections on a free port of loopback until the test ends, and gives each to serve, on a goroutine of its own.
-// Connections stay open when serve returns, and are closed when the test ends; serve must then return. With a serve that does
-// nothing the address accepts and says nothing. It returns host:port.
+// ListenTCP takes connections on a free port of loopback until the test ends, and gives each to
+// serve, on a goroutine of its own. Connections stay open when serve returns, and are closed when
+// the test ends; serve must then return. With a serve that does nothing the address accepts and
+// says nothing. It returns host:port.
 func ListenTCP(t testing.TB, serve func(net.Conn)) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -43,9 +43,10 @@ func AdmitSize(size int64, final bool, limits Limits) error {
 	return nil
 }
 
-// AdmitPart says whether part number may be written to the upload now: it is open, nobody has asked for its end, its time is not over, and
-// ifMatch, where it was sent, is the one that the upload was opened with. u may be nil: there is none. store is the FileStore that takes u, or nil. It
-// returns nil, a *Refusal or a *StatusError.
+// AdmitPart says whether part number may be written to the upload now: it is open, nobody has asked
+// for its end, its time is not over, and ifMatch, where it was sent, is the one that the upload was
+// opened with. u may be nil: there is none. store is the FileStore that takes u, or nil. It returns
+// nil, a *Refusal or a *StatusError.
 func AdmitPart(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, number int32, ifMatch *int64, now time.Time) error {
 	if err := AdmitCaller(u, ifMatch); err != nil {
 		return err

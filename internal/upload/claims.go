@@ -11,12 +11,12 @@ import (
 // defaultClaimTTL is well above the time limits of what opens an upload.
 const defaultClaimTTL = 2 * time.Minute
 
-// Claims are the uploads that one process has let in and that a cache does not show yet. Whoever lets an upload in counts
-// them beside those that the cache has, and claims the place in the same moment: of many that come at once, no more pass
-// than there are places. The zero value is ready.
+// Claims are the uploads that one process has let in and that a cache does not show yet. Whoever
+// lets an upload in counts them beside those that the cache has, and claims the place in the same
+// moment: of many that come at once, no more pass than there are places. The zero value is ready.
 type Claims struct {
-	// TTL is after how long a claim that nobody has released is forgotten: longer than it takes to open an upload, and than a
-	// cache is behind. 0 for two minutes.
+	// TTL is after how long a claim that nobody has released is forgotten: longer than it takes to
+	// open an upload, and than a cache is behind. 0 for two minutes.
 	TTL time.Duration
 
 	mu       sync.Mutex
@@ -26,7 +26,8 @@ type Claims struct {
 // Tenant is what limits count for: a namespace in a FileStore.
 type Tenant struct{ Namespace, Store string }
 
-// tenantClaims has a lock of its own, so that nobody waits while another tenant's uploads are counted.
+// tenantClaims has a lock of its own, so that nobody waits while another tenant's uploads are
+// counted.
 type tenantClaims struct {
 	mu     sync.Mutex
 	users  int // guarded by Claims.mu
@@ -38,8 +39,9 @@ type claim struct {
 	at    time.Time
 }
 
-// Admit claims a place for the upload of that name, which counts with bytes, if judge is content with what is held by
-// others. judge gets the claims of others, and runs alone among all of the tenant. A claim of the same name is renewed.
+// Admit claims a place for the upload of that name, which counts with bytes, if judge is content
+// with what is held by others. judge gets the claims of others, and runs alone among all of the
+// tenant. A claim of the same name is renewed.
 func (c *Claims) Admit(of Tenant, name string, bytes int64, now time.Time, judge func(Claimed) error) error {
 	t := c.enter(of)
 	defer c.leave(of, t)
@@ -134,8 +136,8 @@ func (t *tenantClaims) others(name string, oldest time.Time) Claimed {
 // Claimed is what claims count with, in bytes, by the names of their uploads.
 type Claimed map[string]int64
 
-// Beside is what other uploads hold, those that were found and those that are claimed, but for the one of that name.
-// What was found may be cut off at a limit: then it is at least as many.
+// Beside is what other uploads hold, those that were found and those that are claimed, but for the
+// one of that name. What was found may be cut off at a limit: then it is at least as many.
 func (c Claimed) Beside(found []v1alpha1.MultipartUpload, except string) Held {
 	return c.BesideEach(func(yield func(*v1alpha1.MultipartUpload) bool) {
 		for i := range found {
@@ -179,8 +181,8 @@ func (h Held) Full(limits Limits) bool {
 	return limits.MaxOpenUploads > 0 && h.Open >= int(limits.MaxOpenUploads)
 }
 
-// Counts reports whether the upload takes one of its namespace's places: it is open, or is to be opened and does not wait
-// until somebody acts. One that waits could keep the place for ever.
+// Counts reports whether the upload takes one of its namespace's places: it is open, or is to be
+// opened and does not wait until somebody acts. One that waits could keep the place for ever.
 func Counts(u *v1alpha1.MultipartUpload) bool {
 	return Open(u) && (u.Status.UploadID != "" || Stalled(u) == nil)
 }

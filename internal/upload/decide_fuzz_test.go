@@ -71,7 +71,8 @@ func checkDecision(o upload.Observation, now time.Time, d upload.Decision) error
 	return errors.Join(faults...)
 }
 
-// checkMismatch: nothing is done with what a status says that cannot be true, but for deleting it with its record.
+// checkMismatch: nothing is done with what a status says that cannot be true, but for deleting it
+// with its record.
 func checkMismatch(check func(bool, string, ...any), o upload.Observation, d upload.Decision) {
 	u := o.Upload
 	if u.DeletionTimestamp == nil {

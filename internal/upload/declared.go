@@ -14,8 +14,8 @@ func (s Sizes) Sum() int64 {
 	return sum
 }
 
-// Growth is by how many bytes the upload grows with a part of that number and size: one that replaces a part counts with
-// what it is larger by.
+// Growth is by how many bytes the upload grows with a part of that number and size: one that
+// replaces a part counts with what it is larger by.
 func (s Sizes) Growth(number int32, size int64) int64 { return max(0, size-s[number]) }
 
 // AdmitDeclared refuses a part with which an upload would hold more bytes than were declared for it. held is how many it

@@ -15,9 +15,10 @@ const (
 	DefaultFinishedTTL = time.Hour
 )
 
-// ExpirationTime is when the upload's time is over: its ttl, else its store's, after it was started, but no later than
-// the store allows. It is zero for an upload that was not started yet. store may be nil (deleted): then the default stands
-// in. What the status says of the time is for people: it is not read.
+// ExpirationTime is when the upload's time is over: its ttl, else its store's, after it was
+// started, but no later than the store allows. It is zero for an upload that was not started yet.
+// store may be nil (deleted): then the default stands in. What the status says of the time is for
+// people: it is not read.
 func ExpirationTime(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) time.Time {
 	start := u.Status.StartTime
 	switch {
@@ -47,8 +48,8 @@ func ttlOf(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) time.Duration
 	return ttl
 }
 
-// TTLTooLong says, for the cluster's users, that the upload asks for more time than the store allows; it is empty if it
-// does not. Such an upload has what the store allows.
+// TTLTooLong says, for the cluster's users, that the upload asks for more time than the store
+// allows; it is empty if it does not. Such an upload has what the store allows.
 func TTLTooLong(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) string {
 	most := LimitsOf(store).MaxUploadTTL
 	if most == 0 || u.Spec.TTL == nil || u.Spec.TTL.Duration <= most {

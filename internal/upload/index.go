@@ -11,7 +11,8 @@ import (
 const (
 	// FileIndex finds the uploads of one file, whatever their names, and some others: OfFile picks them. Its value is File.IndexKey.
 	FileIndex = "file"
-	// OpenIndex finds the uploads that Counts in a store: they are open, or about to be. Its value is the store's name.
+	// OpenIndex finds the uploads that Counts in a store: they are open, or about to be. Its value
+	// is the store's name.
 	OpenIndex = "open"
 	// OpenedIndex finds those of them that object storage has opened. Its value is the store's name.
 	OpenedIndex = "opened"

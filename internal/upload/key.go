@@ -23,8 +23,9 @@ type File struct {
 	Path string
 }
 
-// Validate returns nil for a file that can be stored, else an error that says what is wrong with its entity or path and
-// may be shown to a client. The length of the key is KeyOf's to check, since it depends on the store.
+// Validate returns nil for a file that can be stored, else an error that says what is wrong with
+// its entity or path and may be shown to a client. The length of the key is KeyOf's to check, since
+// it depends on the store.
 func (f File) Validate() error {
 	if !entityIDPattern.MatchString(f.EntityID) {
 		return fmt.Errorf("the entityId %q is not 32 lower-case hexadecimal digits", clip(f.EntityID))

@@ -6,8 +6,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// decideMismatch deals with an upload whose status cannot be true. It stays as it is until it is deleted. Then what its id
-// names below the key that follows from the record is aborted: that is of this file, whoever has written the id.
+// decideMismatch deals with an upload whose status cannot be true. It stays as it is until it is
+// deleted. Then what its id names below the key that follows from the record is aborted: that is of
+// this file, whoever has written the id.
 func decideMismatch(o Observation, now time.Time) Decision {
 	u := o.Upload
 	switch {
@@ -28,8 +29,8 @@ func decideMismatch(o Observation, now time.Time) Decision {
 	}
 }
 
-// abortable reports whether the upload has an id that a store can be sent, and a file that has a key there. The store is
-// nil while it is not known.
+// abortable reports whether the upload has an id that a store can be sent, and a file that has a
+// key there. The store is nil while it is not known.
 func abortable(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) bool {
 	if u.Status.UploadID == "" || !plausibleID(u.Status.UploadID) {
 		return false
@@ -41,7 +42,8 @@ func abortable(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) bool {
 	return err == nil
 }
 
-// unusable reports whether object storage must not be looked at for the upload, because its status cannot be true.
+// unusable reports whether object storage must not be looked at for the upload, because its status
+// cannot be true.
 func unusable(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time) bool {
 	return CheckStatus(u, store, now) != nil && (u.DeletionTimestamp == nil || !abortable(u, store))
 }

@@ -16,24 +16,24 @@ const FenceDelay = 800 * time.Millisecond
 // FenceSettled is how long ago a record must have been deleted for FenceDelay to be over for certain, whoever waited.
 const FenceSettled = 10 * time.Second
 
-// Told reports whether the replicas have known long enough, by the record itself, that nothing more may land. An
-// expiration is known beforehand, unless it has become another one since it was Announced; when a deletion was asked for
-// is known to the second, by another clock.
+// Told reports whether the replicas have known long enough, by the record itself, that nothing more
+// may land. An expiration is known beforehand, unless it has become another one since it was
+// Announced; when a deletion was asked for is known to the second, by another clock.
 func Told(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time) bool {
 	return (u.DeletionTimestamp != nil && now.Sub(u.DeletionTimestamp.Time) >= FenceSettled) ||
 		(Announced(u, store) && now.Sub(ExpirationTime(u, store)) >= FenceDelay)
 }
 
-// Announced reports whether the status says when the upload's time is over. Where it says another, because a ttl was
-// changed or the status forged, no replica goes by that, but one may not know of the change either: the event of a new
-// status has all of them look.
+// Announced reports whether the status says when the upload's time is over. Where it says another,
+// because a ttl was changed or the status forged, no replica goes by that, but one may not know of
+// the change either: the event of a new status has all of them look.
 func Announced(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) bool {
 	at := ExpirationTime(u, store)
 	return !at.IsZero() && u.Status.ExpirationTime != nil && u.Status.ExpirationTime.Equal(&metav1.Time{Time: at.Truncate(time.Second)})
 }
 
-// Fencing is how much longer an upload whose time is over is left alone, so that the replicas can cut its streams, if
-// that was Announced: 0 if it need not be.
+// Fencing is how much longer an upload whose time is over is left alone, so that the replicas can
+// cut its streams, if that was Announced: 0 if it need not be.
 func Fencing(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time) time.Duration {
 	at := ExpirationTime(u, store)
 	if at.IsZero() || now.Before(at) || Urgent(u) || Ended(u) || !Announced(u, store) || EndOf(u, store, now) != EndExpired {
@@ -56,8 +56,9 @@ const (
 	EndOver
 )
 
-// EndOf reports why nothing more may be streamed into u, which is nil if its record is gone. A record that does not
-// know the id of its upload yet is older than the stream, and says nothing. store is the FileStore that takes u, or nil.
+// EndOf reports why nothing more may be streamed into u, which is nil if its record is gone. A
+// record that does not know the id of its upload yet is older than the stream, and says nothing.
+// store is the FileStore that takes u, or nil.
 func EndOf(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time) End {
 	switch {
 	case u == nil:

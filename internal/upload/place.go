@@ -8,9 +8,10 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// KeyOf is where object storage keeps the file in store: {prefix}{namespace}/{entityID}/{path}. The namespace comes first,
-// so that no tenant can name another's key. It follows from immutable fields alone, and nothing that is acted on has a key
-// from elsewhere: a status can be forged. It returns a *KeyError if the file has no key there.
+// KeyOf is where object storage keeps the file in store: {prefix}{namespace}/{entityID}/{path}. The
+// namespace comes first, so that no tenant can name another's key. It follows from immutable fields
+// alone, and nothing that is acted on has a key from elsewhere: a status can be forged. It returns
+// a *KeyError if the file has no key there.
 func KeyOf(file File, store *v1alpha1.FileStore) (string, error) {
 	if err := file.Validate(); err != nil {
 		return "", &KeyError{err}
@@ -31,9 +32,9 @@ func (e *KeyError) Error() string { return e.Cause.Error() }
 // Unwrap gives the cause.
 func (e *KeyError) Unwrap() error { return e.Cause }
 
-// CheckStatus compares what the status says with what follows from the rest of the record and its store, which is nil
-// while it is not known. It returns nil or a *StatusError: then the operator has not written this status, or not for this
-// store, and nothing is done with what it names.
+// CheckStatus compares what the status says with what follows from the rest of the record and its
+// store, which is nil while it is not known. It returns nil or a *StatusError: then the operator
+// has not written this status, or not for this store, and nothing is done with what it names.
 func CheckStatus(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time) error {
 	s := &u.Status
 	switch named := StoreNameOf(u); {
@@ -51,8 +52,8 @@ func CheckStatus(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now tim
 	return nil
 }
 
-// keyHolds reports whether the key in the status, if there is one, is that of the file, which has to have one if object
-// storage has opened the upload.
+// keyHolds reports whether the key in the status, if there is one, is that of the file, which has
+// to have one if object storage has opened the upload.
 func keyHolds(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) bool {
 	if u.Status.ObjectKey == "" && u.Status.UploadID == "" {
 		return true
@@ -67,13 +68,15 @@ type StatusError struct {
 	Field, Fault string
 }
 
-// Error implements error. The text is for the cluster's users: it names nothing that the record does not.
+// Error implements error. The text is for the cluster's users: it names nothing that the record
+// does not.
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("status.%s %s, so the operator has not written it: nothing is done with the upload. Delete it, and start again", e.Field, e.Fault)
 }
 
-// plausibleID reports whether a store can have given this upload id. They are opaque, and no store is known that has others
-// than printable ASCII; what some backends would take for the path of another upload's directory is none.
+// plausibleID reports whether a store can have given this upload id. They are opaque, and no store
+// is known that has others than printable ASCII; what some backends would take for the path of
+// another upload's directory is none.
 func plausibleID(id string) bool {
 	for i := range len(id) {
 		if id[i] <= ' ' || id[i] >= 0x7f {

@@ -85,7 +85,8 @@ func TestCheckStatus(t *testing.T) {
 	}
 }
 
-// What a status cannot have from the operator has it wait until it is deleted, and then delete what is the file's own.
+// What a status cannot have from the operator has it wait until it is deleted, and then delete what
+// is the file's own.
 func TestDecideMismatch(t *testing.T) {
 	forged := func(u *v1alpha1.MultipartUpload) { u.Status.ObjectKey = "victim/" + testkit.Entity + "/x" }
 	traversal := testkit.Opened("../id")

@@ -19,7 +19,8 @@ func StoreNameOf(u *v1alpha1.MultipartUpload) string {
 	return u.Status.StoreName
 }
 
-// OpenedIn is the name of the FileStore that an upload was opened in, also of one that has ended since; empty before that.
+// OpenedIn is the name of the FileStore that an upload was opened in, also of one that has ended
+// since; empty before that.
 func OpenedIn(u *v1alpha1.MultipartUpload) string {
 	if u.Status.UploadID == "" {
 		return ""

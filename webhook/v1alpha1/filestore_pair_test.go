@@ -12,8 +12,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// TestPairsMayBeChanged: FileStores with keys in common that are older than the refusal can still be changed; the answer
-// warns. No API server makes such a pair any more.
+// TestPairsMayBeChanged: FileStores with keys in common that are older than the refusal can still
+// be changed; the answer warns. No API server makes such a pair any more.
 func TestPairsMayBeChanged(t *testing.T) {
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {

@@ -71,8 +71,8 @@ func testWarnings(t *testing.T) {
 	warned(func(fs *v1alpha1.FileStore) { fs.Spec.Bucket, fs.Spec.Prefix = "shared-bucket", "other/" }, "")
 }
 
-// testOverlapIsRefused: no FileStore gets keys of another, not at its creation and not by a move; one that goes, or is gone, is
-// no obstacle.
+// testOverlapIsRefused: no FileStore gets keys of another, not at its creation and not by a move;
+// one that goes, or is gone, is no obstacle.
 func testOverlapIsRefused(t *testing.T) {
 	at := func(endpoint, prefix string) func(*v1alpha1.FileStore) {
 		return func(fs *v1alpha1.FileStore) {

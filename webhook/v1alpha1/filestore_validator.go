@@ -14,8 +14,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// storeValidator refuses a FileStore that selects namespaces by what is no selector, or that has keys of another one, and
-// warns of what is seldom meant.
+// storeValidator refuses a FileStore that selects namespaces by what is no selector, or that has
+// keys of another one, and warns of what is seldom meant.
 type storeValidator struct{ world *world }
 
 // ValidateCreate implements admission.Validator.
@@ -50,8 +50,9 @@ func checkSelector(fs *v1alpha1.FileStore) error {
 	return nil
 }
 
-// judge compares a FileStore with the others. It is about FileStores that are beside each other for good: one that is being
-// deleted does not count. A pair that is older than the refusal may be changed; that it should not stay is a warning.
+// judge compares a FileStore with the others. It is about FileStores that are beside each other for
+// good: one that is being deleted does not count. A pair that is older than the refusal may be
+// changed; that it should not stay is a warning.
 func (v *storeValidator) judge(ctx context.Context, old, fs *v1alpha1.FileStore) (admission.Warnings, error) {
 	var stores v1alpha1.FileStoreList
 	if err := v.world.cached.List(ctx, &stores, client.UnsafeDisableDeepCopy); err != nil {

@@ -40,8 +40,9 @@ func (v *uploadValidator) ValidateCreate(ctx context.Context, u *v1alpha1.Multip
 	return nil, v.checkCaps(ctx, u, store)
 }
 
-// checkCaps counts by the cache, and keeps no place for what it admits: the reconciler counts again, and decides. A place
-// that is kept could be taken by whoever reaches the port, without making an upload.
+// checkCaps counts by the cache, and keeps no place for what it admits: the reconciler counts
+// again, and decides. A place that is kept could be taken by whoever reaches the port, without
+// making an upload.
 func (v *uploadValidator) checkCaps(ctx context.Context, u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) error {
 	limits := upload.LimitsOf(store)
 	if limits.MaxOpenUploads == 0 && (limits.MaxIncompleteBytes == 0 || u.Spec.Size == nil) {

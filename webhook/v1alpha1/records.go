@@ -11,12 +11,13 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// records are the uploads of an informer cache that has upload.Indexes. A list of a client copies each record, if not
-// deeply: of a tenant's hundred thousand, a hundred megabytes for every review. This copies a pointer for each.
+// records are the uploads of an informer cache that has upload.Indexes. A list of a client copies
+// each record, if not deeply: of a tenant's hundred thousand, a hundred megabytes for every review.
+// This copies a pointer for each.
 type records struct{ known cache.Cache }
 
-// each calls yield for the uploads of a namespace that an index has under value, in no order, until that returns false.
-// They belong to the cache: yield must neither change nor keep them.
+// each calls yield for the uploads of a namespace that an index has under value, in no order, until
+// that returns false. They belong to the cache: yield must neither change nor keep them.
 func (r records) each(ctx context.Context, namespace, index, value string, yield func(*v1alpha1.MultipartUpload) bool) error {
 	informer, err := r.known.GetInformer(ctx, &v1alpha1.MultipartUpload{})
 	if err != nil {

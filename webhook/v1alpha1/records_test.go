@@ -48,7 +48,8 @@ func newFilled(t *testing.T, uploads []*v1alpha1.MultipartUpload) filled {
 	return f
 }
 
-// A review looks at what a tenant has, and copies none of it: else each would take as much memory as the tenant likes.
+// A review looks at what a tenant has, and copies none of it: else each would take as much memory
+// as the tenant likes.
 func TestLookUpsCopyNoRecords(t *testing.T) {
 	const many = 20_000
 	size := int64(10)

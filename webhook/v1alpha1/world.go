@@ -39,8 +39,9 @@ func resolve(ctx context.Context, reader client.Reader, namespace, name string) 
 	return upload.ResolveStore(name, upload.Namespace{Labels: ns.Labels, Annotations: ns.Annotations}, stores.Items)
 }
 
-// looksForHolder bounds how many uploads of a file are read from the API server in one review. More than one or two are
-// seldom: the first that is believed to have the file has it, unless it has just ended.
+// looksForHolder bounds how many uploads of a file are read from the API server in one review. More
+// than one or two are seldom: the first that is believed to have the file has it, unless it has
+// just ended.
 const looksForHolder = 8
 
 // holderOf returns the upload that has the file of u, nil if none has. The API server is asked before one is believed to.
@@ -68,7 +69,8 @@ func (w *world) holderOf(ctx context.Context, u *v1alpha1.MultipartUpload) (*v1a
 	return nil, nil
 }
 
-// heldBy is what the namespace's uploads in a store hold, by the cache, but for the one of that name.
+// heldBy is what the namespace's uploads in a store hold, by the cache, but for the one of that
+// name.
 func (w *world) heldBy(ctx context.Context, namespace, store, except string) (held upload.Held, err error) {
 	held = upload.Claimed(nil).BesideEach(func(yield func(*v1alpha1.MultipartUpload) bool) {
 		err = w.records.each(ctx, namespace, upload.OpenIndex, store, yield)

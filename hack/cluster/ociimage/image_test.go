@@ -140,7 +140,8 @@ func unmarshal(t *testing.T, data []byte, into any) {
 	}
 }
 
-// TestFinalStage holds the image that is written here against the Dockerfile's last stage, which no engine builds in CI: the same user, the same entry point, and the files that hack/imageroot
+// TestFinalStage holds the image that is written here against the Dockerfile's last stage, which no
+// engine builds in CI: the same user, the same entry point, and the files that hack/imageroot
 // writes for the one and package rootfs gives the other, on a base without anything.
 func TestFinalStage(t *testing.T) {
 	dockerfile, err := os.ReadFile("../../../Dockerfile")

@@ -11,9 +11,9 @@ import (
 // NonRoot is the user of the final stage of the Dockerfile.
 const NonRoot = "65532:65532"
 
-// Operator is the operator's image: what the final stage of the Dockerfile makes. The binary is that of the checkout root,
-// which the licences are of. The authorities that certificates of object storage are from are this machine's, where it has
-// any: a FileStore can name others.
+// Operator is the operator's image: what the final stage of the Dockerfile makes. The binary is
+// that of the checkout root, which the licences are of. The authorities that certificates of object
+// storage are from are this machine's, where it has any: a FileStore can name others.
 func Operator(ctx context.Context, root, name, binary string) (*Image, error) {
 	files, err := rootfs.Files(ctx, root, runtime.GOARCH)
 	if err != nil && !errors.Is(err, rootfs.ErrNoAuthorities) {

@@ -32,8 +32,9 @@ type goPackage struct {
 	}
 }
 
-// licences finds the licences of this project, of Go, and of each module that has a package in the program: those of its
-// root, and those of the directories on the way to the packages. A module without any is an error.
+// licences finds the licences of this project, of Go, and of each module that has a package in the
+// program: those of its root, and those of the directories on the way to the packages. A module
+// without any is an error.
 func licences(ctx context.Context, dir, goarch string) ([]File, error) {
 	packages, err := list(ctx, dir, goarch)
 	if err != nil {

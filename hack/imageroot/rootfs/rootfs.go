@@ -1,5 +1,6 @@
-// Package rootfs says what is in the operator's image besides its binary. The Dockerfile has it by way of hack/imageroot, and
-// the images that are made without a container engine by way of hack/cluster/ociimage.
+// Package rootfs says what is in the operator's image besides its binary. The Dockerfile has it by
+// way of hack/imageroot, and the images that are made without a container engine by way of
+// hack/cluster/ociimage.
 package rootfs
 
 import (
@@ -10,7 +11,8 @@ import (
 	"os"
 )
 
-// certificates is where Go programs, and nearly all others, look for the authorities that they trust.
+// certificates is where Go programs, and nearly all others, look for the authorities that they
+// trust.
 const certificates = "/etc/ssl/certs/ca-certificates.crt"
 
 // ErrNoAuthorities: this machine has no list of certificate authorities.
@@ -22,9 +24,10 @@ type File struct {
 	Content []byte
 }
 
-// Files are the users, the certificate authorities of this machine, and the licences of all that is compiled into the
-// operator of the module in dir, for Linux on goarch. It runs the go command. Without authorities it gives the other files
-// together with ErrNoAuthorities: an operator can do without, where each FileStore names its own.
+// Files are the users, the certificate authorities of this machine, and the licences of all that is
+// compiled into the operator of the module in dir, for Linux on goarch. It runs the go command.
+// Without authorities it gives the other files together with ErrNoAuthorities: an operator can do
+// without, where each FileStore names its own.
 //
 // There is no shell, no libc and no time zone: the binary is static, and all its times are UTC.
 func Files(ctx context.Context, dir, goarch string) ([]File, error) {

@@ -28,8 +28,9 @@ func newCredentials(cfg filestore.Config) *credentials.Credentials {
 	if os.Getenv("AWS_SHARED_CREDENTIALS_FILE") != "" {
 		providers = append(providers, &credentials.FileAWSCredentials{})
 	}
-	// Web identity, container and instance metadata in one. Its client is its own: the CA bundle of the store, and its
-	// connections, are no business of the cloud's token service. What it sends is a token, so it follows nobody elsewhere.
+	// Web identity, container and instance metadata in one. Its client is its own: the CA bundle of
+	// the store, and its connections, are no business of the cloud's token service. What it sends
+	// is a token, so it follows nobody elsewhere.
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	providers = append(providers, &credentials.IAM{Region: cfg.Region, Client: &http.Client{Timeout: identityTimeout, CheckRedirect: stay}})
 	return credentials.New(&ambient{providers: providers})

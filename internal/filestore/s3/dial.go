@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// dialer makes the connections of a store: those to the store itself under the eyes of the Guard, and those to a proxy of
-// the environment without, because the platform team has chosen it, and it may be a sidecar.
+// dialer makes the connections of a store: those to the store itself under the eyes of the Guard,
+// and those to a proxy of the environment without, because the platform team has chosen it, and it
+// may be a sidecar.
 type dialer struct {
 	store, proxy net.Dialer
 	// proxies are the addresses of the proxies that were used.

@@ -11,9 +11,10 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// What becomes part of a URL or of a header is bounded here once more, although the schema of FileStore has the same
-// patterns: objects may be older than the schema, and the keys of a Secret have none. The region matters most, since
-// minio-go puts it into the host name of the token service that the operator's web identity token is sent to.
+// What becomes part of a URL or of a header is bounded here once more, although the schema of
+// FileStore has the same patterns: objects may be older than the schema, and the keys of a Secret
+// have none. The region matters most, since minio-go puts it into the host name of the token
+// service that the operator's web identity token is sent to.
 var (
 	hostPattern   = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*[.]?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
 	regionPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
@@ -21,7 +22,8 @@ var (
 	dottedQuad    = regexp.MustCompile(`^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$`)
 	// noPrefix finds what no key may hold, as in the schema of the prefix.
 	noPrefix = regexp.MustCompile(`(^|/)([.]{0,2})/|[\x00-\x1f\x7f-\x{9f}\x{fffe}\x{ffff}]`)
-	// Access keys stand between commas in the header Authorization, session tokens are a header of their own.
+	// Access keys stand between commas in the header Authorization, session tokens are a header of
+	// their own.
 	accessKeyPattern    = regexp.MustCompile(`^[!-+\--~]+$`)
 	sessionTokenPattern = regexp.MustCompile(`^[!-~]*$`)
 )
@@ -34,8 +36,8 @@ const (
 	maxPort              = 1<<16 - 1
 )
 
-// checkFields refuses a Config of which anything could leave its place in a URL or a header. The error never holds a
-// credential.
+// checkFields refuses a Config of which anything could leave its place in a URL or a header. The
+// error never holds a credential.
 func checkFields(cfg filestore.Config) error {
 	switch {
 	case !isRegion(cfg.Region):

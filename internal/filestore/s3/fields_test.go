@@ -16,8 +16,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/s3"
 )
 
-// TestFieldsKeepTheirPlace: what leaves its place in a URL or a header is refused before anything is sent, without a word
-// of what is secret.
+// TestFieldsKeepTheirPlace: what leaves its place in a URL or a header is refused before anything
+// is sent, without a word of what is secret.
 func TestFieldsKeepTheirPlace(t *testing.T) {
 	good := filestore.Config{
 		Endpoint: "https://s3.example.com:9000/", Region: "eu-central-1", Bucket: "iot.files-1", Prefix: "iot/ä b/",
@@ -80,7 +80,8 @@ func TestFieldsKeepTheirPlace(t *testing.T) {
 	}
 }
 
-// webIdentity gives the process a web identity, as a cloud gives it to a pod, and no region: then the FileStore's is used.
+// webIdentity gives the process a web identity, as a cloud gives it to a pod, and no region: then
+// the FileStore's is used.
 func webIdentity(t *testing.T) {
 	t.Helper()
 	token := filepath.Join(t.TempDir(), "token")
@@ -95,8 +96,9 @@ func webIdentity(t *testing.T) {
 	}
 }
 
-// TestRegionSendsTheWebIdentityNowhere has a host listen that is not the token service, and names it in every way in the
-// region. A connection is one too many: the token would follow, encrypted for whoever has a certificate of that name.
+// TestRegionSendsTheWebIdentityNowhere has a host listen that is not the token service, and names
+// it in every way in the region. A connection is one too many: the token would follow, encrypted
+// for whoever has a certificate of that name.
 func TestRegionSendsTheWebIdentityNowhere(t *testing.T) {
 	webIdentity(t)
 	evil, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -134,8 +136,8 @@ func TestRegionSendsTheWebIdentityNowhere(t *testing.T) {
 	}
 }
 
-// TestRedirectsAreNotFollowed: neither the store nor the service that gives the identity sends a request with what is
-// secret on to another place.
+// TestRedirectsAreNotFollowed: neither the store nor the service that gives the identity sends a
+// request with what is secret on to another place.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	var reached atomic.Int32
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))

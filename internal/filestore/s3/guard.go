@@ -19,9 +19,10 @@ const (
 	resolveTimeout = 2 * time.Second
 )
 
-// Guard keeps stores away from addresses that only the operator can reach: of its own pod and node, of the services that
-// give clouds' machines their identity, and of the API server. It looks at the address that a connection is really made
-// to, so that a name which changes its address after it was looked at gains nothing. It is safe for concurrent use.
+// Guard keeps stores away from addresses that only the operator can reach: of its own pod and node,
+// of the services that give clouds' machines their identity, and of the API server. It looks at the
+// address that a connection is really made to, so that a name which changes its address after it
+// was looked at gains nothing. It is safe for concurrent use.
 type Guard struct {
 	allowLocal bool
 	apiServer  []string
@@ -32,8 +33,8 @@ type Guard struct {
 	known    map[netip.Addr]bool
 }
 
-// NewGuard makes a Guard. allowLocal lets all addresses pass, as development on one machine needs it. apiServer are names
-// and addresses of the API server, without a port; empty ones are left out.
+// NewGuard makes a Guard. allowLocal lets all addresses pass, as development on one machine needs
+// it. apiServer are names and addresses of the API server, without a port; empty ones are left out.
 func NewGuard(allowLocal bool, apiServer ...string) *Guard {
 	g := &Guard{allowLocal: allowLocal, known: map[netip.Addr]bool{}, resolve: func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
@@ -49,8 +50,9 @@ func NewGuard(allowLocal bool, apiServer ...string) *Guard {
 	return g
 }
 
-// New is New for stores that the Guard lets pass. An endpoint that names a refused address is a filestore.ConfigError of kind
-// ErrEndpointNotAllowed; one whose name leads to such an address fails with that in its first call.
+// New is New for stores that the Guard lets pass. An endpoint that names a refused address is a
+// filestore.ConfigError of kind ErrEndpointNotAllowed; one whose name leads to such an address
+// fails with that in its first call.
 func (g *Guard) New(cfg filestore.Config) (filestore.Store, error) {
 	s, err := newStore(cfg, g)
 	if err != nil {
@@ -59,8 +61,8 @@ func (g *Guard) New(cfg filestore.Config) (filestore.Store, error) {
 	return s, nil
 }
 
-// checkHost refuses a host that is known without asking anybody. Through a proxy it is all that can be checked, since the
-// proxy makes the connection.
+// checkHost refuses a host that is known without asking anybody. Through a proxy it is all that can
+// be checked, since the proxy makes the connection.
 func (g *Guard) checkHost(host string) error {
 	if g.allowLocal {
 		return nil
@@ -78,7 +80,8 @@ func (g *Guard) checkHost(host string) error {
 	return nil
 }
 
-// control is net.Dialer.ControlContext: it is asked after a name was resolved, before each connection.
+// control is net.Dialer.ControlContext: it is asked after a name was resolved, before each
+// connection.
 func (g *Guard) control(ctx context.Context, _, address string, _ syscall.RawConn) error {
 	if g.allowLocal {
 		return nil
@@ -106,7 +109,8 @@ func checkAddr(addr netip.Addr, isAPIServer func(netip.Addr) bool) error {
 	return nil
 }
 
-// isAPIServer looks the API server's names up again from time to time. While they cannot be resolved, what was known before counts.
+// isAPIServer looks the API server's names up again from time to time. While they cannot be
+// resolved, what was known before counts.
 func (g *Guard) isAPIServer(ctx context.Context, addr netip.Addr) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -140,7 +144,8 @@ func (g *Guard) lookUp(ctx context.Context) {
 }
 
 var (
-	// thisNetwork is RFC 1122's "this host on this network", of which 0.0.0.0 leads to the machine itself.
+	// thisNetwork is RFC 1122's "this host on this network", of which 0.0.0.0 leads to the machine
+	// itself.
 	thisNetwork = netip.MustParsePrefix("0.0.0.0/8")
 	broadcast   = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 	nat64       = netip.MustParsePrefix("64:ff9b::/96")
@@ -156,7 +161,8 @@ var (
 	}
 )
 
-// reachedBy are the address itself and the IPv4 address within it that a gateway, or the kernel, would lead to.
+// reachedBy are the address itself and the IPv4 address within it that a gateway, or the kernel,
+// would lead to.
 func reachedBy(addr netip.Addr) []netip.Addr {
 	addr = addr.WithZone("").Unmap()
 	out := []netip.Addr{addr}
@@ -173,7 +179,8 @@ func reachedBy(addr netip.Addr) []netip.Addr {
 	return out
 }
 
-// plainHost is a host without the brackets of IPv6, in lower case, and without the dot that ends a complete name.
+// plainHost is a host without the brackets of IPv6, in lower case, and without the dot that ends a
+// complete name.
 func plainHost(host string) string {
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	return strings.ToLower(strings.TrimSuffix(host, "."))

@@ -31,8 +31,8 @@ func checkNotAllowed(t *testing.T, what string, err error) {
 	}
 }
 
-// TestGuardRefusesEndpoints: an endpoint that names what only the operator can reach is refused before anything is sent,
-// however the address is written.
+// TestGuardRefusesEndpoints: an endpoint that names what only the operator can reach is refused
+// before anything is sent, however the address is written.
 func TestGuardRefusesEndpoints(t *testing.T) {
 	guard := s3.NewGuard(false, "10.96.0.1", "", "Api.Example.com.", "fd00:10:96::1")
 	for _, endpoint := range []string{
@@ -63,8 +63,9 @@ func TestGuardRefusesEndpoints(t *testing.T) {
 	}
 }
 
-// TestGuardLooksAtTheConnection has a harmless name lead to what is refused. What counts is the address that a connection
-// is made to, each time: so a name that changes its address after it was looked at, DNS rebinding, gains nothing.
+// TestGuardLooksAtTheConnection has a harmless name lead to what is refused. What counts is the
+// address that a connection is made to, each time: so a name that changes its address after it was
+// looked at, DNS rebinding, gains nothing.
 func TestGuardLooksAtTheConnection(t *testing.T) {
 	var reached atomic.Int32
 	victim := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
@@ -100,8 +101,8 @@ func TestGuardLooksAtTheConnection(t *testing.T) {
 	checkNotAllowed(t, "the API server by another name", err)
 }
 
-// TestGuardLetsAProxyBeAnywhere: a proxy is the platform team's choice, and may be in the pod. A process reads its proxy
-// once, so this one runs in another.
+// TestGuardLetsAProxyBeAnywhere: a proxy is the platform team's choice, and may be in the pod. A
+// process reads its proxy once, so this one runs in another.
 func TestGuardLetsAProxyBeAnywhere(t *testing.T) {
 	const inChild = "IOTFILE_TEST_PROXY"
 	if os.Getenv(inChild) == "" {
@@ -163,7 +164,8 @@ func nameServer(t *testing.T, address func() []byte) {
 	})
 }
 
-// dnsAnswer answers a question of one name, of RFC 1035: with the address if it is for type A, else with nothing.
+// dnsAnswer answers a question of one name, of RFC 1035: with the address if it is for type A, else
+// with nothing.
 func dnsAnswer(query, address []byte) []byte {
 	const header, typeA = 12, 1
 	end := header

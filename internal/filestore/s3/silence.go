@@ -13,9 +13,10 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// attentive ends requests that only ask, or open an upload, when no byte of the answer has come for limit. A backend answers
-// those from its metadata, however large the files are. All others take as long as the caller lets them: an assembly may copy
-// the file, an abort may delete thousands of parts, and a body flows at its own pace.
+// attentive ends requests that only ask, or open an upload, when no byte of the answer has come for
+// limit. A backend answers those from its metadata, however large the files are. All others take as
+// long as the caller lets them: an assembly may copy the file, an abort may delete thousands of
+// parts, and a body flows at its own pace.
 type attentive struct {
 	next http.RoundTripper
 	// limit is a time.Duration.
@@ -96,8 +97,9 @@ func (h *heard) verdict(err error) error {
 	return err
 }
 
-// silent reports whether err, of a call with ctx, says that the backend has said nothing: an attentive request has found that
-// out, or no connection came about in its time. An end of ctx says how long the caller could wait, and nothing of the backend.
+// silent reports whether err, of a call with ctx, says that the backend has said nothing: an
+// attentive request has found that out, or no connection came about in its time. An end of ctx says
+// how long the caller could wait, and nothing of the backend.
 func silent(ctx context.Context, err error) bool {
 	if errors.Is(err, filestore.ErrSilent) {
 		return true

@@ -31,7 +31,8 @@ func answersWith(t *testing.T, limit time.Duration, serve func(net.Conn)) filest
 	return store
 }
 
-// A backend that takes connections and says nothing is not waited for by what only asks; an abort and an assembly have their callers' time.
+// A backend that takes connections and says nothing is not waited for by what only asks; an abort
+// and an assembly have their callers' time.
 func TestSilentBackend(t *testing.T) {
 	store := answersWith(t, 50*time.Millisecond, func(net.Conn) {})
 	ctx := t.Context()
@@ -64,7 +65,8 @@ func TestSilentBackend(t *testing.T) {
 	}
 }
 
-// The time begins anew with each byte: a long answer may take long, and one that stops in the middle is silence too.
+// The time begins anew with each byte: a long answer may take long, and one that stops in the
+// middle is silence too.
 func TestSlowAnswerIsNoSilence(t *testing.T) {
 	t.Parallel()
 	const limit = 4 * time.Second

@@ -34,15 +34,17 @@ type store struct {
 	uploadsPage int
 	// leftoverAge is the age from which on a probe is taken for dead.
 	leftoverAge time.Duration
-	// silence is how long a question waits for each byte of its answer, in nanoseconds; tests make it small.
+	// silence is how long a question waits for each byte of its answer, in nanoseconds; tests make
+	// it small.
 	silence *atomic.Int64
 }
 
 var _ filestore.Factory = New
 
-// New makes a Store of an S3-compatible bucket. It reaches nothing: a wrong endpoint or wrong credentials show in the first call. The
-// error is a filestore.ConfigError of kind ErrInvalidConfig and never holds a credential. The caller closes the Store. It takes
-// any address; where others write the endpoint, use Guard.New.
+// New makes a Store of an S3-compatible bucket. It reaches nothing: a wrong endpoint or wrong
+// credentials show in the first call. The error is a filestore.ConfigError of kind ErrInvalidConfig
+// and never holds a credential. The caller closes the Store. It takes any address; where others
+// write the endpoint, use Guard.New.
 func New(cfg filestore.Config) (filestore.Store, error) {
 	return NewGuard(true).New(cfg)
 }

@@ -46,7 +46,8 @@ func (s *suite) abortKeepsObject(t *testing.T) {
 	s.wantParts(t, other, kept)
 }
 
-// idOfAnotherKey: an id names an upload of its own key alone. What a record says of its id can be forged, its key cannot.
+// idOfAnotherKey: an id names an upload of its own key alone. What a record says of its id can be
+// forged, its key cannot.
 func (s *suite) idOfAnotherKey(t *testing.T) {
 	ref := s.open(t, s.key())
 	part := s.put(t, ref, 1, []byte("theirs"))
