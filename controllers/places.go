@@ -26,7 +26,7 @@ func placeOf(o *observation) upload.Tenant {
 // Where another upload has taken the last place, or the last bytes, it gives what is to be done
 // instead.
 func (r *MultipartUploadReconciler) claimPlace(ctx context.Context, o *observation) (instead *upload.Decision, err error) {
-	if limits := upload.LimitsOf(o.Store); limits.MaxOpenUploads == 0 && limits.MaxIncompleteBytes == 0 {
+	if !upload.LimitsOf(o.Store).Count(true) {
 		return nil, nil
 	}
 	now := r.Clock.Now()
@@ -50,8 +50,7 @@ func (r *MultipartUploadReconciler) claimPlace(ctx context.Context, o *observati
 // limited: those that the cache shows as opened, without those that have ended by what this process
 // has written since, and those that are claimed.
 func (r *MultipartUploadReconciler) countHeld(ctx context.Context, o *observation, claimed upload.Claimed) error {
-	limits := upload.LimitsOf(o.Store)
-	if limits.MaxOpenUploads == 0 && (limits.MaxIncompleteBytes == 0 || o.Upload.Spec.Size == nil) {
+	if !upload.LimitsOf(o.Store).Count(o.Upload.Spec.Size != nil) {
 		return nil
 	}
 	var opened v1alpha1.MultipartUploadList

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
 )
 
 // Memory that a request takes while its bytes flow.
@@ -187,11 +189,8 @@ func (b *budget) buffer(namespace string, bytes int64) {
 	b.metrics.buffered.Set(float64(b.memory.used))
 }
 
-// greed is how many times the free rest of a limit one holder may have.
-const greed = 3
-
 // shared is a limit that several holders share by dynamic thresholds, as switches share their buffers (Choudhury and Hahne, 1998): a holder may take
-// more as long as it has less than greed times of what is free. So n holders that take all they can get have greed/(1+n·greed) each: one alone three quarters,
+// more as long as it has less than sharing.Greed times of what is free. So n holders that take all they can get have 3/(1+3n) each: one alone three quarters,
 // two three sevenths; and something is always free for the next. No holder is known in advance, nothing is reserved for those that are silent, and one that has
 // nothing is refused only when there is nothing left: the one that has most is refused first.
 type shared struct {
@@ -204,7 +203,7 @@ func newShared(limit int64) shared { return shared{limit: limit, held: map[strin
 // room says whether the holder may take n more.
 func (s *shared) room(holder string, n int64) bool {
 	free := s.limit - s.used
-	return n <= free && s.held[holder] < greed*free
+	return n <= free && s.held[holder] < sharing.Greed*free
 }
 
 // take takes n, or gives back -n. The holders that are remembered are those that have something.

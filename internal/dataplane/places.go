@@ -21,8 +21,7 @@ const claimKept = 10 * time.Second
 // reconciler decides among them. The caller calls release once, with whether the cache will tell of
 // the upload.
 func (s *Server) claimPlace(ctx context.Context, fs *v1alpha1.FileStore, u *v1alpha1.MultipartUpload) (release func(recorded bool), err error) {
-	limits := upload.LimitsOf(fs)
-	if limits.MaxOpenUploads == 0 && limits.MaxIncompleteBytes == 0 {
+	if !upload.LimitsOf(fs).Count(true) {
 		return func(bool) {}, nil
 	}
 	place := upload.Tenant{Namespace: u.Namespace, Store: fs.Name}
@@ -48,10 +47,10 @@ func (s *Server) checkPlace(ctx context.Context, fs *v1alpha1.FileStore, u *v1al
 // hold.
 func (s *Server) admitBeside(ctx context.Context, fs *v1alpha1.FileStore, u *v1alpha1.MultipartUpload, others upload.Claimed) error {
 	limits := upload.LimitsOf(fs)
-	declared := u.Spec.Size != nil && limits.MaxIncompleteBytes > 0
-	if !declared && limits.MaxOpenUploads == 0 {
+	if !limits.Count(u.Spec.Size != nil) {
 		return nil
 	}
+	declared := u.Spec.Size != nil && limits.MaxIncompleteBytes > 0
 	most := int64(0) // all, where their bytes are to be added up
 	if !declared {
 		most = int64(limits.MaxOpenUploads) + 1 // u itself may be among them

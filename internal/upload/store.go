@@ -45,6 +45,12 @@ type Limits struct {
 	MaxUploadTTL time.Duration
 }
 
+// Count reports whether uploads of a namespace are to be counted before one more is let in: one
+// whose size was declared, or one that has none.
+func (l Limits) Count(declared bool) bool {
+	return l.MaxOpenUploads > 0 || declared && l.MaxIncompleteBytes > 0
+}
+
 // DefaultLimits are the contract's: parts of 5 MiB to 5 GiB, numbers 1..1000 (rules 1 and 2).
 var DefaultLimits = Limits{MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxPartNumber: 1000}
 

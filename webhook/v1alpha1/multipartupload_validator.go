@@ -45,7 +45,7 @@ func (v *uploadValidator) ValidateCreate(ctx context.Context, u *v1alpha1.Multip
 // making an upload.
 func (v *uploadValidator) checkCaps(ctx context.Context, u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) error {
 	limits := upload.LimitsOf(store)
-	if limits.MaxOpenUploads == 0 && (limits.MaxIncompleteBytes == 0 || u.Spec.Size == nil) {
+	if !limits.Count(u.Spec.Size != nil) {
 		return nil
 	}
 	held, err := v.world.heldBy(ctx, u.Namespace, store.Name, u.Name)
