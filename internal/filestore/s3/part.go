@@ -30,7 +30,7 @@ func (s *store) PutPart(ctx context.Context, ref filestore.UploadRef, number int
 		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrIncompleteBody, Cause: bodyErr}
 	}
 	if err != nil {
-		return filestore.Part{}, translate(ctx, opPut, err)
+		return filestore.Part{}, s.explainCut(ctx, ref, translate(ctx, opPut, err))
 	}
 	if put.ETag == "" {
 		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrUnavailable, Cause: errForeign}

@@ -102,7 +102,7 @@ type wire struct {
 func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	damage := damageOf(req.Context())
 	if !w.forceTLS && damage == nil {
-		return w.next.RoundTrip(req)
+		return w.send(req)
 	}
 	// A RoundTripper must not change the request that it is given.
 	sent := *req
@@ -114,7 +114,14 @@ func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if damage != nil && req.Body != nil {
 		sent.Body = damage(req.Body)
 	}
-	return w.next.RoundTrip(&sent)
+	return w.send(&sent)
+}
+
+func (w wire) send(req *http.Request) (*http.Response, error) {
+	if req.Body == nil || req.Body == http.NoBody {
+		return w.next.RoundTrip(req)
+	}
+	return sendBody(w.next, req)
 }
 
 // damageKey carries a function that damages the body of the requests of a context, after it was signed and its checksum
