@@ -51,7 +51,8 @@ func alertGroups(t *testing.T) (spec []byte, alerts []alert) {
 	return rule.Spec, alerts
 }
 
-// TestAlerts has promtool read the alerts, and run their unit tests: each alert has at least one in which it fires, and one in which it does not.
+// TestAlerts has promtool read the alerts, and run their unit tests: each alert has at least one in
+// which it fires, and one in which it does not.
 func TestAlerts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs promtool, which is built")
@@ -103,7 +104,8 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestAlertsLeadSomewhere: each alert says what is wrong, how bad that is and where to read on, and there is a section there; and no section is of an alert that is gone.
+// TestAlertsLeadSomewhere: each alert says what is wrong, how bad that is and where to read on, and
+// there is a section there; and no section is of an alert that is gone.
 func TestAlertsLeadSomewhere(t *testing.T) {
 	page, err := os.ReadFile(runbooks)
 	if err != nil {

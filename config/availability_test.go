@@ -13,7 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// testOutlivesAPod: there is always a replica that serves, a pod that ends is given the time that the operator takes, and goes on until Services have noticed.
+// testOutlivesAPod: there is always a replica that serves, a pod that ends is given the time that
+// the operator takes, and goes on until Services have noticed.
 func (c *cluster) testOutlivesAPod(t *testing.T) {
 	for dir := range sameAs {
 		for _, deployment := range c.deployments(t, dir) {
@@ -60,7 +61,8 @@ func (c *cluster) outlivesAPod(t *testing.T, dir string, deployment *appsv1.Depl
 	}
 }
 
-// replicas are those that a Deployment has at least: its own, or those of its autoscaler, whose number it must not say then.
+// replicas are those that a Deployment has at least: its own, or those of its autoscaler, whose
+// number it must not say then.
 func (c *cluster) replicas(t *testing.T, dir string, deployment *appsv1.Deployment) int32 {
 	t.Helper()
 	if deployment.Spec.Replicas != nil {

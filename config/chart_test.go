@@ -41,8 +41,9 @@ var elsewhere = []string{
 	"extraArgs[0]=--max-parts-in-flight=100", "extraEnv[0].name=HTTPS_PROXY", "extraEnv[0].value=http://proxy:3128", "nodeSelector.disk=none", "tolerations[0].operator=Exists",
 }
 
-// testChartIsKustomize compares both ways of installation, object by object. What differs is said in docs/install.md: a chart makes no namespace, it has Helm keep the kinds, and
-// it gives the image a tag.
+// testChartIsKustomize compares both ways of installation, object by object. What differs is said
+// in docs/install.md: a chart makes no namespace, it has Helm keep the kinds, and it gives the
+// image a tag.
 func (c *cluster) testChartIsKustomize(t *testing.T) {
 	for dir, values := range sameAs {
 		t.Run(dir, func(t *testing.T) {
@@ -72,7 +73,8 @@ func (c *cluster) testChartIsKustomize(t *testing.T) {
 	}
 }
 
-// testEverythingIsAccepted has the API server judge each document as if it were applied, unknown fields included.
+// testEverythingIsAccepted has the API server judge each document as if it were applied, unknown
+// fields included.
 func (c *cluster) testEverythingIsAccepted(t *testing.T) {
 	c.run(t, strings.NewReader(foreignKinds), "apply", "--server-side", "-f", "-")
 	c.run(t, nil, "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
@@ -170,7 +172,8 @@ func (c *cluster) testChartLint(t *testing.T) {
 	}
 }
 
-// testHelmLife installs, upgrades and removes the chart for real. An upgrade leaves what the operator has written, and a removal leaves the kinds.
+// testHelmLife installs, upgrades and removes the chart for real. An upgrade leaves what the
+// operator has written, and a removal leaves the kinds.
 func (c *cluster) testHelmLife(t *testing.T) {
 	const into = "released"
 	do := func(arguments ...string) {
@@ -218,7 +221,8 @@ func (c *cluster) testHelmLife(t *testing.T) {
 	c.run(t, nil, "get", "crd", "filestores.iotfile.dev", "multipartuploads.iotfile.dev")
 }
 
-// foreignKinds stand for those of cert-manager and of the Prometheus operator, which are not here. Their contents are not judged.
+// foreignKinds stand for those of cert-manager and of the Prometheus operator, which are not here.
+// Their contents are not judged.
 var foreignKinds = kindsWithoutRules(
 	[4]string{"cert-manager.io", "v1", "Certificate", "certificates"},
 	[4]string{"cert-manager.io", "v1", "Issuer", "issuers"},
@@ -226,7 +230,8 @@ var foreignKinds = kindsWithoutRules(
 	[4]string{"monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules"},
 )
 
-// kindsWithoutRules are manifests of kinds, each a group, a version, a name and a plural, whose objects may have any content.
+// kindsWithoutRules are manifests of kinds, each a group, a version, a name and a plural, whose
+// objects may have any content.
 func kindsWithoutRules(kinds ...[4]string) string {
 	var all strings.Builder
 	for _, kind := range kinds {

@@ -98,7 +98,8 @@ func (c *cluster) testPlainHTTPApplies(t *testing.T) {
 	c.apply(t, "overlays/plain-http")
 }
 
-// testServesTheAuthenticated holds the promise that neither Deployment serves anybody without authentication, and that only one of them serves without TLS.
+// testServesTheAuthenticated holds the promise that neither Deployment serves anybody without
+// authentication, and that only one of them serves without TLS.
 func (c *cluster) testServesTheAuthenticated(t *testing.T) {
 	for dir, plain := range map[string]bool{"default": false, "overlays/plain-http": true} {
 		flags := args(t, dir, c)
@@ -149,7 +150,8 @@ func (c *cluster) testOperatorRights(t *testing.T) {
 	}
 }
 
-// testUserRights gives three people the cluster's own roles in a namespace, which ours aggregate to.
+// testUserRights gives three people the cluster's own roles in a namespace, which ours aggregate
+// to.
 func (c *cluster) testUserRights(t *testing.T) {
 	for _, role := range []string{"view", "edit", "admin"} {
 		_, err := c.client.RbacV1().RoleBindings("default").Create(t.Context(), &rbacv1.RoleBinding{
@@ -189,7 +191,8 @@ func (c *cluster) testUserRights(t *testing.T) {
 	}
 }
 
-// testAdminsGiveFilesAway makes sure that it takes no platform team to let a workload in: the admin of a namespace can, with one RoleBinding.
+// testAdminsGiveFilesAway makes sure that it takes no platform team to let a workload in: the admin
+// of a namespace can, with one RoleBinding.
 func (c *cluster) testAdminsGiveFilesAway(t *testing.T) {
 	for user, allowed := range map[string]bool{"admin": true, "edit": false} {
 		config := c.plane.RESTConfig()
@@ -208,7 +211,8 @@ func (c *cluster) testAdminsGiveFilesAway(t *testing.T) {
 	}
 }
 
-// testPodsAreRestricted creates the pod of each Deployment in its namespace, which enforces the Pod Security Standard "restricted".
+// testPodsAreRestricted creates the pod of each Deployment in its namespace, which enforces the Pod
+// Security Standard "restricted".
 func (c *cluster) testPodsAreRestricted(t *testing.T) {
 	for dir := range sameAs {
 		for _, deployment := range c.deployments(t, dir) {
@@ -227,7 +231,8 @@ func (c *cluster) testPodsAreRestricted(t *testing.T) {
 	}
 }
 
-// testFlagsExist has the operator parse the flags of each Deployment: with -h last it prints its usage, unless it stumbles over one before.
+// testFlagsExist has the operator parse the flags of each Deployment: with -h last it prints its
+// usage, unless it stumbles over one before.
 func (c *cluster) testFlagsExist(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "operator")
 	if err := devcluster.BuildOperator(t.Context(), t.Output(), binary); err != nil {
@@ -272,7 +277,8 @@ func (c *cluster) testServicesFindTheirPods(t *testing.T) {
 	}
 }
 
-// selected counts the Deployments whose pods a Service selects; all of them have the ports that it points at.
+// selected counts the Deployments whose pods a Service selects; all of them have the ports that it
+// points at.
 func (c *cluster) selected(t *testing.T, dir string, service *corev1.Service) int {
 	t.Helper()
 	count := 0

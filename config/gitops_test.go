@@ -16,7 +16,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// gitOpsKinds stand for those of Flux, Argo CD and the External Secrets operator, which are not here. Their contents are not judged.
+// gitOpsKinds stand for those of Flux, Argo CD and the External Secrets operator, which are not
+// here. Their contents are not judged.
 var gitOpsKinds = kindsWithoutRules(
 	[4]string{"source.toolkit.fluxcd.io", "v1", "GitRepository", "gitrepositories"},
 	[4]string{"kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "kustomizations"},
@@ -25,7 +26,8 @@ var gitOpsKinds = kindsWithoutRules(
 	[4]string{"external-secrets.io", "v1", "ExternalSecret", "externalsecrets"},
 )
 
-// testGitOpsApplies has the API server judge the samples for GitOps, and has the tenant's own account apply the tenant's own manifests, and no others.
+// testGitOpsApplies has the API server judge the samples for GitOps, and has the tenant's own
+// account apply the tenant's own manifests, and no others.
 func (c *cluster) testGitOpsApplies(t *testing.T) {
 	c.run(t, strings.NewReader(gitOpsKinds), "apply", "--server-side", "-f", "-")
 	c.run(t, nil, "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
@@ -133,7 +135,8 @@ func (c *cluster) testGitOpsNamesFit(t *testing.T) {
 	}
 }
 
-// testGitOpsKeepsKinds renders what Flux and Argo CD make of the operator's manifests: with what keeps them from pruning the kinds, and all uploads with them.
+// testGitOpsKeepsKinds renders what Flux and Argo CD make of the operator's manifests: with what
+// keeps them from pruning the kinds, and all uploads with them.
 func (c *cluster) testGitOpsKeepsKinds(t *testing.T) {
 	for _, tool := range []struct {
 		dir, kind, annotation, value string

@@ -14,7 +14,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// metadataCaps has for each cap the most that passes, something that is too much, and what the refusal says.
+// metadataCaps has for each cap the most that passes, something that is too much, and what the
+// refusal says.
 var metadataCaps = map[string]struct {
 	asMuch, tooMuch func(*metav1.ObjectMeta)
 	message         string
@@ -92,7 +93,8 @@ func owners(n int, name string) []metav1.OwnerReference {
 	return all
 }
 
-// managed is what a field manager would own that has set so many annotations, none of which is there.
+// managed is what a field manager would own that has set so many annotations, none of which is
+// there.
 func managed(n int) metav1.ManagedFieldsEntry {
 	var fields strings.Builder
 	for i := range n {
@@ -177,7 +179,8 @@ func (p *policies) testManagersAreBounded(t *testing.T) {
 	t.Error("no manager was refused")
 }
 
-// testOldMetadataIsNotJudged changes records that were too large before there was a policy: whatever does not grow passes.
+// testOldMetadataIsNotJudged changes records that were too large before there was a policy:
+// whatever does not grow passes.
 func (p *policies) testOldMetadataIsNotJudged(t *testing.T) {
 	const tooMany = 60
 	u := p.upload(t, func(u *v1alpha1.MultipartUpload) {

@@ -50,8 +50,8 @@ const (
 	other       = "system:serviceaccount:edge:another-operator"
 )
 
-// policies is an API server that enforces the shipped policies under the shipped roles. No webhook is there: what
-// is refused here is refused while no operator answers.
+// policies is an API server that enforces the shipped policies under the shipped roles. No webhook
+// is there: what is refused here is refused while no operator answers.
 type policies struct {
 	plane    *devcluster.ControlPlane
 	kubectl  string
@@ -168,7 +168,8 @@ func (p *policies) client(t *testing.T, config *rest.Config) client.Client {
 	return c
 }
 
-// waitEnforced waits until the API server, which hears of policies by a watch, enforces each of them.
+// waitEnforced waits until the API server, which hears of policies by a watch, enforces each of
+// them.
 func (p *policies) waitEnforced(t *testing.T) {
 	t.Helper()
 	attacker := p.as(t, tenantAdmin)
@@ -232,7 +233,8 @@ func passes(t *testing.T, what string, err error) {
 	}
 }
 
-// testRights has the right that the policies ask for in the hands of the operator and of cluster-admins, and of nobody else.
+// testRights has the right that the policies ask for in the hands of the operator and of
+// cluster-admins, and of nobody else.
 func (p *policies) testRights(t *testing.T) {
 	for user, want := range map[string]bool{
 		devcluster.OperatorUser: true, other: true, editor: false, tenantAdmin: false, borrower: false, storekeeper: false,
@@ -254,7 +256,8 @@ func (p *policies) overrides(t *testing.T, user, where string) (bool, string) {
 	return strings.HasSuffix(strings.TrimSpace(out), "yes"), out
 }
 
-// testStatusIsTheOperators forges what leads an operator to another tenant's file, in every way there is to write a status.
+// testStatusIsTheOperators forges what leads an operator to another tenant's file, in every way
+// there is to write a status.
 func (p *policies) testStatusIsTheOperators(t *testing.T) {
 	const forged = `{"status":{"objectKey":"victim/0123456789abcdef0123456789abcdef/secret.bin"}}`
 	for _, user := range []string{tenantAdmin, borrower} {
@@ -313,7 +316,8 @@ func (p *policies) testStoreStatusIsTheOperators(t *testing.T) {
 	passes(t, "the operator's status", p.operator.Status().Patch(t.Context(), fs.DeepCopy(), merge(`{"status":{"capabilities":{"payloadMode":"TrailingCRC64NVME"}}}`)))
 }
 
-// testFinalizerStays takes the finalizer off ten open uploads in every way there is, with every right that a namespace can give.
+// testFinalizerStays takes the finalizer off ten open uploads in every way there is, with every
+// right that a namespace can give.
 func (p *policies) testFinalizerStays(t *testing.T) {
 	ways := []struct {
 		name string
@@ -500,7 +504,8 @@ func (p *policies) testGarbageCollection(t *testing.T) {
 	}
 }
 
-// testWithoutPolicies removes them, as an uninstallation does first: what the operator has left can be cleared away by its owner.
+// testWithoutPolicies removes them, as an uninstallation does first: what the operator has left can
+// be cleared away by its owner.
 func (p *policies) testWithoutPolicies(t *testing.T) {
 	u := p.upload(t, nil)
 	removal := []string{"delete", "validatingadmissionpolicybindings,validatingadmissionpolicies", "--selector", "app.kubernetes.io/name=iotfile-operator"}

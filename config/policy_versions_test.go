@@ -27,7 +27,8 @@ func (e expression) GetName() string          { return e.name }
 func (e expression) GetExpression() string    { return e.text }
 func (e expression) ReturnTypes() []*cel.Type { return []*cel.Type{e.kind} }
 
-// TestExpressionsOfTheOldestKubernetes compiles what policies and webhooks ask in the language as it was then: the API server of these tests is a new one.
+// TestExpressionsOfTheOldestKubernetes compiles what policies and webhooks ask in the language as
+// it was then: the API server of these tests is a new one.
 func TestExpressionsOfTheOldestKubernetes(t *testing.T) {
 	env := environment.MustBaseEnvSet(version.MustParse(oldest))
 	for _, object := range manifests(t, "policy/status.yaml", "policy/finalizer.yaml", "policy/metadata.yaml") {

@@ -16,7 +16,8 @@ const (
 	webhookSecret = "iotfile-operator-webhook-certificate"
 )
 
-// testWebhooksFindTheirServer follows the names from the webhook configurations to the pods, and to what the operator needs to make them trust it.
+// testWebhooksFindTheirServer follows the names from the webhook configurations to the pods, and to
+// what the operator needs to make them trust it.
 func (c *cluster) testWebhooksFindTheirServer(t *testing.T) {
 	rendered := c.render(t, "default")
 	hooks := clientConfigs(t, rendered)

@@ -19,8 +19,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// abortAgainAfter is when ended uploads are aborted again: a replica that was suspended, cut off from the API server, or
-// of a version that cuts no streams may have landed a part meanwhile, and no listing need show it.
+// abortAgainAfter is when ended uploads are aborted again: a replica that was suspended, cut off
+// from the API server, or of a version that cuts no streams may have landed a part meanwhile, and
+// no listing need show it.
 var abortAgainAfter = []time.Duration{time.Minute, 10 * time.Minute, time.Hour}
 
 const (
@@ -30,12 +31,13 @@ const (
 	abortAgainPages  = 16
 	abortAgainAtOnce = 4
 	abortAgainRate   = 50 // a second, of each store
-	// abortAgainGiveUp is how long after its time an abort is tried while its store does not answer.
+	// abortAgainGiveUp is how long after its time an abort is tried while its store does not
+	// answer.
 	abortAgainGiveUp = time.Hour
 )
 
-// AbortAgain aborts uploads that have ended once more, after 1, 10 and 60 minutes. It is a manager.Runnable of the leader.
-// All fields are required.
+// AbortAgain aborts uploads that have ended once more, after 1, 10 and 60 minutes. It is a
+// manager.Runnable of the leader. All fields are required.
 type AbortAgain struct {
 	// Log knows what has ended.
 	Log *EndedLog
@@ -219,8 +221,8 @@ func (r *MultipartUploadReconciler) noteEnded(ctx context.Context, o *observatio
 	return r.Ended.Note(ctx, Ended{Store: o.Store.Name, Key: o.key(), UploadID: o.Upload.Status.UploadID})
 }
 
-// noteCompleted writes down that Complete was sent, where the store lets it be aborted again. Nobody waits for that: until
-// it is written, the record tells of it.
+// noteCompleted writes down that Complete was sent, where the store lets it be aborted again.
+// Nobody waits for that: until it is written, the record tells of it.
 func (r *MultipartUploadReconciler) noteCompleted(ctx context.Context, o *observation) {
 	if r.Ended == nil || !keepsObject(o.Store) {
 		return

@@ -12,12 +12,15 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// checkOverlap is how far a term of the leader reaches back: what fell due for comparison in the last minutes before it may have been missed, while nobody led.
+// checkOverlap is how far a term of the leader reaches back: what fell due for comparison in the
+// last minutes before it may have been missed, while nobody led.
 const checkOverlap = 5 * time.Minute
 
-// checks remembers when uploads were last compared with object storage, and what has to be seen twice to be believed. It lives as long as a term of the leader, and begins with what earlier leaders can be
-// trusted to have done: else each change of leaders, which looks at all records, would ask object storage for the parts of nearly every open upload, and so would
-// every progress write of one that is older than upload.CheckInterval. The zero value trusts nobody.
+// checks remembers when uploads were last compared with object storage, and what has to be seen
+// twice to be believed. It lives as long as a term of the leader, and begins with what earlier
+// leaders can be trusted to have done: else each change of leaders, which looks at all records,
+// would ask object storage for the parts of nearly every open upload, and so would every progress
+// write of one that is older than upload.CheckInterval. The zero value trusts nobody.
 type checks struct {
 	mu sync.Mutex
 	// trusted is until when comparisons that were due count as done.
@@ -48,7 +51,8 @@ func (c *checks) last(name types.NamespacedName) time.Time {
 	return c.trusted
 }
 
-// note remembers that the upload was compared. Rounded down: a comparison that falls due in the same second is made.
+// note remembers that the upload was compared. Rounded down: a comparison that falls due in the
+// same second is made.
 func (c *checks) note(name types.NamespacedName, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,7 +62,8 @@ func (c *checks) note(name types.NamespacedName, now time.Time) {
 	c.done[name] = now.Unix()
 }
 
-// doubtful reports whether it is too early to believe that the upload lacks parts, if it does (upload.LackSettles).
+// doubtful reports whether it is too early to believe that the upload lacks parts, if it does
+// (upload.LackSettles).
 func (c *checks) doubtful(u *v1alpha1.MultipartUpload, lacks bool, now time.Time) bool {
 	if !lacks {
 		c.lacking.forget(client.ObjectKeyFromObject(u))

@@ -16,12 +16,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// How ended uploads are written down: in ConfigMaps of the operator's namespace, each of which takes what ends within
-// endedSpan, up to endedBytes.
+// How ended uploads are written down: in ConfigMaps of the operator's namespace, each of which
+// takes what ends within endedSpan, up to endedBytes.
 const (
 	// LabelEnded marks the ConfigMaps that hold the ids of uploads that have ended.
 	LabelEnded = "iotfile.dev/ended-uploads"
-	// annotationEnded is when the newest of its uploads has ended, annotationAgain how often they were aborted again.
+	// annotationEnded is when the newest of its uploads has ended, annotationAgain how often they
+	// were aborted again.
 	annotationEnded = "iotfile.dev/ended"
 	annotationAgain = "iotfile.dev/aborted-again"
 	endedKey        = "uploads"
@@ -38,8 +39,9 @@ type Ended struct {
 	Completed bool `json:"completed,omitempty"`
 }
 
-// EndedLog writes down which uploads have ended, so that they are aborted again later, also by another leader: the record
-// of an aborted upload is gone with its parts. What is noted at the same time becomes one write. All fields are required.
+// EndedLog writes down which uploads have ended, so that they are aborted again later, also by
+// another leader: the record of an aborted upload is gone with its parts. What is noted at the same
+// time becomes one write. All fields are required.
 type EndedLog struct {
 	// Client writes, Live reads, both at the API server.
 	Client client.Client

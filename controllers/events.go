@@ -12,12 +12,14 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// EventRecorder writes events; an implementation aggregates repeated ones. See k8s.io/client-go/tools/events.
+// EventRecorder writes events; an implementation aggregates repeated ones. See
+// k8s.io/client-go/tools/events.
 type EventRecorder interface {
 	Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any)
 }
 
-// How many events of one reason LimitEvents lets pass. Each is a write that costs the API server as much as half an expiry, and people read tens of them.
+// How many events of one reason LimitEvents lets pass. Each is a write that costs the API server as
+// much as half an expiry, and people read tens of them.
 const (
 	eventsPerSecond = 10
 	eventsBurst     = 100
@@ -31,8 +33,9 @@ type limitedEvents struct {
 	byReason map[string]*rate.Limiter // reasons are constants: it stays small
 }
 
-// LimitEvents returns a recorder that hands at most 10 events a second of one reason on to next, with a burst of 100, and counts the others in
-// iotfile_events_dropped_total. Thousands of uploads that expire in one minute would else burden the API server with what their status says anyway,
+// LimitEvents returns a recorder that hands at most 10 events a second of one reason on to next,
+// with a burst of 100, and counts the others in iotfile_events_dropped_total. Thousands of uploads
+// that expire in one minute would else burden the API server with what their status says anyway,
 // and a flood of one reason would hide the others.
 func LimitEvents(next EventRecorder, clock clock.PassiveClock) EventRecorder {
 	return &limitedEvents{next: next, clock: clock, byReason: map[string]*rate.Limiter{}}
@@ -66,7 +69,8 @@ var actions = map[string]string{
 	v1alpha1.ReasonExpired:   "Expire",
 }
 
-// tell counts ends, and writes an event when the reason of Ready has changed to one that people want to know of.
+// tell counts ends, and writes an event when the reason of Ready has changed to one that people
+// want to know of.
 func (r *MultipartUploadReconciler) tell(old, updated *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, done outcome) {
 	if done.ended {
 		name := storeLabel(store)
@@ -121,7 +125,7 @@ func storeLabel(store *v1alpha1.FileStore) string {
 	return store.Name
 }
 
-// isOpenIn says whether the upload is open in a store.
+// isOpenIn reports whether the upload is open in a store.
 func isOpenIn(u *v1alpha1.MultipartUpload, store string) bool {
 	return upload.OpenedIn(u) == store && !upload.Ended(u)
 }

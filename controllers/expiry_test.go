@@ -17,8 +17,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// What an expiry costs is what thousands of them in one minute have to wait for: two writes, that of the end, which comes first for all, and that which
-// lets the record go; one look at the object before the abort, and one at the parts after it.
+// What an expiry costs is what thousands of them in one minute have to wait for: two writes, that
+// of the end, which comes first for all, and that which lets the record go; one look at the object
+// before the abort, and one at the parts after it.
 func TestCostOfAnExpiry(t *testing.T) {
 	r := newRig(t)
 	r.open("up", testkit.TTL(time.Hour))
@@ -49,7 +50,8 @@ func TestCostOfAnExpiry(t *testing.T) {
 	}
 }
 
-// The parts of all go before the first end is recorded; whatever becomes of the record in between, it ends, and nothing is looked at twice by who knows.
+// The parts of all go before the first end is recorded; whatever becomes of the record in between,
+// it ends, and nothing is looked at twice by who knows.
 func TestExpiryIsRecordedLater(t *testing.T) {
 	cleared := func(t *testing.T) *rig {
 		r := newRig(t)
@@ -116,7 +118,8 @@ func TestExpiryIsRecordedLater(t *testing.T) {
 	})
 }
 
-// The time of an upload is over while nobody reconciles: whoever comes next ends it at once, and need not be told.
+// The time of an upload is over while nobody reconciles: whoever comes next ends it at once, and
+// need not be told.
 func TestExpiryWhileNobodyLeads(t *testing.T) {
 	m := newManaged(t)
 	stop := m.start()

@@ -1,6 +1,7 @@
 package controllers
 
-// What decides which events wake an upload, and which goes first; that it does is tested with a running manager.
+// What decides which events wake an upload, and which goes first; that it does is tested with a
+// running manager.
 var (
 	EndedOrDeleted = endedOrDeleted
 	StoreChanged   = storeChanged

@@ -13,15 +13,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -29,24 +26,26 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
-	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // Times of the FileStore reconciler.
 const (
 	// probeTimeout bounds one probe.
 	probeTimeout = 2 * time.Minute
-	// A store that is not ready is probed after as long again as it has not been ready, within these limits: most failures pass in a moment, and
-	// until they are seen to have passed nothing is opened in the store.
+	// A store that is not ready is probed after as long again as it has not been ready, within
+	// these limits: most failures pass in a moment, and until they are seen to have passed nothing
+	// is opened in the store.
 	minUnreadyProbeInterval, maxUnreadyProbeInterval = 2 * time.Second, 15 * time.Second
-	// countDelay is how long changes of the number of open uploads are collected before one status write tells of them.
+	// countDelay is how long changes of the number of open uploads are collected before one status
+	// write tells of them.
 	countDelay = 10 * time.Second
 	// storesAtOnce is how many stores are probed, and how many are swept, at once: more than there
 	// are, so that one that does not answer holds up none of the others.
 	storesAtOnce = 64
 )
 
-// FileStoreReconciler probes FileStores and reports what it finds. All fields but probed and Tracer are required.
+// FileStoreReconciler probes FileStores and reports what it finds. All fields but probed and Tracer
+// are required.
 type FileStoreReconciler struct {
 	// Client reads from the informer cache, and writes.
 	Client client.Client
@@ -65,8 +64,8 @@ type FileStoreReconciler struct {
 	// Tracer gets a span for each pass; nil for none.
 	Tracer trace.Tracer
 
-	// probed holds, by FileStore, the object version of its Secret and spec that the last probe of this process saw, so that a
-	// change of either is probed at once.
+	// probed holds, by FileStore, the object version of its Secret and spec that the last probe of
+	// this process saw, so that a change of either is probed at once.
 	probed sync.Map
 }
 
@@ -128,7 +127,8 @@ func (r *FileStoreReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 	return reconcile.Result{RequeueAfter: r.interval(updated)}, nil
 }
 
-// count counts the uploads of a store: those that are open, and the records of those that object storage has deleted on its own.
+// count counts the uploads of a store: those that are open, and the records of those that object
+// storage has deleted on its own.
 func (r *FileStoreReconciler) count(ctx context.Context, store string) (open, lost int32, err error) {
 	err = r.Uploads.Each(ctx, func(u *v1alpha1.MultipartUpload) {
 		switch {
@@ -154,7 +154,8 @@ func (r *FileStoreReconciler) interval(fs *v1alpha1.FileStore) time.Duration {
 	}
 }
 
-// probeDue says whether spec or Secret are others than the last probe of this process saw, or that was long ago. The second result names what is there now.
+// probeDue reports whether spec or Secret are others than the last probe of this process saw, or
+// that was long ago. The second result names what is there now.
 func (r *FileStoreReconciler) probeDue(ctx context.Context, fs *v1alpha1.FileStore) (due bool, version string) {
 	version = fmt.Sprintf("%s/%d", fs.UID, fs.Generation)
 	if secret := r.secretOf(ctx, fs); secret != nil {
@@ -205,10 +206,12 @@ func (r *FileStoreReconciler) probe(ctx context.Context, fs *v1alpha1.FileStore,
 	meta.SetStatusCondition(&fs.Status.Conditions, stalled)
 }
 
-// clusterNamespace is the namespace whose UID is the cluster's id: each cluster has it, and none deletes it.
+// clusterNamespace is the namespace whose UID is the cluster's id: each cluster has it, and none
+// deletes it.
 const clusterNamespace = "kube-system"
 
-// orphanPolicy is what the policy of a store comes to: Auto aborts where this cluster was the first to use the prefix.
+// orphanPolicy is what the policy of a store comes to: Auto aborts where this cluster was the first
+// to use the prefix.
 func (r *FileStoreReconciler) orphanPolicy(ctx context.Context, fs *v1alpha1.FileStore, store Store) v1alpha1.OrphanPolicy {
 	if fs.Spec.OrphanPolicy != v1alpha1.OrphanPolicyAuto {
 		return cmp.Or(fs.Spec.OrphanPolicy, v1alpha1.OrphanPolicyReport)
@@ -231,7 +234,8 @@ func (r *FileStoreReconciler) orphanPolicy(ctx context.Context, fs *v1alpha1.Fil
 	return v1alpha1.OrphanPolicyReport
 }
 
-// unreadyReason translates the error of a probe for the platform team: reason and message of the condition.
+// unreadyReason translates the error of a probe for the platform team: reason and message of the
+// condition.
 func unreadyReason(fs *v1alpha1.FileStore, err error) (reason, message string) {
 	var config *filestore.ConfigError
 	switch {
@@ -259,40 +263,4 @@ func (r *FileStoreReconciler) tell(old, updated *v1alpha1.FileStore) {
 		kind = corev1.EventTypeWarning
 	}
 	r.Events.Eventf(updated, nil, kind, after.Reason, "Probe", "%s", after.Message)
-}
-
-// storesOfSecret names the FileStores whose credentials a Secret holds.
-func (r *FileStoreReconciler) storesOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
-	var stores v1alpha1.FileStoreList
-	if err := r.Client.List(ctx, &stores); err != nil {
-		return nil // the next probe sees the change
-	}
-	var out []reconcile.Request
-	for i := range stores.Items {
-		c := stores.Items[i].Spec.Credentials
-		if c != nil && c.SecretRef != nil && c.SecretRef.Name == secret.GetName() {
-			out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Name: stores.Items[i].Name}})
-		}
-	}
-	return out
-}
-
-// countOpen has a store's uploads counted a while after one of them was opened or ended, so that many changes make one status write.
-func countOpen() handler.EventHandler {
-	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	add := func(q queue, u client.Object) {
-		if mpu, ok := u.(*v1alpha1.MultipartUpload); ok && upload.OpenedIn(mpu) != "" {
-			q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Name: upload.OpenedIn(mpu)}}, countDelay)
-		}
-	}
-	return handler.Funcs{
-		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			before, ok1 := e.ObjectOld.(*v1alpha1.MultipartUpload)
-			after, ok2 := e.ObjectNew.(*v1alpha1.MultipartUpload)
-			if ok1 && ok2 && (upload.OpenedIn(before) != upload.OpenedIn(after) || (before.Status.CompletionTime == nil) != (after.Status.CompletionTime == nil)) {
-				add(q, after)
-			}
-		},
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { add(q, e.Object) },
-	}
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 )
 
-// hold puts the finalizer on a store that is not being deleted: what is open in it could not be ended without it.
+// hold puts the finalizer on a store that is not being deleted: what is open in it could not be
+// ended without it.
 func (r *FileStoreReconciler) hold(ctx context.Context, fs *v1alpha1.FileStore) error {
 	if fs.DeletionTimestamp != nil {
 		return nil
@@ -31,7 +32,8 @@ func (r *FileStoreReconciler) hold(ctx context.Context, fs *v1alpha1.FileStore) 
 	return nil
 }
 
-// release lets a deleted store go once nothing is open in it, by the word of the API server: the cache may be behind. It returns how many uploads keep it.
+// release lets a deleted store go once nothing is open in it, by the word of the API server: the
+// cache may be behind. It returns how many uploads keep it.
 func (r *FileStoreReconciler) release(ctx context.Context, fs *v1alpha1.FileStore) (open int32, err error) {
 	err = eachLive(ctx, r.Live, func(u *v1alpha1.MultipartUpload) {
 		if isOpenIn(u, fs.Name) {

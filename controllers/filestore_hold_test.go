@@ -15,7 +15,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
-// storeGone says whether the FileStore is.
+// storeGone reports whether the FileStore is.
 func (r *rig) storeGone() bool {
 	r.t.Helper()
 	err := r.direct.Get(r.ctx, client.ObjectKey{Name: r.store}, &v1alpha1.FileStore{})
@@ -95,7 +95,8 @@ func TestFileStoreFinalizerSurvivesFaults(t *testing.T) {
 	}
 }
 
-// Uploads that the backend reaped are warned of where the platform team looks, for as long as there are records of them.
+// Uploads that the backend reaped are warned of where the platform team looks, for as long as there
+// are records of them.
 func TestFileStoreWarnsOfReapedUploads(t *testing.T) {
 	r := newRig(t)
 	for _, name := range []string{"kept", "reaped"} {

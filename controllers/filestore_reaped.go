@@ -10,13 +10,14 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// isReapedFrom says whether it is the record of an upload that the store has deleted on its own.
+// isReapedFrom reports whether it is the record of an upload that the store has deleted on its own.
 func isReapedFrom(u *v1alpha1.MultipartUpload, store string) bool {
 	c := meta.FindStatusCondition(u.Status.Conditions, v1alpha1.ConditionCompleted)
 	return upload.OpenedIn(u) == store && c != nil && c.Reason == v1alpha1.ReasonUploadLost
 }
 
-// setReaped says how many records there are of uploads that object storage has deleted on its own. The condition goes with the last of the records.
+// setReaped says how many records there are of uploads that object storage has deleted on its own.
+// The condition goes with the last of the records.
 func (r *FileStoreReconciler) setReaped(fs *v1alpha1.FileStore, lost int32) {
 	if lost == 0 {
 		meta.RemoveStatusCondition(&fs.Status.Conditions, v1alpha1.ConditionUploadsLost)

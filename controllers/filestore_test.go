@@ -31,7 +31,8 @@ func TestFileStoreReady(t *testing.T) {
 	r.expectProbeEvents("Normal Probed")
 }
 
-// Each failure has its reason, is Stalled if somebody has to act and not if it may pass by itself, and is over when its cause is.
+// Each failure has its reason, is Stalled if somebody has to act and not if it may pass by itself,
+// and is over when its cause is.
 func TestFileStoreNotReady(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind    error
@@ -130,7 +131,8 @@ func TestFileStoreProbesAgain(t *testing.T) {
 	}
 }
 
-// What passes in a moment is seen to have passed in a moment; what lasts is not asked for all the time.
+// What passes in a moment is seen to have passed in a moment; what lasts is not asked for all the
+// time.
 func TestFileStoreIsProbedLessAndLessOften(t *testing.T) {
 	r := newRig(t)
 	r.backend.Inject(memory.Fault{Operation: memory.Probe, Before: memory.Fail(errDown)})

@@ -11,7 +11,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
-// A namespace can always be deleted: whatever of object storage fails, and however, the finalizer gives up after a bounded time, and not before.
+// A namespace can always be deleted: whatever of object storage fails, and however, the finalizer
+// gives up after a bounded time, and not before.
 func TestFinalizerGivesUp(t *testing.T) {
 	denied := &filestore.Error{Op: "test", Kind: filestore.ErrAccessDenied, Cause: errors.New("no right")}
 	rejected := &filestore.Error{Op: "test", Kind: filestore.ErrRejected, Cause: errors.New("not implemented")}
@@ -92,7 +93,8 @@ func TestFinalizerGivesUpWithoutItsStore(t *testing.T) {
 	}
 }
 
-// Long after the deletion, a store that answers is given its chance: nothing is given up that can be cleaned.
+// Long after the deletion, a store that answers is given its chance: nothing is given up that can
+// be cleaned.
 func TestFinalizerCleansAfterALongDowntime(t *testing.T) {
 	r := newRig(t)
 	u := r.open("up")

@@ -12,11 +12,13 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/controllers"
 )
 
-// TestFinishing: a pass that is under way when the reconcilers are told to stop has its time to end, is cut after that, and none begins any more.
+// TestFinishing: a pass that is under way when the reconcilers are told to stop has its time to
+// end, is cut after that, and none begins any more.
 func TestFinishing(t *testing.T) {
 	for name, c := range map[string]struct {
 		takes time.Duration
-		// toldAfter is when the reconcilers are told to stop, ends how long the pass takes, cut whether it was told why.
+		// toldAfter is when the reconcilers are told to stop, ends how long the pass takes, cut
+		// whether it was told why.
 		toldAfter, ends time.Duration
 		cut             bool
 	}{

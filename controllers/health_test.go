@@ -31,7 +31,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// uploadHealth is what kstatus is to make of each reason of an upload's condition Ready. Tools that go by it are Flux, Helm and kubectl's kin.
+// uploadHealth is what kstatus is to make of each reason of an upload's condition Ready. Tools that
+// go by it are Flux, Helm and kubectl's kin.
 var uploadHealth = map[string]status.Status{
 	v1alpha1.ReasonUploading:          status.InProgressStatus,
 	v1alpha1.ReasonCompleting:         status.InProgressStatus,
@@ -81,7 +82,8 @@ var judged struct {
 	reasons map[string]bool
 }
 
-// checkHealth compares what kstatus and Argo CD make of an object that a reconciler has written with what they should. Every pass of every test comes by here.
+// checkHealth compares what kstatus and Argo CD make of an object that a reconciler has written
+// with what they should. Every pass of every test comes by here.
 func checkHealth(t *testing.T, obj client.Object, kind string, conditions []metav1.Condition, observed int64, table map[string]status.Status) {
 	t.Helper()
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
@@ -189,7 +191,8 @@ func argo(t *testing.T, kind string, obj *unstructured.Unstructured) (health, me
 	return result.RawGetString("status").String(), result.RawGetString("message").String()
 }
 
-// runLua runs a script in the engine that Argo CD uses, with the libraries that it opens, and returns the table that the script does.
+// runLua runs a script in the engine that Argo CD uses, with the libraries that it opens, and
+// returns the table that the script does.
 func runLua(t *testing.T, script string, obj map[string]any) *lua.LTable {
 	t.Helper()
 	l := lua.NewState(lua.Options{SkipOpenLibs: true})
@@ -237,7 +240,8 @@ func luaValue(l *lua.LState, value any) lua.LValue {
 	}
 }
 
-// TestHealthBeforeTheFirstPass: what nobody has looked at yet is under way. Without a status of its own kstatus would take it for ready, and a pipeline would go on.
+// TestHealthBeforeTheFirstPass: what nobody has looked at yet is under way. Without a status of its
+// own kstatus would take it for ready, and a pipeline would go on.
 func TestHealthBeforeTheFirstPass(t *testing.T) {
 	r := newRig(t)
 	r.create("up")

@@ -13,17 +13,20 @@ import (
 
 // Uploads are all MultipartUploads that the process knows.
 type Uploads interface {
-	// Each calls yield for every one of them, in no order. They belong to the cache: yield must neither change nor keep them.
+	// Each calls yield for every one of them, in no order. They belong to the cache: yield must
+	// neither change nor keep them.
 	Each(ctx context.Context, yield func(*v1alpha1.MultipartUpload)) error
 }
 
-// CachedUploads are the uploads of an informer cache. A list of a client copies every record, if not deeply: a hundred megabytes of garbage for a hundred
-// thousand of them, at each scrape of the metrics. This copies a pointer for each.
+// CachedUploads are the uploads of an informer cache. A list of a client copies every record, if
+// not deeply: a hundred megabytes of garbage for a hundred thousand of them, at each scrape of the
+// metrics. This copies a pointer for each.
 func CachedUploads(known cache.Cache) Uploads { return cachedUploads{known} }
 
 type cachedUploads struct{ cache cache.Cache }
 
-// Each implements Uploads. The cache must have been started; it waits until that has all, or ctx is done.
+// Each implements Uploads. The cache must have been started; it waits until that has all, or ctx is
+// done.
 func (c cachedUploads) Each(ctx context.Context, yield func(*v1alpha1.MultipartUpload)) error {
 	informer, err := c.cache.GetInformer(ctx, &v1alpha1.MultipartUpload{})
 	if err != nil {

@@ -9,11 +9,13 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// livePage is how many records are read at once: a hundred thousand in one answer take the API server, and this process, hundreds of megabytes.
+// livePage is how many records are read at once: a hundred thousand in one answer take the API
+// server, and this process, hundreds of megabytes.
 const livePage = 500
 
-// eachLive calls yield for every MultipartUpload that the API server has, all as of one moment. It does not read from the cache. An error means that yield may not
-// have seen all; reading that takes longer than the API server keeps the moment, minutes, fails.
+// eachLive calls yield for every MultipartUpload that the API server has, all as of one moment. It
+// does not read from the cache. An error means that yield may not have seen all; reading that takes
+// longer than the API server keeps the moment, minutes, fails.
 func eachLive(ctx context.Context, live client.Reader, yield func(*v1alpha1.MultipartUpload)) error {
 	next := ""
 	for {

@@ -22,7 +22,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// The tests share one real control plane, which the first that needs it starts. Each works in a namespace and a FileStore of its own.
+// The tests share one real control plane, which the first that needs it starts. Each works in a
+// namespace and a FileStore of its own.
 var plane struct {
 	once   sync.Once
 	err    error
@@ -47,7 +48,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// wholeSuite says whether no flag leaves tests out.
+// wholeSuite reports whether no flag leaves tests out.
 func wholeSuite() bool {
 	return flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == "" && !testing.Short()
 }

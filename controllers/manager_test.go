@@ -31,10 +31,12 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// awake is how soon an upload must go on that an event wakes: sooner than it would look again by itself, and late enough for a busy machine.
+// awake is how soon an upload must go on that an event wakes: sooner than it would look again by
+// itself, and late enough for a busy machine.
 const awake = 40 * time.Second
 
-// managed is a rig whose reconcilers run in a manager, as in cmd/operator, on one namespace and one FileStore. Its clock is the real one.
+// managed is a rig whose reconcilers run in a manager, as in cmd/operator, on one namespace and one
+// FileStore. Its clock is the real one.
 type managed struct {
 	*rig
 	workers int
@@ -65,7 +67,8 @@ func newManaged(t *testing.T) *managed {
 	return m
 }
 
-// start runs the reconcilers, as a process that gets the lease does, until stop is called or the test ends.
+// start runs the reconcilers, as a process that gets the lease does, until stop is called or the
+// test ends.
 func (m *managed) start() (stop func()) {
 	m.t.Helper()
 	ns := m.ns
@@ -128,7 +131,8 @@ func (m *managed) run(mgr ctrl.Manager) (stop func()) {
 	return stop
 }
 
-// waitFor waits as `kubectl wait --for=condition=Ready` and kstatus do: for a reason of the condition Ready that speaks of the current spec.
+// waitFor waits as `kubectl wait --for=condition=Ready` and kstatus do: for a reason of the
+// condition Ready that speaks of the current spec.
 func (m *managed) waitFor(name, reason string) *v1alpha1.MultipartUpload {
 	m.t.Helper()
 	var u *v1alpha1.MultipartUpload
@@ -301,7 +305,8 @@ func TestEndWakesWhatWaitsForTheFile(t *testing.T) {
 	m.waitForOpen(1)
 }
 
-// waitForOpen waits for a number of uploads in the backend: a pass whose cache is behind may open another one, and closes it at once.
+// waitForOpen waits for a number of uploads in the backend: a pass whose cache is behind may open
+// another one, and closes it at once.
 func (m *managed) waitForOpen(want int) {
 	m.t.Helper()
 	testkit.Eventually(m.t, func() error {
@@ -329,7 +334,8 @@ func TestManagedSweep(t *testing.T) {
 	}
 }
 
-// Many uploads of one file at once, reconciled side by side: one is opened, the others wait, and each gets its turn.
+// Many uploads of one file at once, reconciled side by side: one is opened, the others wait, and
+// each gets its turn.
 func TestManyOfOneFile(t *testing.T) {
 	m := startManager(t)
 	m.createStore(testkit.Orphans(v1alpha1.OrphanPolicyReport))

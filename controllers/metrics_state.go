@@ -44,8 +44,11 @@ type stateCollector struct {
 	clock   clock.PassiveClock
 }
 
-// NewStateCollector returns the metrics of what there is: iotfile_store_ready, iotfile_open_uploads, iotfile_incomplete_bytes,
-// iotfile_oldest_open_upload_age_seconds, iotfile_orphan_uploads, iotfile_stalled_uploads and iotfile_reconcile_lag_seconds. They are counted at each scrape in the informer cache, that of FileStores read through cache, which every replica has: none is stale because another one holds the lease.
+// NewStateCollector returns the metrics of what there is: iotfile_store_ready,
+// iotfile_open_uploads, iotfile_incomplete_bytes, iotfile_oldest_open_upload_age_seconds,
+// iotfile_orphan_uploads, iotfile_stalled_uploads and iotfile_reconcile_lag_seconds. They are
+// counted at each scrape in the informer cache, that of FileStores read through cache, which every
+// replica has: none is stale because another one holds the lease.
 func NewStateCollector(cache client.Reader, uploads Uploads, clock clock.PassiveClock) prometheus.Collector {
 	return &stateCollector{cache: cache, uploads: uploads, clock: clock}
 }
@@ -61,7 +64,8 @@ func (*stateCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- lagDesc
 }
 
-// Collect implements prometheus.Collector. While the cache cannot be read there are no such metrics, rather than wrong ones.
+// Collect implements prometheus.Collector. While the cache cannot be read there are no such
+// metrics, rather than wrong ones.
 func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()

@@ -11,7 +11,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// stalledKey are labels. A reason is a constant of the API; a store that does not exist has no name here, since tenants choose what they ask for.
+// stalledKey are labels. A reason is a constant of the API; a store that does not exist has no name
+// here, since tenants choose what they ask for.
 type stalledKey struct{ store, reason string }
 
 // waiting is what is told of uploads that do not go on.
@@ -20,7 +21,7 @@ type waiting struct {
 	lag     time.Duration
 }
 
-// add looks at an upload. known says whether its store exists.
+// add looks at an upload. known reports whether its store exists.
 func (w *waiting) add(u *v1alpha1.MultipartUpload, known bool, now time.Time) {
 	if c := upload.Stalled(u); c != nil && !upload.Ended(u) {
 		key := stalledKey{reason: c.Reason}

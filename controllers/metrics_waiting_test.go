@@ -69,7 +69,8 @@ func waitingMetrics(t *testing.T, now time.Time, uploads ...*v1alpha1.MultipartU
 	return out
 }
 
-// TestWaitingMetrics: what waits for the reconciler is told from what waits for object storage, for its owner, or for nobody; and no tenant chooses a label.
+// TestWaitingMetrics: what waits for the reconciler is told from what waits for object storage, for
+// its owner, or for nobody; and no tenant chooses a label.
 func TestWaitingMetrics(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	ago := func(d time.Duration) metav1.Time { return metav1.NewTime(now.Add(-d)) }

@@ -123,7 +123,8 @@ func (r *MultipartUploadReconciler) unavailable(ctx context.Context, o *observat
 	return r.act(ctx, o, upload.Decide(o.Observation, r.Clock.Now()))
 }
 
-// unsettled deals with a step after which object storage is not as it should be: it is taken again at once, but for a deleted upload not for ever.
+// unsettled deals with a step after which object storage is not as it should be: it is taken again
+// at once, but for a deleted upload not for ever.
 func (r *MultipartUploadReconciler) unsettled(ctx context.Context, o *observation, state upload.State) (outcome, error) {
 	stuck := o.Observation
 	stuck.Problem = &upload.Problem{
@@ -135,8 +136,9 @@ func (r *MultipartUploadReconciler) unsettled(ctx context.Context, o *observatio
 	return outcome{state: state, again: true}, nil
 }
 
-// complete assembles the file. An answer of success is believed, even if somebody has replaced the file by now; after any failure
-// it looks at the object first: an earlier pass, or this call, may have done it although the answer was lost.
+// complete assembles the file. An answer of success is believed, even if somebody has replaced the
+// file by now; after any failure it looks at the object first: an earlier pass, or this call, may
+// have done it although the answer was lost.
 func (r *MultipartUploadReconciler) complete(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
 	assembled, failure := r.assemble(ctx, o, d)
 	r.noteCompleted(ctx, o)
@@ -159,7 +161,7 @@ func (r *MultipartUploadReconciler) complete(ctx context.Context, o *observation
 	}
 }
 
-// invalidKey is the state of a file that object storage cannot store, for example below a key that is itself an object.
+// invalidKey is the state of a file that object storage cannot store, such as one below an object.
 var invalidKey = upload.State{Reason: v1alpha1.ReasonInvalidKey, Message: "object storage cannot store a file of this path", Stalled: true}
 
 func completed(u *v1alpha1.MultipartUpload, object filestore.Object) outcome {
@@ -170,7 +172,8 @@ func completed(u *v1alpha1.MultipartUpload, object filestore.Object) outcome {
 	}
 }
 
-// noticeAfter is how long an assembly takes before the status says that it is under way: most are done before, and save the write.
+// noticeAfter is how long an assembly takes before the status says that it is under way: most are
+// done before, and save the write.
 const noticeAfter = time.Second
 
 // assemble calls CompleteUpload, and has the status say so if it takes long.
@@ -198,8 +201,8 @@ func (r *MultipartUploadReconciler) assemble(ctx context.Context, o *observation
 	return object, err
 }
 
-// abort deletes the parts, once the live record confirms that this is wanted and every replica has had the time to cut
-// what it streams, and looks whether they are gone.
+// abort deletes the parts, once the live record confirms that this is wanted and every replica has
+// had the time to cut what it streams, and looks whether they are gone.
 func (r *MultipartUploadReconciler) abort(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
 	live := &v1alpha1.MultipartUpload{}
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(o.Upload), live); err != nil {
@@ -267,7 +270,8 @@ func (r *MultipartUploadReconciler) afterAbort(ctx context.Context, o *observati
 func (r *MultipartUploadReconciler) finish(ctx context.Context, o *observation, state upload.State) (outcome, error) {
 	done := outcome{state: state, ended: true}
 	if state.Reason == v1alpha1.ReasonUploadLost && o.Store != nil && o.Upload.Status.UploadID != "" {
-		// Bytes of it may be there all the same: MinIO that is killed in the middle of an assembly keeps the parts, and lists none.
+		// Bytes of it may be there all the same: MinIO that is killed in the middle of an assembly
+		// keeps the parts, and lists none.
 		if err := r.noteEnded(ctx, o); err != nil {
 			return outcome{}, err
 		}
@@ -286,8 +290,8 @@ func (r *MultipartUploadReconciler) finish(ctx context.Context, o *observation, 
 	return done, nil
 }
 
-// condition is what the file that is replaced must be like. A store that compares nothing, or refuses to be asked, gets none: there the comparison of
-// what was observed is all there is.
+// condition is what the file that is replaced must be like. A store that compares nothing, or
+// refuses to be asked, gets none: there the comparison of what was observed is all there is.
 func condition(fs *v1alpha1.FileStore, d upload.Decision) filestore.Condition {
 	if c := fs.Status.Capabilities; c != nil && c.ConditionalComplete != nil && !*c.ConditionalComplete {
 		return filestore.Condition{}

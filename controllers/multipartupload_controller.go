@@ -35,7 +35,8 @@ const (
 	pauseJitter    = 0.2
 )
 
-// MultipartUploadReconciler drives each MultipartUpload to what its owner wants of it. All exported fields but TidyRate, Ended, Orphans and Tracer are required.
+// MultipartUploadReconciler drives each MultipartUpload to what its owner wants of it. All exported
+// fields but TidyRate, Ended, Orphans and Tracer are required.
 type MultipartUploadReconciler struct {
 	// Client reads from the informer cache, which must have upload.Indexes, and writes.
 	Client client.Client
@@ -47,14 +48,15 @@ type MultipartUploadReconciler struct {
 	Clock clock.WithTicker
 	// Events tells the users of the cluster.
 	Events EventRecorder
-	// FinalizerTimeout is how long a deleted upload waits for object storage that cannot be reached before its record goes
-	// without its parts.
+	// FinalizerTimeout is how long a deleted upload waits for object storage that cannot be reached
+	// before its record goes without its parts.
 	FinalizerTimeout time.Duration
 	// Workers is how many uploads are reconciled at once, which bounds the calls to object storage;
 	// at least 1. One FileStore has three quarters of them at most, and twice as many assemblies
 	// and aborts that take longer than a second go on beside them.
 	Workers int
-	// TidyRate is how many writes a second go into records that nobody waits for; 0 for DefaultTidyRate.
+	// TidyRate is how many writes a second go into records that nobody waits for; 0 for
+	// DefaultTidyRate.
 	TidyRate int
 	// Ended remembers what has ended, to be aborted again; nil for nothing.
 	Ended *EndedLog
@@ -149,7 +151,8 @@ func (r *MultipartUploadReconciler) pass(ctx context.Context, req reconcile.Requ
 		err = r.report(ctx, seen, done)
 	}
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		// The record is newer than the cache: its event is on the way, and this pass counts for nothing.
+		// The record is newer than the cache: its event is on the way, and this pass counts for
+		// nothing.
 		return reconcile.Result{RequeueAfter: time.Second}, nil
 	}
 	if err != nil {
@@ -204,7 +207,8 @@ func (r *MultipartUploadReconciler) waitingForFile(ctx context.Context, obj clie
 	})
 }
 
-// waitingForStore are the uploads that a change of a FileStore can concern. They are shared with the cache.
+// waitingForStore are the uploads that a change of a FileStore can concern. They are shared with
+// the cache.
 func (r *MultipartUploadReconciler) waitingForStore(ctx context.Context, obj client.Object) []v1alpha1.MultipartUpload {
 	var all v1alpha1.MultipartUploadList
 	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
@@ -230,7 +234,8 @@ func endedOrDeleted() predicate.Predicate {
 	}
 }
 
-// storeChanged passes changes of a FileStore's spec, annotations and readiness, and none of its counters.
+// storeChanged passes changes of a FileStore's spec, annotations and readiness, and none of its
+// counters.
 func storeChanged() predicate.Predicate {
 	// readyFor is the generation of the spec that was found good, 0 for none.
 	readyFor := func(obj client.Object) int64 {

@@ -22,7 +22,8 @@ type observation struct {
 	store Store
 	// parts is the ledger with what CompleteUpload wants of it.
 	parts []filestore.Part
-	// fencing is how long nothing is to be done yet, because the replicas cut the streams of an upload whose time is over. The rest is not gathered then.
+	// fencing is how long nothing is to be done yet, because the replicas cut the streams of an
+	// upload whose time is over. The rest is not gathered then.
 	fencing time.Duration
 	// at is when it was gathered: the time for which it shows all that Decide wants to see.
 	at time.Time
@@ -105,8 +106,9 @@ func (r *MultipartUploadReconciler) ofFile(ctx context.Context, file upload.File
 	return upload.OfFile(found.Items, file), nil
 }
 
-// observeBackend looks at object storage, as far as Decide needs it: at the ledger first, so that an assembly that ends in between, begun by
-// a pass that crashed, is seen as the finished file and not as a lost upload.
+// observeBackend looks at object storage, as far as Decide needs it: at the ledger first, so that
+// an assembly that ends in between, begun by a pass that crashed, is seen as the finished file and
+// not as a lost upload.
 func (r *MultipartUploadReconciler) observeBackend(ctx context.Context, o *observation) error {
 	needObject, needLedger := upload.Needs(o.Upload, o.Store, r.checks.last(client.ObjectKeyFromObject(o.Upload)), o.at)
 	if !needObject && !needLedger {
@@ -119,7 +121,8 @@ func (r *MultipartUploadReconciler) observeBackend(ctx context.Context, o *obser
 	return nil
 }
 
-// observeAborted looks whether the parts are gone. While nobody has asked for the file, none can have come of the upload since the object was looked at.
+// observeAborted looks whether the parts are gone. While nobody has asked for the file, none can
+// have come of the upload since the object was looked at.
 func (r *MultipartUploadReconciler) observeAborted(ctx context.Context, o *observation) {
 	r.lookAt(ctx, o, upload.Desired(o.Upload) != v1alpha1.DesiredStateUploading, true)
 }
@@ -142,8 +145,9 @@ func (r *MultipartUploadReconciler) lookAt(ctx context.Context, o *observation, 
 	}
 }
 
-// observeObject looks at what is stored at the file's key. Where it will be replaced, on the condition that it has the ETag that was seen, the ETag
-// has to be that of the version that was seen; so has what is recorded of a finished file.
+// observeObject looks at what is stored at the file's key. Where it will be replaced, on the
+// condition that it has the ETag that was seen, the ETag has to be that of the version that was
+// seen; so has what is recorded of a finished file.
 func (r *MultipartUploadReconciler) observeObject(ctx context.Context, o *observation) {
 	object, err := o.store.Stat(ctx, o.key())
 	opening := o.Upload.Status.UploadID == "" && o.Upload.Spec.IfMatch != nil // its ETag is recorded
@@ -163,7 +167,8 @@ func (r *MultipartUploadReconciler) observeObject(ctx context.Context, o *observ
 	}
 }
 
-// finished looks whether the file is what the upload was assembled into. What is said of it is recorded, so it must not be half of another version.
+// finished looks whether the file is what the upload was assembled into. What is said of it is
+// recorded, so it must not be half of another version.
 func (o *observation) finished(ctx context.Context) (object filestore.Object, ours bool, err error) {
 	object, err = o.store.Stat(ctx, o.key())
 	if err == nil {
@@ -201,7 +206,7 @@ func (o *observation) observeLedger(ctx context.Context) error {
 	return nil
 }
 
-// lacks says whether the upload is to be completed, and its parts are not all there.
+// lacks reports whether the upload is to be completed, and its parts are not all there.
 func (o *observation) lacks() bool {
 	if o.Ledger.Lost || upload.Desired(o.Upload) != v1alpha1.DesiredStateCompleted {
 		return false
@@ -210,7 +215,8 @@ func (o *observation) lacks() bool {
 	return err != nil
 }
 
-// storeProblem is what to tell the cluster's users when a FileStore cannot be used. What the backend said stays in the log: it may name what a tenant must not see.
+// storeProblem is what to tell the cluster's users when a FileStore cannot be used. What the
+// backend said stays in the log: it may name what a tenant must not see.
 func storeProblem(name string, err error) *upload.Problem {
 	var config *filestore.ConfigError
 	switch {

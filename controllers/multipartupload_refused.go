@@ -13,7 +13,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// refusedParts deals with parts that the backend does not assemble: if one of them was replaced since they were listed it is tried again, else that is the end of it.
+// refusedParts deals with parts that the backend does not assemble: if one of them was replaced
+// since they were listed it is tried again, else that is the end of it.
 func (r *MultipartUploadReconciler) refusedParts(ctx context.Context, o *observation, failure error) (outcome, error) {
 	sent := o.parts
 	if err := o.observeLedger(ctx); err != nil {
@@ -34,8 +35,8 @@ func (r *MultipartUploadReconciler) refusedParts(ctx context.Context, o *observa
 	}, nil
 }
 
-// refusedFor reports whether a failed assembly is a definite No that ends the upload, or has to be counted: of a file
-// that is not as it was observed, only where the upload has to end anyway.
+// refusedFor reports whether a failed assembly is a definite No that ends the upload, or has to be
+// counted: of a file that is not as it was observed, only where the upload has to end anyway.
 func refusedFor(o *observation, failure error, now time.Time) bool {
 	if _, answered := filestore.Answered(failure); !answered {
 		return false
@@ -44,8 +45,9 @@ func refusedFor(o *observation, failure error, now time.Time) bool {
 	return !passing || o.Upload.DeletionTimestamp != nil || upload.Expired(o.Upload, o.Store, now)
 }
 
-// refusedAssembly deals with an assembly that object storage refuses for a reason that no other case knows, when the
-// object was looked at and is not ours: it is tried again, less and less often, until the upload has to end.
+// refusedAssembly deals with an assembly that object storage refuses for a reason that no other
+// case knows, when the object was looked at and is not ours: it is tried again, less and less
+// often, until the upload has to end.
 func (r *MultipartUploadReconciler) refusedAssembly(ctx context.Context, o *observation, failure error) (outcome, error) {
 	now := r.Clock.Now()
 	status, _ := filestore.Answered(failure)
@@ -54,15 +56,16 @@ func (r *MultipartUploadReconciler) refusedAssembly(ctx context.Context, o *obse
 	return r.act(ctx, o, upload.Decide(o.Observation, now))
 }
 
-// givesChecksums reports whether the store tells the checksum of a file that it has assembled. One that says Yes without it has not: versitygw does when it was killed
-// in the middle of an earlier assembly, whose parts no request reaches any more.
+// givesChecksums reports whether the store tells the checksum of a file that it has assembled. One
+// that says Yes without it has not: versitygw does when it was killed in the middle of an earlier
+// assembly, whose parts no request reaches any more.
 func givesChecksums(fs *v1alpha1.FileStore) bool {
 	c := fs.Status.Capabilities
 	return c != nil && (c.PayloadMode == v1alpha1.PayloadTrailingCRC64NVME || c.PayloadMode == v1alpha1.PayloadTrailingCRC32C)
 }
 
-// notAssembled is what follows when an assembly has failed, and there is no file of the upload: absent is what looking
-// for it has said.
+// notAssembled is what follows when an assembly has failed, and there is no file of the upload:
+// absent is what looking for it has said.
 func (r *MultipartUploadReconciler) notAssembled(ctx context.Context, o *observation, failure, absent error) (outcome, error) {
 	switch err := absent; {
 	case err != nil && !errors.Is(err, filestore.ErrNotFound) && !errors.Is(err, filestore.ErrInvalidKey):

@@ -20,8 +20,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// report writes the status, recomputed whole, in one patch, if it differs. The patch carries the version of the record that was looked
-// at: where that has changed, nothing is written, and an upload that was just opened is aborted, so that nothing is open that no record knows.
+// report writes the status, recomputed whole, in one patch, if it differs. The patch carries the
+// version of the record that was looked at: where that has changed, nothing is written, and an
+// upload that was just opened is aborted, so that nothing is open that no record knows.
 func (r *MultipartUploadReconciler) report(ctx context.Context, o *observation, done outcome) error {
 	if done.state.Reason == "" {
 		return nil
@@ -51,8 +52,9 @@ func (r *MultipartUploadReconciler) report(ctx context.Context, o *observation, 
 	return nil
 }
 
-// sameStatus says whether there is nothing to write. Of a state that passes anyway it is not worth a write that it was looked at again under another
-// generation, such as the one that fixed the final part.
+// sameStatus reports whether there is nothing to write. Of a state that passes anyway it is not
+// worth a write that it was looked at again under another generation, such as the one that fixed
+// the final part.
 func sameStatus(old, updated v1alpha1.MultipartUploadStatus, done outcome) bool {
 	if !done.ended && !done.state.Stalled {
 		updated = *updated.DeepCopy()
@@ -66,14 +68,16 @@ func sameStatus(old, updated v1alpha1.MultipartUploadStatus, done outcome) bool 
 	return equality.Semantic.DeepEqual(old, updated)
 }
 
-// refused says whether the API server said No. Any other failure of a write may have lost its answer alone.
+// refused reports whether the API server said No. Any other failure of a write may have lost its
+// answer alone.
 func refused(err error) bool {
 	var status apierrors.APIStatus
 	return errors.As(err, &status) && status.Status().Code >= 400 && status.Status().Code < 500
 }
 
-// closeUnrecorded aborts an upload whose id could not be recorded, once the live record confirms that: an earlier try of the same write may have got
-// through. A crash before it leaves the upload to the orphan sweep.
+// closeUnrecorded aborts an upload whose id could not be recorded, once the live record confirms
+// that: an earlier try of the same write may have got through. A crash before it leaves the upload
+// to the orphan sweep.
 func (r *MultipartUploadReconciler) closeUnrecorded(ctx context.Context, o *observation, op *opened) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
@@ -93,7 +97,8 @@ func (r *MultipartUploadReconciler) closeUnrecorded(ctx context.Context, o *obse
 	return nil
 }
 
-// newStatus is the whole status after a step. What is write-once, and progress while parts are taken, is kept.
+// newStatus is the whole status after a step. What is write-once, and progress while parts are
+// taken, is kept.
 func newStatus(o *observation, done outcome, now time.Time) v1alpha1.MultipartUploadStatus {
 	u := o.Upload
 	s := *u.Status.DeepCopy()
@@ -142,13 +147,15 @@ func setTTLLimited(s *v1alpha1.MultipartUploadStatus, o *observation, now time.T
 	})
 }
 
-// finalProgress is the progress of an upload that takes no more parts; until then it is the data plane's, and kept.
+// finalProgress is the progress of an upload that takes no more parts; until then it is the data
+// plane's, and kept.
 func finalProgress(o *observation, done outcome, kept *v1alpha1.UploadProgress) *v1alpha1.UploadProgress {
 	if done.object != nil && (o.Ledger == nil || upload.SumOf(o.Ledger.Parts) != done.object.Size) {
 		if kept == nil {
 			return nil
 		}
-		// An earlier pass has assembled the file, so object storage lists its parts no more, or not all: how many there were is what was recorded last.
+		// An earlier pass has assembled the file, so object storage lists its parts no more, or not
+		// all: how many there were is what was recorded last.
 		return newProgress(o.Upload, kept.Parts, done.object.Size, kept.LastPartTime)
 	}
 	if upload.TakesParts(o.Upload) || o.Ledger == nil || o.Ledger.Lost {
@@ -178,7 +185,8 @@ func newProgress(u *v1alpha1.MultipartUpload, parts *int32, bytes int64, last *m
 	}
 }
 
-// phases of the reasons that have one of their own; every other one is Stalled or, if it passes, what the upload was about to do.
+// phases of the reasons that have one of their own; every other one is Stalled or, if it passes,
+// what the upload was about to do.
 var phases = map[string]v1alpha1.UploadPhase{
 	v1alpha1.ReasonPending:    v1alpha1.PhasePending,
 	v1alpha1.ReasonUploading:  v1alpha1.PhaseUploading,

@@ -16,9 +16,11 @@ import (
 // straySkew is how far the backend's clock may be behind the API server's.
 const straySkew = time.Minute
 
-// clearStrays deals with what earlier passes have opened for the file and not recorded: they crashed in between, the answer was lost, or a proxy delivered the
-// request twice. Where a backend lists uploads by exact key only, the orphan search finds nothing of a file that no record names any more, so this is the last
-// look at it. later says that object storage has to be asked again before the record may go; a deleted record waits for that as long as for its parts.
+// clearStrays deals with what earlier passes have opened for the file and not recorded: they
+// crashed in between, the answer was lost, or a proxy delivered the request twice. Where a backend
+// lists uploads by exact key only, the orphan search finds nothing of a file that no record names
+// any more, so this is the last look at it. later says that object storage has to be asked again
+// before the record may go; a deleted record waits for that as long as for its parts.
 func (r *MultipartUploadReconciler) clearStrays(ctx context.Context, o *observation) (later bool) {
 	u := o.Upload
 	if o.Store == nil || o.Store.Status.Capabilities == nil || o.Store.Status.Capabilities.UploadListing != v1alpha1.UploadListingExactKey || o.key() == "" {
@@ -37,8 +39,9 @@ func (r *MultipartUploadReconciler) clearStrays(ctx context.Context, o *observat
 	return u.DeletionTimestamp == nil || r.Clock.Since(u.DeletionTimestamp.Time) < r.FinalizerTimeout
 }
 
-// abortStrays finds the uploads of the file's key that were opened in the lifetime of its record and that no record owns, and deals with them by the store's policy.
-// If another upload of the file has been recorded, they may be its own; the orphan search knows the key from it.
+// abortStrays finds the uploads of the file's key that were opened in the lifetime of its record
+// and that no record owns, and deals with them by the store's policy. If another upload of the file
+// has been recorded, they may be its own; the orphan search knows the key from it.
 func (r *MultipartUploadReconciler) abortStrays(ctx context.Context, o *observation) error {
 	u := o.Upload
 	since := u.CreationTimestamp.Add(-straySkew)

@@ -28,8 +28,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// OrphanSweep looks, store by store, for uploads in object storage that no MultipartUpload owns: what a crash between the backend's answer and the status write
-// leaves, and parts that landed after an abort. All fields but Counts and Tracer are required.
+// OrphanSweep looks, store by store, for uploads in object storage that no MultipartUpload owns:
+// what a crash between the backend's answer and the status write leaves, and parts that landed
+// after an abort. All fields but Counts and Tracer are required.
 type OrphanSweep struct {
 	// Client reads from the informer cache.
 	Client client.Client
@@ -45,7 +46,8 @@ type OrphanSweep struct {
 	Events EventRecorder
 	// Interval is the pause between two sweeps of a store.
 	Interval time.Duration
-	// Grace is how old, by the backend's clock, an upload must be: younger ones may be about to be recorded.
+	// Grace is how old, by the backend's clock, an upload must be: younger ones may be about to be
+	// recorded.
 	Grace time.Duration
 	// Counts is told what was found and left; nil for nobody.
 	Counts *OrphanCounts
@@ -131,7 +133,8 @@ func abortOrphan(ctx context.Context, store Store, orphan filestore.Upload) erro
 	return store.AbortUpload(ctx, orphan.UploadRef)
 }
 
-// count tells how many orphans are left, by namespace: their users, and the limits of the namespaces.
+// count tells how many orphans are left, by namespace: their users, and the limits of the
+// namespaces.
 func (s *OrphanSweep) count(ctx context.Context, fs *v1alpha1.FileStore, left map[string]int) error {
 	s.Counts.set(fs.Name, left)
 	total := int32(0)
@@ -161,8 +164,9 @@ func orphanPolicy(fs *v1alpha1.FileStore) v1alpha1.OrphanPolicy {
 	return v1alpha1.OrphanPolicyReport
 }
 
-// OrphanCounts are the orphans that the last sweep of each store has left, by namespace: a namespace that could have its
-// uploads forgotten would else have no limit. A nil one counts nothing; the zero value is ready.
+// OrphanCounts are the orphans that the last sweep of each store has left, by namespace: a
+// namespace that could have its uploads forgotten would else have no limit. A nil one counts
+// nothing; the zero value is ready.
 type OrphanCounts struct {
 	mu     sync.Mutex
 	counts map[string]map[string]int
@@ -190,10 +194,12 @@ func (c *OrphanCounts) of(store, namespace string) int {
 	return c.counts[store][namespace]
 }
 
-// ourKey is the shape of the keys that the operator makes, behind the store's prefix. The uploads of others in the same bucket are none of our business.
+// ourKey is the shape of the keys that the operator makes, behind the store's prefix. The uploads
+// of others in the same bucket are none of our business.
 var ourKey = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/[a-f0-9]{32}/.`)
 
-// suspects are the uploads of our keys that are older than the grace period and that no record in the cache owns.
+// suspects are the uploads of our keys that are older than the grace period and that no record in
+// the cache owns.
 func (s *OrphanSweep) suspects(ctx context.Context, fs *v1alpha1.FileStore, store Store) ([]filestore.Upload, error) {
 	owned := owners{prefix: fs.Spec.Prefix}
 	if err := s.Uploads.Each(ctx, owned.add); err != nil {
@@ -219,8 +225,9 @@ func (s *OrphanSweep) suspects(ctx context.Context, fs *v1alpha1.FileStore, stor
 	return out, nil
 }
 
-// prefixes is what has to be listed to see what the store can show: its prefix, or the key of each file that a record is of. A record whose upload was never recorded may
-// have had one opened all the same, and that can be all that is known of the file.
+// prefixes is what has to be listed to see what the store can show: its prefix, or the key of each
+// file that a record is of. A record whose upload was never recorded may have had one opened all
+// the same, and that can be all that is known of the file.
 func (s *OrphanSweep) prefixes(ctx context.Context, fs *v1alpha1.FileStore) ([]string, error) {
 	switch fs.Status.Capabilities.UploadListing {
 	case v1alpha1.UploadListingPrefix:

@@ -110,7 +110,8 @@ func TestSweepReports(t *testing.T) {
 	}
 }
 
-// Auto, the default, aborts where this cluster was the first to use the prefix, and only reports elsewhere.
+// Auto, the default, aborts where this cluster was the first to use the prefix, and only reports
+// elsewhere.
 func TestSweepAuto(t *testing.T) {
 	claimedBy := func(id string) memory.Options {
 		return memory.Options{MinPartSize: -1, Capabilities: v1alpha1.FileStoreCapabilities{ConditionalPut: ptr.To(id != "nobody can"), UploadListing: v1alpha1.UploadListingPrefix}}
@@ -140,7 +141,8 @@ func TestSweepAuto(t *testing.T) {
 	}
 }
 
-// Orphans count against the limit of open uploads: who could have uploads forgotten would else have none.
+// Orphans count against the limit of open uploads: who could have uploads forgotten would else have
+// none.
 func TestOrphansCountAgainstTheLimit(t *testing.T) {
 	r := newRig(t, testkit.Orphans(v1alpha1.OrphanPolicyReport), testkit.AtMostOpen(1))
 	orphan := r.leak(r.key())
@@ -238,7 +240,8 @@ func TestSweepWaitsForTheStore(t *testing.T) {
 	r.expectOpen(0)
 }
 
-// A part that lands after its upload has ended brings the upload back on some backends, under its old id.
+// A part that lands after its upload has ended brings the upload back on some backends, under its
+// old id.
 func TestSweepOfWhatLandedLate(t *testing.T) {
 	r := newRigWith(t, memory.Options{MinPartSize: -1, LateParts: memory.LatePartsResurrect}, testkit.Orphans(v1alpha1.OrphanPolicyAbort))
 	u := r.open("up")

@@ -13,13 +13,15 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// cacheLag is for how long the cache is trusted to catch up with a write. After it the record is taken for what the cache says: an etcd that was restored from
-// a backup counts from an older version on.
+// cacheLag is for how long the cache is trusted to catch up with a write. After it the record is
+// taken for what the cache says: an etcd that was restored from a backup counts from an older
+// version on.
 const cacheLag = 10 * time.Second
 
-// ownWrites remembers what this process has written to records until the cache shows it. While an API server is so busy that its events come seconds late, a
-// pass over what was there before would open, or abort, once more what is done already, be refused, and so make it busier still. Nothing depends on it:
-// every write carries the version that was read. The zero value is ready.
+// ownWrites remembers what this process has written to records until the cache shows it. While an
+// API server is so busy that its events come seconds late, a pass over what was there before would
+// open, or abort, once more what is done already, be refused, and so make it busier still. Nothing
+// depends on it: every write carries the version that was read. The zero value is ready.
 type ownWrites struct {
 	mu   sync.Mutex
 	last map[types.NamespacedName]ownWrite
@@ -46,7 +48,7 @@ func (w *ownWrites) note(u *v1alpha1.MultipartUpload, now time.Time) {
 	}
 }
 
-// hidden says whether a record, as the cache shows it, is older than what was written to it.
+// hidden reports whether a record, as the cache shows it, is older than what was written to it.
 func (w *ownWrites) hidden(u *v1alpha1.MultipartUpload, now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -10,7 +10,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// A cache that is behind does not have an expired upload aborted once more, and is believed again when it had its time, or shows another record of that name.
+// A cache that is behind does not have an expired upload aborted once more, and is believed again
+// when it had its time, or shows another record of that name.
 func TestOwnWritesAreKnown(t *testing.T) {
 	r := newRig(t)
 	r.open("up", testkit.TTL(time.Hour))

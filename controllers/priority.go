@@ -16,15 +16,17 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// Priorities in the queue of uploads. They follow from what an upload needs and not, as is usual, from whether its event is news: after a
-// change of leaders all uploads come as a list, and after a change of a FileStore all of its own are looked at; those that clients wait for must not stand in line behind thousands that are merely there. Within one priority it is first come,
-// first served.
+// Priorities in the queue of uploads. They follow from what an upload needs and not, as is usual,
+// from whether its event is news: after a change of leaders all uploads come as a list, and after a
+// change of a FileStore all of its own are looked at; those that clients wait for must not stand in
+// line behind thousands that are merely there. Within one priority it is first come, first served.
 const (
 	// priorityUrgent: somebody waits, see upload.Urgent.
 	priorityUrgent = 0
 	// priorityOpen: it takes parts, until it expires or is found to be lost.
 	priorityOpen = handler.LowPriority
-	// priorityCleared: it has expired and its parts are gone, which is to be recorded. Of many uploads that expire at once the parts of all go first.
+	// priorityCleared: it has expired and its parts are gone, which is to be recorded. Of many
+	// uploads that expire at once the parts of all go first.
 	priorityCleared = 2 * handler.LowPriority
 	// priorityEnded: only its record is left, to be tidied up when all ends are recorded.
 	priorityEnded = 3 * handler.LowPriority

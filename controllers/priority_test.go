@@ -15,7 +15,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
-// However they come in, those that somebody waits for go first, then those that take parts and may have expired, then those that have ended.
+// However they come in, those that somebody waits for go first, then those that take parts and may
+// have expired, then those that have ended.
 func TestPriorities(t *testing.T) {
 	named := func(name string, options ...testkit.UploadOption) v1alpha1.MultipartUpload {
 		return *testkit.Upload(append(options, testkit.Named("ns", name))...)
@@ -85,7 +86,8 @@ func expectOrder(t *testing.T, q priorityqueue.PriorityQueue[reconcile.Request],
 	}
 }
 
-// What waits for its time keeps its place: at the moment of expiry it must not overtake what somebody waits for.
+// What waits for its time keeps its place: at the moment of expiry it must not overtake what
+// somebody waits for.
 func TestPriorityOfALaterLook(t *testing.T) {
 	r := newRig(t)
 	r.open("up")

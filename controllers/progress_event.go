@@ -8,8 +8,10 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// moreThanProgress passes the events of an upload but for those that tell of its progress alone. The data plane writes that every few seconds for each upload that
-// gets parts, nothing is decided by it, and a pass for each would be most of what the leader does. The look that is planned already stays planned.
+// moreThanProgress passes the events of an upload but for those that tell of its progress alone.
+// The data plane writes that every few seconds for each upload that gets parts, nothing is decided
+// by it, and a pass for each would be most of what the leader does. The look that is planned
+// already stays planned.
 func moreThanProgress() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok1 := e.ObjectOld.(*v1alpha1.MultipartUpload)

@@ -33,7 +33,8 @@ import (
 
 const finalizerTimeout = 15 * time.Minute
 
-// rig drives the reconcilers step by step: a real API server, an object store in memory that can be made to fail, and a clock that stands still.
+// rig drives the reconcilers step by step: a real API server, an object store in memory that can be
+// made to fail, and a clock that stands still.
 type rig struct {
 	t       *testing.T
 	ctx     context.Context
@@ -83,7 +84,8 @@ func newRigWith(t *testing.T, backend memory.Options, options ...testkit.StoreOp
 	return r
 }
 
-// removeRecords leaves no upload behind: all backends in memory give the same upload ids, and the sweep looks at all records.
+// removeRecords leaves no upload behind: all backends in memory give the same upload ids, and the
+// sweep looks at all records.
 func (r *rig) removeRecords() {
 	ctx := context.Background()
 	for _, key := range r.faults.created {
@@ -217,7 +219,8 @@ func (r *rig) step(name string) (reconcile.Result, error) {
 	return result, err
 }
 
-// stepFrom is step for a record that was read just now. It returns the record that the pass leaves, nil if it is gone.
+// stepFrom is step for a record that was read just now. It returns the record that the pass leaves,
+// nil if it is gone.
 func (r *rig) stepFrom(name string, before *v1alpha1.MultipartUpload) (reconcile.Result, *v1alpha1.MultipartUpload, error) {
 	r.t.Helper()
 	result, err := r.uploads.Reconcile(r.ctx, reconcile.Request{NamespacedName: client.ObjectKey{Namespace: r.ns, Name: name}})
@@ -250,8 +253,8 @@ func (r *rig) fence(name string) {
 	r.clock.Step(upload.FenceDelay)
 }
 
-// drive runs passes until nothing changes any more; each event of the record and each short pause brings another, and what has to be seen twice gets its time. It returns
-// what is left to wait for.
+// drive runs passes until nothing changes any more; each event of the record and each short pause
+// brings another, and what has to be seen twice gets its time. It returns what is left to wait for.
 func (r *rig) drive(name string) reconcile.Result {
 	r.t.Helper()
 	before := r.get(name)
@@ -322,7 +325,8 @@ func (r *rig) content() string {
 	return b.String()
 }
 
-// expect checks what `kubectl wait` and kstatus would see: the reason of Ready, and whether it is True or the upload is stalled.
+// expect checks what `kubectl wait` and kstatus would see: the reason of Ready, and whether it is
+// True or the upload is stalled.
 func (r *rig) expect(name, reason string) *v1alpha1.MultipartUpload {
 	r.t.Helper()
 	u := r.get(name)
@@ -364,7 +368,8 @@ func (l *eventLog) Eventf(_, _ runtime.Object, kind, reason, action, note string
 	l.all = append(l.all, fmt.Sprintf("%s %s %s: %s", kind, reason, action, fmt.Sprintf(note, args...)))
 }
 
-// expectEvents checks the kinds and reasons of all events about uploads so far, such as "Normal Initiated".
+// expectEvents checks the kinds and reasons of all events about uploads so far, such as "Normal
+// Initiated".
 func (r *rig) expectEvents(want ...string) {
 	r.t.Helper()
 	r.events.mu.Lock()
@@ -383,9 +388,11 @@ func (r *rig) expectEvents(want ...string) {
 
 // apiFaults makes calls of the reconcilers to the API server fail, or answer from the past.
 type apiFaults struct {
-	// status and patch are asked before a write of the status or of the object is done; after, when it was done.
+	// status and patch are asked before a write of the status or of the object is done; after, when
+	// it was done.
 	status, patch, after func(client.Object) error
-	// cached answers Get of an upload instead of the API server, and hidden leaves uploads out of lists.
+	// cached answers Get of an upload instead of the API server, and hidden leaves uploads out of
+	// lists.
 	cached func() *v1alpha1.MultipartUpload
 	hidden func(*v1alpha1.MultipartUpload) bool
 
@@ -432,8 +439,10 @@ func (f *apiFaults) funcs() interceptor.Funcs {
 	}
 }
 
-// list stands for the manager's cache, and is always up to date: it reads the rig's own store and uploads one by one, which takes a millisecond each, where a
-// list that must be up to date takes the API server a tenth of a second. It knows the indexes of uploads, which the API server does not.
+// list stands for the manager's cache, and is always up to date: it reads the rig's own store and
+// uploads one by one, which takes a millisecond each, where a list that must be up to date takes
+// the API server a tenth of a second. It knows the indexes of uploads, which the API server does
+// not.
 func (f *apiFaults) list(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 	switch list := list.(type) {
 	case *v1alpha1.FileStoreList:

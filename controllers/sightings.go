@@ -10,8 +10,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// sightings remember since when something was seen of uploads that has to be seen for a while to be acted on. They live
-// as long as a term of the leader. The zero value is ready.
+// sightings remember since when something was seen of uploads that has to be seen for a while to be
+// acted on. They live as long as a term of the leader. The zero value is ready.
 type sightings struct {
 	mu   sync.Mutex
 	seen map[types.NamespacedName]sighting

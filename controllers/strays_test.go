@@ -9,7 +9,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
-// exactKeyRig is a rig on a backend that lists uploads by exact key only, like MinIO, with the API server's time.
+// exactKeyRig is a rig on a backend that lists uploads by exact key only, like MinIO, with the API
+// server's time.
 func exactKeyRig(t *testing.T) *rig {
 	r := newRigWith(t, memory.Options{MinPartSize: -1, Capabilities: v1alpha1.FileStoreCapabilities{
 		PayloadMode: v1alpha1.PayloadSignedChunks, UploadListing: v1alpha1.UploadListingExactKey,
@@ -18,7 +19,8 @@ func exactKeyRig(t *testing.T) *rig {
 	return r
 }
 
-// TestStrays: what a crash has left of a file goes with the file's record, where no orphan search would find it.
+// TestStrays: what a crash has left of a file goes with the file's record, where no orphan search
+// would find it.
 func TestStrays(t *testing.T) {
 	for name, end := range map[string]func(r *rig, u *v1alpha1.MultipartUpload){
 		"Deleted": func(r *rig, _ *v1alpha1.MultipartUpload) { r.delete("up") },
@@ -50,7 +52,8 @@ func TestStrays(t *testing.T) {
 	})
 }
 
-// TestStraysOfOthers: what may belong to another record is left to it, and what is older than the record to the orphan search.
+// TestStraysOfOthers: what may belong to another record is left to it, and what is older than the
+// record to the orphan search.
 func TestStraysOfOthers(t *testing.T) {
 	r := exactKeyRig(t)
 	r.clock.SetTime(time.Now().Add(-10 * time.Minute))
@@ -71,7 +74,8 @@ func TestStraysOfOthers(t *testing.T) {
 	}
 }
 
-// TestStraysUnknown: as long as object storage does not say what is left, the record stays, but a deleted one not for ever.
+// TestStraysUnknown: as long as object storage does not say what is left, the record stays, but a
+// deleted one not for ever.
 func TestStraysUnknown(t *testing.T) {
 	r := exactKeyRig(t)
 	r.open("up")

@@ -10,14 +10,18 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// How many writes a second go into the records of uploads that nobody waits for: to say that one has expired, to let the record of one that has ended go, to delete
-// it. They wait for nothing but the API server, so as many as there are workers would be under way at once. An API server that has no more processors than
-// ours had is then so busy with them that its watches fall behind by half a minute, and with them all starts and completions.
+// How many writes a second go into the records of uploads that nobody waits for: to say that one
+// has expired, to let the record of one that has ended go, to delete it. They wait for nothing but
+// the API server, so as many as there are workers would be under way at once. An API server that
+// has no more processors than ours had is then so busy with them that its watches fall behind by
+// half a minute, and with them all starts and completions.
 //
-// atOnceTidied bounds how many are under way: where each takes long, because the API server has too much to do, there are fewer in a second.
+// atOnceTidied bounds how many are under way: where each takes long, because the API server has too
+// much to do, there are fewer in a second.
 const atOnceTidied = 2
 
-// DefaultTidyRate is how many where MultipartUploadReconciler.TidyRate does not say it. Each upload that is completed needs two, so half as many uploads a second can come and go.
+// DefaultTidyRate is how many where MultipartUploadReconciler.TidyRate does not say it. Each upload
+// that is completed needs two, so half as many uploads a second can come and go.
 const DefaultTidyRate = 200
 
 // tidying gives each of these writes its time. The zero value is ready.
@@ -37,8 +41,9 @@ type turn struct {
 	end bool
 }
 
-// enter is how long the upload has to wait for its turn, of which there are so many a second. It has come when that is 0, and then leave is to be called. What
-// records no end has no turn while there is an end to record.
+// enter is how long the upload has to wait for its turn, of which there are so many a second. It
+// has come when that is 0, and then leave is to be called. What records no end has no turn while
+// there is an end to record.
 func (t *tidying) enter(name types.NamespacedName, end bool, perSecond int, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -93,7 +98,7 @@ func (t *tidying) forget(name types.NamespacedName) {
 	t.drop(name)
 }
 
-// tidies says whether a step is a write that nobody waits for.
+// tidies reports whether a step is a write that nobody waits for.
 func tidies(o *observation, d upload.Decision) bool {
 	if upload.Urgent(o.Upload) {
 		return false

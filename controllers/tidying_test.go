@@ -17,7 +17,8 @@ func (t *tidying) enterAndLeave(name types.NamespacedName, perSecond int, now ti
 	return wait
 }
 
-// A few go at once, the others one after the other, each when it was told to, and none twice in the line.
+// A few go at once, the others one after the other, each when it was told to, and none twice in the
+// line.
 func TestTidying(t *testing.T) {
 	var line tidying
 	now := time.Unix(1_000_000, 0)

@@ -10,7 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// traced makes each pass of a reconciler a trace of its own, which its log lines name. Without a tracer it is the reconciler itself.
+// traced makes each pass of a reconciler a trace of its own, which its log lines name. Without a
+// tracer it is the reconciler itself.
 func traced(tracer trace.Tracer, controller string, r reconcile.Reconciler) reconcile.Reconciler {
 	if tracer == nil {
 		return r

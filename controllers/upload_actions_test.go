@@ -105,7 +105,8 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-// A file that takes long to assemble is shown as being assembled, and the end is recorded all the same.
+// A file that takes long to assemble is shown as being assembled, and the end is recorded all the
+// same.
 func TestCompleteSlowly(t *testing.T) {
 	r := newRig(t)
 	u := r.open("up")
@@ -165,7 +166,8 @@ func TestAbortBeforeItWasOpened(t *testing.T) {
 	}
 }
 
-// Rule 5, and parts that are on their way: one that lands after the abort brings the upload back on some backends.
+// Rule 5, and parts that are on their way: one that lands after the abort brings the upload back on
+// some backends.
 func TestAbortWhileAPartIsInFlight(t *testing.T) {
 	r := newRigWith(t, memory.Options{MinPartSize: -1, LateParts: memory.LatePartsResurrect})
 	u := r.open("up")
@@ -314,7 +316,8 @@ func TestCollection(t *testing.T) {
 	r.expect("manifest", v1alpha1.ReasonCompleted)
 }
 
-// Whoever asked over REST has long been answered: a record that could not be opened does not keep its path.
+// Whoever asked over REST has long been answered: a record that could not be opened does not keep
+// its path.
 func TestCollectionOfWhatCouldNotBeOpened(t *testing.T) {
 	r := newRig(t)
 	r.plant(0)

@@ -20,7 +20,8 @@ var (
 	errServer   = apierrors.NewInternalError(errors.New("etcd is gone"))
 )
 
-// A crash is a pass that ends between two of its effects; what comes back is a reconciler that knows nothing but the record.
+// A crash is a pass that ends between two of its effects; what comes back is a reconciler that
+// knows nothing but the record.
 func TestCrashes(t *testing.T) {
 	lostAnswer := func(op memory.Operation) func(*rig) {
 		return func(r *rig) {
@@ -92,7 +93,8 @@ func TestCrashes(t *testing.T) {
 	}
 }
 
-// expectOrphans checks what is open in the backend beside the upload that is recorded, and that the sweep removes it.
+// expectOrphans checks what is open in the backend beside the upload that is recorded, and that the
+// sweep removes it.
 func expectOrphans(r *rig, u *v1alpha1.MultipartUpload, want int) {
 	r.t.Helper()
 	r.expectOpen(1 + want)
@@ -127,7 +129,8 @@ func TestUnrecordedUploadIsClosed(t *testing.T) {
 	r.expectOpen(1)
 }
 
-// A write whose answer is a conflict because an earlier try of it got through: the upload is recorded, and must live.
+// A write whose answer is a conflict because an earlier try of it got through: the upload is
+// recorded, and must live.
 func TestRecordedUploadIsNotClosed(t *testing.T) {
 	r := newRig(t)
 	r.create("up")
@@ -235,7 +238,8 @@ func TestStaleCacheDoesNotCollect(t *testing.T) {
 	}
 }
 
-// An assembly that a crashed pass has begun ends while the next one looks: the file is there, nothing is lost.
+// An assembly that a crashed pass has begun ends while the next one looks: the file is there,
+// nothing is lost.
 func TestAssemblyEndsWhileThePassLooks(t *testing.T) {
 	for _, op := range []memory.Operation{memory.ListParts, memory.Stat, memory.CompleteUpload} {
 		t.Run("Before"+string(op), func(t *testing.T) {
@@ -279,7 +283,8 @@ func TestAssemblyEndsWhileItIsAborted(t *testing.T) {
 	r.expect("up", v1alpha1.ReasonCompleted)
 }
 
-// Backends answer a repeated completion with success or with an unknown upload; both are fine when the file is there.
+// Backends answer a repeated completion with success or with an unknown upload; both are fine when
+// the file is there.
 func TestRepeatedCompletion(t *testing.T) {
 	for _, succeeds := range []bool{false, true} {
 		r := newRigWith(t, memory.Options{MinPartSize: -1, RepeatedComplete: succeeds})
@@ -302,7 +307,8 @@ func TestRepeatedCompletion(t *testing.T) {
 	}
 }
 
-// A completion whose answer is lost is looked after in the same pass: nobody is told of a failure that was none.
+// A completion whose answer is lost is looked after in the same pass: nobody is told of a failure
+// that was none.
 func TestLostAnswerOfACompletion(t *testing.T) {
 	r := newRig(t)
 	r.part(r.open("up"), 1, "ab")

@@ -99,7 +99,8 @@ func TestVersionConflictRule6(t *testing.T) {
 	r.expect("stale", v1alpha1.ReasonAborted)
 }
 
-// Rule 6: a look that gives version 0 with the ETag of version 1, which is just taking its place, must not let this upload make version 1 too.
+// Rule 6: a look that gives version 0 with the ETag of version 1, which is just taking its place,
+// must not let this upload make version 1 too.
 func TestTornLookAtCompletion(t *testing.T) {
 	r := newRig(t)
 	r.plant(0)
@@ -142,7 +143,8 @@ func TestVersionConflictAtCompletion(t *testing.T) {
 	}
 }
 
-// The decisive comparison is the backend's: a file that appears after the reconciler has looked is not overwritten.
+// The decisive comparison is the backend's: a file that appears after the reconciler has looked is
+// not overwritten.
 func TestVersionConflictInTheBackend(t *testing.T) {
 	r := newRig(t)
 	u := r.open("up")
@@ -212,8 +214,9 @@ func TestPartsMissingRule3(t *testing.T) {
 	r.expectEvents("Normal Initiated", "Warning PartsMissing", "Normal Completed")
 }
 
-// TestPartsVanishWhileTheFileIsAssembled: MinIO takes the parts off its list before the file is there. Whoever looks in between, after a change of leaders for example, must
-// neither say that they are missing nor, since the time of the upload is over, delete them.
+// TestPartsVanishWhileTheFileIsAssembled: MinIO takes the parts off its list before the file is
+// there. Whoever looks in between, after a change of leaders for example, must neither say that
+// they are missing nor, since the time of the upload is over, delete them.
 func TestPartsVanishWhileTheFileIsAssembled(t *testing.T) {
 	for name, edit := range map[string]func(*rig){"as it is": func(*rig) {}, "expired": func(r *rig) { r.clock.Step(48 * time.Hour) }, "deleted": func(r *rig) { r.delete("up") }} {
 		t.Run(name, func(t *testing.T) {
@@ -275,7 +278,8 @@ func TestPartsMissingUntilItExpires(t *testing.T) {
 	r.expectOpen(0)
 }
 
-// Parts that the backend refuses are not sent to it again and again; the end is an abort, a deletion or the expiration.
+// Parts that the backend refuses are not sent to it again and again; the end is an abort, a
+// deletion or the expiration.
 func TestPartsInvalid(t *testing.T) {
 	for name, end := range map[string]func(*rig){
 		v1alpha1.ReasonAborted: func(r *rig) { r.edit("up", aborted) },
@@ -388,7 +392,8 @@ func TestStoreNotReady(t *testing.T) {
 	r.expect("up", v1alpha1.ReasonUploading)
 }
 
-// What was found of another spec says nothing: until the store is probed again, nothing is opened or assembled in it, but all may end.
+// What was found of another spec says nothing: until the store is probed again, nothing is opened
+// or assembled in it, but all may end.
 func TestStoreChangedAndNotYetProbed(t *testing.T) {
 	r := newRig(t)
 	file := func(name string) testkit.UploadOption { return testkit.ForFile(testkit.Entity, name) }

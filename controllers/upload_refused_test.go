@@ -14,7 +14,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// answers are what a proxy, or a backend that cannot assemble the file, says to CompleteMultipartUpload alone.
+// answers are what a proxy, or a backend that cannot assemble the file, says to
+// CompleteMultipartUpload alone.
 var answers = map[string]error{
 	"InternalError":  &filestore.Error{Op: "CompleteMultipartUpload", Kind: filestore.ErrUnavailable, Cause: errors.New("500"), Status: 500},
 	"AccessDenied":   &filestore.Error{Op: "CompleteMultipartUpload", Kind: filestore.ErrAccessDenied, Cause: errors.New("403"), Status: 403},
@@ -67,7 +68,8 @@ func TestRefusedCompletionIsDeleted(t *testing.T) {
 	}
 }
 
-// It is asked again less and less often, says so after a minute, can be aborted then, and succeeds when the backend does.
+// It is asked again less and less often, says so after a minute, can be aborted then, and succeeds
+// when the backend does.
 func TestRefusedCompletionIsAskedAgain(t *testing.T) {
 	r, heal := refusing(t, answers["InternalError"])
 	var pauses []time.Duration
@@ -120,7 +122,8 @@ func TestUnansweredCompletionIsNotAborted(t *testing.T) {
 	r.expectOpen(1)
 }
 
-// A record that was restored from a backup, without its status, is not opened anew: its parts are not known any more.
+// A record that was restored from a backup, without its status, is not opened anew: its parts are
+// not known any more.
 func TestRestoredRecordIsNotOpened(t *testing.T) {
 	r := newRig(t)
 	now := time.Now() // by which the API server dates records
@@ -165,7 +168,8 @@ func (yesman) CompleteUpload(context.Context, filestore.UploadRef, []filestore.P
 
 func (y yesman) Get(context.Context, string) (controllers.Store, error) { return y, nil }
 
-// A Yes without a checksum is not believed of a store that gives checksums, unless the file is there.
+// A Yes without a checksum is not believed of a store that gives checksums, unless the file is
+// there.
 func TestFileThatIsNotThere(t *testing.T) {
 	r := newRig(t)
 	u := r.open("up")

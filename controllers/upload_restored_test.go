@@ -12,7 +12,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
-// restore makes the record of an upload as a backup has it: deleted, and created anew with the spec and status that were saved, under another UID.
+// restore makes the record of an upload as a backup has it: deleted, and created anew with the spec
+// and status that were saved, under another UID.
 func (r *rig) restore(saved *v1alpha1.MultipartUpload) *v1alpha1.MultipartUpload {
 	r.t.Helper()
 	r.removeByForce(r.ctx, &v1alpha1.MultipartUpload{ObjectMeta: metav1.ObjectMeta{Namespace: saved.Namespace, Name: saved.Name}})

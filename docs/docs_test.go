@@ -1,5 +1,5 @@
-// Package docs_test holds the documentation against the project: links lead somewhere, manifests are valid, flags exist, and what is shown of a program stands
-// in it.
+// Package docs_test holds the documentation against the project: links lead somewhere, manifests
+// are valid, flags exist, and what is shown of a program stands in it.
 package docs_test
 
 import (
@@ -29,7 +29,8 @@ func pages(t *testing.T) map[string]*markdown.Document {
 	return all
 }
 
-// TestLinks follows every link within the project: to a file or directory that is there, and to a heading that it has.
+// TestLinks follows every link within the project: to a file or directory that is there, and to a
+// heading that it has.
 func TestLinks(t *testing.T) {
 	all := pages(t)
 	followed := 0
@@ -76,7 +77,8 @@ func follow(all map[string]*markdown.Document, from string, target *url.URL) str
 	return ""
 }
 
-// TestReachable makes sure that a reader who begins at the README can come to every page of docs by following links.
+// TestReachable makes sure that a reader who begins at the README can come to every page of docs by
+// following links.
 func TestReachable(t *testing.T) {
 	all := pages(t)
 	seen, queue := map[string]bool{"README.md": true}, []string{"README.md"}
@@ -104,7 +106,8 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-// TestListings makes sure that what a page shows of an example's program stands there, line by line.
+// TestListings makes sure that what a page shows of an example's program stands there, line by
+// line.
 func TestListings(t *testing.T) {
 	programs := map[string]string{}
 	for language, files := range map[string][]string{

@@ -115,7 +115,8 @@ func documents(text string) []string {
 	return strings.Split("\n"+text, "\n---")
 }
 
-// TestManifests holds every object that a page shows, and every one of docs/examples, against the schema of its kind. Fields that do not exist are refused.
+// TestManifests holds every object that a page shows, and every one of docs/examples, against the
+// schema of its kind. Fields that do not exist are refused.
 func TestManifests(t *testing.T) {
 	ours, judged := schemas(t), 0
 	check := func(where, text string) {

@@ -39,7 +39,8 @@ var (
 	argLine = regexp.MustCompile(`(?m)^\s*- (--[a-z][a-z0-9-]*)`)
 )
 
-// TestFlags makes sure that every flag that a page tells of exists. That all of them are told of is TestReferenceIsFresh's.
+// TestFlags makes sure that every flag that a page tells of exists. That all of them are told of is
+// TestReferenceIsFresh's.
 func TestFlags(t *testing.T) {
 	page, err := os.ReadFile("flags.md")
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// TestApplyOwnsItsFieldsOnly writes a status from two sides, as the data plane (progress) and the reconciler (all else) do: neither
-// removes what the other wrote.
+// TestApplyOwnsItsFieldsOnly writes a status from two sides, as the data plane (progress) and the
+// reconciler (all else) do: neither removes what the other wrote.
 func TestApplyOwnsItsFieldsOnly(t *testing.T) {
 	upload := create(t, uploads, nil)
 	name := upload.GetName()

@@ -11,7 +11,8 @@ import (
 type AddressingStyle string
 
 const (
-	// AddressingAuto uses virtual-hosted addresses for the endpoints that are known to need them, else path addresses.
+	// AddressingAuto uses virtual-hosted addresses for the endpoints that are known to need them,
+	// else path addresses.
 	AddressingAuto AddressingStyle = "Auto"
 	// AddressingPath puts the bucket into the path: https://endpoint/bucket/key.
 	AddressingPath AddressingStyle = "Path"
@@ -25,9 +26,9 @@ const (
 type OrphanPolicy string
 
 const (
-	// OrphanPolicyAuto is Abort where the object ".iotfile-cluster" under the prefix, which the first cluster to use it
-	// writes, carries this cluster's id, else Report. The id is the UID of the namespace kube-system: a cluster that was
-	// restored as a clone has the same.
+	// OrphanPolicyAuto is Abort where the object ".iotfile-cluster" under the prefix, which the
+	// first cluster to use it writes, carries this cluster's id, else Report. The id is the UID of
+	// the namespace kube-system: a cluster that was restored as a clone has the same.
 	OrphanPolicyAuto OrphanPolicy = "Auto"
 	// OrphanPolicyAbort deletes its parts.
 	OrphanPolicyAbort OrphanPolicy = "Abort"
@@ -43,27 +44,30 @@ type UploadListing string
 const (
 	// UploadListingPrefix lists all uploads under a prefix: the orphan sweep sees everything.
 	UploadListingPrefix UploadListing = "Prefix"
-	// UploadListingExactKey lists the uploads of one key only: the orphan sweep sees only keys that it knows.
+	// UploadListingExactKey lists the uploads of one key only: the orphan sweep sees only keys that
+	// it knows.
 	UploadListingExactKey UploadListing = "ExactKey"
 	// UploadListingNone lists nothing: there is no orphan sweep.
 	UploadListingNone UploadListing = "None"
 )
 
-// PayloadMode is how the bytes of a part are protected on their way to the store, chosen by what the store can do.
+// PayloadMode is how the bytes of a part are protected on their way to the store, chosen by what
+// the store can do.
 //
 // +kubebuilder:validation:Enum=TrailingCRC64NVME;TrailingCRC32C;SignedChunks;Unsigned
 type PayloadMode string
 
 const (
-	// PayloadTrailingCRC64NVME sends an unsigned payload in aws-chunked framing with a trailing CRC64NVME checksum,
-	// which the store verifies. The cheapest mode, and the first choice.
+	// PayloadTrailingCRC64NVME sends an unsigned payload in aws-chunked framing with a trailing
+	// CRC64NVME checksum, which the store verifies. The cheapest mode, and the first choice.
 	PayloadTrailingCRC64NVME PayloadMode = "TrailingCRC64NVME"
 	// PayloadTrailingCRC32C is the same with CRC32C, for stores that do not know CRC64NVME.
 	PayloadTrailingCRC32C PayloadMode = "TrailingCRC32C"
-	// PayloadSignedChunks signs every chunk with SHA-256 (STREAMING-AWS4-HMAC-SHA256-PAYLOAD). Costs about three times the CPU.
+	// PayloadSignedChunks signs every chunk with SHA-256 (STREAMING-AWS4-HMAC-SHA256-PAYLOAD).
+	// Costs about three times the CPU.
 	PayloadSignedChunks PayloadMode = "SignedChunks"
-	// PayloadUnsigned sends a plain unsigned payload. Used only where the probe has shown that a body that is cut
-	// short leaves no part behind; the bytes are protected by TCP and TLS alone.
+	// PayloadUnsigned sends a plain unsigned payload. Used only where the probe has shown that a
+	// body that is cut short leaves no part behind; the bytes are protected by TCP and TLS alone.
 	PayloadUnsigned PayloadMode = "Unsigned"
 )
 
@@ -82,8 +86,9 @@ type SecretReference struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type FileStoreCredentials struct {
-	// secretRef names a Secret with the keys "accessKeyID", "secretAccessKey" and, optionally, "sessionToken". The Secret
-	// must name the FileStore in its annotation "iotfile.dev/stores": names separated by commas, or "*".
+	// secretRef names a Secret with the keys "accessKeyID", "secretAccessKey" and, optionally,
+	// "sessionToken". The Secret must name the FileStore in its annotation "iotfile.dev/stores":
+	// names separated by commas, or "*".
 	//
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
@@ -93,7 +98,8 @@ type FileStoreCredentials struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type FileStoreTLS struct {
-	// caBundle holds PEM certificates that the endpoint's certificate is verified against, instead of the system's.
+	// caBundle holds PEM certificates that the endpoint's certificate is verified against, instead
+	// of the system's.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -106,7 +112,8 @@ type FileStoreTLS struct {
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!has(self.minPartSize) || !has(self.maxPartSize) || quantity(string(self.minPartSize)).compareTo(quantity(string(self.maxPartSize))) <= 0",message="minPartSize must not be larger than maxPartSize"
 type FileStoreLimits struct {
-	// minPartSize is the smallest part that is taken, but for the last one. Object stores refuse less than 5Mi.
+	// minPartSize is the smallest part that is taken, but for the last one. Object stores refuse
+	// less than 5Mi.
 	//
 	// +optional
 	// +kubebuilder:default="5Mi"
@@ -124,7 +131,8 @@ type FileStoreLimits struct {
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0')) && quantity(string(self)).compareTo(quantity('5Gi')) <= 0",message="maxPartSize must be a positive quantity of at most 5Gi, the limit of S3"
 	MaxPartSize *resource.Quantity `json:"maxPartSize,omitempty"`
 
-	// maxPartNumber is the highest part number that is taken from a client; the body of the completing request may add one more.
+	// maxPartNumber is the highest part number that is taken from a client; the body of the
+	// completing request may add one more.
 	//
 	// +optional
 	// +kubebuilder:default=1000
@@ -132,14 +140,16 @@ type FileStoreLimits struct {
 	// +kubebuilder:validation:Maximum=9999
 	MaxPartNumber *int32 `json:"maxPartNumber,omitempty"`
 
-	// maxOpenUploadsPerNamespace is how many uploads one namespace may have open at once. Unlimited when left out.
+	// maxOpenUploadsPerNamespace is how many uploads one namespace may have open at once. Unlimited
+	// when left out.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	MaxOpenUploadsPerNamespace *int32 `json:"maxOpenUploadsPerNamespace,omitempty"`
 
-	// maxIncompleteBytesPerNamespace is how many bytes the open uploads of one namespace may hold together, as in 500Gi. An upload whose size was declared
-	// counts with that from its start, the others with what has arrived, as far as their progress tells. Unlimited when left out.
+	// maxIncompleteBytesPerNamespace is how many bytes the open uploads of one namespace may hold
+	// together, as in 500Gi. An upload whose size was declared counts with that from its start, the
+	// others with what has arrived, as far as their progress tells. Unlimited when left out.
 	//
 	// +optional
 	// +kubebuilder:validation:XIntOrString
@@ -147,15 +157,16 @@ type FileStoreLimits struct {
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",message="maxIncompleteBytesPerNamespace must be a positive quantity such as 500Gi"
 	MaxIncompleteBytesPerNamespace *resource.Quantity `json:"maxIncompleteBytesPerNamespace,omitempty"`
 
-	// partsPerSecondPerNamespace is how many parts, and files in one request, each replica of the operator takes of one namespace per second, on average; as many may
-	// come at once. Unlimited when left out.
+	// partsPerSecondPerNamespace is how many parts, and files in one request, each replica of the
+	// operator takes of one namespace per second, on average; as many may come at once. Unlimited
+	// when left out.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	PartsPerSecondPerNamespace *int32 `json:"partsPerSecondPerNamespace,omitempty"`
 
-	// bytesPerSecondPerNamespace is how many bytes of them each replica of the operator takes of one namespace per second, on average, as in 50Mi.
-	// Unlimited when left out.
+	// bytesPerSecondPerNamespace is how many bytes of them each replica of the operator takes of
+	// one namespace per second, on average, as in 50Mi. Unlimited when left out.
 	//
 	// +optional
 	// +kubebuilder:validation:XIntOrString
@@ -163,8 +174,9 @@ type FileStoreLimits struct {
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Ki')) >= 0",message="bytesPerSecondPerNamespace must be a quantity of at least 1Ki, such as 50Mi"
 	BytesPerSecondPerNamespace *resource.Quantity `json:"bytesPerSecondPerNamespace,omitempty"`
 
-	// maxUploadTTL is how long an upload may stay incomplete at most, whatever its own ttl and the store's uploadTTL say, as
-	// in 168h. It holds for the uploads that are open, too. Unlimited when left out: a ttl may be 8760h then.
+	// maxUploadTTL is how long an upload may stay incomplete at most, whatever its own ttl and the
+	// store's uploadTTL say, as in 168h. It holds for the uploads that are open, too. Unlimited
+	// when left out: a ttl may be 8760h then.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -172,14 +184,15 @@ type FileStoreLimits struct {
 	MaxUploadTTL *metav1.Duration `json:"maxUploadTTL,omitempty"`
 }
 
-// FileStoreSpec is where the bucket is, who may use it and how. bucket and prefix are immutable, because the key of every
-// file and of every open upload follows from them.
+// FileStoreSpec is where the bucket is, who may use it and how. bucket and prefix are immutable,
+// because the key of every file and of every open upload follows from them.
 //
 // +kubebuilder:validation:XValidation:rule="self.bucket == oldSelf.bucket",message="bucket is immutable: make another FileStore"
 // +kubebuilder:validation:XValidation:rule="has(self.prefix) == has(oldSelf.prefix) && (!has(self.prefix) || self.prefix == oldSelf.prefix)",message="prefix is immutable: make another FileStore"
 type FileStoreSpec struct {
-	// endpoint is the URL of the S3-compatible service, as in "https://s3.eu-central-1.amazonaws.com". It may move to
-	// another address of the same service; uploads that are open are looked for there.
+	// endpoint is the URL of the S3-compatible service, as in
+	// "https://s3.eu-central-1.amazonaws.com". It may move to another address of the same service;
+	// uploads that are open are looked for there.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -188,8 +201,8 @@ type FileStoreSpec struct {
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && (url(self).getScheme() == 'http' || url(self).getScheme() == 'https') && url(self).getHost() != \"\" && (url(self).getEscapedPath() == \"\" || url(self).getEscapedPath() == '/') && !self.matches('[@?#]')",message="endpoint must be a URL of scheme and host only, such as https://s3.eu-central-1.amazonaws.com"
 	Endpoint string `json:"endpoint,omitempty"`
 
-	// region is the region that requests are signed for. It is part of the name of the token service that an ambient
-	// web identity is sent to.
+	// region is the region that requests are signed for. It is part of the name of the token
+	// service that an ambient web identity is sent to.
 	//
 	// +optional
 	// +kubebuilder:default="us-east-1"
@@ -207,8 +220,9 @@ type FileStoreSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[.-][.]|[.]-|^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$')",message="bucket must not hold a dot beside another or a dash, and not look like an address"
 	Bucket string `json:"bucket,omitempty"`
 
-	// prefix is put in front of every object key, as in "iot/"; the namespace, the entity and the path follow. Of two FileStores
-	// with one bucket, neither prefix may be the beginning of the other. Immutable.
+	// prefix is put in front of every object key, as in "iot/"; the namespace, the entity and the
+	// path follow. Of two FileStores with one bucket, neither prefix may be the beginning of the
+	// other. Immutable.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -217,24 +231,27 @@ type FileStoreSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}\\\\x{fffe}\\\\x{ffff}]')",message="prefix must not hold control characters, U+FFFE or U+FFFF"
 	Prefix string `json:"prefix,omitempty"`
 
-	// addressingStyle is how the bucket's name is sent: in the path, in the host name, or by what is known of the endpoint.
+	// addressingStyle is how the bucket's name is sent: in the path, in the host name, or by what
+	// is known of the endpoint.
 	//
 	// +optional
 	// +kubebuilder:default=Auto
 	AddressingStyle AddressingStyle `json:"addressingStyle,omitempty"`
 
-	// credentials is where the keys for object storage come from. When it is left out, the ambient cloud identity of
-	// the operator's pod is used (environment, web identity, instance metadata).
+	// credentials is where the keys for object storage come from. When it is left out, the ambient
+	// cloud identity of the operator's pod is used (environment, web identity, instance metadata).
 	//
 	// +optional
 	Credentials *FileStoreCredentials `json:"credentials,omitempty"`
 
-	// tls is how the endpoint's certificate is verified. When it is left out, the system's certificates are used.
+	// tls is how the endpoint's certificate is verified. When it is left out, the system's
+	// certificates are used.
 	//
 	// +optional
 	TLS *FileStoreTLS `json:"tls,omitempty"`
 
-	// namespaceSelector selects the namespaces that may use the store, by their labels. All may when it is left out.
+	// namespaceSelector selects the namespaces that may use the store, by their labels. All may
+	// when it is left out.
 	//
 	// +optional
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
@@ -253,8 +270,8 @@ type FileStoreSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="uploadTTL must be a duration such as 90m or 48h, positive and at most 8760h"
 	UploadTTL *metav1.Duration `json:"uploadTTL,omitempty"`
 
-	// finishedTTL is how long the record of a finished upload stays when it was created over REST. Records of
-	// uploads created by manifest stay until their owner deletes them.
+	// finishedTTL is how long the record of a finished upload stays when it was created over REST.
+	// Records of uploads created by manifest stay until their owner deletes them.
 	//
 	// +optional
 	// +kubebuilder:default="1h"
@@ -262,10 +279,11 @@ type FileStoreSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$') && duration(self) <= duration('8760h')",message="finishedTTL must be a duration such as 0s, 90m or 48h, at most 8760h"
 	FinishedTTL *metav1.Duration `json:"finishedTTL,omitempty"`
 
-	// orphanPolicy is what happens to an upload under the prefix that no MultipartUpload owns, an hour after it was
-	// opened: Report tells of it in an event, the status and a metric, Abort deletes its parts. Auto is Abort where the
-	// object ".iotfile-cluster" under the prefix says that this cluster was the first to use it, else Report. Choose
-	// Report where others, such as a clone of this cluster, open uploads under this bucket and prefix.
+	// orphanPolicy is what happens to an upload under the prefix that no MultipartUpload owns, an
+	// hour after it was opened: Report tells of it in an event, the status and a metric, Abort
+	// deletes its parts. Auto is Abort where the object ".iotfile-cluster" under the prefix says
+	// that this cluster was the first to use it, else Report. Choose Report where others, such as a
+	// clone of this cluster, open uploads under this bucket and prefix.
 	//
 	// +optional
 	// +kubebuilder:default=Auto
@@ -276,36 +294,42 @@ type FileStoreSpec struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type FileStoreCapabilities struct {
-	// payloadMode is how the bytes of a part are protected on their way to the store: the best mode that it can do.
+	// payloadMode is how the bytes of a part are protected on their way to the store: the best mode
+	// that it can do.
 	//
 	// +optional
 	PayloadMode PayloadMode `json:"payloadMode,omitempty"`
 
-	// conditionalComplete says whether the store compares If-Match and If-None-Match when it assembles a file, so that of two
-	// racing uploads exactly one wins. Where it is false the operator serialises its own writers, and writers that bypass it can be overwritten.
+	// conditionalComplete reports whether the store compares If-Match and If-None-Match when it
+	// assembles a file, so that of two racing uploads exactly one wins. Where it is false the
+	// operator serialises its own writers, and writers that bypass it can be overwritten.
 	//
 	// +optional
 	ConditionalComplete *bool `json:"conditionalComplete,omitempty"`
 
-	// conditionalPut says whether the store compares If-Match and If-None-Match when it stores a file that is sent in one request, so
-	// that of racing writers exactly one wins. Where it is false, writers that race can overwrite each other.
+	// conditionalPut reports whether the store compares If-Match and If-None-Match when it stores a
+	// file that is sent in one request, so that of racing writers exactly one wins. Where it is
+	// false, writers that race can overwrite each other.
 	//
 	// +optional
 	ConditionalPut *bool `json:"conditionalPut,omitempty"`
 
-	// uploadListing is how far open uploads can be listed: by prefix, by exact key only (then the orphan sweep is partial), or not at all.
+	// uploadListing is how far open uploads can be listed: by prefix, by exact key only (then the
+	// orphan sweep is partial), or not at all.
 	//
 	// +optional
 	UploadListing UploadListing `json:"uploadListing,omitempty"`
 
-	// abortKeepsObject says whether the file stays when the upload that became it is aborted afterwards. Where it is not
-	// true, the ids of completed uploads are never aborted: a part that lands after its completion is an orphan there.
+	// abortKeepsObject reports whether the file stays when the upload that became it is aborted
+	// afterwards. Where it is not true, the ids of completed uploads are never aborted: a part that
+	// lands after its completion is an orphan there.
 	//
 	// +optional
 	AbortKeepsObject *bool `json:"abortKeepsObject,omitempty"`
 
-	// listingMetadata says whether a listing of files can hold what is stored with them, such as their version and description. Where
-	// it is false, a search asks the store once more for each file.
+	// listingMetadata reports whether a listing of files can hold what is stored with them, such as
+	// their version and description. Where it is false, a search asks the store once more for each
+	// file.
 	//
 	// +optional
 	ListingMetadata *bool `json:"listingMetadata,omitempty"`
@@ -319,7 +343,8 @@ type SecretConsent string
 const (
 	// SecretConsentGiven is the right by the annotation "iotfile.dev/stores" of the Secret.
 	SecretConsentGiven SecretConsent = "Given"
-	// SecretConsentOverdue is the right of a FileStore that used the Secret before Secrets were asked. It ends with a minor version.
+	// SecretConsentOverdue is the right of a FileStore that used the Secret before Secrets were
+	// asked. It ends with a minor version.
 	SecretConsentOverdue SecretConsent = "Overdue"
 )
 
@@ -332,7 +357,8 @@ type FileStoreSecretStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name,omitempty"`
 
-	// consent is Given where the Secret names the FileStore, Overdue where the FileStore used it before Secrets were asked.
+	// consent is Given where the Secret names the FileStore, Overdue where the FileStore used it
+	// before Secrets were asked.
 	//
 	// +required
 	Consent SecretConsent `json:"consent,omitempty"`
@@ -363,8 +389,8 @@ type FileStoreStatus struct {
 	// +optional
 	OrphanPolicy OrphanPolicy `json:"orphanPolicy,omitempty"`
 
-	// orphans is how many uploads in object storage the last search found that no MultipartUpload owns, and left there.
-	// They count against maxOpenUploadsPerNamespace.
+	// orphans is how many uploads in object storage the last search found that no MultipartUpload
+	// owns, and left there. They count against maxOpenUploadsPerNamespace.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -375,7 +401,8 @@ type FileStoreStatus struct {
 	// +optional
 	LastProbeTime *metav1.Time `json:"lastProbeTime,omitempty"`
 
-	// observedGeneration is the metadata.generation that this status speaks of; -1 before the operator has looked at the store for the first time.
+	// observedGeneration is the metadata.generation that this status speaks of; -1 before the
+	// operator has looked at the store for the first time.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
@@ -391,10 +418,11 @@ type FileStoreStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// FileStore is a bucket in S3-compatible object storage that the platform team offers to namespaces, as a StorageClass
-// offers volumes.
+// FileStore is a bucket in S3-compatible object storage that the platform team offers to
+// namespaces, as a StorageClass offers volumes.
 //
-// The one that is annotated "iotfile.dev/is-default-store: \"true\"" is used where no other is named.
+// The one that is annotated "iotfile.dev/is-default-store: \"true\"" is used where no other is
+// named.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -422,7 +450,8 @@ type FileStore struct {
 
 	// status is what is known of the store.
 	//
-	// A new one speaks of no generation: tools that go by kstatus take an object without any status for one that is ready.
+	// A new one speaks of no generation: tools that go by kstatus take an object without any status
+	// for one that is ready.
 	//
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}

@@ -1,7 +1,8 @@
-// Package v1alpha1 is the API group iotfile.dev/v1alpha1: MultipartUpload, one upload of one file, and FileStore, a
-// bucket that the platform team offers to namespaces.
+// Package v1alpha1 is the API group iotfile.dev/v1alpha1: MultipartUpload, one upload of one file,
+// and FileStore, a bucket that the platform team offers to namespaces.
 //
-// The package holds types, documented constants and schema markers, and no logic: internal/upload decides what they mean.
+// The package holds types, documented constants and schema markers, and no logic: internal/upload
+// decides what they mean.
 //
 // +kubebuilder:object:generate=true
 // +kubebuilder:ac:generate=true

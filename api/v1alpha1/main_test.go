@@ -19,7 +19,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// The schema is tested where it is enforced: in a real API server, which all tests of this package share.
+// The schema is tested where it is enforced: in a real API server, which all tests of this package
+// share.
 var server struct {
 	config  *rest.Config
 	dynamic *dynamic.DynamicClient

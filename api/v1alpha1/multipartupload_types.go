@@ -4,8 +4,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// DesiredState is what the owner of an upload wants to become of it. It only moves forward, in the order of the
-// constants below, and Completed moves to Aborted only once the completion has failed for good (condition Stalled).
+// DesiredState is what the owner of an upload wants to become of it. It only moves forward, in the
+// order of the constants below, and Completed moves to Aborted only once the completion has failed
+// for good (condition Stalled).
 //
 // +kubebuilder:validation:Enum=Uploading;Completed;Aborted
 type DesiredState string
@@ -19,14 +20,15 @@ const (
 	DesiredStateAborted DesiredState = "Aborted"
 )
 
-// UploadPhase is the one-word summary that `kubectl get` prints. It is derived from conditions when the status is
-// written; no code reads it back.
+// UploadPhase is the one-word summary that `kubectl get` prints. It is derived from conditions when
+// the status is written; no code reads it back.
 //
 // +kubebuilder:validation:Enum=Pending;Uploading;Completing;Completed;Aborting;Aborted;Expiring;Expired;Stalled
 type UploadPhase string
 
 const (
-	// PhasePending means that object storage has not yet been asked to open the upload, or has not yet answered.
+	// PhasePending means that object storage has not yet been asked to open the upload, or has not
+	// yet answered.
 	PhasePending UploadPhase = "Pending"
 	// PhaseUploading means that parts are taken.
 	PhaseUploading UploadPhase = "Uploading"
@@ -42,12 +44,13 @@ const (
 	PhaseExpiring UploadPhase = "Expiring"
 	// PhaseExpired means that the parts were deleted because the upload's time was over. Final.
 	PhaseExpired UploadPhase = "Expired"
-	// PhaseStalled means that the upload cannot go on by itself; condition Stalled says why and what to do.
+	// PhaseStalled means that the upload cannot go on by itself; condition Stalled says why and
+	// what to do.
 	PhaseStalled UploadPhase = "Stalled"
 )
 
-// MultipartUploadSpec is what is to be uploaded, and what is wanted of the upload. Everything but desiredState,
-// finalPartNumber and ttl is immutable.
+// MultipartUploadSpec is what is to be uploaded, and what is wanted of the upload. Everything but
+// desiredState, finalPartNumber and ttl is immutable.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.storeName) == has(oldSelf.storeName) && (!has(self.storeName) || self.storeName == oldSelf.storeName)",message="storeName is immutable: create another MultipartUpload instead"
 // +kubebuilder:validation:XValidation:rule="self.entityID == oldSelf.entityID",message="entityID is immutable: create another MultipartUpload instead"
@@ -77,7 +80,8 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	StoreName string `json:"storeName,omitempty"`
 
-	// entityID names the asset or device that the file belongs to: 32 lower-case hexadecimal digits. Immutable.
+	// entityID names the asset or device that the file belongs to: 32 lower-case hexadecimal
+	// digits. Immutable.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=32
@@ -85,10 +89,12 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-f0-9]{32}$')",message="entityID must be 32 lower-case hexadecimal digits, like 0123456789abcdef0123456789abcdef"
 	EntityID string `json:"entityID,omitempty"`
 
-	// path is the file's path below the entity: segments separated by "/", as in "logs/2026/engine.bin". Immutable.
+	// path is the file's path below the entity: segments separated by "/", as in
+	// "logs/2026/engine.bin". Immutable.
 	//
-	// A segment may hold any UTF-8 text but control characters, U+FFFE and U+FFFF, and is neither empty nor "." nor "..". Prefix, namespace,
-	// entity and path together are at most 1024 bytes long, the limit of an S3 object key.
+	// A segment may hold any UTF-8 text but control characters, U+FFFE and U+FFFF, and is neither
+	// empty nor "." nor "..". Prefix, namespace, entity and path together are at most 1024 bytes
+	// long, the limit of an S3 object key.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -98,7 +104,8 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}\\\\x{fffe}\\\\x{ffff}]')",message="path must not hold control characters, U+FFFE or U+FFFF"
 	Path string `json:"path,omitempty"`
 
-	// contentType is the media type that the file is served with, as in "application/zip", but for multipart/form-data. Immutable.
+	// contentType is the media type that the file is served with, as in "application/zip", but for
+	// multipart/form-data. Immutable.
 	//
 	// +optional
 	// +kubebuilder:default="application/octet-stream"
@@ -108,8 +115,8 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().startsWith('multipart/form-data')",message="contentType must not be multipart/form-data, which object stores take for a form of their own"
 	ContentType string `json:"contentType,omitempty"`
 
-	// contentEncoding is the Content-Encoding header that the file is served with: the codings that its bytes
-	// have, such as "gzip". Immutable.
+	// contentEncoding is the Content-Encoding header that the file is served with: the codings that
+	// its bytes have, such as "gzip". Immutable.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -118,8 +125,8 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().contains('aws-chunked')",message="contentEncoding must not name aws-chunked, which is a framing of requests to object stores and not of files"
 	ContentEncoding string `json:"contentEncoding,omitempty"`
 
-	// contentLanguage is the Content-Language header that the file is served with, such as "de, en".
-	// Immutable.
+	// contentLanguage is the Content-Language header that the file is served with, such as "de,
+	// en". Immutable.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -136,8 +143,8 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[^\\\\x20-\\\\x7e]')",message="contentDisposition must be printable ASCII"
 	ContentDisposition string `json:"contentDisposition,omitempty"`
 
-	// cacheControl is the Cache-Control header that the file is served with, such as "max-age=3600". Whatever
-	// it says, it is served with "private". Immutable.
+	// cacheControl is the Cache-Control header that the file is served with, such as
+	// "max-age=3600". Whatever it says, it is served with "private". Immutable.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -163,18 +170,22 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.getFullYear() > 0",message="timestamp must be a time of a year from 1 to 9999, as in 2026-01-02T03:04:05.678Z"
 	Timestamp string `json:"timestamp,omitempty"`
 
-	// ifMatch is the version (the integer ETag) of the existing file that this upload replaces. Immutable.
+	// ifMatch is the version (the integer ETag) of the existing file that this upload replaces.
+	// Immutable.
 	//
-	// When it is left out, the file must not exist. Either way the comparison is repeated, atomically, when the file is
-	// assembled: of two uploads that race for one file exactly one wins.
+	// When it is left out, the file must not exist. Either way the comparison is repeated,
+	// atomically, when the file is assembled: of two uploads that race for one file exactly one
+	// wins.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9007199254740990
 	IfMatch *int64 `json:"ifMatch,omitempty"`
 
-	// size is how many bytes the finished file will have, if that is known. Immutable. An upload whose parts have another size together is not completed; and
-	// the whole size counts against the store's maxIncompleteBytesPerNamespace from the start, so that an upload that was opened has room to end.
+	// size is how many bytes the finished file will have, if that is known. Immutable. An upload
+	// whose parts have another size together is not completed; and the whole size counts against
+	// the store's maxIncompleteBytesPerNamespace from the start, so that an upload that was opened
+	// has room to end.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
@@ -188,23 +199,23 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:MaxLength=512
 	CreatedBy string `json:"createdBy,omitempty"`
 
-	// idempotencyKey is the Idempotency-Key header of the REST request that opened the upload, so that a repeated
-	// request gets the first answer again. Immutable.
+	// idempotencyKey is the Idempotency-Key header of the REST request that opened the upload, so
+	// that a repeated request gets the first answer again. Immutable.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
 
-	// requestTime is when the upload was asked for; the operator fills it in. Immutable. A record that is minutes younger
-	// was restored from a backup, without the status that knew its parts: it is not opened anew (UploadLost). Leave it
-	// out of manifests.
+	// requestTime is when the upload was asked for; the operator fills it in. Immutable. A record
+	// that is minutes younger was restored from a backup, without the status that knew its parts:
+	// it is not opened anew (UploadLost). Leave it out of manifests.
 	//
 	// +optional
 	RequestTime *metav1.Time `json:"requestTime,omitempty"`
 
-	// desiredState is what is to become of the upload: Uploading takes parts, Completed assembles the file, Aborted
-	// deletes the parts. It only moves forward:
+	// desiredState is what is to become of the upload: Uploading takes parts, Completed assembles
+	// the file, Aborted deletes the parts. It only moves forward:
 	//
 	//	kubectl patch mpu NAME --type merge -p '{"spec":{"desiredState":"Completed"}}'
 	//
@@ -215,17 +226,18 @@ type MultipartUploadSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf || oldSelf == 'Uploading' || (oldSelf == 'Completed' && self == 'Aborted')",message="desiredState only moves forward: Uploading, Completed, Aborted"
 	DesiredState DesiredState `json:"desiredState,omitempty"`
 
-	// finalPartNumber is the number of the last part, fixed before that part's bytes are streamed, so that a repeated
-	// completion cannot append them twice. Write-once; set by the REST request that completes with a body.
+	// finalPartNumber is the number of the last part, fixed before that part's bytes are streamed,
+	// so that a repeated completion cannot append them twice. Write-once; set by the REST request
+	// that completes with a body.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	FinalPartNumber *int32 `json:"finalPartNumber,omitempty"`
 
-	// ttl is how long the upload may stay incomplete, counted from status.startTime; then its parts are deleted.
-	// The default is the store's uploadTTL, 48h. It may be changed while the upload is open. Where the store has a
-	// limits.maxUploadTTL, the shorter of the two counts.
+	// ttl is how long the upload may stay incomplete, counted from status.startTime; then its parts
+	// are deleted. The default is the store's uploadTTL, 48h. It may be changed while the upload is
+	// open. Where the store has a limits.maxUploadTTL, the shorter of the two counts.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -233,8 +245,9 @@ type MultipartUploadSpec struct {
 	TTL *metav1.Duration `json:"ttl,omitempty"`
 }
 
-// UploadProgress is how far an upload is. It is written by the data plane alone, every 15 seconds at most, and by the reconciler
-// once more when the upload takes no more parts; counts and times only, since object storage is the ledger of parts.
+// UploadProgress is how far an upload is. It is written by the data plane alone, every 15 seconds
+// at most, and by the reconciler once more when the upload takes no more parts; counts and times
+// only, since object storage is the ledger of parts.
 //
 // +kubebuilder:validation:MinProperties=1
 type UploadProgress struct {
@@ -250,7 +263,8 @@ type UploadProgress struct {
 	// +kubebuilder:validation:Minimum=0
 	Bytes *int64 `json:"bytes,omitempty"`
 
-	// displayBytes is bytes in readable form, as in "96 MiB". For people and print columns; no code reads it.
+	// displayBytes is bytes in readable form, as in "96 MiB". For people and print columns; no code
+	// reads it.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -270,7 +284,8 @@ type UploadProgress struct {
 	LastPartTime *metav1.Time `json:"lastPartTime,omitempty"`
 }
 
-// MultipartUploadStatus is what became of the upload so far. The reconciler writes all of it but progress.
+// MultipartUploadStatus is what became of the upload so far. The reconciler writes all of it but
+// progress.
 //
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.uploadID) || (has(self.uploadID) && self.uploadID == oldSelf.uploadID)",message="uploadID is write-once"
@@ -284,8 +299,8 @@ type MultipartUploadStatus struct {
 	// +optional
 	Phase UploadPhase `json:"phase,omitempty"`
 
-	// storeName is the FileStore that takes the file: spec.storeName, or what the namespace's default was when the
-	// upload was opened. Write-once.
+	// storeName is the FileStore that takes the file: spec.storeName, or what the namespace's
+	// default was when the upload was opened. Write-once.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -299,8 +314,9 @@ type MultipartUploadStatus struct {
 	// +kubebuilder:validation:MaxLength=2048
 	UploadID string `json:"uploadID,omitempty"`
 
-	// objectKey is the key of the file in the store's bucket. Write-once. For people: the operator computes the key anew
-	// from prefix, namespace, entityID and path, and does nothing where the two differ.
+	// objectKey is the key of the file in the store's bucket. Write-once. For people: the operator
+	// computes the key anew from prefix, namespace, entityID and path, and does nothing where the
+	// two differ.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -312,8 +328,8 @@ type MultipartUploadStatus struct {
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
 
-	// expirationTime is when the upload's parts are deleted if it is still incomplete. For people: the operator computes it
-	// anew from startTime and the ttl.
+	// expirationTime is when the upload's parts are deleted if it is still incomplete. For people:
+	// the operator computes it anew from startTime and the ttl.
 	//
 	// +optional
 	ExpirationTime *metav1.Time `json:"expirationTime,omitempty"`
@@ -323,15 +339,16 @@ type MultipartUploadStatus struct {
 	// +optional
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
 
-	// fileVersion is the version (the integer ETag) that the finished file has: 0 for a new file, one more than
-	// spec.ifMatch for an update. Fixed when the upload is opened.
+	// fileVersion is the version (the integer ETag) that the finished file has: 0 for a new file,
+	// one more than spec.ifMatch for an update. Fixed when the upload is opened.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	FileVersion *int64 `json:"fileVersion,omitempty"`
 
-	// baseETag is object storage's ETag of the file that the upload replaces, as it was when the upload was opened. The
-	// file must still have it when it is replaced: its version alone begins at 0 again after a deletion. Write-once.
+	// baseETag is object storage's ETag of the file that the upload replaces, as it was when the
+	// upload was opened. The file must still have it when it is replaced: its version alone begins
+	// at 0 again after a deletion. Write-once.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -344,8 +361,8 @@ type MultipartUploadStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	Size *int64 `json:"size,omitempty"`
 
-	// checksum is the checksum of the finished file as object storage computed it, as in "crc64nvme:MN2ofvMjpIQ=" (base64).
-	// Absent where the store keeps none.
+	// checksum is the checksum of the finished file as object storage computed it, as in
+	// "crc64nvme:MN2ofvMjpIQ=" (base64). Absent where the store keeps none.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -357,14 +374,16 @@ type MultipartUploadStatus struct {
 	// +optional
 	Progress *UploadProgress `json:"progress,omitempty"`
 
-	// observedGeneration is the metadata.generation that this status speaks of; -1 before the operator has looked at the upload for the first time.
+	// observedGeneration is the metadata.generation that this status speaks of; -1 before the
+	// operator has looked at the upload for the first time.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// conditions are Initiated, Completed, Ready, Stalled and TTLLimited; `kubectl wait --for=condition=Ready` waits for
-	// the finished file. Their reasons are listed in the documentation of the kind.
+	// conditions are Initiated, Completed, Ready, Stalled and TTLLimited; `kubectl wait
+	// --for=condition=Ready` waits for the finished file. Their reasons are listed in the
+	// documentation of the kind.
 	//
 	// +optional
 	// +listType=map
@@ -376,8 +395,9 @@ type MultipartUploadStatus struct {
 
 // MultipartUpload is one upload of one file, part by part, into a FileStore.
 //
-// It is usually created by the REST API, but kubectl and GitOps can create, complete and abort it as well; only the bytes of the
-// parts have to go through the REST API. Incomplete uploads are deleted, parts and all, when their ttl is over.
+// It is usually created by the REST API, but kubectl and GitOps can create, complete and abort it
+// as well; only the bytes of the parts have to go through the REST API. Incomplete uploads are
+// deleted, parts and all, when their ttl is over.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -408,7 +428,8 @@ type MultipartUpload struct {
 
 	// status is what became of the upload so far.
 	//
-	// A new one speaks of no generation: tools that go by kstatus take an object without any status for one that is ready.
+	// A new one speaks of no generation: tools that go by kstatus take an object without any status
+	// for one that is ready.
 	//
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}

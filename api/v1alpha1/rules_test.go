@@ -21,7 +21,8 @@ type messages []string
 
 func (m *messages) add(message string) { *m = append(*m, message) }
 
-// checkEveryRuleRefused walks the schema of the kind and fails for each CEL rule and each limit that none of the refusals names.
+// checkEveryRuleRefused walks the schema of the kind and fails for each CEL rule and each limit
+// that none of the refusals names.
 func checkEveryRuleRefused(t *testing.T, k kind) {
 	t.Helper()
 	rules := 0

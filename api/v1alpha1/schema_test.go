@@ -165,7 +165,8 @@ func checkExplained(t *testing.T, path string, p property) int {
 	if strings.TrimSpace(p.Description) == "" {
 		t.Errorf("kubectl explain says nothing about %s", path)
 	}
-	// A field of ours is explained in a sentence that starts with its name, so that it reads like a manual.
+	// A field of ours is explained in a sentence that starts with its name, so that it reads like a
+	// manual.
 	name := path[strings.LastIndexByte(path, '.')+1:]
 	ours := !strings.Contains(path, ".conditions.") && !strings.Contains(path, ".namespaceSelector.") && !slices.Contains([]string{"apiVersion", "kind", "metadata"}, name)
 	if ours && !strings.HasPrefix(p.Description, name+" ") {
@@ -181,7 +182,8 @@ func checkExplained(t *testing.T, path string, p property) int {
 	return seen
 }
 
-// TestTypesRoundTrip shows that the Go types hold every field of the schema: what the server stores comes back unchanged through them.
+// TestTypesRoundTrip shows that the Go types hold every field of the schema: what the server stores
+// comes back unchanged through them.
 func TestTypesRoundTrip(t *testing.T) {
 	typed := map[string]runtime.Object{uploads.name: &v1alpha1.MultipartUpload{}, stores.name: &v1alpha1.FileStore{}}
 	for _, k := range kinds {

@@ -8,8 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestValidation creates and changes objects against the real API server, and at the end asks whether each rule and limit of the schema
-// has refused something.
+// TestValidation creates and changes objects against the real API server, and at the end asks
+// whether each rule and limit of the schema has refused something.
 func TestValidation(t *testing.T) {
 	for _, group := range []struct {
 		name string
@@ -37,7 +37,8 @@ func TestValidation(t *testing.T) {
 	})
 }
 
-// creation is an object that is created with some fields set. want is what the refusal says, "" for an object that is taken.
+// creation is an object that is created with some fields set. want is what the refusal says, "" for
+// an object that is taken.
 type creation struct {
 	name string
 	with fields
@@ -63,7 +64,8 @@ func testCreations(t *testing.T, k kind, cases []creation) {
 	}
 }
 
-// testSpecChanges creates an object with the spec and status in from and then changes it, as kubectl edit does.
+// testSpecChanges creates an object with the spec and status in from and then changes it, as
+// kubectl edit does.
 func testSpecChanges(t *testing.T, k kind, cases []transition) {
 	t.Helper()
 	for _, c := range cases {

@@ -1,5 +1,5 @@
-// Command devcluster is `make run`: a whole iotfile-operator system on this machine, from nothing but Go. It also gets the tools that
-// the Makefile uses.
+// Command devcluster is `make run`: a whole iotfile-operator system on this machine, from nothing
+// but Go. It also gets the tools that the Makefile uses.
 package main
 
 import (

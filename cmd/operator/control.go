@@ -27,13 +27,16 @@ import (
 // leaseName is the Lease of whoever reconciles.
 const leaseName = "iotfile-operator"
 
-// stopWithin is how long the reconcilers take to stop: the steps in hand, and some time for what is around them.
+// stopWithin is how long the reconcilers take to stop: the steps in hand, and some time for what is
+// around them.
 const stopWithin = controllers.StepGrace + 500*time.Millisecond
 
-// control reconciles, in the terms in which this process holds the lease, until ctx is done. A lost lease ends the reconcilers and nothing else. The parts that this
-// process is streaming do not depend on it: a part is admitted by the record, and object storage is the judge of its upload. To exit, as is
-// usual, would cut them for nothing; and what a reconciler of an earlier term might still do is bounded by the time that it has to stop in, and made harmless
-// by the versions that all its writes carry.
+// control reconciles, in the terms in which this process holds the lease, until ctx is done. A lost
+// lease ends the reconcilers and nothing else. The parts that this process is streaming do not
+// depend on it: a part is admitted by the record, and object storage is the judge of its upload. To
+// exit, as is usual, would cut them for nothing; and what a reconciler of an earlier term might
+// still do is bounded by the time that it has to stop in, and made harmless by the versions that
+// all its writes carry.
 func control(ctx context.Context, base cluster.Cluster, o *options, stores *filestore.Provider) error {
 	term := func(ctx context.Context) error {
 		return inTerm(func() error { return reconcileFor(ctx, base, o, stores) })
@@ -51,7 +54,8 @@ func control(ctx context.Context, base cluster.Cluster, o *options, stores *file
 	return leader.Run(ctx, o.lease(base.GetConfig(), ctrl.Log.WithName("leader")), term)
 }
 
-// reconcileFor runs the reconcilers until ctx is done, with a manager of its own: one can be started once only. Its cache and client are the process's.
+// reconcileFor runs the reconcilers until ctx is done, with a manager of its own: one can be
+// started once only. Its cache and client are the process's.
 func reconcileFor(ctx context.Context, base cluster.Cluster, o *options, stores *filestore.Provider) error {
 	shared := &termCache{Cache: base.GetCache()}
 	defer shared.leave()
@@ -75,7 +79,8 @@ func reconcileFor(ctx context.Context, base cluster.Cluster, o *options, stores 
 		if ctx.Err() == nil {
 			return fmt.Errorf("reconcilers: %w", err)
 		}
-		// The term is over all the same: what does not stop in time is no reason to end the process, and to cut the parts that it streams.
+		// The term is over all the same: what does not stop in time is no reason to end the
+		// process, and to cut the parts that it streams.
 		ctrl.Log.Error(err, "the reconcilers did not stop in an orderly way")
 	}
 	return nil

@@ -66,7 +66,8 @@ func observed(factory filestore.Factory, tracer trace.Tracer) filestore.Factory 
 	}
 }
 
-// narrowed gives a consumer the part of a Store that it may use: S is an interface that filestore.Store includes.
+// narrowed gives a consumer the part of a Store that it may use: S is an interface that
+// filestore.Store includes.
 type narrowed[S any] struct{ provider *filestore.Provider }
 
 // Get finds the Store of a FileStore.

@@ -61,7 +61,8 @@ func (l *limits) validate() error {
 	return nil
 }
 
-// apply sets what the limits say. In dataplane.Options a rate of 0 stands for the default, and a negative one demands nothing.
+// apply sets what the limits say. In dataplane.Options a rate of 0 stands for the default, and a
+// negative one demands nothing.
 func (l *limits) apply(opts *dataplane.Options) {
 	opts.MaxConnections = l.maxConnections
 	opts.MaxSearches, opts.MaxStarts, opts.MinBodyRate, opts.BodyGrace, opts.StoreIdleTimeout = l.maxSearches, l.maxStarts, l.minBodyRate, l.bodyGrace, l.storeIdleTimeout

@@ -8,7 +8,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 )
 
-// TestLimits: a limit that would let nothing through, or stands for another by chance, is refused by name.
+// TestLimits: a limit that would let nothing through, or stands for another by chance, is refused
+// by name.
 func TestLimits(t *testing.T) {
 	valid := limits{maxSearches: 1, maxStarts: 1, bodyGrace: time.Second, storeIdleTimeout: time.Second, waitTimeout: time.Second, progressInterval: time.Second}
 	if err := valid.validate(); err != nil {
@@ -31,7 +32,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestLimitsApply: 0 on the command line demands no rate, and a start never waits longer than half a minute.
+// TestLimitsApply: 0 on the command line demands no rate, and a start never waits longer than half
+// a minute.
 func TestLimitsApply(t *testing.T) {
 	for rate, want := range map[int64]int64{0: -1, 1: 1, 1 << 10: 1 << 10} {
 		l, opts := limits{minBodyRate: rate, waitTimeout: 40 * time.Second}, dataplane.Options{}

@@ -18,9 +18,11 @@ func bindLogFlags(o *zap.Options) {
 	devel.Usage = strings.ReplaceAll(devel.Usage, "stackTraceLevel=Error", "stackTraceLevel=Panic")
 }
 
-// newLogger is what the flags say, but that it writes every line. In production, controller-runtime drops all but one of a hundred lines of one message above a hundred a second: the
-// ids of errors that clients were given would lead nowhere, just when there are many. Nor has every error a stack, which in this process says no more than that a request was served, or a
-// record looked at; a panic that was caught has its own in its text.
+// newLogger is what the flags say, but that it writes every line. In production, controller-runtime
+// drops all but one of a hundred lines of one message above a hundred a second: the ids of errors
+// that clients were given would lead nowhere, just when there are many. Nor has every error a
+// stack, which in this process says no more than that a request was served, or a record looked at;
+// a panic that was caught has its own in its text.
 func newLogger(flags *zap.Options) logr.Logger {
 	var filled *zap.Options
 	logger := zap.NewRaw(zap.UseFlagOptions(flags), func(o *zap.Options) {

@@ -11,7 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 )
 
-// TestEveryLine: a flood of lines is written whole, each as JSON, down to the level that was asked for.
+// TestEveryLine: a flood of lines is written whole, each as JSON, down to the level that was asked
+// for.
 func TestEveryLine(t *testing.T) {
 	const lines = 2000
 	var out bytes.Buffer

@@ -1,5 +1,5 @@
-// Command operator is the whole of iotfile-operator in one binary: the data plane, which serves the REST API, and the
-// reconcilers. --roles says which of the two a process is.
+// Command operator is the whole of iotfile-operator in one binary: the data plane, which serves the
+// REST API, and the reconcilers. --roles says which of the two a process is.
 package main
 
 import (
@@ -47,9 +47,10 @@ func runTraced(ctx context.Context, o *options) (err error) {
 	return run(ctx, o)
 }
 
-// run builds everything and serves until ctx ends. Three things have lives of different lengths. The reconcilers stop, and the lease is given
-// back, at once. The data plane drains: requests in flight go on, and those that wait for a reconciler are served by the next leader. What both
-// stand on, the cache and the servers of probes and metrics, ends last.
+// run builds everything and serves until ctx ends. Three things have lives of different lengths.
+// The reconcilers stop, and the lease is given back, at once. The data plane drains: requests in
+// flight go on, and those that wait for a reconciler are served by the next leader. What both stand
+// on, the cache and the servers of probes and metrics, ends last.
 func run(ctx context.Context, o *options) error {
 	certificate, err := o.security.certificate()
 	if err != nil {

@@ -31,7 +31,8 @@ func inTerm(act func() error) error {
 // source gives the certificate that a server shows now, as for a tls.Config.
 type source func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
-// expiry tells when the certificate of a source expires, at each scrape. Without a certificate there is no such metric.
+// expiry tells when the certificate of a source expires, at each scrape. Without a certificate
+// there is no such metric.
 type expiry struct {
 	desc *prometheus.Desc
 	from source

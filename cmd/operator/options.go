@@ -175,7 +175,7 @@ func (o *options) validateWebhookAddress() error {
 	return nil
 }
 
-// webhooks says whether this process serves the admission webhooks.
+// webhooks reports whether this process serves the admission webhooks.
 func (o *options) webhooks() bool { return o.webhookAddress != "0" }
 
 func (o *options) has(role string) bool {

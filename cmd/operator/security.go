@@ -98,8 +98,8 @@ func (s *security) certificate() (*certwatcher.CertWatcher, error) {
 	return watcher, nil
 }
 
-// protect has the data plane serve with TLS, and to those only whom the cluster knows and allows, as the flags say. It returns what has to be started for
-// it, nil for nothing.
+// protect has the data plane serve with TLS, and to those only whom the cluster knows and allows,
+// as the flags say. It returns what has to be started for it, nil for nothing.
 func (s *security) protect(opts *dataplane.Options, config *rest.Config, certificate *certwatcher.CertWatcher) (*identity.Reviewer, error) {
 	if certificate != nil {
 		opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.GetCertificate}

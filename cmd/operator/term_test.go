@@ -35,7 +35,8 @@ type process struct {
 	cluster.Cluster
 	o      *options
 	stores *filestore.Provider
-	// stall is how long, in nanoseconds, a reconciler is held up that needs a Store, whatever its context says.
+	// stall is how long, in nanoseconds, a reconciler is held up that needs a Store, whatever its
+	// context says.
 	stall atomic.Int64
 	// stalled gets a value each time.
 	stalled chan struct{}
@@ -140,8 +141,9 @@ func eventually(t *testing.T, what string, check func() error) {
 	}
 }
 
-// TestTerms: a process leads any number of times, each time in earnest, and nothing of an earlier term is left; however short a term is, and however slowly it
-// ends, its end is no error, which would end the process and cut the parts that it is streaming.
+// TestTerms: a process leads any number of times, each time in earnest, and nothing of an earlier
+// term is left; however short a term is, and however slowly it ends, its end is no error, which
+// would end the process and cut the parts that it is streaming.
 func TestTerms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs an API server")

@@ -13,8 +13,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// termCache is the process's cache as the manager of one term sees it: it does not end with the term, but the handlers that the term's controllers have
-// added do, which would else be fed for ever.
+// termCache is the process's cache as the manager of one term sees it: it does not end with the
+// term, but the handlers that the term's controllers have added do, which would else be fed for
+// ever.
 type termCache struct {
 	cache.Cache
 	mu       sync.Mutex

@@ -28,7 +28,8 @@ type trimmer struct {
 	finalizers [][]string
 }
 
-// How many different values are kept to be shared. Beyond them, which takes as many namespaces and users, a value is kept with its object.
+// How many different values are kept to be shared. Beyond them, which takes as many namespaces and
+// users, a value is kept with its object.
 const (
 	sharedStrings = 1 << 14
 	sharedSets    = 16

@@ -52,7 +52,8 @@ func decoded(t *testing.T, name string) *v1alpha1.MultipartUpload {
 	return out
 }
 
-// What the reconciler reads from the cache and writes back must not lose anything: a patch from a trimmed object is the one from the whole object.
+// What the reconciler reads from the cache and writes back must not lose anything: a patch from a
+// trimmed object is the one from the whole object.
 func TestTrimTakesNothingThatIsWritten(t *testing.T) {
 	trimmed, whole := decoded(t, "up"), decoded(t, "up")
 	for _, u := range []*v1alpha1.MultipartUpload{trimmed, whole} {
@@ -147,8 +148,9 @@ func TestTrimKeepsLittle(t *testing.T) {
 	}
 }
 
-// cacheBytes is what an open upload may take in the cache with its indexes. It is a guard against growth: a hundred thousand of them are 100,000 times that, and what
-// paceCollector leaves to garbage comes on top.
+// cacheBytes is what an open upload may take in the cache with its indexes. It is a guard against
+// growth: a hundred thousand of them are 100,000 times that, and what paceCollector leaves to
+// garbage comes on top.
 const cacheBytes = 2200
 
 func TestUploadsAreSmallInTheCache(t *testing.T) {

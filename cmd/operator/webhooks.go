@@ -38,7 +38,8 @@ func webhookCertificate(o *options) types.NamespacedName {
 	return types.NamespacedName{Namespace: o.namespace, Name: webhookSecret}
 }
 
-// newWebhooks has keep serve the admission webhooks, which every replica does, unless the flags turn them off. It says what they are not ready for, nil for nothing.
+// newWebhooks has keep serve the admission webhooks, which every replica does, unless the flags
+// turn them off. It says what they are not ready for, nil for nothing.
 func newWebhooks(base cluster.Cluster, o *options, keep func(manager.Runnable)) (healthz.Checker, error) {
 	if !o.webhooks() {
 		return healthz.Ping, nil
@@ -96,7 +97,8 @@ func addIssuer(mgr ctrl.Manager, o *options) error {
 	return nil
 }
 
-// informersSynced starts to watch kinds and returns what says whether the caches of all of them are filled.
+// informersSynced starts to watch kinds and returns what reports whether the caches of all of them
+// are filled.
 func informersSynced(informers cache.Informers, kinds ...client.Object) (func() error, error) {
 	watched := make([]cache.Informer, 0, len(kinds))
 	for _, kind := range kinds {
@@ -122,7 +124,7 @@ type self struct {
 	name   atomic.Pointer[string]
 }
 
-// is says whether user is the operator itself. While the API server does not tell, nobody is.
+// is reports whether user is the operator itself. While the API server does not tell, nobody is.
 func (s *self) is(ctx context.Context, user string) bool {
 	if s.name.Load() == nil {
 		review := &authenticationv1.SelfSubjectReview{}

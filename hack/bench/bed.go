@@ -30,7 +30,8 @@ const (
 	region = "us-east-1"
 )
 
-// bed is what the benchmarks run on: one control plane, one operator, and the object stores, each with a FileStore and a namespace of its name.
+// bed is what the benchmarks run on: one control plane, one operator, and the object stores, each
+// with a FileStore and a namespace of its name.
 type bed struct {
 	dir    string
 	system *devcluster.System
@@ -111,7 +112,8 @@ func (b *bed) stop() error {
 	return errors.Join(errs...)
 }
 
-// offer makes the FileStores and namespaces, and waits until the operator has found the stores good.
+// offer makes the FileStores and namespaces, and waits until the operator has found the stores
+// good.
 func (b *bed) offer(ctx context.Context) error {
 	ctrllog.SetLogger(logr.Discard()) // else controller-runtime complains that nobody did
 	b.scheme = runtime.NewScheme()

@@ -18,7 +18,8 @@ import (
 // calls counts requests, by what they are.
 type calls map[string]float64
 
-// calls reads how often the API server was asked for something that has to do with uploads, and object storage by the operator.
+// calls reads how often the API server was asked for something that has to do with uploads, and
+// object storage by the operator.
 func (e *expiries) calls(ctx context.Context) (calls, error) {
 	config := rest.CopyConfig(e.bed.system.ControlPlane.RESTConfig())
 	admin, err := rest.HTTPClientFor(config)
@@ -68,7 +69,8 @@ func (c calls) add(ctx context.Context, client *http.Client, url, metric string,
 	return nil
 }
 
-// tableOfCalls says what has been called between two looks, by so many uploads that expired and so many that were started and completed.
+// tableOfCalls says what has been called between two looks, by so many uploads that expired and so
+// many that were started and completed.
 func tableOfCalls(before, after calls, expired, started int) string {
 	var table strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(after)) {

@@ -26,11 +26,13 @@ type control struct {
 	brief, expiring, kept *tenant
 }
 
-// briefly is how long records of finished uploads stay, and incomplete uploads where they are to expire.
+// briefly is how long records of finished uploads stay, and incomplete uploads where they are to
+// expire.
 const briefly = 15 * time.Second
 
-// measureControl counts what the life of an upload costs in calls, and measures how long its start and its completion take beside the bare cost of the
-// same calls, and how many of them go in a second.
+// measureControl counts what the life of an upload costs in calls, and measures how long its start
+// and its completion take beside the bare cost of the same calls, and how many of them go in a
+// second.
 func measureControl(ctx context.Context, b *bed, s settings) error {
 	c := &control{bed: b}
 	var err error
@@ -56,7 +58,8 @@ func measureControl(ctx context.Context, b *bed, s settings) error {
 	return c.crowd(ctx, s.clients, s.uploads*10)
 }
 
-// tenantOn makes a FileStore that takes parts of any size, on the first object store and with a prefix of its own, and a tenant that uses it.
+// tenantOn makes a FileStore that takes parts of any size, on the first object store and with a
+// prefix of its own, and a tenant that uses it.
 func (b *bed) tenantOn(ctx context.Context, c client.Client, name string, connections int, uploadTTL, finishedTTL time.Duration) (*tenant, error) {
 	fs := &v1alpha1.FileStore{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	fs.Spec.Endpoint, fs.Spec.Region, fs.Spec.Bucket, fs.Spec.Prefix = b.stores[0].endpoint, region, tenantsBucket, name+"/"
@@ -91,7 +94,8 @@ func (b *bed) tenantOf(ctx context.Context, c client.Client, s *store, name stri
 	}, nil
 }
 
-// put sends a request about a file, which has to be a success, and returns how long it took in seconds.
+// put sends a request about a file, which has to be a success, and returns how long it took in
+// seconds.
 func (t *tenant) put(ctx context.Context, path, query, body string) (float64, error) {
 	began := time.Now()
 	_, err := request(ctx, t.client, http.MethodPut, t.url+"/"+path+"?"+query, strings.NewReader(body), int64(len(body)), t.header)
@@ -114,7 +118,7 @@ func (c *control) await(ctx context.Context, namespace, what string, done func([
 	return nil
 }
 
-// each says whether all of them are.
+// each reports whether all of them are.
 func each(is func(*v1alpha1.MultipartUpload) bool) func([]v1alpha1.MultipartUpload) bool {
 	return func(all []v1alpha1.MultipartUpload) bool {
 		return !slices.ContainsFunc(all, func(u v1alpha1.MultipartUpload) bool { return !is(&u) })

@@ -26,7 +26,8 @@ func oneObject(verb string) bool { return verb != "LIST" && verb != "WATCH" }
 
 func everyVerb(string) bool { return true }
 
-// requests reads how often the API server was asked for anything that has to do with uploads, and object storage by the operator.
+// requests reads how often the API server was asked for anything that has to do with uploads, and
+// object storage by the operator.
 func (b *bed) requests(ctx context.Context, counts func(verb string) bool) (calls, error) {
 	out, err := b.apiRequests(ctx, counts)
 	if err != nil {
@@ -91,7 +92,8 @@ func (c *control) stages() []*stage {
 	}
 }
 
-// countCalls leads uploads through their lives, all of them through one stage after the other, and prints what each stage costs an upload.
+// countCalls leads uploads through their lives, all of them through one stage after the other, and
+// prints what each stage costs an upload.
 func (c *control) countCalls(ctx context.Context, uploads int) error {
 	stages := c.stages()
 	for _, st := range stages {

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// crowd has many clients open uploads at once, and then complete them, and prints how many go in a second and who works how much for it.
+// crowd has many clients open uploads at once, and then complete them, and prints how many go in a
+// second and who works how much for it.
 func (c *control) crowd(ctx context.Context, clients, uploads int) error {
 	head, line := loadHead()
 	fmt.Printf("\n%d clients at once, %d uploads with one small part each; CPU in ms for each upload, by process; load average %s:\n\n", clients, uploads, loadAverage())

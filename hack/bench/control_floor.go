@@ -19,10 +19,12 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// floorGroup has a copy of the kind: with the same schema, and so the same work for the API server, but without an operator that reconciles it.
+// floorGroup has a copy of the kind: with the same schema, and so the same work for the API server,
+// but without an operator that reconciles it.
 const floorGroup = "floor.iotfile.dev"
 
-// floor makes the calls of a start and of a completion, one after the other, with the contents that the operator's have.
+// floor makes the calls of a start and of a completion, one after the other, with the contents that
+// the operator's have.
 type floor struct {
 	api   client.Client
 	store filestore.Store
@@ -62,7 +64,8 @@ func (c *control) compareWithFloor(ctx context.Context, rounds int) error {
 	return nil
 }
 
-// floorPause is between two measurements: what each leaves to be done, events, watches and passes of the reconciler, is not to burden the next.
+// floorPause is between two measurements: what each leaves to be done, events, watches and passes
+// of the reconciler, is not to burden the next.
 const floorPause = 150 * time.Millisecond
 
 func (c *control) compareOnce(ctx context.Context, f *floor, path string, times map[string]latencies) error {
@@ -162,7 +165,8 @@ func (c *control) newFloor(ctx context.Context) (*floor, error) {
 	return &floor{api: api, store: store, kind: schema.GroupVersionKind{Group: floorGroup, Version: v1alpha1.GroupVersion.Version, Kind: "MultipartUpload"}}, err
 }
 
-// copyOf is an object as the data plane has created it, and the status that the reconciler has given it.
+// copyOf is an object as the data plane has created it, and the status that the reconciler has
+// given it.
 func (f *floor) copyOf(u *v1alpha1.MultipartUpload) (object *unstructured.Unstructured, status map[string]any, err error) {
 	text, err := json.Marshal(u)
 	if err != nil {
@@ -185,7 +189,8 @@ func (f *floor) copyOf(u *v1alpha1.MultipartUpload) (object *unstructured.Unstru
 	return object, status, nil
 }
 
-// start is what the data plane and the reconciler do: look at the file, create the record, look again, open, record.
+// start is what the data plane and the reconciler do: look at the file, create the record, look
+// again, open, record.
 func (f *floor) start(ctx context.Context, u *floorUpload, record *v1alpha1.MultipartUpload, status map[string]any) error {
 	meta := upload.FileMetadata{Owner: record.UID, Created: record.CreationTimestamp.Time, CreatedBy: record.Spec.CreatedBy, UpdatedBy: record.Spec.CreatedBy}
 	if err := f.absent(ctx, u); err != nil {
@@ -228,7 +233,8 @@ func (f *floor) part(ctx context.Context, u *floorUpload) error {
 	return err
 }
 
-// complete is what the two do: read the record, list the parts, record the intent, list them again, look at the file, assemble it, record the end.
+// complete is what the two do: read the record, list the parts, record the intent, list them again,
+// look at the file, assemble it, record the end.
 func (f *floor) complete(ctx context.Context, u *floorUpload, status map[string]any) error {
 	if err := f.api.Get(ctx, client.ObjectKeyFromObject(u.object), u.object); err != nil {
 		return err

@@ -20,7 +20,8 @@ const (
 	expiryWindow = time.Minute
 	// expiryCreators make uploads at once.
 	expiryCreators = 24
-	// expiryLead is how long before the first expiry no upload is created any more, so that all are open by then.
+	// expiryLead is how long before the first expiry no upload is created any more, so that all are
+	// open by then.
 	expiryLead = 20 * time.Second
 	// expiryLimit bounds the wait for the last one.
 	expiryLimit = 15 * time.Minute
@@ -35,7 +36,8 @@ type expiries struct {
 	names   []string // of the namespaces
 }
 
-// measureExpiry has many uploads expire in one minute, while others are started and completed at a steady rate.
+// measureExpiry has many uploads expire in one minute, while others are started and completed at a
+// steady rate.
 func measureExpiry(ctx context.Context, b *bed, s settings) error {
 	e, err := newExpiries(ctx, b)
 	if err != nil {
@@ -110,7 +112,8 @@ func newExpiries(ctx context.Context, b *bed) (*expiries, error) {
 	return e, err
 }
 
-// createAll makes the uploads, and stops early enough for the first expiry. It returns how many it has made.
+// createAll makes the uploads, and stops early enough for the first expiry. It returns how many it
+// has made.
 func (e *expiries) createAll(ctx context.Context, s settings, first time.Time) (int, error) {
 	var group errgroup.Group
 	group.SetLimit(expiryCreators)
@@ -127,7 +130,8 @@ func (e *expiries) createAll(ctx context.Context, s settings, first time.Time) (
 	return made, group.Wait()
 }
 
-// create makes an upload that expires at a time, give or take the moment until it is open. It is one of those made over REST, whose records go by themselves.
+// create makes an upload that expires at a time, give or take the moment until it is open. It is
+// one of those made over REST, whose records go by themselves.
 func (e *expiries) create(ctx context.Context, number int, at time.Time) error {
 	u := &v1alpha1.MultipartUpload{ObjectMeta: metav1.ObjectMeta{
 		Namespace: e.names[number%len(e.names)], Name: fmt.Sprintf("upload-%d", number),

@@ -17,7 +17,8 @@ import (
 // expiryWatch sees uploads expire as any other client of the API server does.
 type expiryWatch struct {
 	mu sync.Mutex
-	// due is when each upload expires, as its status says; seen when it was seen to have ended; free are those without finalizer.
+	// due is when each upload expires, as its status says; seen when it was seen to have ended;
+	// free are those without finalizer.
 	due, seen map[string]time.Time
 	free      map[string]bool
 	// reasons counts ends by phase: all should be Expired.

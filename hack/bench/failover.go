@@ -16,7 +16,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// failoverLease is shorter than the operator's default, so that twenty kills take minutes. -operator-args wins over it.
+// failoverLease is shorter than the operator's default, so that twenty kills take minutes.
+// -operator-args wins over it.
 const failoverLease = "--lease-duration=5s --renew-deadline=2s --retry-period=1s"
 
 // failoverLimit bounds the wait for a start that succeeds.
@@ -30,7 +31,8 @@ type pair struct {
 	namespace string
 }
 
-// measureFailover ends the leader of two operators, again and again, and measures how long it takes until the other one has opened an upload.
+// measureFailover ends the leader of two operators, again and again, and measures how long it takes
+// until the other one has opened an upload.
 func measureFailover(ctx context.Context, b *bed, s settings) (err error) {
 	p, err := startPair(ctx, b, s)
 	if err != nil {

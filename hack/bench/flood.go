@@ -13,7 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// floodRest lies between two floods, so that the work that one has left does not count with the next.
+// floodRest lies between two floods, so that the work that one has left does not count with the
+// next.
 const floodRest = 5 * time.Second
 
 // tenant is a namespace with a token of its own.
@@ -40,7 +41,8 @@ type floodPhase struct {
 	cores [3]float64
 }
 
-// measureFlood has one tenant work steadily, alone and then while another one floods the operator in several ways.
+// measureFlood has one tenant work steadily, alone and then while another one floods the operator
+// in several ways.
 func measureFlood(ctx context.Context, b *bed, s settings) error {
 	quiet, err := b.tenant(ctx, "quiet", 64)
 	if err != nil {

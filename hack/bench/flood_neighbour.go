@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// neighbourRate is how many files the neighbour begins in a second. It does not wait for one before it begins the next.
+	// neighbourRate is how many files the neighbour begins in a second. It does not wait for one
+	// before it begins the next.
 	neighbourRate = 2
 	// neighbourLimit bounds the time for one file.
 	neighbourLimit = 2 * time.Minute
@@ -57,7 +58,8 @@ func (n *neighbour) work(ctx context.Context, length time.Duration) error {
 	})
 }
 
-// file sends one in two parts, reads a little of it, and deletes it again, so that the disk does not fill.
+// file sends one in two parts, reads a little of it, and deletes it again, so that the disk does
+// not fill.
 func (n *neighbour) file(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, neighbourLimit)
 	defer cancel()
@@ -106,7 +108,8 @@ func (n *neighbour) insist(ctx context.Context, method, url string, body []byte,
 	}
 }
 
-// send sends one request, and returns the status of its answer and when to ask again: after a second, if it does not say.
+// send sends one request, and returns the status of its answer and when to ask again: after a
+// second, if it does not say.
 func (t *tenant) send(ctx context.Context, method, url string, body []byte, header map[string]string) (status int, after time.Duration, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {

@@ -21,7 +21,8 @@ const (
 	partConnections = 64
 	// startConnections open uploads and abort them.
 	startConnections = 32
-	// slowConnections each send slowBytes a second of a body of slowLength, and begin anew slowPause after an answer.
+	// slowConnections each send slowBytes a second of a body of slowLength, and begin anew
+	// slowPause after an answer.
 	slowConnections = 300
 	slowBytes       = 4
 	slowLength      = 1 << 30
@@ -113,7 +114,8 @@ func (f *flood) parts(ctx context.Context) ([]func(context.Context), error) {
 	return all, nil
 }
 
-// straight is parts without the operator: what of the neighbour's delay is the store's and the machine's.
+// straight is parts without the operator: what of the neighbour's delay is the store's and the
+// machine's.
 func (f *flood) straight(ctx context.Context, s *store) ([]func(context.Context), error) {
 	core, err := newCore(s.endpoint, s.accessKey, s.secretKey, f.tenant.client.Transport)
 	if err != nil {

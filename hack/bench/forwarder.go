@@ -19,7 +19,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/hack/bench/splice"
 )
 
-// What this program can also be: each prints the address that it listens on, and ends with its standard input.
+// What this program can also be: each prints the address that it listens on, and ends with its
+// standard input.
 const (
 	nullCommand   = "nullstore"
 	spliceCommand = "splice"

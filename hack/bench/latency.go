@@ -18,7 +18,8 @@ type latencyWay struct {
 	cpu   float64 // seconds that the operator has taken meanwhile
 }
 
-// measureLatency sends single parts through the operator and straight to the store, in turn, and prints how long each takes.
+// measureLatency sends single parts through the operator and straight to the store, in turn, and
+// prints how long each takes.
 func measureLatency(ctx context.Context, b *bed, s settings) error {
 	parts := s.mebibyte / s.part
 	fmt.Printf("\n%s; load average %s. %d parts of %d MiB each way, one at a time, all ways in turn, connections warm.\n\n", machine(), loadAverage(), parts, s.part)
@@ -81,7 +82,8 @@ func (w *latencyWay) measure(ctx context.Context, operator, number int) error {
 	return err
 }
 
-// latencyWays are the operator, the same payload mode straight to the store, and plain unsigned bodies straight to the store.
+// latencyWays are the operator, the same payload mode straight to the store, and plain unsigned
+// bodies straight to the store.
 func latencyWays(ctx context.Context, b *bed, st *store, size int) ([]*latencyWay, error) {
 	front, err := startOurs(ctx, b, st)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// refusals is how many parts are sent that are refused for their size: after authentication, authorisation and look-up, before a byte is read.
+// refusals is how many parts are sent that are refused for their size: after authentication,
+// authorisation and look-up, before a byte is read.
 const refusals = 3000
 
 // refusalCost has the operator refuse parts that are too small, and prints what one costs it.
@@ -58,7 +59,8 @@ func (t *tenant) refuse(ctx context.Context, o *devcluster.Operator, url string,
 
 var overheadLine = regexp.MustCompile(`BenchmarkPartOverhead\S*\s.*?(\d+)(?:\.\d+)? cpu-ns/op\s+(\d+) B/op\s+(\d+) allocs/op`)
 
-// partOverhead runs BenchmarkPartOverhead: all that a part costs in the process but its bytes, with 100,000 uploads in the cache.
+// partOverhead runs BenchmarkPartOverhead: all that a part costs in the process but its bytes, with
+// 100,000 uploads in the cache.
 func partOverhead(ctx context.Context) error {
 	root, err := devcluster.ModuleRoot()
 	if err != nil {

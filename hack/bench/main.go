@@ -1,5 +1,6 @@
-// Command bench measures the operator beside the same bytes sent by other ways to the same object store, in one run on one machine: throughput,
-// CPU-seconds per GiB in the process that sends or forwards them, memory and disk. It prints ratios; absolute values say more about the machine.
+// Command bench measures the operator beside the same bytes sent by other ways to the same object
+// store, in one run on one machine: throughput, CPU-seconds per GiB in the process that sends or
+// forwards them, memory and disk. It prints ratios; absolute values say more about the machine.
 //
 //	go run ./hack/bench peers    the operator, its peers, the straight way and the floor; docs/benchmarks.md is made by it
 //	go run ./hack/bench cpu      the operator and the straight way alone

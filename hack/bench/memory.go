@@ -12,7 +12,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// measureMemory streams many large parts at once through the operator and prints its resident memory before, at the peak, and after.
+// measureMemory streams many large parts at once through the operator and prints its resident
+// memory before, at the peak, and after.
 func measureMemory(ctx context.Context, b *bed, s settings) error {
 	for _, st := range b.stores {
 		if err := measureMemoryWith(ctx, b, s, st); err != nil {
@@ -48,7 +49,8 @@ func measureMemoryWith(ctx context.Context, b *bed, s settings, st *store) error
 	return nil
 }
 
-// watchParts reads the operator's gauge of parts in flight until the function that it returns is called, which gives the highest value seen.
+// watchParts reads the operator's gauge of parts in flight until the function that it returns is
+// called, which gives the highest value seen.
 func watchParts(ctx context.Context, b *bed) (highest func() int) {
 	watched, stop := context.WithCancel(ctx)
 	done := make(chan int)

@@ -16,8 +16,9 @@ type row struct {
 	store    string
 	parallel int
 	way      way
-	// MB/s; CPU-seconds per GiB in the process that sends (straight to the store) or forwards, and in the store; MiB of resident memory at
-	// the peak in the former; MiB that it wrote to files per GiB.
+	// MB/s; CPU-seconds per GiB in the process that sends (straight to the store) or forwards, and
+	// in the store; MiB of resident memory at the peak in the former; MiB that it wrote to files
+	// per GiB.
 	rate, cpu, storeCPU, peak, disk []float64
 	parts                           []float64 // seconds of every part
 }
@@ -64,7 +65,8 @@ func measureStore(ctx context.Context, b *bed, s settings, st *store, report *re
 	return nil
 }
 
-// startRunners starts what stands in front of the store. What it returns is to be stopped, also with an error.
+// startRunners starts what stands in front of the store. What it returns is to be stopped, also
+// with an error.
 func startRunners(ctx context.Context, b *bed, s settings, st *store) ([]runner, error) {
 	var runners []runner
 	for _, w := range ways {

@@ -24,8 +24,9 @@ func usageOf(pid int) (u usage, err error) {
 	return u, err
 }
 
-// cpuOfProcess is the CPU time in seconds that a process has taken so far, threads that have ended included. It is read from the process's clock,
-// whose id clock_getcpuclockid(3) makes like this: /proc/PID/stat has the same number in steps of 10 ms, which short measurements would show.
+// cpuOfProcess is the CPU time in seconds that a process has taken so far, threads that have ended
+// included. It is read from the process's clock, whose id clock_getcpuclockid(3) makes like this:
+// /proc/PID/stat has the same number in steps of 10 ms, which short measurements would show.
 func cpuOfProcess(pid int) (float64, error) {
 	const sched = 2
 	var t unix.Timespec

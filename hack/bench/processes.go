@@ -9,13 +9,15 @@ import (
 	"time"
 )
 
-// workers are the processes that share the work of a benchmark, in the order of tables, as the kernel names them.
+// workers are the processes that share the work of a benchmark, in the order of tables, as the
+// kernel names them.
 var workers = []string{"operator", "kube-apiserver", "etcd", "versitygw", "bench"}
 
 // cpuTimes is the CPU time in seconds that processes have taken so far, by name.
 type cpuTimes map[string]float64
 
-// readCPU adds up this process and its children, by name. A child that ends between two looks takes its time with it.
+// readCPU adds up this process and its children, by name. A child that ends between two looks takes
+// its time with it.
 func readCPU() (cpuTimes, error) {
 	own, err := cpuOfProcess(os.Getpid())
 	if err != nil {
@@ -76,7 +78,8 @@ func underLoad(do func() error) (load, error) {
 	return load{after, took}, nil
 }
 
-// loadHead and row are the columns of a table: CPU milliseconds of each process for each of count things, and how many cores all of them kept busy.
+// loadHead and row are the columns of a table: CPU milliseconds of each process for each of count
+// things, and how many cores all of them kept busy.
 func loadHead() (head, line string) {
 	for _, name := range workers {
 		head, line = head+" "+name+" |", line+"--:|"

@@ -32,7 +32,8 @@ type scale struct {
 	settings settings
 }
 
-// measureScale fills a control plane with open and with finished uploads, and measures what they cost an operator.
+// measureScale fills a control plane with open and with finished uploads, and measures what they
+// cost an operator.
 func measureScale(ctx context.Context, b *bed, s settings) (err error) {
 	c, err := newScale(ctx, b, s)
 	if err != nil {
@@ -93,7 +94,8 @@ func newScale(ctx context.Context, b *bed, s settings) (*scale, error) {
 
 func scaleNamespace(i int) string { return fmt.Sprintf("scale-%d", i%scaleNamespaces) }
 
-// measureRest starts the operator with nothing, with the open uploads, and with the finished ones besides. The last one goes on.
+// measureRest starts the operator with nothing, with the open uploads, and with the finished ones
+// besides. The last one goes on.
 func (c *scale) measureRest(ctx context.Context) error {
 	fmt.Printf("\n| records | ready after | all reconciled after | peak RSS, MiB | RSS at rest, MiB | live heap, MiB | calls to the API server | calls to object storage | CPU-s | etcd, MiB |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	empty, err := c.restart(ctx, "none", 0)

@@ -14,8 +14,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// etcdRecords writes MultipartUploads into etcd, past the API server, which takes twenty milliseconds for each. What it writes is what the API server would have
-// stored: the form is that of a record that was made through it.
+// etcdRecords writes MultipartUploads into etcd, past the API server, which takes twenty
+// milliseconds for each. What it writes is what the API server would have stored: the form is that
+// of a record that was made through it.
 type etcdRecords struct {
 	client *http.Client
 	url    string

@@ -22,7 +22,8 @@ const (
 	filledAtOnce = 100
 )
 
-// fill makes so many records: the first by two writes, of spec and of status, the others in its likeness. The operator, which would open uploads of its own for them, is ended before.
+// fill makes so many records: the first by two writes, of spec and of status, the others in its
+// likeness. The operator, which would open uploads of its own for them, is ended before.
 func (c *scale) fill(ctx context.Context, count int, describe func(context.Context, int) (*v1alpha1.MultipartUpload, error)) error {
 	if err := c.halt(); err != nil || count == 0 {
 		return err
@@ -66,7 +67,8 @@ func (c *scale) fillOthers(ctx context.Context, count int, describe func(context
 	return group.Wait()
 }
 
-// drain waits until the API server has told its watches of everything: etcd takes records more quickly than it does.
+// drain waits until the API server has told its watches of everything: etcd takes records more
+// quickly than it does.
 func drain(ctx context.Context) error {
 	const look, idle = 5 * time.Second, 0.15 // of a processor
 	for range scaleLimit / look {

@@ -18,7 +18,8 @@ import (
 const (
 	// scaleLimit bounds the wait for a started operator to have looked at everything.
 	scaleLimit = 20 * time.Minute
-	// scaleQuiet is how long its queue has to have been empty. Then it is left alone for a while: the collector gives memory back slowly.
+	// scaleQuiet is how long its queue has to have been empty. Then it is left alone for a while:
+	// the collector gives memory back slowly.
 	scaleQuiet = 5 * time.Second
 )
 
@@ -36,7 +37,8 @@ func (c *scale) halt() error {
 	return c.operator.Stop()
 }
 
-// restart ends the operator, starts it anew, waits until it has looked at all records and rests, and prints a row.
+// restart ends the operator, starts it anew, waits until it has looked at all records and rests,
+// and prints a row.
 func (c *scale) restart(ctx context.Context, name string, records int) (atRest, error) {
 	if err := c.halt(); err != nil {
 		return atRest{}, err
@@ -85,8 +87,9 @@ func (c *scale) adopt(o *devcluster.Operator) {
 	c.bed.system.Operator = o
 }
 
-// settle waits until the operator has reconciled every record once and its queue is empty, and returns when that was, after began. Its queue does not stay empty: with a
-// hundred thousand open uploads the hourly comparison of 28 falls due each second.
+// settle waits until the operator has reconciled every record once and its queue is empty, and
+// returns when that was, after began. Its queue does not stay empty: with a hundred thousand open
+// uploads the hourly comparison of 28 falls due each second.
 func (c *scale) settle(ctx context.Context, records int, began time.Time) (time.Duration, error) {
 	var done float64
 	since, pause := time.Time{}, 100*time.Millisecond
@@ -115,10 +118,12 @@ func (c *scale) settle(ctx context.Context, records int, began time.Time) (time.
 	return 0, fmt.Errorf("%.0f of %d records were reconciled after %s", done, records, scaleLimit)
 }
 
-// alwaysDue is how many uploads may be in the queue of an operator that has settled: those that fall due in a second.
+// alwaysDue is how many uploads may be in the queue of an operator that has settled: those that
+// fall due in a second.
 func (c *scale) alwaysDue() float64 { return max(1, float64(c.settings.open)/3600) }
 
-// readAtRest reads the memory of an operator that has long had nothing to do. The live heap is the smallest that was seen: what a collection has left.
+// readAtRest reads the memory of an operator that has long had nothing to do. The live heap is the
+// smallest that was seen: what a collection has left.
 func (c *scale) readAtRest(ctx context.Context) (atRest, error) {
 	const looks = 30
 	var now atRest
@@ -144,7 +149,8 @@ func (c *scale) sum(ctx context.Context, prefix string) (float64, error) {
 	return sumOf(ctx, http.DefaultClient, c.operator.MetricsURL+"/metrics", prefix)
 }
 
-// etcdSize is the size of etcd's database in MiB, as the API server tells it: with what was written in the last minutes and is not compacted yet.
+// etcdSize is the size of etcd's database in MiB, as the API server tells it: with what was written
+// in the last minutes and is not compacted yet.
 func (b *bed) etcdSize(ctx context.Context) (float64, error) {
 	config := rest.CopyConfig(b.system.ControlPlane.RESTConfig())
 	admin, err := rest.HTTPClientFor(config)
@@ -175,7 +181,8 @@ func sumOf(ctx context.Context, client *http.Client, url, prefix string) (float6
 	return sum, nil
 }
 
-// callsBetween are two cells: the calls to the API server between two looks, and those to object storage of the process that was started after the first.
+// callsBetween are two cells: the calls to the API server between two looks, and those to object
+// storage of the process that was started after the first.
 func callsBetween(before, after calls) string {
 	api, stored := "", ""
 	for _, name := range slices.Sorted(maps.Keys(after)) {

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// progressActive uploads get parts, from progressClients at once, for progressWarm unmeasured and then for progressTime.
+	// progressActive uploads get parts, from progressClients at once, for progressWarm unmeasured
+	// and then for progressTime.
 	progressActive  = 2000
 	progressClients = 16
 	progressWarm    = 20 * time.Second
@@ -117,7 +118,8 @@ func (c *scale) sendPart(ctx context.Context, to string) error {
 	return err
 }
 
-// expire has the last uploads of a namespace expire at once, among all others, and prints how long that takes.
+// expire has the last uploads of a namespace expire at once, among all others, and prints how long
+// that takes.
 func (c *scale) expire(ctx context.Context) error {
 	numbers := c.ofNamespace(1, c.settings.open)
 	numbers = numbers[max(0, len(numbers)-c.settings.uploads):]
@@ -174,7 +176,8 @@ func (c *scale) awaitExpired(ctx context.Context, want int) error {
 	return errors.New("not all of them expire")
 }
 
-// takeOver ends the leader of two operators, and prints how long it takes until the other one has opened an upload.
+// takeOver ends the leader of two operators, and prints how long it takes until the other one has
+// opened an upload.
 func (c *scale) takeOver(ctx context.Context) (err error) {
 	second, err := devcluster.StartOperator(ctx, c.options[1])
 	if err != nil {

@@ -21,7 +21,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// senderCommand makes this program send the bytes in a process of its own, whose CPU time is measured.
+// senderCommand makes this program send the bytes in a process of its own, whose CPU time is
+// measured.
 const senderCommand = "send"
 
 // How parts are sent.

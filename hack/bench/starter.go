@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// startRate is how many uploads a starter opens in a second. It does not wait for one before it opens the next.
+// startRate is how many uploads a starter opens in a second. It does not wait for one before it
+// opens the next.
 const startRate = 4
 
 // starter opens uploads over REST at a steady rate, and completes each with a small body.
@@ -50,8 +51,8 @@ func (s *starter) during(ctx context.Context, do func(context.Context) error) (*
 	})
 }
 
-// atRate runs work so many times a second until do has returned, and returns when all of it has ended. No run waits for another one. next is called by one
-// goroutine only.
+// atRate runs work so many times a second until do has returned, and returns when all of it has
+// ended. No run waits for another one. next is called by one goroutine only.
 func atRate(ctx context.Context, perSecond int, do func(context.Context) error, next func(context.Context) (work func())) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -50,7 +50,8 @@ func startSplice(ctx context.Context, b *bed, s *store) (*forwarder, error) {
 	return startSelf(ctx, b.dir, spliceCommand, s.endpoint[len("http://"):])
 }
 
-// startOurs starts nothing: the operator runs, and the namespace chooses the store. The sender is a service account of that namespace.
+// startOurs starts nothing: the operator runs, and the namespace chooses the store. The sender is a
+// service account of that namespace.
 func startOurs(ctx context.Context, b *bed, s *store) (*forwarder, error) {
 	token, err := b.system.ControlPlane.ApplicationToken(ctx, s.name, "bench", 24*time.Hour)
 	return &forwarder{
@@ -59,7 +60,8 @@ func startOurs(ctx context.Context, b *bed, s *store) (*forwarder, error) {
 	}, err
 }
 
-// startVersityGW starts a gateway that can only send unsigned bodies on: over plain HTTP its SDK would have to read each twice otherwise.
+// startVersityGW starts a gateway that can only send unsigned bodies on: over plain HTTP its SDK
+// would have to read each twice otherwise.
 func startVersityGW(ctx context.Context, b *bed, s *store) (*forwarder, error) {
 	path, err := devcluster.FindTool(ctx, os.Stderr, devcluster.VersityGW)
 	if err != nil {
@@ -73,7 +75,8 @@ func startVersityGW(ctx context.Context, b *bed, s *store) (*forwarder, error) {
 	}, "ROOT_ACCESS_KEY="+s.accessKey, "ROOT_SECRET_KEY="+s.secretKey, "VGW_S3_ACCESS_KEY="+s.accessKey, "VGW_S3_SECRET_KEY="+s.secretKey)
 }
 
-// startTusd starts a tusd that sends each request on as one part, and as many at once as come. Its temporary files lie in the bed's directory.
+// startTusd starts a tusd that sends each request on as one part, and as many at once as come. Its
+// temporary files lie in the bed's directory.
 func startTusd(flags ...string) func(ctx context.Context, b *bed, s *store) (*forwarder, error) {
 	return func(ctx context.Context, b *bed, s *store) (*forwarder, error) {
 		path, err := devcluster.FindTool(ctx, os.Stderr, devcluster.Tusd)
@@ -93,7 +96,8 @@ func startTusd(flags ...string) func(ctx context.Context, b *bed, s *store) (*fo
 	}
 }
 
-// opened are uploads that a sender can send to, and the way to give them up. They are never completed: their parts are what is measured.
+// opened are uploads that a sender can send to, and the way to give them up. They are never
+// completed: their parts are what is measured.
 type opened struct {
 	job
 	abort func(context.Context)

@@ -1,6 +1,7 @@
-// Command benchcompare tells whether the hot functions have become slower since another commit. It builds the test binaries of both, the other's in a
-// temporary worktree, runs their benchmarks in turn on this machine, and has benchstat compare them. It fails if time or allocations of a benchmark
-// that both have rose by the threshold or more, and the difference is significant.
+// Command benchcompare tells whether the hot functions have become slower since another commit. It
+// builds the test binaries of both, the other's in a temporary worktree, runs their benchmarks in
+// turn on this machine, and has benchstat compare them. It fails if time or allocations of a
+// benchmark that both have rose by the threshold or more, and the difference is significant.
 //
 //	go run ./hack/benchcompare -base=main
 package main
@@ -168,7 +169,8 @@ func output(ctx context.Context, dir, name string, args ...string) ([]byte, erro
 	return out, nil
 }
 
-// regressions reads benchstat's CSV: tables of one unit each, whose header has the columns "vs base" and "P". A difference that is not significant is "~".
+// regressions reads benchstat's CSV: tables of one unit each, whose header has the columns "vs
+// base" and "P". A difference that is not significant is "~".
 func regressions(table io.Reader, threshold float64) (worse []string, compared int, err error) {
 	reader := csv.NewReader(table)
 	reader.FieldsPerRecord = -1
@@ -193,7 +195,8 @@ func regressions(table io.Reader, threshold float64) (worse []string, compared i
 	return worse, compared, nil
 }
 
-// rise is a change in percent as benchstat writes it; 0 for "~", which is none that is significant, and "?", which none can be told of.
+// rise is a change in percent as benchstat writes it; 0 for "~", which is none that is significant,
+// and "?", which none can be told of.
 func rise(change string) float64 {
 	percent, err := strconv.ParseFloat(strings.TrimSuffix(change, "%"), 64)
 	if err != nil {

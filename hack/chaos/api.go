@@ -36,7 +36,8 @@ type reply struct {
 	header http.Header
 	body   string
 	tries  int
-	// unsure says that a try before the last, or the last, had no answer that tells what became of it.
+	// unsure says that a try before the last, or the last, had no answer that tells what became of
+	// it.
 	unsure bool
 	err    error
 }
@@ -56,7 +57,7 @@ func (r reply) outcome() outcome {
 	}
 }
 
-// again says whether a good client sends a request again that was answered so.
+// again reports whether a good client sends a request again that was answered so.
 func again(status int) bool {
 	return status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout
 }
@@ -73,7 +74,8 @@ func newCaller(w *world, name string, rng *rand.Rand) *caller {
 	return &caller{name: name, rng: rng, world: w, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4, IdleConnTimeout: 20 * time.Second}}}
 }
 
-// dice is a number in [0, 1) of the client's own stream, and split a stream for something that it does beside others.
+// dice is a number in [0, 1) of the client's own stream, and split a stream for something that it
+// does beside others.
 func (c *caller) dice() float64 { return c.rng.Float64() }
 
 func (c *caller) split() *caller {

@@ -18,7 +18,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// setUpCluster makes what a platform team makes: the Secret and the default FileStore, whose endpoint is the link.
+// setUpCluster makes what a platform team makes: the Secret and the default FileStore, whose
+// endpoint is the link.
 func (w *world) setUpCluster(ctx context.Context) error {
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
@@ -74,7 +75,8 @@ func (w *world) records(ctx context.Context) ([]v1alpha1.MultipartUpload, error)
 	return list.Items, err
 }
 
-// expireSoon gives the open upload of a file little time. If it cannot, because the API server is away, the upload just stays.
+// expireSoon gives the open upload of a file little time. If it cannot, because the API server is
+// away, the upload just stays.
 func (w *world) expireSoon(ctx context.Context, f *file) {
 	u := &v1alpha1.MultipartUpload{ObjectMeta: metav1.ObjectMeta{
 		Namespace: namespace, Name: upload.Name(storeName, upload.File{Namespace: namespace, EntityID: f.entity, Path: f.path}),

@@ -28,7 +28,8 @@ func (c content) etag() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// expect reads as many bytes as the candidates have, which are all of one size, and says which of them they are. It fails if they are none.
+// expect reads as many bytes as the candidates have, which are all of one size, and says which of
+// them they are. It fails if they are none.
 func expect(r io.Reader, candidates []content) (content, error) {
 	size := candidates[0].size
 	got := make([]byte, size)

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// download reads a file once. seen is false if the answer tells nothing: an error of the server's, or a body that was cut. err is a violation.
+// download reads a file once. seen is false if the answer tells nothing: an error of the server's,
+// or a body that was cut. err is a violation.
 func (c *caller) download(ctx context.Context, f *file) (a *attempt, seen bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -46,7 +47,8 @@ func (c *caller) download(ctx context.Context, f *file) (a *attempt, seen bool, 
 	return a, true, err
 }
 
-// watched remembers whether a body ended in an error of the connection: then a client knows that it does not have the file.
+// watched remembers whether a body ended in an error of the connection: then a client knows that it
+// does not have the file.
 type watched struct {
 	reader io.Reader
 	broken bool

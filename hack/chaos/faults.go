@@ -28,7 +28,8 @@ var httpFaults = []string{faultUnavailable, faultError, faultLie, faultLost, fau
 // errCut has the proxy cut the connection to whoever asked.
 var errCut = errors.New("the fault proxy cuts the connection")
 
-// faults harms the requests that a proxy passes on. Several faults can be on at once; the first that hits a request is it.
+// faults harms the requests that a proxy passes on. Several faults can be on at once; the first
+// that hits a request is it.
 type faults struct {
 	next  http.RoundTripper
 	count func(kind string)
@@ -67,8 +68,8 @@ func (f *faults) draw() (kind string, dice float64) {
 	return "", 0
 }
 
-// dawdle holds up, all the time and a little, one of two requests that make a file: between the look at what they replace and their
-// arrival is where races are lost. The plan has no part in it.
+// dawdle holds up, all the time and a little, one of two requests that make a file: between the
+// look at what they replace and their arrival is where races are lost. The plan has no part in it.
 func (f *faults) dawdle(req *http.Request) error {
 	stores := req.Method == http.MethodPut && !req.URL.Query().Has("partNumber") && strings.HasPrefix(req.URL.Path, "/"+bucket+"/"+namespace+"/")
 	if !stores && !assembles(req) {
@@ -141,7 +142,8 @@ func (f *faults) twice(req *http.Request) (*http.Response, error) {
 	return f.next.RoundTrip(again)
 }
 
-// drop ends an answer that nobody gets. It waits for its end, where that is near: the work behind it is done then.
+// drop ends an answer that nobody gets. It waits for its end, where that is near: the work behind
+// it is done then.
 func drop(res *http.Response) {
 	if res.ContentLength >= 0 {
 		_, _ = io.CopyN(io.Discard, res.Body, 1<<20)
@@ -164,7 +166,8 @@ func (b *cutBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// refusal is an error as the server would send it: the API server's in JSON, the object store's in XML.
+// refusal is an error as the server would send it: the API server's in JSON, the object store's in
+// XML.
 func refusal(req *http.Request, status int, code string) *http.Response {
 	kind, body := "application/xml", `<?xml version="1.0" encoding="UTF-8"?><Error><Code>`+code+`</Code><Message>Please reduce your request rate.</Message></Error>`
 	if strings.HasPrefix(req.URL.Path, "/api/") || strings.HasPrefix(req.URL.Path, "/apis/") {

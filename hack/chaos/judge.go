@@ -5,7 +5,8 @@ import (
 	"io"
 )
 
-// judge says whether what was seen of a file can be: a is the attempt that made it, nil if there is no file.
+// judge reports whether what was seen of a file can be: a is the attempt that made it, nil if there
+// is no file.
 func (f *file) judge(a *attempt) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -26,7 +27,8 @@ func describe(a *attempt) string {
 	return fmt.Sprintf("version %d by %s (%s)", a.version(), a.id, a.result)
 }
 
-// reachable are the states that the file can be in: the last certain one, and each that an attempt whose answer was lost makes of another.
+// reachable are the states that the file can be in: the last certain one, and each that an attempt
+// whose answer was lost makes of another.
 func (f *file) reachable() map[*attempt]bool {
 	reached := map[*attempt]bool{f.last: true}
 	for grown := true; grown; {
@@ -54,7 +56,8 @@ func (a *attempt) after(state *attempt) (*attempt, bool) {
 	}
 }
 
-// judgeShared: the file is what the highest acknowledged version says, or a later one that was not answered, and no version has two winners.
+// judgeShared: the file is what the highest acknowledged version says, or a later one that was not
+// answered, and no version has two winners.
 func (f *file) judgeShared(final *attempt) error {
 	winners, maybe, highest, err := f.versions()
 	if err != nil {
@@ -82,7 +85,8 @@ func (f *file) judgeShared(final *attempt) error {
 	return nil
 }
 
-// versions gives who was acknowledged each version, which ones may have been made without an answer, and the highest acknowledged one.
+// versions gives who was acknowledged each version, which ones may have been made without an
+// answer, and the highest acknowledged one.
 func (f *file) versions() (winners map[int64]*attempt, maybe map[int64]bool, highest int64, err error) {
 	winners, maybe, highest = map[int64]*attempt{}, map[int64]bool{}, absent
 	for _, a := range f.attempts {
@@ -101,7 +105,7 @@ func (f *file) versions() (winners map[int64]*attempt, maybe map[int64]bool, hig
 	return winners, maybe, highest, nil
 }
 
-// compare reads a file to its end and says whether it is, to the byte, what the attempt sent.
+// compare reads a file to its end and reports whether it is, to the byte, what the attempt sent.
 func (f *file) compare(a *attempt, body io.Reader) error {
 	for i, candidates := range f.bytesOf(a) {
 		if _, err := expect(body, candidates); err != nil {

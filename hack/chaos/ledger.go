@@ -40,7 +40,8 @@ func (a *attempt) version() int64 { return a.base + 1 }
 // piece is a part, or the whole of a file that was sent in one request.
 type piece struct {
 	number int
-	// acked is what was acknowledged last; unsure is what was sent besides, without an answer that tells.
+	// acked is what was acknowledged last; unsure is what was sent besides, without an answer that
+	// tells.
 	acked  *content
 	unsure []content
 	etag   string // that came with the acknowledgement
@@ -57,7 +58,8 @@ func (p *piece) allowed() []content {
 // file is all that clients have done to a file.
 type file struct {
 	entity, path string
-	// shared files are updated by several clients, and never deleted; of the others each has one client, which does one thing at a time.
+	// shared files are updated by several clients, and never deleted; of the others each has one
+	// client, which does one thing at a time.
 	shared bool
 
 	mu       sync.Mutex
@@ -94,7 +96,8 @@ func (f *file) begin(a *attempt) *attempt {
 	return a
 }
 
-// settle records what has become of an attempt. unsure says that a try of the same request went unanswered: it may still come.
+// settle records what has become of an attempt. unsure says that a try of the same request went
+// unanswered: it may still come.
 func (f *file) settle(a *attempt, result outcome, unsure bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -117,7 +120,7 @@ func (f *file) saw(a *attempt) {
 	f.last = a
 }
 
-// haunted says whether anything may happen to the file that its client does not know of.
+// haunted reports whether anything may happen to the file that its client does not know of.
 func (f *file) haunted() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -143,7 +146,8 @@ func (f *file) sent(p *piece, c content) {
 	p.unsure = append(p.unsure, c)
 }
 
-// answered records what became of them: sure means that no try of it can be stored any more, or again.
+// answered records what became of them: sure means that no try of it can be stored any more, or
+// again.
 func (f *file) answered(p *piece, c content, stored, sure bool, etag string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -155,7 +159,8 @@ func (f *file) answered(p *piece, c content, stored, sure bool, etag string) {
 	}
 }
 
-// bytesOf gives for each piece of an attempt, in order, what its bytes may be. Pieces that were never sent are none.
+// bytesOf gives for each piece of an attempt, in order, what its bytes may be. Pieces that were
+// never sent are none.
 func (f *file) bytesOf(a *attempt) [][]content {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,10 +1,12 @@
-// Command chaos runs three operators on a real control plane and a real object store, has many clients use them and a tormentor torment them, and
-// then recounts from outside whether all that was acknowledged is true.
+// Command chaos runs three operators on a real control plane and a real object store, has many
+// clients use them and a tormentor torment them, and then recounts from outside whether all that
+// was acknowledged is true.
 //
 //	go run ./hack/chaos -duration=5m -store=minio -seed=42
 //
-// The same seed gives the same plan of torments and the same intentions of the clients; how they fall together is the machine's doing. It exits
-// with 1 if anything is violated, and keeps the logs then.
+// The same seed gives the same plan of torments and the same intentions of the clients; how they
+// fall together is the machine's doing. It exits with 1 if anything is violated, and keeps the logs
+// then.
 package main
 
 import (
@@ -63,7 +65,8 @@ func main() {
 	}
 }
 
-// run makes a directory for everything, and leaves of it only the logs, and those only when something went wrong.
+// run makes a directory for everything, and leaves of it only the logs, and those only when
+// something went wrong.
 func run(ctx context.Context, s settings) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*s.duration+25*time.Minute, errors.New("the run does not end by itself"))
 	defer cancel()

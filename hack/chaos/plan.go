@@ -14,11 +14,13 @@ const replicas = 3
 // leader as the target of an event is the replica that holds the lease when the event comes.
 const leader = -1
 
-// event is one torment. What it says is fixed by the seed; how the system stands when it comes is not.
+// event is one torment. What it says is fixed by the seed; how the system stands when it comes is
+// not.
 type event struct {
 	at, lasts time.Duration // since the start of the torment
 	kind      string        // what is counted in the report
-	// target is the replica, or leader. Of a network event it is the replica whose way to the API server is meant, or store.
+	// target is the replica, or leader. Of a network event it is the replica whose way to the API
+	// server is meant, or store.
 	target int
 	// fault is one of connections, in one direction; value is explained with it.
 	fault, stream string
@@ -67,7 +69,8 @@ const (
 	leaseFor = 8 * time.Second
 )
 
-// newPlan deals the events from a deck that holds each kind at least once, and is shuffled anew when it is empty: so a short run has all of them, too.
+// newPlan deals the events from a deck that holds each kind at least once, and is shuffled anew
+// when it is empty: so a short run has all of them, too.
 func newPlan(seed uint64, length time.Duration, cards []card, gap time.Duration) plan {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	var out plan
@@ -92,7 +95,8 @@ type card struct{ deal func(*rand.Rand) event }
 
 // wild are the torments that nothing but patience survives.
 var wild = slices.Concat(
-	// Without a leader no upload is opened or completed: too many of these, and there is little left to torment.
+	// Without a leader no upload is opened or completed: too many of these, and there is little
+	// left to torment.
 	process("kill", 2, 0, 3*time.Second), process("terminate", 2, 0, 3*time.Second), process("pause", 1, leaseFor+2*time.Second, 16*time.Second),
 	process("kill leader", 1, 0, 3*time.Second), process("pause leader", 1, leaseFor+2*time.Second, 16*time.Second),
 	server("restart store", 1, 4*time.Second), server("restart API server", 1, 4*time.Second), server("restart etcd", 1, 4*time.Second),

@@ -19,7 +19,8 @@ import (
 	"time"
 )
 
-// proxy is an HTTP proxy on loopback before one server, which harms requests. Behind it comes nothing but the server; before it, a wire.
+// proxy is an HTTP proxy on loopback before one server, which harms requests. Behind it comes
+// nothing but the server; before it, a wire.
 type proxy struct {
 	*faults
 	seed     uint64
@@ -27,7 +28,8 @@ type proxy struct {
 	listener net.Listener
 }
 
-// newProxy starts a proxy to the server at base, reached over transport. With a certificate it speaks TLS.
+// newProxy starts a proxy to the server at base, reached over transport. With a certificate it
+// speaks TLS.
 func newProxy(base string, transport http.RoundTripper, cert *tls.Certificate, seed uint64, count func(string)) (*proxy, error) {
 	target, err := url.Parse(base)
 	if err != nil {
@@ -66,7 +68,8 @@ func (p *proxy) address() string { return p.listener.Addr().String() }
 // stop cuts all connections.
 func (p *proxy) stop() { _ = p.server.Close() }
 
-// newCertificate makes a certificate for 127.0.0.1 that signs itself, and gives its PEM form for those who are to trust it.
+// newCertificate makes a certificate for 127.0.0.1 that signs itself, and gives its PEM form for
+// those who are to trust it.
 func newCertificate() (*tls.Certificate, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

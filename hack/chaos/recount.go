@@ -42,7 +42,7 @@ func (w *world) recount(ctx context.Context, before []holding) error {
 	return ctx.Err()
 }
 
-// settled says whether no upload is on its way to an end.
+// settled reports whether no upload is on its way to an end.
 func (w *world) settled(ctx context.Context) error {
 	records, err := w.records(ctx)
 	if err != nil {
@@ -60,7 +60,8 @@ func (w *world) settled(ctx context.Context) error {
 	return nil
 }
 
-// openUploads are the uploads that object storage knows of, key by id. MinIO lists by exact key only.
+// openUploads are the uploads that object storage knows of, key by id. MinIO lists by exact key
+// only.
 func (w *world) openUploads(ctx context.Context) (map[string]string, error) {
 	out := map[string]string{}
 	for _, f := range w.ledger.all() {
@@ -147,7 +148,8 @@ func (w *world) compareParts(ctx context.Context, f *file, a *attempt) error {
 	return nil
 }
 
-// compareFiles: each file is, to the byte, what the ledger says that it can be, and there are no others.
+// compareFiles: each file is, to the byte, what the ledger says that it can be, and there are no
+// others.
 func (w *world) compareFiles(ctx context.Context) error {
 	known := map[string]bool{}
 	for _, f := range w.ledger.all() {

@@ -11,7 +11,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// removeAll deletes all records, as kubectl would: none may stay, held by its finalizer, and nothing in object storage but files.
+// removeAll deletes all records, as kubectl would: none may stay, held by its finalizer, and
+// nothing in object storage but files.
 func (w *world) removeAll(ctx context.Context) error {
 	if err := w.kube.DeleteAllOf(ctx, &v1alpha1.MultipartUpload{}, client.InNamespace(namespace)); err != nil {
 		return err

@@ -13,7 +13,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// How much more a replica may hold at rest than each of them did after the start, when it had seen a few requests.
+// How much more a replica may hold at rest than each of them did after the start, when it had seen
+// a few requests.
 const (
 	goroutinesMore = 40
 	heapMore       = 48 << 20
@@ -61,7 +62,8 @@ func (w *world) holdings(ctx context.Context) ([]holding, error) {
 	return out, nil
 }
 
-// checkRest waits until no replica holds much more than the most that one held before the torment: any of them may be the leader by now.
+// checkRest waits until no replica holds much more than the most that one held before the torment:
+// any of them may be the leader by now.
 func (w *world) checkRest(ctx context.Context, before []holding) error {
 	var most holding
 	for _, h := range before {

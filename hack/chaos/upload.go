@@ -66,7 +66,7 @@ func (c *user) start(ctx context.Context, f *file, a *attempt) bool {
 	return false
 }
 
-// sendParts sends the parts in any order, two at a time. It says whether all were acknowledged.
+// sendParts sends the parts in any order, two at a time. It reports whether all were acknowledged.
 func (c *user) sendParts(ctx context.Context, f *file, a *attempt) bool {
 	var sending sync.WaitGroup
 	results := make([]bool, len(a.pieces))
@@ -88,7 +88,8 @@ func (c *user) sendParts(ctx context.Context, f *file, a *attempt) bool {
 	return true
 }
 
-// sendPart sends a part: now and then it hangs up in the middle first, and now and then it replaces the part by another.
+// sendPart sends a part: now and then it hangs up in the middle first, and now and then it replaces
+// the part by another.
 func (c *caller) sendPart(ctx context.Context, f *file, a *attempt, p *piece) bool {
 	size := smallest + c.rng.Int64N(128<<10)
 	version := func(n int) *content {
@@ -125,9 +126,9 @@ func (c *caller) sendContent(ctx context.Context, f *file, a *attempt, p *piece,
 	return got.acked()
 }
 
-// inFlight ends an upload, now and then while another attempt of its first part is in flight through
-// any replica. What is answered to that attempt is nobody's concern; nothing of it may be left where
-// the upload is not.
+// inFlight ends an upload, now and then while another attempt of its first part is in flight
+// through any replica. What is answered to that attempt is nobody's concern; nothing of it may be
+// left where the upload is not.
 func (c *user) inFlight(ctx context.Context, f *file, a *attempt, share float64, end func()) {
 	if c.dice() >= share || len(a.pieces) == 0 {
 		end()

@@ -24,7 +24,8 @@ func newUser(w *world, seed uint64, number int, shared *file) *user {
 	return &user{caller: newCaller(w, fmt.Sprintf("client %d", number), rng), number: number, mine: make([]*file, 3), shared: shared}
 }
 
-// live does one thing after the other until the torment ends; what has been begun may end until hard is done.
+// live does one thing after the other until the torment ends; what has been begun may end until
+// hard is done.
 func (c *user) live(torment, hard context.Context) {
 	for torment.Err() == nil {
 		if c.shared != nil && c.dice() < 0.6 {
@@ -62,13 +63,14 @@ func (c *user) own(ctx context.Context) {
 		c.read(ctx, f)
 	}
 	if f.blocked() || (f.haunted() && c.dice() < 0.7) {
-		// What may still come to it would make it hard to say what is wrong. What is known of it is checked at the end.
+		// What may still come to it would make it hard to say what is wrong. What is known of it is
+		// checked at the end.
 		c.read(ctx, f)
 		c.mine[i] = nil
 	}
 }
 
-// blocked says whether an upload of the file may still be open.
+// blocked reports whether an upload of the file may still be open.
 func (f *file) blocked() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -102,7 +104,8 @@ func (c *user) share(ctx context.Context) {
 	}
 }
 
-// duel updates a version of a shared file in two ways at about the same time, of which one at most may win: as do says, and in one request.
+// duel updates a version of a shared file in two ways at about the same time, of which one at most
+// may win: as do says, and in one request.
 func (c *user) duel(ctx context.Context, f *file, base int64, do func()) {
 	rival, a := &user{caller: c.split(), number: c.number}, c.attempt(base)
 	var other sync.WaitGroup
@@ -163,7 +166,8 @@ func (c *user) remove(ctx context.Context, f *file) {
 	c.conclude(f, a, got)
 }
 
-// conclude settles an attempt by the answer to the request that decides it, and says whether that was success.
+// conclude settles an attempt by the answer to the request that decides it, and reports whether
+// that was success.
 func (c *user) conclude(f *file, a *attempt, got reply) bool {
 	haunted := f.haunted()
 	f.settle(a, got.outcome(), got.unsure)

@@ -16,7 +16,8 @@ const (
 	faultCut     = "cut after bytes" // value is how many may pass from now on
 )
 
-// wire is a TCP proxy on loopback that can do to connections what networks do, also to those that are open already.
+// wire is a TCP proxy on loopback that can do to connections what networks do, also to those that
+// are open already.
 type wire struct {
 	listener net.Listener
 	upstream string
@@ -121,7 +122,8 @@ func (l *line) pass(dst, src net.Conn, stream string) {
 	}
 }
 
-// suffer says what becomes of data: what of it is passed on, after what pause, and whether the line ends then, and how.
+// suffer says what becomes of data: what of it is passed on, after what pause, and whether the line
+// ends then, and how.
 func (l *line) suffer(data []byte, stream string) (passed []byte, wait time.Duration, cut, reset bool) {
 	w := l.wire
 	w.mu.Lock()

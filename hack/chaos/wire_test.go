@@ -34,7 +34,8 @@ func hosted(t *testing.T, serve func(*net.TCPConn)) string {
 	return listener.Addr().String()
 }
 
-// TestWire: each fault shows on a connection that was open before, and an unharmed wire passes everything.
+// TestWire: each fault shows on a connection that was open before, and an unharmed wire passes
+// everything.
 func TestWire(t *testing.T) {
 	server := hosted(t, func(conn *net.TCPConn) { _, _ = io.Copy(conn, conn) }) // an echo
 	w, err := newWire(server, 1)

@@ -35,7 +35,8 @@ type world struct {
 	report *report
 	ledger *ledger
 	atRest string // what the operators held when last looked at
-	// onDisk is what the store's disk held when last looked at, stray what of it no open record owned.
+	// onDisk is what the store's disk held when last looked at, stray what of it no open record
+	// owned.
 	onDisk string
 	stray  []devcluster.UploadDir
 
@@ -91,7 +92,8 @@ func (w *world) build(ctx context.Context) error {
 	return w.startReplicas(ctx)
 }
 
-// kubeconfigVia writes a kubeconfig like that of from, which reaches its cluster at another address, with another certificate.
+// kubeconfigVia writes a kubeconfig like that of from, which reaches its cluster at another
+// address, with another certificate.
 func kubeconfigVia(from, to, address string, ca []byte) error {
 	config, err := clientcmd.LoadFromFile(from)
 	if err != nil {
@@ -183,7 +185,8 @@ func (w *world) violated(f *file, format string, args ...any) {
 	w.report.violation(text)
 }
 
-// until polls until check is content, and gives its last complaint when it has not been for so long.
+// until polls until check is content, and gives its last complaint when it has not been for so
+// long.
 func (w *world) until(ctx context.Context, limit time.Duration, check func() error) error {
 	deadline := time.Now().Add(limit)
 	for {

@@ -1,5 +1,6 @@
-// Command chart copies into the Helm chart what it has in common with config/ word by word; `make manifests` runs it in the root of the checkout. All else of the chart is
-// written by hand, and config/chart_test.go compares every object with that of kustomize.
+// Command chart copies into the Helm chart what it has in common with config/ word by word; `make
+// manifests` runs it in the root of the checkout. All else of the chart is written by hand, and
+// config/chart_test.go compares every object with that of kustomize.
 package main
 
 import (
@@ -87,7 +88,8 @@ func copyFiles() error {
 	return nil
 }
 
-// write makes the template. A text that is to be replaced and is not there is an error: the manifest has changed under this program.
+// write makes the template. A text that is to be replaced and is not there is an error: the
+// manifest has changed under this program.
 func (m manifest) write() error {
 	from := filepath.Join(manifests, m.from)
 	data, err := os.ReadFile(from)

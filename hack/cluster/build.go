@@ -43,7 +43,8 @@ type artifacts struct {
 	Kubectl, Helm, Kind string
 	// Images are OCI archives.
 	Images []string
-	// OldRevision says what is upgraded from, and OldRoot has its manifests; empty where there is nothing.
+	// OldRevision says what is upgraded from, and OldRoot has its manifests; empty where there is
+	// nothing.
 	OldRevision, OldRoot string
 	// Built are the steps that have made all this, for the table at the end.
 	Built []row
@@ -66,7 +67,8 @@ func readArtifacts(scratch string) (*artifacts, error) {
 	return a, json.Unmarshal(data, a)
 }
 
-// build gets the tools, builds the programs and makes images of them: all that needs a network or the checkout's own history.
+// build gets the tools, builds the programs and makes images of them: all that needs a network or
+// the checkout's own history.
 func build(ctx context.Context, r *report, scratch, engine, from string) error {
 	dir := filepath.Join(scratch, artifactsDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -139,7 +141,8 @@ func findTools(ctx context.Context, log io.Writer, a *artifacts, engine string, 
 	return fmt.Sprintf("%d programs", len(paths)), nil
 }
 
-// goBuild builds a package of the module in dir as the operator is built: static, trimmed, stripped.
+// goBuild builds a package of the module in dir as the operator is built: static, trimmed,
+// stripped.
 func goBuild(ctx context.Context, dir, out, pkg string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
 	cmd.Dir = dir

@@ -14,10 +14,12 @@ import (
 	"time"
 )
 
-// cgroupPrefix begins the name of the cgroup that a run has below the root of each hierarchy; the id of its process follows.
+// cgroupPrefix begins the name of the cgroup that a run has below the root of each hierarchy; the
+// id of its process follows.
 const cgroupPrefix = "iotfile-cluster-"
 
-// hierarchy is a mounted cgroup file system: several with controllers of their own, or one with all.
+// hierarchy is a mounted cgroup file system: several with controllers of their own, or one with
+// all.
 type hierarchy struct {
 	path    string
 	unified bool
@@ -71,7 +73,8 @@ func makeCgroup() (string, error) {
 	return name, nil
 }
 
-// inheritCpuset gives a group the processors and the memory of its parent, if their hierarchy is that of cpuset. The first version of it lets nothing run in a group before it is told where.
+// inheritCpuset gives a group the processors and the memory of its parent, if their hierarchy is
+// that of cpuset. The first version of it lets nothing run in a group before it is told where.
 func inheritCpuset(parent, dir string) error {
 	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
 		value, err := os.ReadFile(filepath.Join(parent, file))
@@ -124,7 +127,8 @@ func removeGroups(dir string) error {
 	return nil
 }
 
-// removeGroup removes a group without children. The kernel takes a moment to let go of processes that have ended.
+// removeGroup removes a group without children. The kernel takes a moment to let go of processes
+// that have ended.
 func removeGroup(dir string) error {
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		err := syscall.Rmdir(dir)

@@ -13,14 +13,16 @@ import (
 // endWithin is how long the part in namespaces has to end by itself.
 const endWithin = 30 * time.Second
 
-// enter starts this program again in network, mount, PID, UTS and IPC namespaces of its own, as their first process, and returns when it and all that it had started are gone, and with them the
+// enter starts this program again in network, mount, PID, UTS and IPC namespaces of its own, as
+// their first process, and returns when it and all that it had started are gone, and with them the
 // mounts, links and rules that they had made.
 func enter(ctx context.Context, scratch, cgroup string) error {
 	cmd := exec.Command("/proc/self/exe", "-inside="+insideInit, "-scratch="+scratch, "-cgroup="+cgroup)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
-		// An interrupt at the terminal reaches only us; should we die without having ended it, the kernel does.
+		// An interrupt at the terminal reaches only us; should we die without having ended it, the
+		// kernel does.
 		Setpgid: true, Pdeathsig: syscall.SIGKILL,
 	}
 	// The kernel watches the thread that started it.

@@ -8,8 +8,9 @@ import (
 	"syscall"
 )
 
-// initMain is the first process of the namespaces. It prepares them, starts the suite, passes signals on to it, waits for everything that has lost its parent, such as containerd's shims, and ends with
-// the suite. When it ends, the kernel ends all others.
+// initMain is the first process of the namespaces. It prepares them, starts the suite, passes
+// signals on to it, waits for everything that has lost its parent, such as containerd's shims, and
+// ends with the suite. When it ends, the kernel ends all others.
 func initMain(s settings) error {
 	if os.Getpid() != 1 {
 		return errors.New("-inside is for the program itself")

@@ -54,7 +54,8 @@ func (s *suite) takeInventory(ctx context.Context) (inventory, error) {
 // atRest is how long a cluster makes nothing more by itself before its inventory is believed.
 const atRest = 5 * time.Second
 
-// takeInventoryBefore waits until the cluster has made what it makes for itself, since that would look left over later.
+// takeInventoryBefore waits until the cluster has made what it makes for itself, since that would
+// look left over later.
 func (s *suite) takeInventoryBefore(ctx context.Context) error {
 	return eventually(ctx, "the cluster is at rest", func(ctx context.Context) error {
 		first, err := s.takeInventory(ctx)
@@ -105,7 +106,8 @@ func (s *suite) compareInventory(ctx context.Context) (string, error) {
 	return fmt.Sprintf("nothing: the same %d objects", len(s.before)), err
 }
 
-// gather writes down, beside the logs of the servers, what explains a failure. It does so also after an interrupt, and does not hold that up for long.
+// gather writes down, beside the logs of the servers, what explains a failure. It does so also
+// after an interrupt, and does not hold that up for long.
 func (s *suite) gather(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()

@@ -18,7 +18,8 @@ const (
 	kindNode = kindName + "-control-plane"
 )
 
-// runOnKind has the suite run on a cluster that kind makes for it. Another one of the same name is not touched: kind refuses to make it.
+// runOnKind has the suite run on a cluster that kind makes for it. Another one of the same name is
+// not touched: kind refuses to make it.
 func runOnKind(ctx context.Context, r *report, scratch string) (err error) {
 	a, err := readArtifacts(scratch)
 	if err != nil {

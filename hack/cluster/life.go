@@ -58,7 +58,8 @@ func (s *suite) live(ctx context.Context, w way) error {
 	return nil
 }
 
-// installFirst installs the operator, the earlier one where an upgrade is to come, with what it waits for, and makes the store.
+// installFirst installs the operator, the earlier one where an upgrade is to come, with what it
+// waits for, and makes the store.
 func (s *suite) installFirst(ctx context.Context, w way) (string, error) {
 	tag, result := newTag, "this checkout's"
 	if strings.HasPrefix(w.torments[0].what, "upgrade") {
@@ -79,7 +80,8 @@ func (s *suite) installFirst(ctx context.Context, w way) (string, error) {
 	if err := s.rolledOut(ctx); err != nil {
 		return "", err
 	}
-	// The API server learns whom to trust as the webhooks' server a moment after the pods are ready.
+	// The API server learns whom to trust as the webhooks' server a moment after the pods are
+	// ready.
 	if err := eventually(ctx, "the store is admitted", func(ctx context.Context) error { return s.apply(ctx, "filestore.yaml") }); err != nil {
 		return "", err
 	}
@@ -153,7 +155,8 @@ func (s *suite) checks(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d passed", passed), nil
 }
 
-// admission has the API server refuse what only the webhooks can refuse: a second open upload of one file.
+// admission has the API server refuse what only the webhooks can refuse: a second open upload of
+// one file.
 func (s *suite) admission(ctx context.Context) (string, error) {
 	entity := newEntity()
 	manifest := func(name string) string {

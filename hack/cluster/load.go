@@ -140,7 +140,8 @@ func (l *load) countFailure(f *figure, failure *loadlog.Failure) {
 	}
 }
 
-// wasInFlight says whether a request was on its way when a pod was killed, and ended without an answer.
+// wasInFlight reports whether a request was on its way when a pod was killed, and ended without an
+// answer.
 func (l *load) wasInFlight(f *loadlog.Failure) bool {
 	return f.Status == 0 && !l.killedAt.IsZero() && f.Began.Before(l.killedAt)
 }
@@ -180,8 +181,10 @@ func (l *load) failuresSince(from time.Time) string {
 	return strings.Join(lines, "\n")
 }
 
-// underLoad does something while the load is on, and judges what the load has seen. No request may fail, not even one that a repetition would have helped. Where a pod was killed, those may that were on
-// their way to it, and those that found nobody at its address until the cluster knew; but not when they are repeated.
+// underLoad does something while the load is on, and judges what the load has seen. No request may
+// fail, not even one that a repetition would have helped. Where a pod was killed, those may that
+// were on their way to it, and those that found nobody at its address until the cluster knew; but
+// not when they are repeated.
 func (s *suite) underLoad(ctx context.Context, what string, do func(context.Context) (string, error)) (string, error) {
 	const fewest = 20
 	s.load.killed(time.Time{})

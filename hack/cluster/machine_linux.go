@@ -17,7 +17,8 @@ import (
 // cniPlugins is where Debian has the plugins.
 const cniPlugins = "/usr/lib/cni"
 
-// needed are the programs and plugins that are not built from modules, and the Debian packages that have them.
+// needed are the programs and plugins that are not built from modules, and the Debian packages that
+// have them.
 var needed = []struct{ path, debian string }{
 	{"containerd", "containerd"},
 	{"containerd-shim-runc-v2", "containerd"},
@@ -71,7 +72,8 @@ func missing() []string {
 	return packages
 }
 
-// checkDirectories refuses to run where what the node covers in its mount namespace is needed, and where its containers could have no file system.
+// checkDirectories refuses to run where what the node covers in its mount namespace is needed, and
+// where its containers could have no file system.
 func checkDirectories() error {
 	root, err := devcluster.ModuleRoot()
 	if err != nil {

@@ -1,9 +1,12 @@
-// Command cluster installs the operator on a real cluster and uses it there, as an application does: through the Service, from a pod that has nothing but a projected token. Then it does to it what
-// happens in clusters: upgrade, rollout, eviction, the death of the leader, all under load; and removes it, and looks for what is left.
+// Command cluster installs the operator on a real cluster and uses it there, as an application
+// does: through the Service, from a pod that has nothing but a projected token. Then it does to it
+// what happens in clusters: upgrade, rollout, eviction, the death of the leader, all under load;
+// and removes it, and looks for what is left.
 //
 //	go run ./hack/cluster -engine=node
 //
-// With a container engine the cluster is kind's. Without one it is a single node on this machine, as root: kubelet, containerd and all the rest in namespaces that end with the run.
+// With a container engine the cluster is kind's. Without one it is a single node on this machine,
+// as root: kubelet, containerd and all the rest in namespaces that end with the run.
 package main
 
 import (

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelWide are the settings that kubelet wants to have its way with, and that are not the network namespace's but the whole machine's. In the namespaces, files stand in for them.
+// kernelWide are the settings that kubelet wants to have its way with, and that are not the network
+// namespace's but the whole machine's. In the namespaces, files stand in for them.
 var kernelWide = map[string]string{
 	"vm/overcommit_memory":      "1",
 	"vm/panic_on_oom":           "0",
@@ -19,16 +20,19 @@ var kernelWide = map[string]string{
 	"kernel/keys/root_maxbytes": "25000000",
 }
 
-// covered are the directories that the node's programs write to, some of them without asking where: they are given others.
+// covered are the directories that the node's programs write to, some of them without asking where:
+// they are given others.
 var covered = map[string]string{
 	"/var/lib": "varlib",
 	"/var/log": filepath.Dir(podLogsDir),
 }
 
-// runDir is covered by a file system in memory: sockets, and the mounts of pods' network namespaces.
+// runDir is covered by a file system in memory: sockets, and the mounts of pods' network
+// namespaces.
 const runDir = "/run"
 
-// mountAll makes the mount namespace the node's own: nothing that is mounted from here on is seen outside.
+// mountAll makes the mount namespace the node's own: nothing that is mounted from here on is seen
+// outside.
 func mountAll(scratch string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)

@@ -11,7 +11,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// runOnNode has the suite run on a node of its own, in namespaces, and removes the one thing that does not end with them.
+// runOnNode has the suite run on a node of its own, in namespaces, and removes the one thing that
+// does not end with them.
 func runOnNode(ctx context.Context, scratch string) (err error) {
 	cgroup, err := makeCgroup()
 	defer func() { err = errors.Join(err, removeCgroup(cgroup)) }()
@@ -84,7 +85,8 @@ func (n *ownNode) start(ctx context.Context, r *report) error {
 	})
 }
 
-// stop ends the servers, and gathers their logs where they are looked for. Pods end with the namespaces.
+// stop ends the servers, and gathers their logs where they are looked for. Pods end with the
+// namespaces.
 func (n *ownNode) stop() error {
 	var errs []error
 	if n.node != nil {

@@ -14,7 +14,8 @@ import (
 // defaultDistance is how many commits back the earlier operator is where no tag says it.
 const defaultDistance = 20
 
-// buildOld checks an earlier commit out beside this checkout and builds its operator. Without a history, as in a source archive or a shallow clone, there is none, and the run goes on without an
+// buildOld checks an earlier commit out beside this checkout and builds its operator. Without a
+// history, as in a source archive or a shallow clone, there is none, and the run goes on without an
 // upgrade; a commit that was asked for by name must be there.
 func buildOld(ctx context.Context, a *artifacts, scratch, from string, images *[]*ociimage.Image) (string, error) {
 	revision, err := oldRevision(ctx, a.Root, from)
@@ -54,7 +55,8 @@ func buildOld(ctx context.Context, a *artifacts, scratch, from string, images *[
 
 var errNoHistory = errors.New("no earlier commit")
 
-// oldRevision is the commit to upgrade from, as people name it. It fails with errNoHistory where none was asked for and there is none.
+// oldRevision is the commit to upgrade from, as people name it. It fails with errNoHistory where
+// none was asked for and there is none.
 func oldRevision(ctx context.Context, root, from string) (string, error) {
 	commit := func(name string) (string, error) {
 		return git(ctx, root, "rev-parse", "--short", "--verify", "--quiet", name+"^{commit}")

@@ -16,7 +16,8 @@ const (
 	insideRun  = "run"
 )
 
-// runOutside builds everything, has the suite run where the cluster is, and leaves nothing but, after a failure, the logs.
+// runOutside builds everything, has the suite run where the cluster is, and leaves nothing but,
+// after a failure, the logs.
 func runOutside(ctx context.Context, s settings) (err error) {
 	engine, err := chooseEngine(ctx, s.engine)
 	if err != nil {

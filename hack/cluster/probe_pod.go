@@ -12,8 +12,9 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// probePod is a pod of a team's application that runs a command of hack/cluster/probe. All that it has is what an application is given: the token, which is projected, and the authority to trust. One
-// in the store's namespace has the store's keys instead.
+// probePod is a pod of a team's application that runs a command of hack/cluster/probe. All that it
+// has is what an application is given: the token, which is projected, and the authority to trust.
+// One in the store's namespace has the store's keys instead.
 func (s *suite) probePod(namespace, name string, args ...string) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},

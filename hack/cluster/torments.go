@@ -13,7 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// upgrade opens an upload, goes from the earlier operator to this one, kinds and all, and finishes the upload.
+// upgrade opens an upload, goes from the earlier operator to this one, kinds and all, and finishes
+// the upload.
 func (s *suite) upgrade(w way) func(ctx context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		entity, path := newEntity(), "over/an/upgrade.bin"
@@ -85,7 +86,8 @@ func (s *suite) changeValue(ctx context.Context) (string, error) {
 	return "both pods replaced", nil
 }
 
-// evictAll takes one pod after the other away, as the drain of a node does. While the first has no successor, the disruption budget refuses the second.
+// evictAll takes one pod after the other away, as the drain of a node does. While the first has no
+// successor, the disruption budget refuses the second.
 func (s *suite) evictAll(ctx context.Context) (string, error) {
 	pods, err := s.operatorPods(ctx)
 	if err != nil {
@@ -116,7 +118,8 @@ func (s *suite) evict(ctx context.Context, pod corev1.Pod) error {
 	return s.client.PolicyV1().Evictions(pod.Namespace).Evict(ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}})
 }
 
-// killLeader ends the process of the pod that holds the lease with SIGKILL, and waits for another leader.
+// killLeader ends the process of the pod that holds the lease with SIGKILL, and waits for another
+// leader.
 func (s *suite) killLeader(ctx context.Context) (string, error) {
 	holder, err := s.leaseHolder(ctx)
 	if err != nil {
@@ -169,7 +172,8 @@ func (s *suite) leaseHolder(ctx context.Context) (string, error) {
 	return *lease.Spec.HolderIdentity, nil
 }
 
-// applyAgain applies what is applied already, which must change nothing. What else may change the same objects at that moment, such as a Deployment's status, has come to rest soon.
+// applyAgain applies what is applied already, which must change nothing. What else may change the
+// same objects at that moment, such as a Deployment's status, has come to rest soon.
 func (s *suite) applyAgain(ctx context.Context) (string, error) {
 	err := eventually(ctx, "the same manifests change nothing", func(ctx context.Context) error {
 		before, err := s.versions(ctx)

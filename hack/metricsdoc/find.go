@@ -23,7 +23,8 @@ type metric struct {
 // sources are where the operator's metrics are made.
 var sources = []string{"cmd/operator", "controllers", "internal", "webhook"}
 
-// findMetrics reads the sources below root: all calls of prometheus.New…(Opts{Name, Help}, labels), and of prometheus.NewDesc. One whose name, help or labels cannot be read is an error.
+// findMetrics reads the sources below root: all calls of prometheus.New…(Opts{Name, Help}, labels),
+// and of prometheus.NewDesc. One whose name, help or labels cannot be read is an error.
 func findMetrics(root string) ([]metric, error) {
 	var found []metric
 	for _, dir := range sources {
@@ -77,7 +78,8 @@ func isPrometheus(e ast.Expr) bool {
 
 var constructor = regexp.MustCompile(`^New(Counter|Gauge|Histogram|Summary)(Vec|Func)?$`)
 
-// metricOf reads a call of a function of the prometheus package; is says whether it makes a metric.
+// metricOf reads a call of a function of the prometheus package; is reports whether it makes a
+// metric.
 func metricOf(function string, args []ast.Expr) (m metric, is bool, err error) {
 	if function == "NewDesc" {
 		m.kind = "gauge" // all that are made this way

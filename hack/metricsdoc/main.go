@@ -1,4 +1,5 @@
-// Command metricsdoc writes the reference of metrics in docs/operations/metrics.md from the code. It is run in the root of the checkout; its test fails when the page is stale.
+// Command metricsdoc writes the reference of metrics in docs/operations/metrics.md from the code.
+// It is run in the root of the checkout; its test fails when the page is stale.
 package main
 
 import (

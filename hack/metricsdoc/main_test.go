@@ -7,7 +7,8 @@ import (
 
 const root = "../.."
 
-// TestPageIsFresh fails when a metric was added, changed or removed, and the reference was not written anew.
+// TestPageIsFresh fails when a metric was added, changed or removed, and the reference was not
+// written anew.
 func TestPageIsFresh(t *testing.T) {
 	old, fresh, err := render(root)
 	if err != nil {

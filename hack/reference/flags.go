@@ -19,7 +19,8 @@ const flagsHead = `# Flags of the operator
 |---|---|---|
 `
 
-// oneFlag is how package flag prints a flag: its name and the kind of its value, and its usage on the lines below.
+// oneFlag is how package flag prints a flag: its name and the kind of its value, and its usage on
+// the lines below.
 var (
 	oneFlag      = regexp.MustCompile(`(?m)^  -(\S+)(?: (\S+))?(?:\t(.*))?$`)
 	defaultValue = regexp.MustCompile(` \(default (.*)\)$`)

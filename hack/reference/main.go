@@ -1,5 +1,6 @@
-// Command reference writes the pages of the documentation that the code knows best: docs/spec/fields.md from the CRDs, and docs/flags.md from what the
-// operator says of its flags. `make reference` runs it, and a test in docs fails while the pages are not what it would write.
+// Command reference writes the pages of the documentation that the code knows best:
+// docs/spec/fields.md from the CRDs, and docs/flags.md from what the operator says of its flags.
+// `make reference` runs it, and a test in docs fails while the pages are not what it would write.
 package main
 
 import (

@@ -1,6 +1,8 @@
-// Command site makes a static web site of the directory docs: `make docs`. It needs no network, and the site neither: one style sheet, no script.
+// Command site makes a static web site of the directory docs: `make docs`. It needs no network, and
+// the site neither: one style sheet, no script.
 //
-// The pages are those that GitHub shows. Their order, and the navigation beside them, is what docs/README.md lists.
+// The pages are those that GitHub shows. Their order, and the navigation beside them, is what
+// docs/README.md lists.
 package main
 
 import (
@@ -90,7 +92,8 @@ func (s *site) add(name, file string) error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	up := strings.Repeat("../", strings.Count(name, "/"))
-	// The page is HTML already, and stands between two templates: what goes into a template is escaped.
+	// The page is HTML already, and stands between two templates: what goes into a template is
+	// escaped.
 	var out bytes.Buffer
 	if err := s.template.ExecuteTemplate(&out, "top", map[string]any{"Title": title, "Up": up, "Sections": s.sections, "Here": page(name)}); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
@@ -102,7 +105,8 @@ func (s *site) add(name, file string) error {
 	return s.write(page(name), out.Bytes())
 }
 
-// write writes a file of the site. Who may read it is what the umask says: a web server may run as somebody else.
+// write writes a file of the site. Who may read it is what the umask says: a web server may run as
+// somebody else.
 func (s *site) write(name string, data []byte) error {
 	target := filepath.Join(s.to, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {

@@ -22,7 +22,8 @@ type section struct {
 // entry is a page in the navigation.
 type entry struct{ Title, Page string }
 
-// navigation reads the index: headings of level 2, and the first link of each item of the lists below them.
+// navigation reads the index: headings of level 2, and the first link of each item of the lists
+// below them.
 func navigation(index []byte) ([]section, error) {
 	var out []section
 	root := markdown.New().Parser().Parse(text.NewReader(index))
@@ -59,7 +60,8 @@ func firstLink(n ast.Node) *ast.Link {
 	return found
 }
 
-// render makes HTML of a page, whose links lead to pages of the site, or to the project's files where there are none.
+// render makes HTML of a page, whose links lead to pages of the site, or to the project's files
+// where there are none.
 func (s *site) render(name string, source []byte) (html, title string, err error) {
 	md := markdown.New()
 	root := md.Parser().Parse(text.NewReader(source), parser.WithContext(markdown.Context()))

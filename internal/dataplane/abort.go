@@ -10,8 +10,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// abort ends an upload without a file (contract, "PUT …?upload=abort" and rule 5), and answers when its parts are gone. The record of an upload that was opened over
-// REST goes too; one that a manifest made stays, and says Aborted.
+// abort ends an upload without a file (contract, "PUT …?upload=abort" and rule 5), and answers when
+// its parts are gone. The record of an upload that was opened over REST goes too; one that a
+// manifest made stays, and says Aborted.
 func (s *Server) abort(c *call, r *http.Request) error {
 	ctx, cancel := context.WithTimeoutCause(r.Context(), s.opts.AbortTimeout, errTimeout)
 	defer cancel()
@@ -52,9 +53,10 @@ func (s *Server) abort(c *call, r *http.Request) error {
 	return errUnavailable("the upload changes too fast to be aborted: send the request again", retrySoon)
 }
 
-// mayAbort reports whether the caller may end u: a client aborts what it has started, and not what somebody else is
-// sending to the same path. The Idempotency-Key tells who has started it. Where there is none, the caller's name does, or
-// the right to delete the record (docs/rest-api.md, "Abort").
+// mayAbort reports whether the caller may end u: a client aborts what it has started, and not what
+// somebody else is sending to the same path. The Idempotency-Key tells who has started it. Where
+// there is none, the caller's name does, or the right to delete the record (docs/rest-api.md,
+// "Abort").
 func (s *Server) mayAbort(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, key string) error {
 	if err := s.authorizeUpload(ctx, c, u); err != nil {
 		return err
@@ -78,7 +80,8 @@ func (s *Server) mayAbort(ctx context.Context, c *call, u *v1alpha1.MultipartUpl
 	return err
 }
 
-// abortOnce records the intent and waits for the end. changed is false, and err nil, if the record is to be read anew.
+// abortOnce records the intent and waits for the end. changed is false, and err nil, if the record
+// is to be read anew.
 func (s *Server) abortOnce(ctx context.Context, u *v1alpha1.MultipartUpload) (changed bool, err error) {
 	w := s.uploads.waiters.subscribe(u.UID)
 	defer w.stop()

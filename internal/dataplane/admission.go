@@ -17,12 +17,12 @@ const (
 	readMemory = copyBuffer + 128<<10
 )
 
-// waitingPerPart is how many requests may wait for each part that may be in flight. One that waits takes a connection and
-// some kilobytes.
+// waitingPerPart is how many requests may wait for each part that may be in flight. One that waits
+// takes a connection and some kilobytes.
 const waitingPerPart = 4
 
-// budget bounds the parts that are streamed at once, the bytes that parts and downloads buffer, and the requests that
-// wait for a place, and shares all of them among the namespaces.
+// budget bounds the parts that are streamed at once, the bytes that parts and downloads buffer, and
+// the requests that wait for a place, and shares all of them among the namespaces.
 type budget struct {
 	mu      sync.Mutex
 	parts   shared
@@ -51,9 +51,9 @@ func newBudget(parts int, memory int64, m *metrics) *budget {
 	}
 }
 
-// takePart takes a part's share. Where there is none it waits, until that time or the end of ctx, and is answered 503
-// then: public clients do not know Retry-After. Of those that wait, the namespace that has least is next.
-// The caller calls release once.
+// takePart takes a part's share. Where there is none it waits, until that time or the end of ctx,
+// and is answered 503 then: public clients do not know Retry-After. Of those that wait, the
+// namespace that has least is next. The caller calls release once.
 func (b *budget) takePart(ctx context.Context, until time.Time, namespace string) (release func(), err error) {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -84,7 +84,8 @@ func (b *budget) takePart(ctx context.Context, until time.Time, namespace string
 	return nil, refusal
 }
 
-// wait takes a place among the requests that wait; ok is false if there is none. The caller calls leave once.
+// wait takes a place among the requests that wait; ok is false if there is none. The caller calls
+// leave once.
 func (b *budget) wait(namespace string) (leave func(), ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -189,9 +190,11 @@ func (b *budget) buffer(namespace string, bytes int64) {
 	b.metrics.buffered.Set(float64(b.memory.used))
 }
 
-// shared is a limit that several holders share by dynamic thresholds, as switches share their buffers (Choudhury and Hahne, 1998): a holder may take
-// more as long as it has less than sharing.Greed times of what is free. So n holders that take all they can get have 3/(1+3n) each: one alone three quarters,
-// two three sevenths; and something is always free for the next. No holder is known in advance, nothing is reserved for those that are silent, and one that has
+// shared is a limit that several holders share by dynamic thresholds, as switches share their
+// buffers (Choudhury and Hahne, 1998): a holder may take more as long as it has less than
+// sharing.Greed times of what is free. So n holders that take all they can get have 3/(1+3n) each:
+// one alone three quarters, two three sevenths; and something is always free for the next. No
+// holder is known in advance, nothing is reserved for those that are silent, and one that has
 // nothing is refused only when there is nothing left: the one that has most is refused first.
 type shared struct {
 	limit, used int64
@@ -200,7 +203,7 @@ type shared struct {
 
 func newShared(limit int64) shared { return shared{limit: limit, held: map[string]int64{}} }
 
-// room says whether the holder may take n more.
+// room reports whether the holder may take n more.
 func (s *shared) room(holder string, n int64) bool {
 	free := s.limit - s.used
 	return n <= free && s.held[holder] < sharing.Greed*free

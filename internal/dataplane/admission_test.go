@@ -27,7 +27,8 @@ func takeAll(t *testing.T, b *budget, namespace string) (releases []func()) {
 	}
 }
 
-// TestFairBudget: a namespace that floods leaves room, each that comes later gets some, and what is given back is there for those that have less.
+// TestFairBudget: a namespace that floods leaves room, each that comes later gets some, and what is
+// given back is there for those that have less.
 func TestFairBudget(t *testing.T) {
 	const places = 256
 	b := testBudget(t, places, places*partMemory)
@@ -54,7 +55,8 @@ func TestFairBudget(t *testing.T) {
 	}
 }
 
-// TestBudgetForgets: a namespace that holds nothing is not remembered, and a budget of one is usable.
+// TestBudgetForgets: a namespace that holds nothing is not remembered, and a budget of one is
+// usable.
 func TestBudgetForgets(t *testing.T) {
 	b := testBudget(t, 1, partMemory)
 	for range 3 {
@@ -75,7 +77,8 @@ func TestBudgetForgets(t *testing.T) {
 	}
 }
 
-// TestSecondLooks: a flood in one namespace is limited and others are not; quiet ones are forgotten.
+// TestSecondLooks: a flood in one namespace is limited and others are not; quiet ones are
+// forgotten.
 func TestSecondLooks(t *testing.T) {
 	var l secondLooks
 	now := time.Unix(1_000_000, 0)

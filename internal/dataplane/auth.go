@@ -17,7 +17,8 @@ const (
 
 // Resources of group iotfile.dev that an Authorizer is asked about.
 const (
-	// ResourceFiles is a virtual resource, whose objects are the files of an entity; the name is the entity's.
+	// ResourceFiles is a virtual resource, whose objects are the files of an entity; the name is
+	// the entity's.
 	ResourceFiles = "files"
 	// ResourceUploads are the records of uploads.
 	ResourceUploads = "multipartuploads"
@@ -47,19 +48,22 @@ type Identity struct {
 	Namespace string
 }
 
-// Authenticator finds out who sent a request, by its headers and its connection. It must not touch the body. It returns
-// ErrUnauthenticated (wrapped or not) for a missing or bad token; any other error is answered with 503.
+// Authenticator finds out who sent a request, by its headers and its connection. It must not touch
+// the body. It returns ErrUnauthenticated (wrapped or not) for a missing or bad token; any other
+// error is answered with 503.
 type Authenticator interface {
 	Authenticate(r *http.Request) (Identity, error)
 }
 
-// Authorizer reports whether id has a right. It returns ErrForbidden (wrapped or not) for No; any other error is answered with 503.
+// Authorizer reports whether id has a right. It returns ErrForbidden (wrapped or not) for No; any
+// other error is answered with 503.
 type Authorizer interface {
 	Authorize(ctx context.Context, id Identity, right Right) error
 }
 
-// NoAuthentication takes everybody for "anonymous" of the namespace "default", and lets them do everything. A bearer
-// token is accepted and ignored, so that clients work unchanged. For development on loopback addresses.
+// NoAuthentication takes everybody for "anonymous" of the namespace "default", and lets them do
+// everything. A bearer token is accepted and ignored, so that clients work unchanged. For
+// development on loopback addresses.
 type NoAuthentication struct{}
 
 // Authenticate implements Authenticator. It never fails.

@@ -7,8 +7,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// verbs are what a request may need, any one of which lets it in. Two only where it depends on the upload whether the request creates a file or updates one, and the
-// request does not say: authorizeUpload has the last word then.
+// verbs are what a request may need, any one of which lets it in. Two only where it depends on the
+// upload whether the request creates a file or updates one, and the request does not say:
+// authorizeUpload has the last word then.
 func verbs(op operation, ifMatch *int64) []string {
 	switch op {
 	case opStart, opPut:
@@ -42,8 +43,10 @@ func (s *Server) authorize(ctx context.Context, c *call) error {
 	return err
 }
 
-// authorizeUpload asks for the right to do what the upload does, if the request has not shown it yet: whoever may only create files neither feeds nor ends the update of one.
-// That there is an upload is no secret from them: they learn as much when they try to create the file. No upload, no question.
+// authorizeUpload asks for the right to do what the upload does, if the request has not shown it
+// yet: whoever may only create files neither feeds nor ends the update of one. That there is an
+// upload is no secret from them: they learn as much when they try to create the file. No upload, no
+// question.
 func (s *Server) authorizeUpload(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
 	if u == nil {
 		return nil

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestHostWithoutAuthentication holds that a web page whose name is made to resolve to a loopback address gets nothing: its browser sends that name.
+// TestHostWithoutAuthentication holds that a web page whose name is made to resolve to a loopback
+// address gets nothing: its browser sends that name.
 func TestHostWithoutAuthentication(t *testing.T) {
 	for host, ok := range map[string]bool{
 		"127.0.0.1:8080": true, "127.0.0.1": true, "localhost:8080": true, "[::1]:8080": true, "[::1]": true,

@@ -28,8 +28,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// BenchmarkPartOverhead is all that a part costs but its bytes: routing, finding its upload among so many in the cache, admission, the answer, the log
-// line, the metrics. No store and no socket is behind it. With -short there are fewer uploads.
+// BenchmarkPartOverhead is all that a part costs but its bytes: routing, finding its upload among
+// so many in the cache, admission, the answer, the log line, the metrics. No store and no socket is
+// behind it. With -short there are fewer uploads.
 func BenchmarkPartOverhead(b *testing.B) {
 	uploads := 100_000
 	if testing.Short() {
@@ -170,7 +171,8 @@ func (forgetful) PutPart(_ context.Context, _ filestore.UploadRef, number int32,
 	return filestore.Part{Number: number, Size: size, ETag: "x"}, err
 }
 
-// BenchmarkBody is what watching both sides of a body costs, by the size of the reads: the bytes themselves are free here.
+// BenchmarkBody is what watching both sides of a body costs, by the size of the reads: the bytes
+// themselves are free here.
 func BenchmarkBody(b *testing.B) {
 	const size = 64 << 20
 	for _, read := range []int{16 << 10, 256 << 10, 1 << 20} {

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// drainBytes and drainTime bound what is read of a body after its request was refused. An answer that is sent while the
-	// client still sends is lost to a TCP reset now and then; 8 MiB is the chunk size of common clients.
+	// drainBytes and drainTime bound what is read of a body after its request was refused. An
+	// answer that is sent while the client still sends is lost to a TCP reset now and then; 8 MiB
+	// is the chunk size of common clients.
 	drainBytes = 8 << 20
 	drainTime  = 2 * time.Second
 	// deadlineStep is how often a sliding deadline is moved at most.
@@ -23,14 +24,16 @@ const (
 
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
 
-// inbound is a request's body. Nothing of it is read, and so no "100 Continue" is sent, before someone calls Read.
+// inbound is a request's body. Nothing of it is read, and so no "100 Continue" is sent, before
+// someone calls Read.
 type inbound struct {
 	body       io.Reader
 	controller *http.ResponseController
 	// idle is how long the client may send nothing.
 	idle time.Duration
-	// minRate is how many bytes per second the client must send on average once it was waited for longer than grace; none if not positive. Only the
-	// time counts for which the server was ready to read.
+	// minRate is how many bytes per second the client must send on average once it was waited for
+	// longer than grace; none if not positive. Only the time counts for which the server was ready
+	// to read.
 	minRate int64
 	grace   time.Duration
 	waited  time.Duration
@@ -70,8 +73,8 @@ func newInbound(r *http.Request, controller *http.ResponseController, opts *Opti
 	}
 }
 
-// Read implements io.Reader with a deadline that slides as long as bytes arrive fast enough. Errors are errBodyShort, errBodyIdle, errBodySlow, or io.EOF
-// after exactly length bytes.
+// Read implements io.Reader with a deadline that slides as long as bytes arrive fast enough. Errors
+// are errBodyShort, errBodyIdle, errBodySlow, or io.EOF after exactly length bytes.
 func (b *inbound) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -87,7 +90,8 @@ func (b *inbound) Read(p []byte) (int, error) {
 	b.waited += time.Since(begin)
 	switch {
 	case err == io.EOF || (err == nil && !b.unread()):
-		// The deadline would else end the request's context while the answer is prepared: net/http watches the connection by then.
+		// The deadline would else end the request's context while the answer is prepared: net/http
+		// watches the connection by then.
 		_ = b.controller.SetReadDeadline(time.Time{})
 		if b.length < 0 {
 			b.length = b.received.Load()
@@ -106,12 +110,13 @@ func (b *inbound) Read(p []byte) (int, error) {
 	return n, b.err
 }
 
-// tooSlow says whether the client sends too little to keep its place: a few bytes now and then would else hold it for ever.
+// tooSlow reports whether the client sends too little to keep its place: a few bytes now and then
+// would else hold it for ever.
 func (b *inbound) tooSlow() bool {
 	return b.minRate > 0 && b.waited > b.grace && float64(b.received.Load()) < float64(b.minRate)*b.waited.Seconds()
 }
 
-// unread says whether bytes may still be on their way.
+// unread reports whether bytes may still be on their way.
 func (b *inbound) unread() bool {
 	if b.memory != nil {
 		return b.memory.left > 0
@@ -158,7 +163,8 @@ func (b *inbound) slide() {
 	}
 }
 
-// stop makes the Read that is going on, and all later ones, fail. When all was read there are none, and the deadline would end the connection.
+// stop makes the Read that is going on, and all later ones, fail. When all was read there are none,
+// and the deadline would end the connection.
 func (b *inbound) stop() {
 	if b.memory != nil || !b.unread() {
 		return
@@ -169,8 +175,9 @@ func (b *inbound) stop() {
 	_ = b.controller.SetReadDeadline(time.Unix(1, 0))
 }
 
-// beforeAnswer prepares an answer that is begun although the body is unread: the connection does not outlive it. net/http would else read the body on its own,
-// unbounded in time, before it writes the header.
+// beforeAnswer prepares an answer that is begun although the body is unread: the connection does
+// not outlive it. net/http would else read the body on its own, unbounded in time, before it writes
+// the header.
 func (b *inbound) beforeAnswer(h http.Header) {
 	if b.chunked {
 		// It may have had a Content-Length, too, which net/http drops without a word. What is
@@ -183,7 +190,8 @@ func (b *inbound) beforeAnswer(h http.Header) {
 	h.Set("Connection", "close")
 	b.closing = true
 	_ = b.controller.EnableFullDuplex() // never needed where it is not supported
-	// Also bounds the small rest that net/http reads when the handler has returned; of a client that waits to be asked, none.
+	// Also bounds the small rest that net/http reads when the handler has returned; of a client
+	// that waits to be asked, none.
 	deadline := time.Now()
 	if !b.expects || b.began {
 		deadline = deadline.Add(drainTime)

@@ -12,8 +12,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// sendSeveral sends several ranges as multipart/byteranges (RFC 9110, 14.6). All are of the version that the header tells of: if the file is replaced in
-// between, the connection is cut.
+// sendSeveral sends several ranges as multipart/byteranges (RFC 9110, 14.6). All are of the version
+// that the header tells of: if the file is replaced in between, the connection is cut.
 func (d *download) sendSeveral(ctx context.Context, rngs []filestore.ByteRange) error {
 	described := http.Header{}
 	describeFile(described, d.object, d.file)

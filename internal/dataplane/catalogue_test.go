@@ -26,7 +26,9 @@ type known struct {
 	again   bool // with Retry-After
 }
 
-// TestErrorCatalogue holds docs/operations/errors.md against the code: each message that a client can get has its row, under its status, with whether to come again; and no row is of a message that is gone.
+// TestErrorCatalogue holds docs/operations/errors.md against the code: each message that a client
+// can get has its row, under its status, with whether to come again; and no row is of a message
+// that is gone.
 func TestErrorCatalogue(t *testing.T) {
 	inCode := map[known]string{}
 	for _, dir := range []string{".", "../upload", "../digest"} {
@@ -48,7 +50,8 @@ func TestErrorCatalogue(t *testing.T) {
 	}
 }
 
-// cataloguedErrors reads the tables of the page: the heading above has the status, the cells are message, what to do, and "yes" or "no".
+// cataloguedErrors reads the tables of the page: the heading above has the status, the cells are
+// message, what to do, and "yes" or "no".
 func cataloguedErrors(t *testing.T) map[known]bool {
 	t.Helper()
 	page, err := os.ReadFile(cataloguePage)
@@ -225,7 +228,8 @@ func (s *scan) status(e ast.Expr) int {
 	return 0
 }
 
-// borrowed are where a text comes from that is found at its origin: an error of this module, or a field that was filled from a literal.
+// borrowed are where a text comes from that is found at its origin: an error of this module, or a
+// field that was filled from a literal.
 var borrowed = regexp.MustCompile(`^(\w+\.Error\(\)|(refusal|conflict)\.Message)$`)
 
 func (s *scan) add(at ast.Node, status int, text ast.Expr, again bool) {

@@ -24,8 +24,9 @@ type completion struct {
 	failed error
 }
 
-// complete assembles the file (contract, "PUT …?upload=complete" and rule 3). A body is the final part: its number is recorded before its bytes
-// are streamed, so that a repeated request writes the same part again. Then the intent is recorded, and the reconciler's answer awaited.
+// complete assembles the file (contract, "PUT …?upload=complete" and rule 3). A body is the final
+// part: its number is recorded before its bytes are streamed, so that a repeated request writes the
+// same part again. Then the intent is recorded, and the reconciler's answer awaited.
 func (s *Server) complete(c *call, r *http.Request) error {
 	fs, storeErr := s.fileStore(r.Context(), c.file.Namespace)
 	name := ""
@@ -56,12 +57,14 @@ func (s *Server) complete(c *call, r *http.Request) error {
 	return errUnavailable("the upload changes too fast to be completed: send the request again", retrySoon)
 }
 
-// completeOnce takes the upload as far as it can, which may be nil. again is true, and err nil, if it is to be read anew.
+// completeOnce takes the upload as far as it can, which may be nil. again is true, and err nil, if
+// it is to be read anew.
 func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, done *completion) (again bool, err error) {
 	if err := s.admitCompletion(ctx, c, u, done); err != nil {
 		return false, err
 	}
-	// Before the intent, whose answer can be late: by then the file may be there, and another start have taken the record away.
+	// Before the intent, whose answer can be late: by then the file may be there, and another start
+	// have taken the record away.
 	w := s.uploads.waiters.subscribe(u.UID)
 	defer w.stop()
 	if upload.Desired(u) == v1alpha1.DesiredStateCompleted {
@@ -100,8 +103,9 @@ func (s *Server) intendCompletion(ctx context.Context, c *call, u *v1alpha1.Mult
 	return false, s.answerWhenCompleted(ctx, c, u, w)
 }
 
-// withoutParts deals with an upload that object storage does not know. Its record may have moved on; or come back from
-// a backup that was made before the completion, which the file's owner tells, and then the reconciler records the end.
+// withoutParts deals with an upload that object storage does not know. Its record may have moved
+// on; or come back from a backup that was made before the completion, which the file's owner tells,
+// and then the reconciler records the end.
 func (s *Server) withoutParts(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *waiter, at located, cause error) (again bool, err error) {
 	if s.moved(ctx, u) {
 		return true, nil
@@ -147,7 +151,8 @@ func (s *Server) admitCompletion(ctx context.Context, c *call, u *v1alpha1.Multi
 	return upload.AdmitPart(u, fs, 0, c.ifMatch, s.opts.Clock.Now())
 }
 
-// streamFinal records which number the final part has, unless an earlier request has, and streams it. It asks for the upload to be read anew afterwards.
+// streamFinal records which number the final part has, unless an earlier request has, and streams
+// it. It asks for the upload to be read anew afterwards.
 func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, parts []filestore.Part, done *completion) (again bool, err error) {
 	final, err := finalNumber(numbersOf(parts), u.Spec.FinalPartNumber)
 	if err == nil {
@@ -179,7 +184,8 @@ func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.Multipart
 	return true, nil
 }
 
-// checkParts says whether these are all parts of u. It returns nil, a *upload.SequenceError or a *upload.SizeError.
+// checkParts reports whether these are all parts of u. It returns nil, a *upload.SequenceError or a
+// *upload.SizeError.
 func checkParts(parts []filestore.Part, u *v1alpha1.MultipartUpload) error {
 	if err := upload.CheckSequence(numbersOf(parts), u.Spec.FinalPartNumber); err != nil {
 		return err
@@ -187,8 +193,9 @@ func checkParts(parts []filestore.Part, u *v1alpha1.MultipartUpload) error {
 	return upload.CheckSize(sizeWithout(parts, 0), u.Spec.Size)
 }
 
-// lacking refuses to complete u, whose parts are not all there. If the record has changed meanwhile, a copy of the request may be having the file assembled, and
-// parts disappear then before the file is there (upload.LackSettles): the upload is to be read anew.
+// lacking refuses to complete u, whose parts are not all there. If the record has changed
+// meanwhile, a copy of the request may be having the file assembled, and parts disappear then
+// before the file is there (upload.LackSettles): the upload is to be read anew.
 func (s *Server) lacking(ctx context.Context, u *v1alpha1.MultipartUpload, err error) (again bool, _ error) {
 	if s.moved(ctx, u) {
 		return true, nil
@@ -196,8 +203,9 @@ func (s *Server) lacking(ctx context.Context, u *v1alpha1.MultipartUpload, err e
 	return false, err
 }
 
-// finalNumber is the number of the part that the body of a complete becomes: fixed, or one more than there are parts. It fails if the parts before it
-// are not all there; the final part itself may be, from an earlier request.
+// finalNumber is the number of the part that the body of a complete becomes: fixed, or one more
+// than there are parts. It fails if the parts before it are not all there; the final part itself
+// may be, from an earlier request.
 func finalNumber(numbers []int32, fixed *int32) (int32, error) {
 	if fixed == nil {
 		if len(numbers) == 0 {
@@ -232,7 +240,7 @@ func sizeWithout(parts []filestore.Part, number int32) int64 {
 	return sum
 }
 
-// moved says whether the record is another than u by now.
+// moved reports whether the record is another than u by now.
 func (s *Server) moved(ctx context.Context, u *v1alpha1.MultipartUpload) bool {
 	now, err := s.uploads.get(ctx, client.ObjectKeyFromObject(u))
 	return err == nil && (now == nil || now.ResourceVersion != u.ResourceVersion)

@@ -13,7 +13,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// answerWhenCompleted waits for the reconciler, which goes on also when the client's patience is over.
+// answerWhenCompleted waits for the reconciler, which goes on also when the client's patience is
+// over.
 func (s *Server) answerWhenCompleted(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *waiter) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.CompleteTimeout, errTimeout)
 	defer cancel()
@@ -60,7 +61,8 @@ func endOf(u *v1alpha1.MultipartUpload) error {
 	return &stalledError{v1alpha1.ReasonAborted, "no condition says how"}
 }
 
-// answerFromObject answers for an upload whose record was deleted while it was being completed: the file says whether it was.
+// answerFromObject answers for an upload whose record was deleted while it was being completed: the
+// file reports whether it was.
 func (s *Server) answerFromObject(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
 	at, err := s.locate(ctx, u)
 	if err != nil {
@@ -82,8 +84,9 @@ func (s *Server) answerFromObject(ctx context.Context, c *call, u *v1alpha1.Mult
 	return s.answerAgain(ctx, c, u)
 }
 
-// answerAgain answers for a completed upload, also when the request is sent again. A body that is still on its way is read and dropped, at the
-// price of a part in flight: a client that must send it to its end would else take the success for a failure.
+// answerAgain answers for a completed upload, also when the request is sent again. A body that is
+// still on its way is read and dropped, at the price of a part in flight: a client that must send
+// it to its end would else take the success for a failure.
 func (s *Server) answerAgain(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
 	if err := upload.AdmitCaller(u, c.ifMatch); err != nil {
 		return err

@@ -18,8 +18,9 @@ const (
 	preconditionFailed
 )
 
-// evaluate judges the conditions of a GET or HEAD of an existing file in the order of RFC 9110, 13.2.2. Reads follow HTTP to the letter; only writes answer
-// 409 where HTTP says 412. What cannot be read matches nothing.
+// evaluate judges the conditions of a GET or HEAD of an existing file in the order of RFC 9110,
+// 13.2.2. Reads follow HTTP to the letter; only writes answer 409 where HTTP says 412. What cannot
+// be read matches nothing.
 func evaluate(h http.Header, tags fileTags, modified time.Time) verdict {
 	modified = modified.Truncate(time.Second) // as it is shown
 	since := func(name string) (time.Time, bool) {
@@ -43,8 +44,8 @@ func evaluate(h http.Header, tags fileTags, modified time.Time) verdict {
 	return goAhead
 }
 
-// fileTags are what conditions of reads may name a file by. The version begins at 0 again after a deletion; the tag
-// tells two files apart that had the same number.
+// fileTags are what conditions of reads may name a file by. The version begins at 0 again after a
+// deletion; the tag tells two files apart that had the same number.
 type fileTags struct{ version, tag string }
 
 // tagsOf gives the tags of a file of that version whose object has that ETag.

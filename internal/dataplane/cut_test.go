@@ -55,8 +55,8 @@ func (s *system) wantAnswer(answer <-chan reply, status int) reply {
 	}
 }
 
-// TestEndCutsStreams: whatever ends an upload, parts that are still in flight, on any replica, are cut and told 409, and
-// nothing of them is left in a store that would keep them in no listing.
+// TestEndCutsStreams: whatever ends an upload, parts that are still in flight, on any replica, are
+// cut and told 409, and nothing of them is left in a store that would keep them in no listing.
 func TestEndCutsStreams(t *testing.T) {
 	ends := map[string]func(s *system){
 		"Abort":  func(s *system) { s.want(s.put(s.path("x?upload=abort"), nil), 204) },
@@ -134,8 +134,8 @@ func (s *system) patchSpec(change func(*v1alpha1.MultipartUploadSpec)) {
 	must(s.t, s.kube.Patch(s.t.Context(), changed, client.MergeFrom(u)))
 }
 
-// TestStalePartAfterComplete: a part that was sent anew on another connection is the one that the file has; the first
-// attempt is not told that it was stored.
+// TestStalePartAfterComplete: a part that was sent anew on another connection is the one that the
+// file has; the first attempt is not told that it was stored.
 func TestStalePartAfterComplete(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.started("x")
@@ -150,8 +150,8 @@ func TestStalePartAfterComplete(t *testing.T) {
 	}
 }
 
-// TestCompleteCutsItsCopy: a copy of the completing request whose body is still under way is answered like the one that
-// was faster.
+// TestCompleteCutsItsCopy: a copy of the completing request whose body is still under way is
+// answered like the one that was faster.
 func TestCompleteCutsItsCopy(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.started("x")
@@ -185,7 +185,8 @@ func (deafInformer) AddEventHandler(toolscache.ResourceEventHandler) (toolscache
 	return nil, nil
 }
 
-// TestLongPartIsConfirmed: a part that took long is taken only if the API server does not say that its upload has ended.
+// TestLongPartIsConfirmed: a part that took long is taken only if the API server does not say that
+// its upload has ended.
 func TestLongPartIsConfirmed(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1, LateParts: memory.LatePartsResurrect})
 	s := newSystem(t, setup{store: store, options: func(o *dataplane.Options) { o.Cache = deaf{o.Cache} }})
@@ -324,7 +325,8 @@ func TestWaits(t *testing.T) {
 	})
 }
 
-// TestSlowPutHoldsNobody: a file that trickles in holds up no other writer of it, and loses to the faster one.
+// TestSlowPutHoldsNobody: a file that trickles in holds up no other writer of it, and loses to the
+// faster one.
 func TestSlowPutHoldsNobody(t *testing.T) {
 	for _, size := range []int{100 << 10, 8 << 20} {
 		s := newSystem(t, setup{})

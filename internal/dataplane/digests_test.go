@@ -12,7 +12,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
-// TestDigests: each header that announces the body, right and wrong, on each request that stores one. A wrong one leaves what was there.
+// TestDigests: each header that announces the body, right and wrong, on each request that stores
+// one. A wrong one leaves what was there.
 func TestDigests(t *testing.T) {
 	s := newSystem(t, setup{})
 	// One body that is stored from a buffer, and one that streams.
@@ -69,7 +70,8 @@ func (s *system) storedParts(file string) []filestore.Part {
 	return nil
 }
 
-// TestDigestMalformed: what cannot be read or verified is refused before the body is asked for; what announces no body that is stored is left alone.
+// TestDigestMalformed: what cannot be read or verified is refused before the body is asked for;
+// what announces no body that is stored is left alone.
 func TestDigestMalformed(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.want(s.put(s.path("x?upload=start"), nil), 201)
@@ -98,7 +100,8 @@ func (u unasked) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// TestChecksumOnDownload: an answer that is about the whole file tells its checksum, and no other: clients compare it with the bytes that they get.
+// TestChecksumOnDownload: an answer that is about the whole file tells its checksum, and no other:
+// clients compare it with the bytes that they get.
 func TestChecksumOnDownload(t *testing.T) {
 	s := newSystem(t, setup{})
 	content := randomBytes(5000)

@@ -1,6 +1,7 @@
-// Package dataplane serves the IoT File Service API over HTTP/1.1, with TLS or without: it moves the bytes of parts and files between
-// clients and object storage, deletes and finds files, and records what clients want of an upload in its MultipartUpload. It never opens, completes
-// or aborts an upload in object storage: its Store has no such methods.
+// Package dataplane serves the IoT File Service API over HTTP/1.1, with TLS or without: it moves
+// the bytes of parts and files between clients and object storage, deletes and finds files, and
+// records what clients want of an upload in its MultipartUpload. It never opens, completes or
+// aborts an upload in object storage: its Store has no such methods.
 //
 //	server.go      listener and drain, with options.go
 //	serve.go       one request: who, what, may they, and on to its handler

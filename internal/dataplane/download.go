@@ -14,7 +14,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// download sends a file, or a range of it (contract, "GET/HEAD /files/{e}/{path}" and rule 9). The bytes are pinned to the version that the header tells of.
+// download sends a file, or a range of it (contract, "GET/HEAD /files/{e}/{path}" and rule 9). The
+// bytes are pinned to the version that the header tells of.
 func (s *Server) download(c *call, r *http.Request) error {
 	at, err := s.targetOf(r.Context(), c)
 	if err != nil {
@@ -29,11 +30,13 @@ func (s *Server) download(c *call, r *http.Request) error {
 	return errUnavailable("the file changes too fast to be read: send the request again", retrySoon).because(err)
 }
 
-// send sends the file as it is now. ErrPrecondition means that it was replaced before anything was sent.
+// send sends the file as it is now. ErrPrecondition means that it was replaced before anything was
+// sent.
 func (s *Server) send(ctx context.Context, c *call, r *http.Request, store Store, key string) error {
 	object, err := store.Stat(ctx, key)
 	if err == nil && (r.Method == http.MethodHead || object.Size == 0) {
-		// No bytes follow whose own description would show that this one is half of another version.
+		// No bytes follow whose own description would show that this one is half of another
+		// version.
 		object, err = filestore.StatSettled(ctx, store.Stat, object)
 	}
 	if err != nil {
@@ -153,7 +156,8 @@ func describeFile(h http.Header, object filestore.Object, file upload.FileMetada
 	h.Set("Last-Modified", object.Modified.UTC().Format(http.TimeFormat))
 	h.Set("Content-Type", mediaType(object))
 	describeContent(h, object.ContentHeaders)
-	// Tenants choose media types, and other tenants' browsers may open the URL: nothing in a file runs as this origin.
+	// Tenants choose media types, and other tenants' browsers may open the URL: nothing in a file
+	// runs as this origin.
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	if file.Description != "" {
 		h["description"] = []string{file.Description}
@@ -163,8 +167,9 @@ func describeFile(h http.Header, object filestore.Object, file upload.FileMetada
 	}
 }
 
-// describeChecksum sends the checksum of a whole file, as S3 does: its clients compare it with the bytes that they get, so ranges go without. Of the CRCs, IANA has
-// registered CRC32C alone for the fields of RFC 9530.
+// describeChecksum sends the checksum of a whole file, as S3 does: its clients compare it with the
+// bytes that they get, so ranges go without. Of the CRCs, IANA has registered CRC32C alone for the
+// fields of RFC 9530.
 func describeChecksum(h http.Header, checksum string) {
 	algorithm, value, ok := strings.Cut(checksum, ":")
 	if !ok {

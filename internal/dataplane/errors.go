@@ -17,7 +17,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// answer is an error as a client sees it. It is an error itself, so that handlers can return one where no other package has a type for it.
+// answer is an error as a client sees it. It is an error itself, so that handlers can return one
+// where no other package has a type for it.
 type answer struct {
 	status  int
 	message string
@@ -106,7 +107,7 @@ const (
 	retryLong  = 30 * time.Second
 )
 
-// fixed is the part of the table that needs no more than the error's identity. The first match counts.
+// fixed is the part of the table that needs only the error's identity. The first match counts.
 var fixed = []struct {
 	err    error
 	answer answer
@@ -148,11 +149,12 @@ var fixed = []struct {
 // storeBroken answers what only the platform team can mend.
 var storeBroken = answer{final: true, status: http.StatusBadGateway, message: "the file store cannot be used as it is set up: the platform team has to look at its FileStore", retryAfter: retryLong}
 
-// statusClientGone stands in logs and metrics for requests whose client left. The answer, 400, is read only by a client that has closed its side of the
-// connection alone: a server cannot tell the two apart.
+// statusClientGone stands in logs and metrics for requests whose client left. The answer, 400, is
+// read only by a client that has closed its side of the connection alone: a server cannot tell the
+// two apart.
 const statusClientGone = 499
 
-// clientGone is what such a client is told. Where the request was when it was given up is not known.
+// clientGone is what such a client is told, wherever the request was when it was given up.
 var clientGone = answer{
 	status:  statusClientGone,
 	message: "the client closed the connection before the answer, and the request was given up: keep both sides open, and send it again to learn what has become of it",
@@ -213,7 +215,7 @@ var refusalStatus = map[upload.RefusalKind]int{
 // refusalRetry is when to try again what may then be taken.
 var refusalRetry = map[upload.RefusalKind]time.Duration{upload.RefusalNoRoom: retryLong}
 
-// reasons are the answers for condition reasons. Their messages are for the cluster's users, so clients get others.
+// reasons are the answers for condition reasons, whose own messages are for the cluster's users.
 var reasons = []struct {
 	reason string
 	answer answer
@@ -268,7 +270,7 @@ func describeCluster(err error) answer {
 	}
 }
 
-// fail answers with an error. Nothing else writes an error to a response. The id stands in the log line with the whole cause.
+// fail answers with an error: nothing else does. The log line of the id has the whole cause.
 func (c *call) fail(err error) {
 	a := describe(err)
 	c.err = err

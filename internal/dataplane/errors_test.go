@@ -19,7 +19,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// TestDescribe: every error has its status, says when to come back if that helps, and keeps its cause to itself.
+// TestDescribe: every error has its status, says when to come back if that helps, and keeps its
+// cause to itself.
 func TestDescribe(t *testing.T) {
 	const secret = "bucket-of-acme upload-id-42"
 	cause := errors.New(secret)

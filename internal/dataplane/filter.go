@@ -25,13 +25,14 @@ const (
 	fieldETag        field = "etag"
 )
 
-// listedFields are those that a listing of object storage tells; for the others each object is asked by itself.
+// listedFields are those that a listing of object storage tells; for the others each object is
+// asked by itself.
 var listedFields = []field{fieldName, fieldPath, fieldSize, fieldUpdated}
 
 var fields = append(slices.Clone(listedFields),
 	fieldType, fieldTimestamp, fieldCreated, fieldCreatedBy, fieldUpdatedBy, fieldDescription, fieldETag)
 
-// listed says whether a listing tells the field.
+// listed reports whether a listing tells the field.
 func (f field) listed() bool { return slices.Contains(listedFields, f) }
 
 func parseField(s string) (field, bool) {
@@ -43,7 +44,8 @@ func parseField(s string) (field, bool) {
 	return "", false
 }
 
-// value is a property's value. Numbers and times are compared as numbers, everything else as text. known is false for what a file does not have.
+// value is a property's value. Numbers and times are compared as numbers, everything else as text.
+// known is false for what a file does not have.
 type value struct {
 	text    string
 	number  int64
@@ -104,7 +106,8 @@ const maxClauses = 32
 // filter is what files must fulfil: all of its clauses.
 type filter []clause
 
-// parseFilter reads a filter such as "name eq 'a*.txt' and size gt 100" (contract rule 12). ok is false for a malformed one, which is to be ignored.
+// parseFilter reads a filter such as "name eq 'a*.txt' and size gt 100" (contract rule 12). ok is
+// false for a malformed one, which is to be ignored.
 func parseFilter(s string) (f filter, ok bool) {
 	tokens, ok := tokenize(s)
 	if !ok || len(tokens) == 0 {
@@ -160,12 +163,13 @@ func parseValue(f field, text string) (value, bool) {
 	}
 }
 
-// needsMetadata says whether a listing is not enough to tell.
+// needsMetadata reports whether a listing is not enough to tell.
 func (f filter) needsMetadata() bool {
 	return slices.ContainsFunc(f, func(c clause) bool { return !c.field.listed() })
 }
 
-// matches says whether a file fulfils the clauses, those on listed fields only, or only the others.
+// matches reports whether a file fulfils the clauses, those on listed fields only, or only the
+// others.
 func (f filter) matches(of func(field) value, listed bool) bool {
 	for _, c := range f {
 		if c.field.listed() == listed && !c.matches(of(c.field)) {
@@ -219,7 +223,8 @@ func (f filter) pathPrefix() string {
 	return ""
 }
 
-// glob says whether s is as the pattern says, in which "*" stands for any characters. It takes at most len(pattern)·len(s) steps.
+// glob reports whether s is as the pattern says, in which "*" stands for any characters. It takes
+// at most len(pattern)·len(s) steps.
 func glob(pattern, s string) bool {
 	star, mark := -1, 0
 	p, i := 0, 0

@@ -199,8 +199,8 @@ func TestTop(t *testing.T) {
 	}
 }
 
-// FuzzFilter: no filter makes it panic, what it takes can be written down again and means the same, and no file that matches is outside of the prefix that the listing is
-// narrowed to.
+// FuzzFilter: no filter makes it panic, what it takes can be written down again and means the same,
+// and no file that matches is outside of the prefix that the listing is narrowed to.
 func FuzzFilter(f *testing.F) {
 	for _, seed := range []string{
 		"name eq 'a*'", `path = "x/y" and size>=100`, "updated lt '2026-01-01'", "etag gt 1 and", "name eq ''''", "path eq 'a*/*b'", "and and and", "size<>1", "name eq a'b", //nolint:dupword // hostile on purpose

@@ -8,7 +8,8 @@ type token struct {
 	quoted bool
 }
 
-// tokenize cuts a filter into words, operators and values. A quote within a quoted value is doubled.
+// tokenize cuts a filter into words, operators and values. A quote within a quoted value is
+// doubled.
 func tokenize(s string) ([]token, bool) {
 	var out []token
 	for {

@@ -8,7 +8,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// TestCreatedIsNotAfterUpdated: the creation is recorded by our clock, the update by the store's, in whole seconds.
+// TestCreatedIsNotAfterUpdated: the creation is recorded by our clock, the update by the store's,
+// in whole seconds.
 func TestCreatedIsNotAfterUpdated(t *testing.T) {
 	stored := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
 	for created, want := range map[time.Time]string{

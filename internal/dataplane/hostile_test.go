@@ -36,7 +36,8 @@ func (s *system) nothingLeft() {
 	}
 }
 
-// TestHostilePaths: whatever a path is spelled like, it is refused, or is one clean file; nothing is redirected and nothing is left.
+// TestHostilePaths: whatever a path is spelled like, it is refused, or is one clean file; nothing
+// is redirected and nothing is left.
 func TestHostilePaths(t *testing.T) {
 	s := newSystem(t, setup{})
 	files := "/api/iotfile/v3/files/"
@@ -121,7 +122,8 @@ func TestHostilePaths(t *testing.T) {
 	s.nothingLeft()
 }
 
-// TestHostileHeads: requests that no client library sends get an error of ours or of net/http, within bounds, and leave nothing behind.
+// TestHostileHeads: requests that no client library sends get an error of ours or of net/http,
+// within bounds, and leave nothing behind.
 func TestHostileHeads(t *testing.T) {
 	s := newSystem(t, setup{})
 	put := "PUT /namespaces/" + s.namespace + s.path("x")
@@ -194,7 +196,8 @@ func TestLengthAndChunks(t *testing.T) {
 	}
 }
 
-// TestSlowLoris: neither headers nor bodies that trickle hold a connection, or a place among the parts in flight, for ever.
+// TestSlowLoris: neither headers nor bodies that trickle hold a connection, or a place among the
+// parts in flight, for ever.
 func TestSlowLoris(t *testing.T) {
 	s := newSystem(t, setup{options: func(o *dataplane.Options) {
 		o.MaxPartsInFlight, o.MinBodyRate, o.BodyGrace = 1, 100_000, time.Second
@@ -231,13 +234,14 @@ func TestSlowLoris(t *testing.T) {
 	s.nothingLeft()
 }
 
-// isTimeout says whether the test itself gave up.
+// isTimeout reports whether the test itself gave up.
 func isTimeout(err error) bool {
 	netErr, ok := err.(net.Error) //nolint:errorlint // as net gives it
 	return ok && netErr.Timeout()
 }
 
-// TestIdleConnections: what a connection costs that does nothing, and that thousands of them keep nobody out.
+// TestIdleConnections: what a connection costs that does nothing, and that thousands of them keep
+// nobody out.
 func TestIdleConnections(t *testing.T) {
 	var limit syscall.Rlimit
 	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
@@ -288,7 +292,8 @@ func TestIdleConnections(t *testing.T) {
 	s.want(s.put(s.path("x"), []byte("still served")), 201)
 }
 
-// TestRepeatedEnds: deletions and aborts may be sent twice, at once and later; each is answered, and at least one did it.
+// TestRepeatedEnds: deletions and aborts may be sent twice, at once and later; each is answered,
+// and at least one did it.
 func TestRepeatedEnds(t *testing.T) {
 	s := newSystem(t, setup{})
 	for round := range 10 {
@@ -313,8 +318,9 @@ func TestRepeatedEnds(t *testing.T) {
 	s.nothingLeft()
 }
 
-// TestHalfClosed: a client that closes its side after the request cannot be told from one that has left. It gets an answer that HTTP knows, nothing of a request that
-// was given up is left, and one that can be recognised gets its result when it is sent again.
+// TestHalfClosed: a client that closes its side after the request cannot be told from one that has
+// left. It gets an answer that HTTP knows, nothing of a request that was given up is left, and one
+// that can be recognised gets its result when it is sent again.
 func TestHalfClosed(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store})
@@ -347,7 +353,8 @@ func TestHalfClosed(t *testing.T) {
 	}
 }
 
-// TestPartNumberLimit: the highest part number is the FileStore's to say, and the body of the completion may be one higher.
+// TestPartNumberLimit: the highest part number is the FileStore's to say, and the body of the
+// completion may be one higher.
 func TestPartNumberLimit(t *testing.T) {
 	s := newSystem(t, setup{limits: &v1alpha1.FileStoreLimits{MinPartSize: ptr.To(resource.MustParse("1")), MaxPartNumber: ptr.To(int32(9999))}})
 	s.want(s.put(s.path("x?upload=start"), nil), 201)

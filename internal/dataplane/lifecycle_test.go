@@ -31,7 +31,8 @@ func checkErrorBody(t testing.TB, got reply) {
 	}
 }
 
-// TestLifecycle takes a file through its whole life: parts in any order and at once, one sent twice, a small last one, an update.
+// TestLifecycle takes a file through its whole life: parts in any order and at once, one sent
+// twice, a small last one, an update.
 func TestLifecycle(t *testing.T) {
 	s := newSystem(t, setup{})
 	file := s.path("a/b%20c.bin")
@@ -122,7 +123,8 @@ func checkPartsList(t *testing.T, s *system, parts int) {
 	}
 }
 
-// TestUploadByManifest shows that an upload of any name that kubectl made takes its bytes over REST.
+// TestUploadByManifest shows that an upload of any name that kubectl made takes its bytes over
+// REST.
 func TestUploadByManifest(t *testing.T) {
 	s := newSystem(t, setup{})
 	create := func(name, path string) *v1alpha1.MultipartUpload {

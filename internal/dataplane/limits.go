@@ -12,11 +12,13 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// sharesKept is how many namespaces' shares are kept before those that are full, and as good as new, are dropped.
+// sharesKept is how many namespaces' shares are kept before those that are full, and as good as
+// new, are dropped.
 const sharesKept = 1024
 
-// shares are what this replica has taken of each namespace in each store: how fast, and how much at this moment. The limits are the replica's own: to divide them
-// by the number of replicas would starve a client whose connections all lead to one of them.
+// shares are what this replica has taken of each namespace in each store: how fast, and how much at
+// this moment. The limits are the replica's own: to divide them by the number of replicas would
+// starve a client whose connections all lead to one of them.
 type shares struct {
 	mu    sync.Mutex
 	known map[string]*share
@@ -54,8 +56,8 @@ func (s *shares) of(namespace, store string, now time.Time) *share {
 	return found
 }
 
-// bucket is a rate, of which a second's worth may be taken at once. What is taken beyond it is owed by those that come
-// after: a body larger than a second's worth would else never pass.
+// bucket is a rate, of which a second's worth may be taken at once. What is taken beyond it is owed
+// by those that come after: a body larger than a second's worth would else never pass.
 type bucket struct {
 	perSecond float64 // 0 for no limit
 	level     float64 // negative while something is owed
@@ -87,8 +89,9 @@ func (b *bucket) full(now time.Time) bool {
 	return b.perSecond == 0 || b.level+b.perSecond*now.Sub(b.at).Seconds() >= b.perSecond
 }
 
-// takeRate takes a body of size bytes off the namespace's rates, and gives the time to wait before it is asked for. Where
-// that is more than patience nothing is taken, and the answer is 429 with the time after which it would be.
+// takeRate takes a body of size bytes off the namespace's rates, and gives the time to wait before
+// it is asked for. Where that is more than patience nothing is taken, and the answer is 429 with
+// the time after which it would be.
 func (s *shares) takeRate(namespace, store string, size int64, limits upload.Limits, now time.Time, patience time.Duration) (time.Duration, error) {
 	if limits.PartsPerSecond == 0 && limits.BytesPerSecond == 0 {
 		return 0, nil
@@ -119,7 +122,8 @@ func (s *shares) giveRate(namespace, store string, size int64, now time.Time) {
 	share.bytes.take(-float64(size))
 }
 
-// awaitRate holds the rates of the namespace against a body of size bytes: it waits as long as the request may, or answers 429.
+// awaitRate holds the rates of the namespace against a body of size bytes: it waits as long as the
+// request may, or answers 429.
 func (s *Server) awaitRate(ctx context.Context, c *call, store string, size int64, limits upload.Limits) error {
 	wait, err := s.shares.takeRate(c.file.Namespace, store, size, limits, s.opts.Clock.Now(), time.Until(c.until))
 	if err != nil || wait == 0 {
@@ -144,7 +148,8 @@ func (s *Server) awaitRate(ctx context.Context, c *call, store string, size int6
 	}
 }
 
-// takeRoom reserves room for a part beside what the namespace holds, or refuses it. The caller calls release once.
+// takeRoom reserves room for a part beside what the namespace holds, or refuses it. The caller
+// calls release once.
 func (s *shares) takeRoom(u *v1alpha1.MultipartUpload, size, held int64, limits upload.Limits) (release func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,9 +7,11 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A request that the cache would refuse is judged once more by what the API server has, because the cache may be behind. These bound how often that is, per replica and
-// namespace: a flood of parts for uploads that are not there must not become a flood of reads there. The burst is for a client that sends many parts at once
-// right after another replica has answered its start. Earlier answers are not remembered instead: one of a moment before the start would refuse a good part.
+// A request that the cache would refuse is judged once more by what the API server has, because the
+// cache may be behind. These bound how often that is, per replica and namespace: a flood of parts
+// for uploads that are not there must not become a flood of reads there. The burst is for a client
+// that sends many parts at once right after another replica has answered its start. Earlier answers
+// are not remembered instead: one of a moment before the start would refuse a good part.
 const (
 	looksPerSecond = 20
 	looksBurst     = 200

@@ -42,7 +42,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 )
 
-// The tests share one real control plane, which is started by the first that needs it: the pure ones and the fuzz targets do not.
+// The tests share one real control plane, which is started by the first that needs it: the pure
+// ones and the fuzz targets do not.
 var plane struct {
 	once sync.Once
 	stop func() error

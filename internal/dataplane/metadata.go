@@ -31,7 +31,8 @@ func startSpec(c *call, h http.Header) (v1alpha1.MultipartUploadSpec, error) {
 	case len(spec.ContentType) > 255 || !printable(spec.ContentType):
 		return spec, errBadRequest("the media type must be printable ASCII of at most 255 characters")
 	case strings.HasPrefix(strings.ToLower(spec.ContentType), "multipart/form-data"):
-		// Two object stores of two take a body or a start of this type for a form of their own, and fail.
+		// Two object stores of two take a body or a start of this type for a form of their own, and
+		// fail.
 		return spec, errBadRequest("the body is taken as it is, and cannot be a form (multipart/form-data): send the bytes of the file alone, with their own media type")
 	case utf8.RuneCountInString(spec.Description) > 100:
 		return spec, errBadRequest("the description must have at most 100 characters")

@@ -46,7 +46,8 @@ const (
 	waitRefused = "refused"
 )
 
-// newMetrics registers the metrics. A second server of one process, as in tests, shares those of the first.
+// newMetrics registers the metrics. A second server of one process, as in tests, shares those of
+// the first.
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -77,7 +77,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// recoverPanic answers 500 for a panic of a handler. One that cuts the connection on purpose goes on to net/http.
+// recoverPanic answers 500 for a panic of a handler. One that cuts the connection on purpose goes
+// on to net/http.
 func (c *call) recoverPanic() {
 	p := recover()
 	if p == nil {

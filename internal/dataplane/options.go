@@ -19,31 +19,36 @@ import (
 
 // Options configure a Server. Those without a default are required.
 type Options struct {
-	// BindAddress is host:port to listen on, such as "127.0.0.1:8080"; port 0 picks a free one, see Server.Addr.
+	// BindAddress is host:port to listen on, such as "127.0.0.1:8080"; port 0 picks a free one, see
+	// Server.Addr.
 	BindAddress string
 	// TLS has the certificate to serve with; nil for plain HTTP. The server adds its protocol.
 	TLS *tls.Config
-	// Authenticator and Authorizer decide who may do what. Default NoAuthentication, both, which demands a loopback BindAddress.
+	// Authenticator and Authorizer decide who may do what. Default NoAuthentication, both, which
+	// demands a loopback BindAddress.
 	Authenticator Authenticator
 	Authorizer    Authorizer
 
 	// Client reads from Cache and writes to the API server. APIReader reads from the API server.
 	Client    client.Client
 	APIReader client.Reader
-	// Cache is where Client reads; SetupIndexes must have been called with it. New makes it watch what the server needs.
+	// Cache is where Client reads; SetupIndexes must have been called with it. New makes it watch
+	// what the server needs.
 	Cache cache.Informers
 	// Stores finds object storage.
 	Stores Stores
 
-	// MaxPartsInFlight is how many parts are streamed at once; more wait, and are answered with 503 after Patience, and those of a namespace that has three times as many as are free
-	// also before that, so that none can take all places. Default 128.
+	// MaxPartsInFlight is how many parts are streamed at once; more wait, and are answered with 503
+	// after Patience, and those of a namespace that has three times as many as are free also before
+	// that, so that none can take all places. Default 128.
 	MaxPartsInFlight int
 	// MaxBufferedBytes is how much memory parts and downloads take together, at 1.125 MiB and 384
 	// KiB each; it is shared in the same way. Bodies of unknown length, which are kept whole, take
 	// a quarter of it at most. Default: room for MaxPartsInFlight parts and as many downloads.
 	MaxBufferedBytes int64
-	// MaxConnections is how many connections are open at once; see connlimit for what becomes of more. Default: one for each
-	// 896 KiB of the process's memory limit, and at least two for each of MaxPartsInFlight; 16,384 without a limit.
+	// MaxConnections is how many connections are open at once; see connlimit for what becomes of
+	// more. Default: one for each 896 KiB of the process's memory limit, and at least two for each
+	// of MaxPartsInFlight; 16,384 without a limit.
 	MaxConnections int
 	// MaxSearches and MaxStarts are how many searches, and how many starts of uploads, go on at
 	// once. More wait, and are answered with 503 after Patience; FileStores and namespaces share
@@ -51,25 +56,31 @@ type Options struct {
 	MaxSearches, MaxStarts int
 	// SearchTimeout is how long a search may take. Default 50 s.
 	SearchTimeout time.Duration
-	// StartTimeout, CompleteTimeout and AbortTimeout are how long a request waits for the reconciler before it is answered with 503 and
-	// Retry-After. Defaults 30 s, 50 s, 50 s.
+	// StartTimeout, CompleteTimeout and AbortTimeout are how long a request waits for the
+	// reconciler before it is answered with 503 and Retry-After. Defaults 30 s, 50 s, 50 s.
 	StartTimeout, CompleteTimeout, AbortTimeout time.Duration
-	// Patience is how long a part, a start, a completion or a file waits for a place, its rate, or a store that is away
-	// for a moment, before it is refused. Its body is not read meanwhile. Default 10 s.
+	// Patience is how long a part, a start, a completion or a file waits for a place, its rate, or
+	// a store that is away for a moment, before it is refused. Its body is not read meanwhile.
+	// Default 10 s.
 	Patience time.Duration
-	// IdleTimeout is how long a client may neither send a byte of its body nor take a byte of an answer. Default 60 s.
+	// IdleTimeout is how long a client may neither send a byte of its body nor take a byte of an
+	// answer. Default 60 s.
 	IdleTimeout time.Duration
-	// MinBodyRate is how many bytes per second a client must send of a body, on average, once the server has waited for it longer than BodyGrace: a body that
-	// trickles would else hold its place for ever. Defaults 1 KiB/s, which a GPRS modem does, and 30 s; a negative rate demands nothing.
+	// MinBodyRate is how many bytes per second a client must send of a body, on average, once the
+	// server has waited for it longer than BodyGrace: a body that trickles would else hold its
+	// place for ever. Defaults 1 KiB/s, which a GPRS modem does, and 30 s; a negative rate demands
+	// nothing.
 	MinBodyRate int64
 	BodyGrace   time.Duration
-	// StoreIdleTimeout is how long object storage may take no byte of a part, give none of a file, or not answer. Default 60 s.
+	// StoreIdleTimeout is how long object storage may take no byte of a part, give none of a file,
+	// or not answer. Default 60 s.
 	StoreIdleTimeout time.Duration
-	// ProgressDelay is how long after its first part an upload's progress is first recorded, ProgressInterval how often at most after that.
-	// Defaults 1 s, 15 s.
+	// ProgressDelay is how long after its first part an upload's progress is first recorded,
+	// ProgressInterval how often at most after that. Defaults 1 s, 15 s.
 	ProgressDelay, ProgressInterval time.Duration
-	// DrainDelay is how long the server goes on to take connections after it has reported not to be ready, so that load balancers notice.
-	// GracePeriod is how long requests in flight have then; what is left is cut, and leaves nothing behind. Defaults 0 and 30 s. The manager's
+	// DrainDelay is how long the server goes on to take connections after it has reported not to be
+	// ready, so that load balancers notice. GracePeriod is how long requests in flight have then;
+	// what is left is cut, and leaves nothing behind. Defaults 0 and 30 s. The manager's
 	// GracefulShutdownTimeout must be longer than both together.
 	DrainDelay, GracePeriod time.Duration
 
@@ -79,7 +90,8 @@ type Options struct {
 	Log logr.Logger
 	// Registerer gets the metrics. Default none.
 	Registerer prometheus.Registerer
-	// Tracer gets a span for each request, in the trace of its caller. Default none, which costs nothing.
+	// Tracer gets a span for each request, in the trace of its caller. Default none, which costs
+	// nothing.
 	Tracer trace.Tracer
 }
 
@@ -145,7 +157,7 @@ func checkBind(opts Options) error {
 	return nil
 }
 
-// anybody says whether nobody is authenticated.
+// anybody reports whether nobody is authenticated.
 func (o *Options) anybody() bool {
 	_, anybody := o.Authenticator.(NoAuthentication)
 	return anybody
@@ -156,8 +168,9 @@ func loopback(host string) bool {
 	return host == "localhost" || (err == nil && addr.IsLoopback())
 }
 
-// checkHost refuses, where nobody is authenticated, a request for another name than this machine's own: a web page that has its own name resolve to a loopback
-// address could else read and write files through its visitor's browser.
+// checkHost refuses, where nobody is authenticated, a request for another name than this machine's
+// own: a web page that has its own name resolve to a loopback address could else read and write
+// files through its visitor's browser.
 func checkHost(opts *Options, requested string) error {
 	host, _, err := net.SplitHostPort(requested)
 	if err != nil {

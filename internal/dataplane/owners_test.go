@@ -30,7 +30,8 @@ func TestNameTaken(t *testing.T) {
 	}
 }
 
-// TestQuotaFullOfItsOwnRecord: where a count quota is full, the record of a file that was completed does not keep the same file from being updated.
+// TestQuotaFullOfItsOwnRecord: where a count quota is full, the record of a file that was completed
+// does not keep the same file from being updated.
 func TestQuotaFullOfItsOwnRecord(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.want(s.put(s.path("x?upload=start"), nil), 201)
@@ -54,7 +55,8 @@ func TestQuotaFullOfItsOwnRecord(t *testing.T) {
 		}
 		return nil
 	})
-	// The quota is full and stays so: the record has to go first. No controller counts it down here, so the start is refused by the quota, and the record is gone.
+	// The quota is full and stays so: the record has to go first. No controller counts it down
+	// here, so the start is refused by the quota, and the record is gone.
 	s.eventually("its own record gone", func() error {
 		got := s.put(s.path("x?upload=start"), nil, "If-Match", "0")
 		for _, u := range s.records() {
@@ -66,7 +68,8 @@ func TestQuotaFullOfItsOwnRecord(t *testing.T) {
 	})
 }
 
-// TestListWhileCompleting: the parts of an upload that is becoming the file are not listed as few or none.
+// TestListWhileCompleting: the parts of an upload that is becoming the file are not listed as few
+// or none.
 func TestListWhileCompleting(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1, PartsVanish: true})
 	s := newSystem(t, setup{store: store})
@@ -85,7 +88,8 @@ func TestListWhileCompleting(t *testing.T) {
 	s.wantAnswer(done, 201)
 }
 
-// TestCompleteAfterRestore: the record comes from a backup that was made before the completion, of which only the file tells.
+// TestCompleteAfterRestore: the record comes from a backup that was made before the completion, of
+// which only the file tells.
 func TestCompleteAfterRestore(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store})

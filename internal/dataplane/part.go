@@ -11,7 +11,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// part streams one part to object storage (contract, "PUT …?part=N"). In the steady state it asks nothing of the API server.
+// part streams one part to object storage (contract, "PUT …?part=N"). In the steady state it asks
+// nothing of the API server.
 func (s *Server) part(c *call, r *http.Request) error {
 	u, number, err := s.admitPart(r.Context(), c)
 	if err != nil {
@@ -60,8 +61,8 @@ func created(u *v1alpha1.MultipartUpload) int {
 	return http.StatusCreated
 }
 
-// admitPart looks the upload up and judges the part: first by the cache, and once more by the API server before a refusal
-// that the cache may be wrong about.
+// admitPart looks the upload up and judges the part: first by the cache, and once more by the API
+// server before a refusal that the cache may be wrong about.
 func (s *Server) admitPart(ctx context.Context, c *call) (*v1alpha1.MultipartUpload, int32, error) {
 	fs, storeErr := s.fileStore(ctx, c.file.Namespace)
 	judge := func(rs records) (*v1alpha1.MultipartUpload, int32, error) { return s.judgePart(ctx, c, rs, fs) }
@@ -97,7 +98,8 @@ func (s *Server) admitPart(ctx context.Context, c *call) (*v1alpha1.MultipartUpl
 	return judge(now)
 }
 
-// judgePart judges the part by these records of its file. fs, which may be nil, is the FileStore that a new upload would have.
+// judgePart judges the part by these records of its file. fs, which may be nil, is the FileStore
+// that a new upload would have.
 func (s *Server) judgePart(ctx context.Context, c *call, rs records, fs *v1alpha1.FileStore) (*v1alpha1.MultipartUpload, int32, error) {
 	u := rs.open()
 	fs = s.takerOf(ctx, u, fs)
@@ -118,8 +120,9 @@ func (s *Server) judgePart(ctx context.Context, c *call, rs records, fs *v1alpha
 	return u, number, c.conditions.checkUpload(u)
 }
 
-// stream sends the request's body to object storage as a part of u. It reads the body only when there is room for a part in flight. Once u has ended, or is to end,
-// the stream is cut; what object storage has taken all the same nobody is to believe in.
+// stream sends the request's body to object storage as a part of u. It reads the body only when
+// there is room for a part in flight. Once u has ended, or is to end, the stream is cut; what
+// object storage has taken all the same nobody is to believe in.
 func (s *Server) stream(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, number int32) (filestore.Part, error) {
 	at, err := s.locate(ctx, u)
 	if err != nil {
@@ -150,8 +153,8 @@ func (s *Server) stream(ctx context.Context, c *call, u *v1alpha1.MultipartUploa
 	return stored, body.verdict(ctx, err)
 }
 
-// noSuchUpload answers for a part that object storage has no upload for. If the cache was behind, and the file has another
-// upload by now, the part is worth sending again.
+// noSuchUpload answers for a part that object storage has no upload for. If the cache was behind,
+// and the file has another upload by now, the part is worth sending again.
 func (s *Server) noSuchUpload(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, cause error) error {
 	now, err := s.uploads.read(ctx, c.file, upload.StoreNameOf(u))
 	if err != nil {

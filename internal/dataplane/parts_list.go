@@ -86,7 +86,8 @@ func (s *Server) listParts(c *call, r *http.Request) error {
 	return nil
 }
 
-// errCompleted answers who asks for the parts of an upload that is becoming the file: the list would be of few or none.
+// errCompleted answers who asks for the parts of an upload that is becoming the file: the list
+// would be of few or none.
 var errCompleted = errConflict("the upload is being completed, and its parts become the file: send upload=complete again for the result, or read the file")
 
 // fewerThan reports whether parts are fewer than the upload is known to have had.
@@ -95,7 +96,8 @@ func fewerThan(parts []filestore.Part, u *v1alpha1.MultipartUpload) bool {
 	return p != nil && p.Parts != nil && len(parts) < int(*p.Parts)
 }
 
-// openUpload gives the open upload of the file, nil if there is none: from the cache, else, as it may be new, from the API server.
+// openUpload gives the open upload of the file, nil if there is none: from the cache, else, as it
+// may be new, from the API server.
 func (s *Server) openUpload(ctx context.Context, file upload.File) (*v1alpha1.MultipartUpload, error) {
 	known, err := s.uploads.known(ctx, file)
 	if err != nil {

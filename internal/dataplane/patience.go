@@ -9,8 +9,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// patient is a Store whose questions, and whose files while they are read, end with errStoreStalled when object storage says nothing for idle. Bodies that are
-// sent to it are watched by their stream, searches by their own time limit.
+// patient is a Store whose questions, and whose files while they are read, end with errStoreStalled
+// when object storage says nothing for idle. Bodies that are sent to it are watched by their
+// stream, searches by their own time limit.
 type patient struct {
 	Store
 	idle time.Duration
@@ -24,7 +25,8 @@ func (s patient) Stat(ctx context.Context, key string) (filestore.Object, error)
 	return object, w.verdict(err)
 }
 
-// ListParts implements Store. A long list is several answers; all of them together have the time of one.
+// ListParts implements Store. A long list is several answers; all of them together have the time of
+// one.
 func (s patient) ListParts(ctx context.Context, ref filestore.UploadRef) ([]filestore.Part, error) {
 	w, ctx := s.watch(ctx)
 	defer w.end()
@@ -78,7 +80,8 @@ func (w *storeWatch) verdict(err error) error {
 	return err
 }
 
-// inflow is a file on its way from object storage. Only the time counts for which the reader waits: how long the client takes is the response's business.
+// inflow is a file on its way from object storage. Only the time counts for which the reader waits:
+// how long the client takes is the response's business.
 type inflow struct {
 	io.ReadCloser
 	watch *storeWatch

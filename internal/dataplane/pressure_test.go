@@ -17,7 +17,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 )
 
-// TestFloodOfUnknownUploads: parts for uploads that are not there do not become as many reads of the API server, and are no reason to refuse a good part for good.
+// TestFloodOfUnknownUploads: parts for uploads that are not there do not become as many reads of
+// the API server, and are no reason to refuse a good part for good.
 func TestFloodOfUnknownUploads(t *testing.T) {
 	s := newSystem(t, setup{})
 	part := s.started("x")
@@ -52,7 +53,8 @@ func TestFloodOfUnknownUploads(t *testing.T) {
 	s.intact("x", part)
 }
 
-// holding gives the beginning of an object and then nothing until its context ends, and knows nothing of parts until then.
+// holding gives the beginning of an object and then nothing until its context ends, and knows
+// nothing of parts until then.
 type holding struct {
 	*memory.Store
 }
@@ -72,7 +74,8 @@ func (h holding) Open(ctx context.Context, object filestore.Object, rng filestor
 	}{io.MultiReader(io.LimitReader(body, cutAfter), silent), body}, nil
 }
 
-// TestStoreStallsDownload: object storage that gives no more of a file is given up, and so is one that answers no question.
+// TestStoreStallsDownload: object storage that gives no more of a file is given up, and so is one
+// that answers no question.
 func TestStoreStallsDownload(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: holding{store}, options: func(o *dataplane.Options) { o.StoreIdleTimeout = 300 * time.Millisecond }})
@@ -88,7 +91,8 @@ func TestStoreStallsDownload(t *testing.T) {
 	}
 }
 
-// TestNothingOutlivesItsRequest plays every hostile client and store, and looks then for goroutines of the data plane that are still there.
+// TestNothingOutlivesItsRequest plays every hostile client and store, and looks then for goroutines
+// of the data plane that are still there.
 func TestNothingOutlivesItsRequest(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: holding{store}, options: func(o *dataplane.Options) {
@@ -112,7 +116,8 @@ func TestNothingOutlivesItsRequest(t *testing.T) {
 	s.want(s.put(s.path("x?upload=abort"), nil), 204)
 }
 
-// hostility is one of each: clients that stop sending, stop reading, half close, leave; stores that hang.
+// hostility is one of each: clients that stop sending, stop reading, half close, leave; stores that
+// hang.
 func (s *system) hostility(store *memory.Store) {
 	body := func(path string, end func(*raw)) {
 		c := s.dial()

@@ -21,9 +21,11 @@ import (
 const (
 	// FieldManager owns status.progress of uploads that take parts.
 	FieldManager = "iotfile-data-plane"
-	// progressWorkers bounds the uploads whose parts are listed at once: a distant store takes a tenth of a second for each.
+	// progressWorkers bounds the uploads whose parts are listed at once: a distant store takes a
+	// tenth of a second for each.
 	progressWorkers = 32
-	// progressWrites bounds the status writes at once, for which nobody waits: the API server has others to serve.
+	// progressWrites bounds the status writes at once, for which nobody waits: the API server has
+	// others to serve.
 	progressWrites = 4
 	// progressRetry is the pause after a write that somebody else's came before.
 	progressRetry = time.Second
@@ -31,8 +33,8 @@ const (
 	progressTimeout = 20 * time.Second
 )
 
-// progress records how far uploads are: a part that has landed marks its upload, and the replica that took it lists the parts
-// once per interval at most and applies status.progress.
+// progress records how far uploads are: a part that has landed marks its upload, and the replica
+// that took it lists the parts once per interval at most and applies status.progress.
 type progress struct {
 	server *Server
 	clock  clock.WithTicker
@@ -47,7 +49,8 @@ type progress struct {
 	writes chan struct{}
 }
 
-// mark is an upload that has parts which its status does not tell of, or was written less than an interval ago.
+// mark is an upload that has parts which its status does not tell of, or was written less than an
+// interval ago.
 type mark struct {
 	key   client.ObjectKey
 	uid   types.UID
@@ -207,8 +210,9 @@ func (p *progress) apply(ctx context.Context, u *v1alpha1.MultipartUpload) error
 	return err
 }
 
-// progressConfiguration is what is applied. Not forced, and bound to the version that was read: the last progress, which the reconciler writes, is never
-// overwritten, and a successor of the same name is never touched.
+// progressConfiguration is what is applied. Not forced, and bound to the version that was read: the
+// last progress, which the reconciler writes, is never overwritten, and a successor of the same
+// name is never touched.
 func progressConfiguration(u *v1alpha1.MultipartUpload, parts []filestore.Part) *unstructured.Unstructured {
 	bytes, last := int64(0), time.Time{}
 	for _, part := range parts {

@@ -39,8 +39,9 @@ type write struct {
 	stored bool
 }
 
-// putFile stores a file in one request (contract, "PUT /files/{e}/{path}"). The condition that it is written under makes the comparison with If-Match
-// decisive. An open upload of the file is no obstacle, as in S3: it fails on the version when it is completed.
+// putFile stores a file in one request (contract, "PUT /files/{e}/{path}"). The condition that it
+// is written under makes the comparison with If-Match decisive. An open upload of the file is no
+// obstacle, as in S3: it fails on the version when it is completed.
 func (s *Server) putFile(c *call, r *http.Request) error {
 	spec, at, err := s.admitFile(c, r)
 	if err != nil {
@@ -84,9 +85,11 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 	return c.answerStored(w.version)
 }
 
-// statFor looks at the file for a write that replaces the version ifMatch, none if nil: what it gives is that version, if it is not the write's own result. A first
-// look is enough to refuse by. One that agrees is settled, so that the ETag, which the write will depend on, belongs to the version that was compared: with the ETag of the version
-// after it, both its writer and this one would win.
+// statFor looks at the file for a write that replaces the version ifMatch, none if nil: what it
+// gives is that version, if it is not the write's own result. A first look is enough to refuse by.
+// One that agrees is settled, so that the ETag, which the write will depend on, belongs to the
+// version that was compared: with the ETag of the version after it, both its writer and this one
+// would win.
 func (t target) statFor(ctx context.Context, ifMatch *int64, mark string) (filestore.Object, upload.FileMetadata, bool, error) {
 	seen, file, exists, err := t.stat(ctx)
 	if err == nil && exists && file.Request != mark && upload.CheckVersion(ifMatch, true, file.Version) == nil {
@@ -129,8 +132,8 @@ func admitFileSize(size int64, limits upload.Limits) error {
 	return nil
 }
 
-// requestMark is the same for every copy of a request with an Idempotency-Key, and unique for one without. The key itself is the client's
-// business and not stored with the file.
+// requestMark is the same for every copy of a request with an Idempotency-Key, and unique for one
+// without. The key itself is the client's business and not stored with the file.
 func requestMark(c *call, key string) string {
 	if key == "" {
 		return uuid.NewString()
@@ -143,7 +146,8 @@ func requestMark(c *call, key string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// fileMetadata is what is stored with the file. Who made its first version, and when, outlives updates.
+// fileMetadata is what is stored with the file. Who made its first version, and when, outlives
+// updates.
 func fileMetadata(spec v1alpha1.MultipartUploadSpec, w *write, exists bool, before upload.FileMetadata, now time.Time) upload.FileMetadata {
 	out := upload.FileMetadata{
 		Version: w.version, Description: spec.Description, Timestamp: upload.TimestampOf(&spec), Created: now, CreatedBy: spec.CreatedBy, UpdatedBy: spec.CreatedBy, Request: w.mark,
@@ -154,14 +158,16 @@ func fileMetadata(spec v1alpha1.MultipartUploadSpec, w *write, exists bool, befo
 	return out
 }
 
-// conditionalPut says whether the store compares the object at the moment at which another takes its place.
+// conditionalPut reports whether the store compares the object at the moment at which another takes
+// its place.
 func conditionalPut(fs *v1alpha1.FileStore) bool {
 	caps := fs.Status.Capabilities
 	return caps == nil || caps.ConditionalPut == nil || *caps.ConditionalPut
 }
 
-// store streams the body into the object. A nil error means that the file is there, whatever object storage said. A body that one buffer holds is taken
-// before object storage is asked: MinIO keeps readers waiting from the request to its end, which a slow client would else draw out.
+// store streams the body into the object. A nil error means that the file is there, whatever object
+// storage said. A body that one buffer holds is taken before object storage is asked: MinIO keeps
+// readers waiting from the request to its end, which a slow client would else draw out.
 func (s *Server) store(ctx context.Context, c *call, w *write) error {
 	body, streamCtx := newStream(ctx, c.body, c.digests, s.opts.StoreIdleTimeout)
 	defer body.stop()
@@ -195,7 +201,8 @@ func (s *Server) inTurn(ctx context.Context, wait func(context.Context) error) e
 	return wait(ctx)
 }
 
-// commit takes the writer's turn, when its body is whole and the end of it is all that object storage waits for.
+// commit takes the writer's turn, when its body is whole and the end of it is all that object
+// storage waits for.
 func (s *Server) commit(ctx context.Context, w *write) error {
 	if err := s.inTurn(ctx, w.writer.commit); err != nil {
 		return err
@@ -206,8 +213,9 @@ func (s *Server) commit(ctx context.Context, w *write) error {
 	return nil
 }
 
-// checkAgain looks at the file once more. It is all that there is where the store has no conditions. Where it
-// has, it must not be done: MinIO locks the object for as long as the body of a conditional write takes, and the look would wait for its own write.
+// checkAgain looks at the file once more. It is all that there is where the store has no
+// conditions. Where it has, it must not be done: MinIO locks the object for as long as the body of
+// a conditional write takes, and the look would wait for its own write.
 func (s *Server) checkAgain(ctx context.Context, w *write) error {
 	now, file, exists, err := w.stat(ctx)
 	if err != nil {
@@ -222,7 +230,8 @@ func (s *Server) checkAgain(ctx context.Context, w *write) error {
 	return nil
 }
 
-// settle says what has become of a write that has failed with cause: the object is looked at wherever the bytes may be there all the same, and the mark tells.
+// settle says what has become of a write that has failed with cause: the object is looked at
+// wherever the bytes may be there all the same, and the mark tells.
 func (s *Server) settle(ctx context.Context, c *call, w *write, cause error) error {
 	if ctx.Err() != nil || untouched(cause) {
 		return cause
@@ -232,7 +241,8 @@ func (s *Server) settle(ctx context.Context, c *call, w *write, cause error) err
 	_, file, exists, err := w.stat(ctx)
 	switch {
 	case err != nil:
-		// Not known. The cause may be a refusal that the write's own result has brought about, so it is told to the log alone.
+		// Not known. The cause may be a refusal that the write's own result has brought about, so
+		// it is told to the log alone.
 		return fmt.Errorf("look for the file after %q: %w", cause.Error(), err)
 	case exists && file.Request == w.mark:
 		c.log.Info("the file was stored, although object storage reported an error", "cause", cause.Error())
@@ -247,7 +257,8 @@ func (s *Server) settle(ctx context.Context, c *call, w *write, cause error) err
 	return cause
 }
 
-// untouched says whether err means for certain that the object is as it was, and that no copy of the request can have stored it.
+// untouched reports whether err means for certain that the object is as it was, and that no copy of
+// the request can have stored it.
 func untouched(err error) bool {
 	for _, certain := range []error{filestore.ErrIncompleteBody, filestore.ErrChecksum, errBodyShort, errBodyIdle, errBodySlow} {
 		if errors.Is(err, certain) {
@@ -257,8 +268,8 @@ func untouched(err error) bool {
 	return filestore.Terminal(err) && !errors.Is(err, filestore.ErrPrecondition)
 }
 
-// dropBody reads and drops a body that is not needed, at the price of a part in flight: a client that must send it to its end would else take the
-// success for a failure.
+// dropBody reads and drops a body that is not needed, at the price of a part in flight: a client
+// that must send it to its end would else take the success for a failure.
 func (s *Server) dropBody(ctx context.Context, c *call) error {
 	if !c.body.unread() {
 		return nil

@@ -67,7 +67,8 @@ func (s *system) stored(file string) (filestore.Object, upload.FileMetadata) {
 	return o, upload.DecodeFileMetadata(o.Metadata)
 }
 
-// TestPutKeepsOrigin: an update, in one request or in parts, says who made it, and keeps who made the first version.
+// TestPutKeepsOrigin: an update, in one request or in parts, says who made it, and keeps who made
+// the first version.
 func TestPutKeepsOrigin(t *testing.T) {
 	s := newSystem(t, setup{})
 	created := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -90,7 +91,8 @@ func TestPutKeepsOrigin(t *testing.T) {
 	}
 }
 
-// TestPutReplay: with an Idempotency-Key a repetition gets the first answer, at once and later; without one it is a conflict.
+// TestPutReplay: with an Idempotency-Key a repetition gets the first answer, at once and later;
+// without one it is a conflict.
 func TestPutReplay(t *testing.T) {
 	s := newSystem(t, setup{})
 	content := randomBytes(200_000)
@@ -133,12 +135,14 @@ func TestPutLostAnswer(t *testing.T) {
 	if got := s.get(s.path("x")); string(got.body) != "second" {
 		t.Errorf("the file is %q", got.body)
 	}
-	// It was stored, but the look fails too: unknown, so the answer is an error, and the repetition finds out.
+	// It was stored, but the look fails too: unknown, so the answer is an error, and the repetition
+	// finds out.
 	store.Inject(memory.Fault{Operation: memory.PutObject, Times: 1, After: lost})
 	store.Inject(memory.Fault{Operation: memory.Stat, Times: 2, Before: counted(2, lost)})
 	s.want(s.put(s.path("y"), []byte("fourth"), "Idempotency-Key", "k"), 502)
 	s.want(s.put(s.path("y"), []byte("fourth"), "Idempotency-Key", "k"), 201)
-	// The same when the answer is that of a second delivery, to which the first one's file is in the way.
+	// The same when the answer is that of a second delivery, to which the first one's file is in
+	// the way.
 	store.Inject(memory.Fault{Operation: memory.PutObject, Times: 1, After: memory.Fail(filestore.ErrPrecondition)})
 	store.Inject(memory.Fault{Operation: memory.Stat, Times: 2, Before: counted(2, lost)})
 	s.want(s.put(s.path("twice"), []byte("fourth"), "Idempotency-Key", "k"), 502)
@@ -163,7 +167,8 @@ func counted(nth int, action func(context.Context) error) func(context.Context) 
 	}
 }
 
-// TestPutCut: a body that ends early or stops, and a store that stalls, leave the file as it was (contract rule 11).
+// TestPutCut: a body that ends early or stops, and a store that stalls, leave the file as it was
+// (contract rule 11).
 func TestPutCut(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store, options: func(o *dataplane.Options) { o.IdleTimeout, o.StoreIdleTimeout = time.Second, time.Second }})
@@ -194,8 +199,9 @@ func TestPutCut(t *testing.T) {
 	s.want(s.get(s.path("new")), 404)
 }
 
-// TestPutRaces: of writers that race, in two replicas, exactly one wins each version, and content is never mixed; also where the bytes are those that
-// were there before, and where object storage has no conditions (then with one replica).
+// TestPutRaces: of writers that race, in two replicas, exactly one wins each version, and content
+// is never mixed; also where the bytes are those that were there before, and where object storage
+// has no conditions (then with one replica).
 func TestPutRaces(t *testing.T) {
 	for _, conditional := range []bool{true, false} {
 		t.Run(fmt.Sprintf("Conditional%t", conditional), func(t *testing.T) {
@@ -225,7 +231,8 @@ func (s *system) probedAs(conditional bool) error {
 	return nil
 }
 
-// race lets writers race for each version of a file. With same, one of them sends the bytes that are there already.
+// race lets writers race for each version of a file. With same, one of them sends the bytes that
+// are there already.
 func (s *system) race(replicas []*system, file string, rounds int, same bool) {
 	s.t.Helper()
 	content := func(round, i int) []byte {
@@ -261,7 +268,8 @@ func (s *system) race(replicas []*system, file string, rounds int, same bool) {
 	}
 }
 
-// TestPutWhileUploadOpen: a file may be stored in one request while an upload of it is open; that one then fails on its version.
+// TestPutWhileUploadOpen: a file may be stored in one request while an upload of it is open; that
+// one then fails on its version.
 func TestPutWhileUploadOpen(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.started("x")

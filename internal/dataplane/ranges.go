@@ -10,13 +10,14 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// maxRanges is how many ranges one request gets. A client that asks for more, or for the same bytes more than once, is sent the whole file, which
-// costs less (RFC 9110, 14.2 and 17.15).
+// maxRanges is how many ranges one request gets. A client that asks for more, or for the same bytes
+// more than once, is sent the whole file, which costs less (RFC 9110, 14.2 and 17.15).
 const maxRanges = 16
 
-// parseRanges reads a Range header (RFC 9110, 14.1.2; contract rule 9) for a file of size bytes. No ranges mean that the whole file is to be sent: there is
-// no header, it is malformed, of another unit, or asks for too much. Of several ranges those that lie outside the file are left out; satisfiable is false when
-// that leaves none.
+// parseRanges reads a Range header (RFC 9110, 14.1.2; contract rule 9) for a file of size bytes. No
+// ranges mean that the whole file is to be sent: there is no header, it is malformed, of another
+// unit, or asks for too much. Of several ranges those that lie outside the file are left out;
+// satisfiable is false when that leaves none.
 func parseRanges(header string, size int64) (rngs []filestore.ByteRange, satisfiable bool) {
 	unit, set, found := strings.Cut(header, "=")
 	if !found || !strings.EqualFold(strings.TrimSpace(unit), "bytes") {
@@ -41,7 +42,8 @@ func parseRanges(header string, size int64) (rngs []filestore.ByteRange, satisfi
 	return rngs, len(rngs) > 0
 }
 
-// parseRange reads one range. Its length is 0 if it lies outside the file; ok is false if it is malformed.
+// parseRange reads one range. Its length is 0 if it lies outside the file; ok is false if it is
+// malformed.
 func parseRange(spec string, size int64) (rng filestore.ByteRange, ok bool) {
 	first, last, found := strings.Cut(spec, "-")
 	from, ok1 := parsePosition(first, 0)
@@ -58,7 +60,7 @@ func parseRange(spec string, size int64) (rng filestore.ByteRange, ok bool) {
 	return filestore.ByteRange{Offset: from, Length: min(to, size-1) - from + 1}, true
 }
 
-// overlap says whether two of the ranges share a byte.
+// overlap reports whether two of the ranges share a byte.
 func overlap(rngs []filestore.ByteRange) bool {
 	sorted := slices.SortedFunc(slices.Values(rngs), func(a, b filestore.ByteRange) int { return cmp.Compare(a.Offset, b.Offset) })
 	for i := 1; i < len(sorted); i++ {
@@ -69,7 +71,8 @@ func overlap(rngs []filestore.ByteRange) bool {
 	return false
 }
 
-// parsePosition reads decimal digits, or gives absent for none. What is larger than any file counts as the largest number.
+// parsePosition reads decimal digits, or gives absent for none. What is larger than any file counts
+// as the largest number.
 func parsePosition(s string, absent int64) (int64, bool) {
 	if s == "" {
 		return absent, true
@@ -90,8 +93,8 @@ func contentRange(rng filestore.ByteRange, size int64) string {
 	return fmt.Sprintf("bytes %d-%d/%d", rng.Offset, rng.Offset+rng.Length-1, size)
 }
 
-// rangeApplies evaluates If-Range (RFC 9110, 13.1.5) by its tag: a range is only sent of the version that the client has
-// the rest of. Dates are dateApplies' business.
+// rangeApplies evaluates If-Range (RFC 9110, 13.1.5) by its tag: a range is only sent of the
+// version that the client has the rest of. Dates are dateApplies' business.
 func rangeApplies(ifRange string, tags fileTags) bool {
 	ifRange = strings.TrimSpace(ifRange)
 	if ifRange == "" {

@@ -146,7 +146,8 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
-// FuzzIfMatch: If-Match of a write and the conditions of a read agree on what an ETag is, and nothing makes them panic.
+// FuzzIfMatch: If-Match of a write and the conditions of a read agree on what an ETag is, and
+// nothing makes them panic.
 func FuzzIfMatch(f *testing.F) {
 	for _, header := range []string{"3", `"3"`, `W/"3"`, "*", "3, 4", `"3`, " 3 ", "03", "9223372036854775808", "\x00", `""`, ","} {
 		f.Add(header, int64(3))

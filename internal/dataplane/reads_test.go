@@ -19,7 +19,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// TestSeveralRanges: the bytes of each, as RFC 9110 says, and the whole file for a client that asks for too much.
+// TestSeveralRanges: the bytes of each, as RFC 9110 says, and the whole file for a client that asks
+// for too much.
 func TestSeveralRanges(t *testing.T) {
 	s := newSystem(t, setup{})
 	content := randomBytes(10_000)
@@ -52,7 +53,8 @@ func TestSeveralRanges(t *testing.T) {
 	}
 }
 
-// TestConditionalReads: 304 and 412 have no body of the file, and If-Range only continues the same version.
+// TestConditionalReads: 304 and 412 have no body of the file, and If-Range only continues the same
+// version.
 func TestConditionalReads(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.want(s.put(s.path("x"), []byte("first"), "description", "a test"), 201)
@@ -91,8 +93,8 @@ func TestConditionalReads(t *testing.T) {
 	s.want(s.get(s.path("x"), "Range", "bytes=100-", "If-None-Match", "1"), 304)
 }
 
-// stepping gives an object in pieces, and looks at it anew for each, as a store does that reads from disk. Unlike the usual ones it does not
-// keep the old bytes for those who read them.
+// stepping gives an object in pieces, and looks at it anew for each, as a store does that reads
+// from disk. Unlike the usual ones it does not keep the old bytes for those who read them.
 type stepping struct {
 	*memory.Store
 	// middle is closed when a reader has had its first piece, goOn when it may have the next.
@@ -130,7 +132,8 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// TestReplacedMidDownload: a file that is replaced while it is being sent is not mixed: the connection is cut.
+// TestReplacedMidDownload: a file that is replaced while it is being sent is not mixed: the
+// connection is cut.
 func TestReplacedMidDownload(t *testing.T) {
 	store := stepping{memory.New(memory.Options{MinPartSize: -1}), make(chan struct{}), make(chan struct{})}
 	s := newSystem(t, setup{store: store})
@@ -187,7 +190,8 @@ func (nobody) Authenticate(*http.Request) (dataplane.Identity, error) {
 	return dataplane.Identity{}, dataplane.ErrUnauthenticated
 }
 
-// TestVerbs: which right each request needs, any one of two where the request does not say whether it creates or updates.
+// TestVerbs: which right each request needs, any one of two where the request does not say whether
+// it creates or updates.
 func TestVerbs(t *testing.T) {
 	var asked verbs
 	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.Authorizer = &asked }, noReadyProbe: true})

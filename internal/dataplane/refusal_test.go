@@ -18,7 +18,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 )
 
-// TestRefusals walks the contract's table of errors, with the contract's own limits: 5 MiB parts, numbers 1..1000.
+// TestRefusals walks the contract's table of errors, with the contract's own limits: 5 MiB parts,
+// numbers 1..1000.
 func TestRefusals(t *testing.T) {
 	s := newSystem(t, setup{limits: &v1alpha1.FileStoreLimits{}})
 	const mib = 1 << 20
@@ -164,7 +165,8 @@ func TestNamespaces(t *testing.T) {
 	s.want(s.put(s.path("2")+"?upload=abort", nil), 204)
 }
 
-// TestStartWithoutReconciler: a start that nobody answers is taken back, so that the same request can be sent again.
+// TestStartWithoutReconciler: a start that nobody answers is taken back, so that the same request
+// can be sent again.
 func TestStartWithoutReconciler(t *testing.T) {
 	s := newSystem(t, setup{noControllers: true, options: func(o *dataplane.Options) { o.StartTimeout = 300e6 }})
 	got := s.want(s.put(s.path("x")+"?upload=start", nil), 503)

@@ -52,7 +52,8 @@ func TestStartReplay(t *testing.T) {
 	}
 }
 
-// TestStartCutOff: a start whose replica cannot see that the upload is open does not take it from the copy of the request that could.
+// TestStartCutOff: a start whose replica cannot see that the upload is open does not take it from
+// the copy of the request that could.
 func TestStartCutOff(t *testing.T) {
 	s := newSystem(t, setup{})
 	cut := &cutOff{}
@@ -90,8 +91,9 @@ func (c *cutOff) Get(ctx context.Context, key client.ObjectKey, obj client.Objec
 	return c.Client.Get(ctx, key, obj, opts...)
 }
 
-// TestStartWhoseReplicaDied: a client without keys gets the upload that its first start has opened, of which nobody could tell it. Once it was told, or has sent a part,
-// it is refused like any other.
+// TestStartWhoseReplicaDied: a client without keys gets the upload that its first start has opened,
+// of which nobody could tell it. Once it was told, or has sent a part, it is refused like any
+// other.
 func TestStartWhoseReplicaDied(t *testing.T) {
 	s := newSystem(t, setup{})
 	u := &v1alpha1.MultipartUpload{Spec: v1alpha1.MultipartUploadSpec{EntityID: entity, Path: "x", CreatedBy: "anonymous", StoreName: s.namespace}}
@@ -172,7 +174,8 @@ func TestStartWhileAborting(t *testing.T) {
 	s.want(s.put(s.path("x?upload=complete"), []byte("new")), 201)
 }
 
-// TestStartClientGone: a start whose client leaves before the answer does not keep the file, unless the request can be recognised.
+// TestStartClientGone: a start whose client leaves before the answer does not keep the file, unless
+// the request can be recognised.
 func TestStartClientGone(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store})
@@ -210,7 +213,8 @@ func TestStartClientGone(t *testing.T) {
 	}
 }
 
-// TestCompleteReplay: a complete that is sent again, at once or later, with its body, gives the same answer and the same file.
+// TestCompleteReplay: a complete that is sent again, at once or later, with its body, gives the
+// same answer and the same file.
 func TestCompleteReplay(t *testing.T) {
 	s := newSystem(t, setup{})
 	for round := range 5 {
@@ -229,7 +233,8 @@ func TestCompleteReplay(t *testing.T) {
 	}
 }
 
-// TestCompleteAfterCut: the final part's number is fixed by the first try, whatever became of its bytes.
+// TestCompleteAfterCut: the final part's number is fixed by the first try, whatever became of its
+// bytes.
 func TestCompleteAfterCut(t *testing.T) {
 	s := newSystem(t, setup{})
 	part, last := s.started("x"), randomBytes(50_000)
@@ -250,7 +255,8 @@ func TestCompleteAfterCut(t *testing.T) {
 	}
 }
 
-// TestCompleteAfterCrash: a final part that was stored before the intent was recorded is written again, not appended.
+// TestCompleteAfterCrash: a final part that was stored before the intent was recorded is written
+// again, not appended.
 func TestCompleteAfterCrash(t *testing.T) {
 	s := newSystem(t, setup{})
 	part, last := s.started("x"), randomBytes(50_000)
@@ -266,7 +272,8 @@ func TestCompleteAfterCrash(t *testing.T) {
 	}
 }
 
-// TestCompleteReplayWhilePartsVanish: a copy of a complete that looks at the parts while the file is assembled, and finds none, is answered as the first one is.
+// TestCompleteReplayWhilePartsVanish: a copy of a complete that looks at the parts while the file
+// is assembled, and finds none, is answered as the first one is.
 func TestCompleteReplayWhilePartsVanish(t *testing.T) {
 	for name, last := range map[string][]byte{"without a body": nil, "with the final part": randomBytes(3000)} {
 		t.Run(name, func(t *testing.T) {
@@ -293,7 +300,8 @@ func TestCompleteReplayWhilePartsVanish(t *testing.T) {
 	}
 }
 
-// TestCompleteOutlastsPatience: 503 at first, nothing may interfere meanwhile, and the same request gets the result.
+// TestCompleteOutlastsPatience: 503 at first, nothing may interfere meanwhile, and the same request
+// gets the result.
 func TestCompleteOutlastsPatience(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store, options: func(o *dataplane.Options) { o.CompleteTimeout = 500 * time.Millisecond }})
@@ -325,7 +333,8 @@ func TestCompleteOutlastsPatience(t *testing.T) {
 	}
 }
 
-// TestCompleteRecordDeleted: who deletes the record while the file is assembled does not turn the success into a failure.
+// TestCompleteRecordDeleted: who deletes the record while the file is assembled does not turn the
+// success into a failure.
 func TestCompleteRecordDeleted(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store})
@@ -359,8 +368,9 @@ func (l *lateClient) Patch(ctx context.Context, obj client.Object, patch client.
 	return err
 }
 
-// TestCompleteIntentLate: the API server has recorded that the file is wanted, and says so when the file is there, has been replaced, and its record has made way for the next. The client
-// that made it is told that it did.
+// TestCompleteIntentLate: the API server has recorded that the file is wanted, and says so when the
+// file is there, has been replaced, and its record has made way for the next. The client that made
+// it is told that it did.
 func TestCompleteIntentLate(t *testing.T) {
 	late := &lateClient{}
 	s := newSystem(t, setup{options: func(o *dataplane.Options) { late.Client, o.Client = o.Client, late }})
@@ -378,7 +388,8 @@ func TestCompleteIntentLate(t *testing.T) {
 	checkCompleted(t, s.want(s.put(s.path("x?upload=complete"), nil), 201), "0", "/namespaces/"+s.namespace+s.path("x"))
 }
 
-// TestCompleteRecordTorn: somebody takes the record away by force before its end is recorded. What the file shows is told, and no more.
+// TestCompleteRecordTorn: somebody takes the record away by force before its end is recorded. What
+// the file shows is told, and no more.
 func TestCompleteRecordTorn(t *testing.T) {
 	for name, tt := range map[string]struct {
 		version int64 // of the file that somebody else has put there
@@ -448,7 +459,8 @@ func TestUploadLost(t *testing.T) {
 	s.want(s.put(s.path("x?upload=start"), nil), 201)
 }
 
-// TestExpired: an upload whose time is over takes nothing more, and a start does not wait for the sweep to notice.
+// TestExpired: an upload whose time is over takes nothing more, and a start does not wait for the
+// sweep to notice.
 func TestExpired(t *testing.T) {
 	s := newSystem(t, setup{})
 	u := &v1alpha1.MultipartUpload{}
@@ -469,7 +481,8 @@ func TestExpired(t *testing.T) {
 	}
 }
 
-// TestReplacedWhileRead: a reader gets one version, whole, though the file is replaced between the look and the read.
+// TestReplacedWhileRead: a reader gets one version, whole, though the file is replaced between the
+// look and the read.
 func TestReplacedWhileRead(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store})
@@ -571,7 +584,8 @@ func TestTwoReplicas(t *testing.T) {
 	}
 }
 
-// TestPartsAskNothing: in the steady state a part costs no request to the API server, and nor does a download.
+// TestPartsAskNothing: in the steady state a part costs no request to the API server, and nor does
+// a download.
 func TestPartsAskNothing(t *testing.T) {
 	a := newSystem(t, setup{})
 	b := a.replica(func(o *dataplane.Options) { o.ProgressDelay = time.Hour })

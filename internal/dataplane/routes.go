@@ -39,8 +39,8 @@ const (
 	namespacesPrefix = "/namespaces/"
 )
 
-// splitBase takes the base path off an escaped path and returns the namespace that it names, if any, and the escaped rest. ok is false for paths that are
-// not of this API.
+// splitBase takes the base path off an escaped path and returns the namespace that it names, if
+// any, and the escaped rest. ok is false for paths that are not of this API.
 func splitBase(escaped string) (namespace, rest string, ok bool) {
 	if after, found := strings.CutPrefix(escaped, namespacesPrefix); found {
 		segment, tail, _ := strings.Cut(after, "/")

@@ -22,14 +22,16 @@ import (
 const (
 	// searchStats is how many objects one search asks object storage about at once.
 	searchStats = 16
-	// keptMetadata is up to how many results their metadata is kept on the way; of more, those of the page are asked again.
+	// keptMetadata is up to how many results their metadata is kept on the way; of more, those of
+	// the page are asked again.
 	keptMetadata = 1000
 )
 
 // foundFile is a file on its way through a search.
 type foundFile struct {
 	object filestore.Object
-	// path ends with a slash, and is empty at the root, so that path + name is what follows the entity in the file's address.
+	// path ends with a slash, and is empty at the root, so that path + name is what follows the
+	// entity in the file's address.
 	path, name string
 	// meta is nil as long as it is unknown.
 	meta *upload.FileMetadata
@@ -152,10 +154,11 @@ func (p *pass) run(ctx context.Context) ([]*foundFile, int, error) {
 	return here, p.total - (len(page) - len(here)), nil
 }
 
-// garbled says whether the key may not be the object's: listings are XML, and some stores put U+FFFD for what XML cannot hold.
+// garbled reports whether the key may not be the object's: listings are XML, and some stores put
+// U+FFFD for what XML cannot hold.
 func garbled(key string) bool { return strings.ContainsRune(key, utf8.RuneError) }
 
-// found makes a file of an object. ok is false for one whose key is no address of this API, such as the directory marks of other tools.
+// found makes a file of an object. ok is false where the key is no address, such as a directory mark.
 func (p *pass) found(o filestore.Object) (f *foundFile, ok bool) {
 	full := strings.TrimPrefix(o.Key, p.prefix)
 	if err := (upload.File{EntityID: anyEntity, Path: full}).Validate(); err != nil {
@@ -234,7 +237,7 @@ func (f *foundFile) set(o filestore.Object) {
 	f.object = o
 }
 
-// value is a property of the file. Those that a listing does not tell are known only when the metadata is.
+// value is a property of the file. What a listing does not tell is known only with the metadata.
 func (f *foundFile) value(of field) value {
 	switch of {
 	case fieldName:
@@ -268,8 +271,9 @@ func (f *foundFile) value(of field) value {
 	return value{}
 }
 
-// created is when the file was first stored; of the files of others only the last time is known. Our clock counts milliseconds, and object storage whole
-// seconds that it cuts off: no file shows an update before its creation.
+// created is when the file was first stored; of the files of others only the last time is known.
+// Our clock counts milliseconds, and object storage whole seconds that it cuts off: no file shows
+// an update before its creation.
 func (f *foundFile) created() time.Time {
 	if f.meta.Created.IsZero() || f.meta.Created.After(f.object.Modified) {
 		return f.object.Modified

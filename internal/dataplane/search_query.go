@@ -20,14 +20,16 @@ type searchQuery struct {
 	offset, limit int
 }
 
-// ordering is the order of the answer; the zero value is that of the keys, which is what a listing gives.
+// ordering is the order of the answer; the zero value is that of the keys, which is what a listing
+// gives.
 type ordering struct {
 	field field
 	desc  bool
 }
 
-// parseSearch reads the query of a search (contract rule 12). What is no filter and no order is ignored, as the service does that this API comes
-// from; numbers out of their bounds are refused. count needs no reading: the total is always sent.
+// parseSearch reads the query of a search (contract rule 12). What is no filter and no order is
+// ignored, as the service does that this API comes from; numbers out of their bounds are refused.
+// count needs no reading: the total is always sent.
 func parseSearch(rawQuery string) (searchQuery, error) {
 	values, err := url.ParseQuery(rawQuery)
 	if err != nil {
@@ -90,12 +92,13 @@ func parseOrder(s string) ordering {
 	return ordering{field: f, desc: desc}
 }
 
-// needsMetadata says whether each object has to be asked for what a listing does not tell.
+// needsMetadata reports whether each object has to be asked for what a listing does not tell.
 func (q searchQuery) needsMetadata() bool {
 	return q.filter.needsMetadata() || (q.order.field != "" && !q.order.field.listed())
 }
 
-// compare puts files into the order that was asked for. Files of one name are ordered by their paths, all else by their keys.
+// compare puts files into the order that was asked for. Files of one name are ordered by their
+// paths, all else by their keys.
 func (o ordering) compare(a, b *foundFile) int {
 	order := 0
 	if o.field != "" {

@@ -68,7 +68,8 @@ func (s *system) populate(set func(key string, content []byte, opts filestore.Cr
 	}
 }
 
-// TestSearch: what is listed, filtered and ordered, whether or not the listing brings metadata along.
+// TestSearch: what is listed, filtered and ordered, whether or not the listing brings metadata
+// along.
 func TestSearch(t *testing.T) {
 	for _, lean := range []bool{false, true} {
 		t.Run(fmt.Sprintf("LeanListing%t", lean), func(t *testing.T) {
@@ -241,7 +242,8 @@ func TestSearchMemory(t *testing.T) {
 	}
 }
 
-// TestSearchAsksLittle: metadata is asked for only where it is needed, a bounded number at once, and a failure ends the search.
+// TestSearchAsksLittle: metadata is asked for only where it is needed, a bounded number at once,
+// and a failure ends the search.
 func TestSearchAsksLittle(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: leanListing{store}})

@@ -52,7 +52,8 @@ func (s *Server) serve(c *call, r *http.Request) error {
 	if err := c.readHeader(r.Header); err != nil {
 		return err
 	}
-	// Before anything is looked up: whoever may not see the file learns nothing, not even from the time that a refusal takes.
+	// Before anything is looked up: whoever may not see the file learns nothing, not even from the
+	// time that a refusal takes.
 	if err := s.authorize(r.Context(), c); err != nil {
 		return err
 	}
@@ -76,7 +77,8 @@ func (c *call) readHeader(h http.Header) (err error) {
 	return checkPutHeaders(c.route.op, h)
 }
 
-// readDigests reads what the client announces of a body that is to be stored. That of no bytes is compared at once: nothing will be read.
+// readDigests reads what the client announces of a body that is to be stored. That of no bytes is
+// compared at once: nothing will be read.
 func (c *call) readDigests(h http.Header) (err error) {
 	switch c.route.op {
 	case opPart, opComplete, opPut:

@@ -47,8 +47,8 @@ type Server struct {
 	handlers sync.WaitGroup
 }
 
-// New makes a Server and starts to watch, through opts.Cache, the kinds that it reads. It does not listen yet. It refuses an address
-// that others can reach while nobody is authenticated.
+// New makes a Server and starts to watch, through opts.Cache, the kinds that it reads. It does not
+// listen yet. It refuses an address that others can reach while nobody is authenticated.
 func New(opts Options) (*Server, error) {
 	if opts.Client == nil || opts.APIReader == nil || opts.Cache == nil || opts.Stores == nil {
 		return nil, errors.New("data plane: Client, APIReader, Cache and Stores are required")
@@ -77,7 +77,8 @@ func New(opts Options) (*Server, error) {
 	return s, s.watch()
 }
 
-// watch makes sure that the informers exist before the first request, which would else wait for them.
+// watch makes sure that the informers exist before the first request, which would else wait for
+// them.
 func (s *Server) watch() error {
 	for _, obj := range []client.Object{&v1alpha1.MultipartUpload{}, &v1alpha1.FileStore{}, &corev1.Namespace{}} {
 		informer, err := s.opts.Cache.GetInformer(context.Background(), obj, cache.BlockUntilSynced(false))
@@ -98,7 +99,8 @@ func (s *Server) watch() error {
 // NeedLeaderElection implements manager.LeaderElectionRunnable: every replica serves.
 func (s *Server) NeedLeaderElection() bool { return false }
 
-// Handler returns the server's HTTP handler, for tests that bring their own listener. Progress is recorded only while Start runs.
+// Handler returns the server's HTTP handler, for tests that bring their own listener. Progress is
+// recorded only while Start runs.
 func (s *Server) Handler() http.Handler { return s }
 
 // Addr is the address that the server listens on, nil before it does.
@@ -109,7 +111,8 @@ func (s *Server) Addr() net.Addr {
 	return nil
 }
 
-// Ready returns nil while the server takes requests: it listens, its caches are filled, and it is not shutting down.
+// Ready returns nil while the server takes requests: it listens, its caches are filled, and it is
+// not shutting down.
 func (s *Server) Ready() error {
 	if s.draining.Load() {
 		return errors.New("shutting down")
@@ -125,8 +128,8 @@ func (s *Server) Ready() error {
 	return nil
 }
 
-// Start implements manager.Runnable: it listens and serves until ctx is done, then drains as Options say. It returns nil after an orderly
-// end, also if requests had to be cut.
+// Start implements manager.Runnable: it listens and serves until ctx is done, then drains as
+// Options say. It returns nil after an orderly end, also if requests had to be cut.
 func (s *Server) Start(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.opts.BindAddress)
 	if err != nil {
@@ -166,7 +169,8 @@ func (s *Server) Start(ctx context.Context) error {
 	return s.drain(base, server, cut)
 }
 
-// drain ends the server: not ready first, then no new connections, then what is left is cut. ctx outlives the order to stop.
+// drain ends the server: not ready first, then no new connections, then what is left is cut. ctx
+// outlives the order to stop.
 func (s *Server) drain(ctx context.Context, server *http.Server, cut context.CancelFunc) error {
 	s.draining.Store(true)
 	time.Sleep(s.opts.DrainDelay)
@@ -183,7 +187,8 @@ func (s *Server) drain(ctx context.Context, server *http.Server, cut context.Can
 	return nil
 }
 
-// afterCut gives handlers whose connections were cut a moment to write their log lines and to release what they hold.
+// afterCut gives handlers whose connections were cut a moment to write their log lines and to
+// release what they hold.
 func (s *Server) afterCut() {
 	done := make(chan struct{})
 	go func() {
@@ -210,10 +215,12 @@ func (s *Server) httpServer(base context.Context) *http.Server {
 		Protocols:         new(http.Protocols),
 		BaseContext:       func(net.Listener) context.Context { return base },
 		TLSConfig:         s.opts.TLS,
-		// Bodies have deadlines that slide: a file may take as long as it needs while its bytes flow.
+		// Bodies have deadlines that slide: a file may take as long as it needs while its bytes
+		// flow.
 	}
-	// HTTP/1.1 alone: a part is one long body, of which HTTP/2 would make frames of 16 KiB that share one connection's flow control. It has nothing to offer
-	// in return, and lets one client open hundreds of streams at the price of one connection.
+	// HTTP/1.1 alone: a part is one long body, of which HTTP/2 would make frames of 16 KiB that
+	// share one connection's flow control. It has nothing to offer in return, and lets one client
+	// open hundreds of streams at the price of one connection.
 	server.Protocols.SetHTTP1(true)
 	return server
 }

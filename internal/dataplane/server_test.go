@@ -27,7 +27,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/s3"
 )
 
-// TestProgress: parts that have landed soon show in the status, at few listings, and the last word is the reconciler's.
+// TestProgress: parts that have landed soon show in the status, at few listings, and the last word
+// is the reconciler's.
 func TestProgress(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store, options: func(o *dataplane.Options) { o.ProgressInterval = 2 * time.Second }})
@@ -64,7 +65,8 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestProgressOfSuccessor: a mark of an upload that has ended does not touch the next one of the same name.
+// TestProgressOfSuccessor: a mark of an upload that has ended does not touch the next one of the
+// same name.
 func TestProgressOfSuccessor(t *testing.T) {
 	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.ProgressDelay = 700 * time.Millisecond }})
 	s.started("x")
@@ -76,7 +78,8 @@ func TestProgressOfSuccessor(t *testing.T) {
 	}
 }
 
-// TestShutdown: not ready first, parts in flight end, new ones are not taken; what outlasts the grace period is cut and leaves nothing.
+// TestShutdown: not ready first, parts in flight end, new ones are not taken; what outlasts the
+// grace period is cut and leaves nothing.
 func TestShutdown(t *testing.T) {
 	s := newSystem(t, setup{options: func(o *dataplane.Options) {
 		o.DrainDelay, o.GracePeriod = 500*time.Millisecond, 3*time.Second
@@ -224,7 +227,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestVersityGW repeats the main path and the cut on a real object store, which keeps a cut part of a plain body.
+// TestVersityGW repeats the main path and the cut on a real object store, which keeps a cut part of
+// a plain body.
 func TestVersityGW(t *testing.T) {
 	dir := t.TempDir()
 	gateway, err := devcluster.StartVersityGW(t.Context(), devcluster.ObjectStoreOptions{Dir: filepath.Join(dir, "store")})

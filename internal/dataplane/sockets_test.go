@@ -72,7 +72,8 @@ func (s *system) intact(file string, content []byte) {
 	}
 }
 
-// TestExpectContinue: what can be refused is refused before the body is asked for, and a good body is asked for.
+// TestExpectContinue: what can be refused is refused before the body is asked for, and a good body
+// is asked for.
 func TestExpectContinue(t *testing.T) {
 	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.MaxPartsInFlight = 1 }})
 	part := s.started("x")
@@ -128,7 +129,8 @@ func TestErrorReachesSender(t *testing.T) {
 	}
 }
 
-// TestCutBody: a body that ends early, in whichever way, leaves the earlier part alone (contract rule 11).
+// TestCutBody: a body that ends early, in whichever way, leaves the earlier part alone (contract
+// rule 11).
 func TestCutBody(t *testing.T) {
 	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.IdleTimeout = time.Second }})
 	part := s.started("x")
@@ -303,7 +305,8 @@ func TestWaitOutlastsBody(t *testing.T) {
 	s.want(s.put(s.path("x?upload=complete"), []byte("whole")), 201)
 }
 
-// TestSlowReader: a client that takes no byte of its file is cut; what it got is a beginning of the file.
+// TestSlowReader: a client that takes no byte of its file is cut; what it got is a beginning of the
+// file.
 func TestSlowReader(t *testing.T) {
 	// Long enough for the upload, whose client pauses too on a machine that is busy.
 	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.IdleTimeout = 8 * time.Second }})

@@ -18,8 +18,8 @@ import (
 
 const alreadyOpen = "an upload of this file is open, and stays open: continue it, or end it with upload=complete or upload=abort"
 
-// start opens an upload (contract, "PUT …?upload=start"): it records the MultipartUpload and waits until the reconciler has opened it in object
-// storage.
+// start opens an upload (contract, "PUT …?upload=start"): it records the MultipartUpload and waits
+// until the reconciler has opened it in object storage.
 func (s *Server) start(c *call, r *http.Request) error {
 	if c.body.length != 0 {
 		return errBadRequest("upload=start takes no body: send the bytes with part=1 and so on")
@@ -61,7 +61,8 @@ func (s *Server) start(c *call, r *http.Request) error {
 	return nil
 }
 
-// open finds the upload that an earlier request with the same Idempotency-Key has opened, or opens one.
+// open finds the upload that an earlier request with the same Idempotency-Key has opened, or opens
+// one.
 func (s *Server) open(ctx context.Context, c *call, fs *v1alpha1.FileStore, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
 	current := false // whether the cache is not enough to tell that the file is free
 	for range attempts {
@@ -83,8 +84,8 @@ func (s *Server) open(ctx context.Context, c *call, fs *v1alpha1.FileStore, spec
 	return nil, errTimeout
 }
 
-// join gives the upload that has the file, if an earlier copy of this request has opened it. It gives neither upload nor error when the
-// file is free by now.
+// join gives the upload that has the file, if an earlier copy of this request has opened it. It
+// gives neither upload nor error when the file is free by now.
 func (s *Server) join(ctx context.Context, holder *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
 	switch {
 	case s.ending(ctx, holder):
@@ -92,13 +93,14 @@ func (s *Server) join(ctx context.Context, holder *v1alpha1.MultipartUpload, spe
 	case !replays(holder, spec):
 		return s.adopt(ctx, holder, spec)
 	}
-	// If it goes meanwhile, its own request has failed and taken it away: this one gets its own answer.
+	// If it goes meanwhile, its own request has failed and taken it away: this one gets its own
+	// answer.
 	u, _, err := s.awaitOpened(ctx, holder)
 	return u, err
 }
 
-// record records a new upload and waits until it is open. It gives neither upload nor error when a record of its name was in the way, and is not
-// by now.
+// record records a new upload and waits until it is open. It gives neither upload nor error when a
+// record of its name was in the way, and is not by now.
 func (s *Server) record(ctx context.Context, c *call, fs *v1alpha1.FileStore, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
 	u := newUpload(c.file, spec)
 	if err := s.checkPlace(ctx, fs, u); err != nil {
@@ -133,8 +135,8 @@ func (s *Server) recordClaimed(ctx context.Context, c *call, u *v1alpha1.Multipa
 	return s.awaitOwn(ctx, c, u)
 }
 
-// holder returns the upload that has the file, nil if none has. A holder is read from the API server before it is believed; with current, so
-// is that there is none.
+// holder returns the upload that has the file, nil if none has. A holder is read from the API
+// server before it is believed; with current, so is that there is none.
 func (s *Server) holder(ctx context.Context, file upload.File, store string, current bool) (*v1alpha1.MultipartUpload, error) {
 	if !current {
 		known, err := s.uploads.known(ctx, file)
@@ -146,7 +148,8 @@ func (s *Server) holder(ctx context.Context, file upload.File, store string, cur
 	return now.open(), err
 }
 
-// ending says whether the upload will free its file by itself: it is being aborted or deleted, or its time is over.
+// ending reports whether the upload will free its file by itself: it is being aborted or deleted,
+// or its time is over.
 func (s *Server) ending(ctx context.Context, u *v1alpha1.MultipartUpload) bool {
 	if completing(u) {
 		return false
@@ -162,7 +165,7 @@ func (s *Server) ending(ctx context.Context, u *v1alpha1.MultipartUpload) bool {
 	}
 }
 
-// completing says whether the file may be assembled at this moment.
+// completing reports whether the file may be assembled at this moment.
 func completing(u *v1alpha1.MultipartUpload) bool {
 	return upload.Desired(u) == v1alpha1.DesiredStateCompleted && upload.Stalled(u) == nil
 }
@@ -191,7 +194,8 @@ func newUpload(file upload.File, spec v1alpha1.MultipartUploadSpec) *v1alpha1.Mu
 			Namespace: file.Namespace,
 			Name:      upload.Name(spec.StoreName, file),
 			Labels:    map[string]string{v1alpha1.LabelCreatedThrough: v1alpha1.CreatedThroughREST},
-			// From the first moment on, so that no deletion can come between the record and its parts.
+			// From the first moment on, so that no deletion can come between the record and its
+			// parts.
 			Finalizers: []string{v1alpha1.FinalizerAbortUpload},
 		},
 		Spec: spec,
@@ -211,7 +215,8 @@ func (s *Server) awaitEnd(ctx context.Context, u *v1alpha1.MultipartUpload) erro
 	return err
 }
 
-// awaitOpened waits until the reconciler has opened u, or cannot. gone is true if the record has disappeared.
+// awaitOpened waits until the reconciler has opened u, or cannot. gone is true if the record has
+// disappeared.
 func (s *Server) awaitOpened(ctx context.Context, u *v1alpha1.MultipartUpload) (opened *v1alpha1.MultipartUpload, gone bool, err error) {
 	w := s.uploads.waiters.subscribe(u.UID)
 	defer w.stop()
@@ -232,7 +237,8 @@ func (s *Server) awaitOpened(ctx context.Context, u *v1alpha1.MultipartUpload) (
 	return opened, gone, err
 }
 
-// awaitOwn waits for the upload that this request has recorded, and takes the record away again if it comes to nothing.
+// awaitOwn waits for the upload that this request has recorded, and takes the record away again if
+// it comes to nothing.
 func (s *Server) awaitOwn(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) (*v1alpha1.MultipartUpload, error) {
 	opened, gone, err := s.awaitOpened(ctx, u)
 	switch {
@@ -249,8 +255,10 @@ func (s *Server) awaitOwn(ctx context.Context, c *call, u *v1alpha1.MultipartUpl
 	return nil, err
 }
 
-// takeBack removes the record of an upload that this request has not seen opened. An open one is given instead, and stays if a copy of the request may have
-// been told of it: this replica may have been cut off from the API server while another was not. What cannot be removed now the reconciler collects.
+// takeBack removes the record of an upload that this request has not seen opened. An open one is
+// given instead, and stays if a copy of the request may have been told of it: this replica may have
+// been cut off from the API server while another was not. What cannot be removed now the reconciler
+// collects.
 func (s *Server) takeBack(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) (opened *v1alpha1.MultipartUpload) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

@@ -13,19 +13,21 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// Times of starts that have no Idempotency-Key. Public clients send none, and repeat a start whose replica was killed
-// before it could answer: to refuse that would cost them the upload.
+// Times of starts that have no Idempotency-Key. Public clients send none, and repeat a start whose
+// replica was killed before it could answer: to refuse that would cost them the upload.
 const (
-	// answeredAfter is how long after its answer a start is marked as answered, unless parts show it by then.
+	// answeredAfter is how long after its answer a start is marked as answered, unless parts show
+	// it by then.
 	answeredAfter = time.Second
-	// unansweredFor is how long a record must be seen without that mark, and without parts, for nobody to have been told
-	// of its upload.
+	// unansweredFor is how long a record must be seen without that mark, and without parts, for
+	// nobody to have been told of its upload.
 	unansweredFor = 3 * time.Second
 	// answerPoll is how often it is looked at meanwhile.
 	answerPoll = 300 * time.Millisecond
 )
 
-// markAnswered notes, in a while, that the client knows of u, so that no later start joins it. Nobody waits for that.
+// markAnswered notes, in a while, that the client knows of u, so that no later start joins it.
+// Nobody waits for that.
 func (s *Server) markAnswered(ctx context.Context, u *v1alpha1.MultipartUpload) {
 	if u.Spec.IdempotencyKey != "" {
 		return
@@ -49,9 +51,9 @@ func hasParts(u *v1alpha1.MultipartUpload) bool {
 	return p != nil && p.Parts != nil && *p.Parts > 0
 }
 
-// adopt gives the upload that has the file to a start that asks for the same, of the same caller and without a key, if
-// it turns out that nobody was told of it: the replica that has recorded it is gone. It gives neither upload nor error
-// when the file is free by now.
+// adopt gives the upload that has the file to a start that asks for the same, of the same caller
+// and without a key, if it turns out that nobody was told of it: the replica that has recorded it
+// is gone. It gives neither upload nor error when the file is free by now.
 func (s *Server) adopt(ctx context.Context, holder *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
 	refusal := refuseStart(holder, spec)
 	if !adoptable(holder, spec) {
@@ -77,8 +79,8 @@ func (s *Server) adopt(ctx context.Context, holder *v1alpha1.MultipartUpload, sp
 	}
 }
 
-// adoptable reports whether spec could be the request that the upload was opened for, sent again: the same, over REST,
-// and without a key.
+// adoptable reports whether spec could be the request that the upload was opened for, sent again:
+// the same, over REST, and without a key.
 func adoptable(u *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) bool {
 	return spec.IdempotencyKey == "" && u.Spec.IdempotencyKey == "" && sameRequest(u, spec) &&
 		u.Labels[v1alpha1.LabelCreatedThrough] == v1alpha1.CreatedThroughREST
@@ -104,8 +106,8 @@ func (s *Server) adoptEmpty(ctx context.Context, holder *v1alpha1.MultipartUploa
 	return opened, nil
 }
 
-// replays reports whether spec is what the upload was opened with by an earlier copy of the same request: the key is
-// the caller's own, and names one request.
+// replays reports whether spec is what the upload was opened with by an earlier copy of the same
+// request: the key is the caller's own, and names one request.
 func replays(u *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) bool {
 	return sameKey(u, spec) && sameRequest(u, spec)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// clearEnded removes the ended record that has the name of u, if the cache has one: in a namespace whose count quota is
-// full, it would keep its own successor from being recorded.
+// clearEnded removes the ended record that has the name of u, if the cache has one: in a namespace
+// whose count quota is full, it would keep its own successor from being recorded.
 func (s *Server) clearEnded(ctx context.Context, u *v1alpha1.MultipartUpload) error {
 	known, err := s.uploads.known(ctx, upload.FileOf(u))
 	if err != nil {
@@ -26,8 +26,9 @@ func (s *Server) clearEnded(ctx context.Context, u *v1alpha1.MultipartUpload) er
 	return nil
 }
 
-// clearName makes the name of u free: it removes the ended record that has it, and waits for one that is going. One that is open is left to the next look, unless
-// it is of another file: a manifest may have any name.
+// clearName makes the name of u free: it removes the ended record that has it, and waits for one
+// that is going. One that is open is left to the next look, unless it is of another file: a
+// manifest may have any name.
 func (s *Server) clearName(ctx context.Context, u *v1alpha1.MultipartUpload) error {
 	old, err := s.uploads.get(ctx, client.ObjectKeyFromObject(u))
 	switch {

@@ -33,7 +33,8 @@ func (failing) Read([]byte) (int, error) {
 	return 0, errors.Join(io.ErrUnexpectedEOF, filestore.ErrUnavailable)
 }
 
-// sink takes parts at any speed and forgets them, so that what the data plane holds of them can be seen.
+// sink takes parts at any speed and forgets them, so that what the data plane holds of them can be
+// seen.
 type sink struct {
 	*memory.Store
 	// pause is made between two reads, so that parts are in flight together.

@@ -14,11 +14,12 @@ import (
 )
 
 const (
-	// confirmAfter is how long a part may take before its upload is read from the API server once more: a replica
-	// that was suspended, or whose watch hangs, learns so that the upload has ended.
+	// confirmAfter is how long a part may take before its upload is read from the API server once
+	// more: a replica that was suspended, or whose watch hangs, learns so that the upload has
+	// ended.
 	confirmAfter = 5 * time.Second
-	// confirmTimeout bounds that read. Without an answer the part is taken, as all parts are while the API server
-	// is away.
+	// confirmTimeout bounds that read. Without an answer the part is taken, as all parts are while
+	// the API server is away.
 	confirmTimeout = 2 * time.Second
 )
 
@@ -43,9 +44,10 @@ func causeOf(end upload.End) error {
 	}
 }
 
-// streams are the bodies that this replica streams into open uploads. When the record of an upload says that it has
-// ended, or is to end, they are cut: a part that lands after an abort is in no listing of some stores. The reconciler
-// gives all replicas time for that before it aborts (upload.FenceDelay).
+// streams are the bodies that this replica streams into open uploads. When the record of an upload
+// says that it has ended, or is to end, they are cut: a part that lands after an abort is in no
+// listing of some stores. The reconciler gives all replicas time for that before it aborts
+// (upload.FenceDelay).
 type streams struct {
 	mu    sync.Mutex
 	byUID map[types.UID]map[*flow]struct{}
@@ -61,9 +63,11 @@ type flow struct {
 	timer *time.Timer // fires at the upload's expiration; nil if it has none
 	cause error       // why it was cut; guarded by streams.mu
 	begun time.Time
-	// final: the body belongs to a completing request. That the upload is completing does not cut it.
+	// final: the body belongs to a completing request. That the upload is completing does not cut
+	// it.
 	final bool
-	// unseen: the cache did not have the record when the stream began, so no event can be relied on.
+	// unseen: the cache did not have the record when the stream began, so no event can be relied
+	// on.
 	unseen bool
 }
 
@@ -103,7 +107,8 @@ func (s *streams) over(f *flow) error {
 	return f.cause
 }
 
-// told cuts the streams of an upload whose record says that it takes no more parts. A nil record is one that is gone.
+// told cuts the streams of an upload whose record says that it takes no more parts. A nil record is
+// one that is gone.
 func (s *streams) told(uid types.UID, u *v1alpha1.MultipartUpload) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,8 +174,8 @@ func (s *streams) handler() toolscache.ResourceEventHandler {
 	}
 }
 
-// register registers a stream of u, and looks once more whether u takes it: an event that came before it was registered
-// cuts nothing. The caller calls streams.end, also after an error.
+// register registers a stream of u, and looks once more whether u takes it: an event that came
+// before it was registered cuts nothing. The caller calls streams.end, also after an error.
 func (s *Server) register(ctx context.Context, u *v1alpha1.MultipartUpload, cut context.CancelCauseFunc, final bool) (*flow, error) {
 	f := s.streams.begin(u, cut, final)
 	now, known := s.uploads.look(ctx, u, false)
@@ -180,8 +185,8 @@ func (s *Server) register(ctx context.Context, u *v1alpha1.MultipartUpload, cut 
 	return f, causeOf(s.endOf(ctx, now))
 }
 
-// confirm is the last look at u before the end of a body is given away. It costs a request only for parts that took
-// long, and where the cache had no record to tell by.
+// confirm is the last look at u before the end of a body is given away. It costs a request only for
+// parts that took long, and where the cache had no record to tell by.
 func (s *Server) confirm(ctx context.Context, f *flow, u *v1alpha1.MultipartUpload) error {
 	if err := s.streams.over(f); err != nil {
 		return err

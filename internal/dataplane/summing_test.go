@@ -29,7 +29,8 @@ func (s *sumKeeper) PutPart(_ context.Context, _ filestore.UploadRef, _ int32, b
 	return filestore.Part{}, err
 }
 
-// TestSumIsComputedOnce: a store behind its metrics is given the checksum that a client has made the server compute, and no other.
+// TestSumIsComputedOnce: a store behind its metrics is given the checksum that a client has made
+// the server compute, and no other.
 func TestSumIsComputedOnce(t *testing.T) {
 	content := []byte("123456789")
 	for name, h := range testkit.Digests(content) {

@@ -15,7 +15,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// Store is what the data plane gets of a store: it can move bytes, delete files and look, and can neither open, complete nor abort an upload.
+// Store is what the data plane gets of a store: it can move bytes, delete files and look, and can
+// neither open, complete nor abort an upload.
 type Store interface {
 	filestore.PartWriter
 	filestore.PartLister
@@ -24,12 +25,14 @@ type Store interface {
 	filestore.ObjectLister
 }
 
-// Stores finds the Store of a FileStore by its name. It is cheap: it is asked for every part. Errors are those of filestore.
+// Stores finds the Store of a FileStore by its name. It is cheap: it is asked for every part.
+// Errors are those of filestore.
 type Stores interface {
 	Get(ctx context.Context, name string) (Store, error)
 }
 
-// fileStore finds the FileStore that serves a namespace for REST, from the cache. The object is shared: it must not be changed.
+// fileStore finds the FileStore that serves a namespace for REST, from the cache. The object is
+// shared: it must not be changed.
 func (s *Server) fileStore(ctx context.Context, namespace string) (*v1alpha1.FileStore, error) {
 	ns, err := s.namespace(ctx, namespace)
 	if err != nil {
@@ -62,7 +65,7 @@ func (s *Server) namespace(ctx context.Context, name string) (*corev1.Namespace,
 	return ns, nil
 }
 
-// ready says whether the FileStore takes new uploads: its bucket was reached.
+// ready reports whether the FileStore takes new uploads: its bucket was reached.
 func ready(fs *v1alpha1.FileStore) error {
 	c := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady)
 	switch {

@@ -9,7 +9,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// tear has another replica replace version 0 of the file with version 1 in the middle of the next look at it.
+// tear has another replica replace version 0 of the file with version 1 in the middle of the next
+// look at it.
 func (s *system) tear(file string) {
 	store := s.store.(*memory.Store)
 	store.TearStat(s.key(file), func() {
@@ -19,7 +20,8 @@ func (s *system) tear(file string) {
 	})
 }
 
-// TestTornLookWrite: rule 6. A look that gives version 0 with the ETag of version 1 must not let a second writer make version 1.
+// TestTornLookWrite: rule 6. A look that gives version 0 with the ETag of version 1 must not let a
+// second writer make version 1.
 func TestTornLookWrite(t *testing.T) {
 	s := newSystem(t, setup{})
 	s.want(s.put(s.path("x"), []byte("first")), 201)

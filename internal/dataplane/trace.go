@@ -12,8 +12,9 @@ import (
 // fromCaller reads the trace that a caller is in (W3C trace context).
 var fromCaller propagation.TraceContext
 
-// beginTrace begins the request's span, a child of the caller's, and has the log lines name its trace. What writes the answer and reads the body stays as it is: they have
-// methods that a wrapper would hide.
+// beginTrace begins the request's span, a child of the caller's, and has the log lines name its
+// trace. What writes the answer and reads the body stays as it is: they have methods that a wrapper
+// would hide.
 func (s *Server) beginTrace(c *call, r *http.Request) *http.Request {
 	ctx := fromCaller.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	ctx, c.span = s.opts.Tracer.Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer))

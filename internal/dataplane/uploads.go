@@ -15,10 +15,12 @@ import (
 // attempts bounds how often a change is decided anew because the record had changed meanwhile.
 const attempts = 8
 
-// liveCheck is how often a waiting request looks at the API server itself, in case an event got lost.
+// liveCheck is how often a waiting request looks at the API server itself, in case an event got
+// lost.
 const liveCheck = 5 * time.Second
 
-// SetupIndexes registers upload.Indexes. It is called once per cache, before the cache starts; the reconciler and the webhooks use the same indexes.
+// SetupIndexes registers upload.Indexes. It is called once per cache, before the cache starts; the
+// reconciler and the webhooks use the same indexes.
 func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	for name, values := range upload.Indexes() {
 		err := indexer.IndexField(ctx, &v1alpha1.MultipartUpload{}, name, func(obj client.Object) []string {
@@ -72,7 +74,8 @@ type uploads struct {
 	waiters      *waiters
 }
 
-// known returns the uploads of the file that the informer cache knows, whatever they are called. It costs no request.
+// known returns the uploads of the file that the informer cache knows, whatever they are called. It
+// costs no request.
 func (k *uploads) known(ctx context.Context, file upload.File) (records, error) {
 	var found v1alpha1.MultipartUploadList
 	err := k.cached.List(ctx, &found, client.InNamespace(file.Namespace), client.MatchingFields{upload.FileIndex: file.IndexKey()}, client.UnsafeDisableDeepCopy)
@@ -82,8 +85,9 @@ func (k *uploads) known(ctx context.Context, file upload.File) (records, error) 
 	return upload.OfFile(found.Items, file), nil
 }
 
-// named returns the upload that the cache has by the name derived for the file and its store, if it is one of the file. Nearly all are found so, and at a fraction of
-// what known takes. That there is none means nothing: the upload may have been made by a manifest.
+// named returns the upload that the cache has by the name derived for the file and its store, if it
+// is one of the file. Nearly all are found so, and at a fraction of what known takes. That there is
+// none means nothing: the upload may have been made by a manifest.
 func (k *uploads) named(ctx context.Context, file upload.File, store string) records {
 	var u v1alpha1.MultipartUpload
 	err := k.cached.Get(ctx, client.ObjectKey{Namespace: file.Namespace, Name: upload.Name(store, file)}, &u)
@@ -93,8 +97,9 @@ func (k *uploads) named(ctx context.Context, file upload.File, store string) rec
 	return records{u}
 }
 
-// read returns the uploads of the file as the API server has them now: those that the cache knows, and the one of the derived name in store (which may
-// be empty). An upload by manifest, which can have any name, is not found before the cache has it.
+// read returns the uploads of the file as the API server has them now: those that the cache knows,
+// and the one of the derived name in store (which may be empty). An upload by manifest, which can
+// have any name, is not found before the cache has it.
 func (k *uploads) read(ctx context.Context, file upload.File, store string) (records, error) {
 	known, err := k.known(ctx, file)
 	if err != nil {
@@ -144,8 +149,9 @@ func (k *uploads) create(ctx context.Context, u *v1alpha1.MultipartUpload) (exis
 	return false, nil
 }
 
-// intend changes the spec of u by mutate, if the record is still the one that was read. changed is false, and err nil, if it is not: read it and
-// decide again. u is as the API server has it afterwards.
+// intend changes the spec of u by mutate, if the record is still the one that was read. changed is
+// false, and err nil, if it is not: read it and decide again. u is as the API server has it
+// afterwards.
 func (k *uploads) intend(ctx context.Context, u *v1alpha1.MultipartUpload, mutate func(*v1alpha1.MultipartUploadSpec)) (changed bool, err error) {
 	before := u.DeepCopy()
 	mutate(&u.Spec)
@@ -159,7 +165,8 @@ func (k *uploads) intend(ctx context.Context, u *v1alpha1.MultipartUpload, mutat
 	return true, nil
 }
 
-// remove deletes the record, if it is still the one that was read; only its identity counts where anyVersion is true. deleted is false, and err nil, if it is not, or is gone.
+// remove deletes the record, if it is still the one that was read; only its identity counts where
+// anyVersion is true. deleted is false, and err nil, if it is not, or is gone.
 func (k *uploads) remove(ctx context.Context, u *v1alpha1.MultipartUpload, anyVersion bool) (deleted bool, err error) {
 	preconditions := client.Preconditions{UID: &u.UID}
 	if !anyVersion {
@@ -174,8 +181,9 @@ func (k *uploads) remove(ctx context.Context, u *v1alpha1.MultipartUpload, anyVe
 	return true, nil
 }
 
-// await waits until done is content with the upload as it is recorded, or fails. done gets nil when the record is gone, and never a state older than u's
-// generation. It fails with the context's cause when that is over.
+// await waits until done is content with the upload as it is recorded, or fails. done gets nil when
+// the record is gone, and never a state older than u's generation. It fails with the context's
+// cause when that is over.
 func (k *uploads) await(ctx context.Context, w *waiter, u *v1alpha1.MultipartUpload, done func(*v1alpha1.MultipartUpload) (bool, error)) error {
 	check := func(live bool) (bool, error) {
 		now, known := k.look(ctx, u, live)
@@ -190,7 +198,8 @@ func (k *uploads) await(ctx context.Context, w *waiter, u *v1alpha1.MultipartUpl
 	for !ok && err == nil {
 		select {
 		case <-w.woken:
-			// What the cache does not have may be gone, or not have come yet: only the API server knows.
+			// What the cache does not have may be gone, or not have come yet: only the API server
+			// knows.
 			_, cached := k.look(ctx, u, false)
 			ok, err = check(!cached)
 		case <-safety.C:
@@ -202,14 +211,15 @@ func (k *uploads) await(ctx context.Context, w *waiter, u *v1alpha1.MultipartUpl
 	return err
 }
 
-// cachedStill says whether the cache has u, in whatever state.
+// cachedStill reports whether the cache has u, in whatever state.
 func (k *uploads) cachedStill(ctx context.Context, u *v1alpha1.MultipartUpload) bool {
 	var now v1alpha1.MultipartUpload
 	return k.cached.Get(ctx, client.ObjectKeyFromObject(u), &now) == nil && now.UID == u.UID
 }
 
-// look reads u again, from the API server if live. known is false if what is read tells nothing: the cache is behind, or the API server does not answer;
-// it will next time. The record is nil when it is gone, which only the API server is believed.
+// look reads u again, from the API server if live. known is false if what is read tells nothing:
+// the cache is behind, or the API server does not answer; it will next time. The record is nil when
+// it is gone, which only the API server is believed.
 func (k *uploads) look(ctx context.Context, u *v1alpha1.MultipartUpload, live bool) (now *v1alpha1.MultipartUpload, known bool) {
 	reader := k.cached
 	if live {

@@ -9,8 +9,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// waiters wakes requests that wait for the reconciler, when the informer tells of a change of their upload. It is fed by one
-// event handler; what changed is read from the informer's cache, which is never behind its events, but for a record that is gone by then: last has what it was.
+// waiters wakes requests that wait for the reconciler, when the informer tells of a change of their
+// upload. It is fed by one event handler; what changed is read from the informer's cache, which is
+// never behind its events, but for a record that is gone by then: last has what it was.
 type waiters struct {
 	mu    sync.Mutex
 	byUID map[types.UID]map[*waiter]struct{}
@@ -21,12 +22,14 @@ type waiter struct {
 	// woken gets a value when something has changed since the last one was taken.
 	woken chan struct{}
 	stop  func()
-	// last gives what the last event told of the object, nil if there was none. It belongs to the cache.
+	// last gives what the last event told of the object, nil if there was none. It belongs to the
+	// cache.
 	last func() *v1alpha1.MultipartUpload
 	seen *v1alpha1.MultipartUpload // by last; guarded by waiters.mu
 }
 
-// subscribe wakes the waiter at changes and deletion of the object with this UID from now on. The caller calls stop.
+// subscribe wakes the waiter at changes and deletion of the object with this UID from now on. The
+// caller calls stop.
 func (ws *waiters) subscribe(uid types.UID) *waiter {
 	w := &waiter{woken: make(chan struct{}, 1)}
 	w.stop = func() {

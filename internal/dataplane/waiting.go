@@ -15,9 +15,9 @@ const (
 	maxPause   = time.Second
 )
 
-// handle serves a request. One that brings or wants bytes, and is refused for a reason that may pass in a moment, is
-// tried again for Options.Patience, as long as nothing of its body was read: a client that does not know Retry-After
-// would give its upload up while a store restarts.
+// handle serves a request. One that brings or wants bytes, and is refused for a reason that may
+// pass in a moment, is tried again for Options.Patience, as long as nothing of its body was read: a
+// client that does not know Retry-After would give its upload up while a store restarts.
 func (s *Server) handle(c *call, r *http.Request) error {
 	switch c.route.op {
 	case opStart, opPart, opPut, opComplete:
@@ -62,8 +62,8 @@ func comesBack(err error) bool {
 	return errors.Is(err, filestore.ErrUnavailable) && !errors.Is(err, filestore.ErrSilent)
 }
 
-// mayPass reports whether the request can be tried again, and what it has failed of may have passed by then. While the
-// server drains, another replica is the better place.
+// mayPass reports whether the request can be tried again, and what it has failed of may have passed
+// by then. While the server drains, another replica is the better place.
 func (s *Server) mayPass(c *call, err error) bool {
 	if s.draining.Load() || c.response.wroteHeader || !c.body.untouched() {
 		return false
@@ -76,9 +76,10 @@ func (s *Server) mayPass(c *call, err error) bool {
 	}
 }
 
-// awaitStore holds the refusal of a request whose bytes are gone until object storage answers again, for Options.Patience
-// at most: a client that does not know Retry-After sends them again at once, three times within a second, and gives up. A
-// store that is going down may answer once more, so it has to answer twice.
+// awaitStore holds the refusal of a request whose bytes are gone until object storage answers
+// again, for Options.Patience at most: a client that does not know Retry-After sends them again at
+// once, three times within a second, and gives up. A store that is going down may answer once more,
+// so it has to answer twice.
 func (s *Server) awaitStore(ctx context.Context, c *call) {
 	if s.draining.Load() || c.response.wroteHeader {
 		return

@@ -8,13 +8,15 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// errOutrun ends the body of a write whose file another request of this process is about to replace. It would lose in
-// the end, and some stores keep all other writers waiting while a conditional write is under way (MinIO).
+// errOutrun ends the body of a write whose file another request of this process is about to
+// replace. It would lose in the end, and some stores keep all other writers waiting while a
+// conditional write is under way (MinIO).
 var errOutrun = errUnavailable("another request is replacing this file: send yours again", retrySoon)
 
-// writers keeps apart what this process writes to one object. The comparison of versions is exact then, also where the
-// store sees no difference because the bytes are the same. Nobody has the turn while it waits for its client: it is
-// taken when the body is whole, for the time that the store needs.
+// writers keeps apart what this process writes to one object. The comparison of versions is exact
+// then, also where the store sees no difference because the bytes are the same. Nobody has the turn
+// while it waits for its client: it is taken when the body is whole, for the time that the store
+// needs.
 type writers struct {
 	mu    sync.Mutex
 	byKey map[string]*contested
@@ -56,8 +58,9 @@ func (ws *writers) begin(key string) *writer {
 	return w
 }
 
-// open registers that the body is being streamed to object storage, and how it is ended. It waits while another writer
-// has the turn: that one's request must not meet the lock that this one's would hold. Errors as commit.
+// open registers that the body is being streamed to object storage, and how it is ended. It waits
+// while another writer has the turn: that one's request must not meet the lock that this one's
+// would hold. Errors as commit.
 func (w *writer) open(ctx context.Context, cut context.CancelCauseFunc) error {
 	if err := w.take(ctx); err != nil {
 		return err
@@ -69,8 +72,9 @@ func (w *writer) open(ctx context.Context, cut context.CancelCauseFunc) error {
 	return w.compare()
 }
 
-// commit waits for the writer's turn, and cuts the bodies of those that stream theirs. It fails with ErrPrecondition if
-// another writer has replaced the object since it was compared, and with the cause of ctx when that is over.
+// commit waits for the writer's turn, and cuts the bodies of those that stream theirs. It fails
+// with ErrPrecondition if another writer has replaced the object since it was compared, and with
+// the cause of ctx when that is over.
 func (w *writer) commit(ctx context.Context) error {
 	if err := w.take(ctx); err != nil {
 		return err
@@ -106,7 +110,8 @@ func (w *writer) compare() error {
 	return nil
 }
 
-// end gives the turn back, if the writer has it; stored says that the object was replaced. It is idempotent.
+// end gives the turn back, if the writer has it; stored says that the object was replaced. It is
+// idempotent.
 func (w *writer) end(stored bool) {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()

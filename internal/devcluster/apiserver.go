@@ -11,7 +11,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// anonymousHealthOnly lets anyone on the machine ask whether the API server is up, and nothing else without credentials.
+// anonymousHealthOnly lets anyone on the machine ask whether the API server is up, and nothing else
+// without credentials.
 const anonymousHealthOnly = `apiVersion: apiserver.config.k8s.io/v1
 kind: AuthenticationConfiguration
 anonymous:
@@ -22,7 +23,8 @@ anonymous:
   - path: /healthz
 `
 
-// serviceAccountIssuer names the signer of service-account tokens. It holds no port, so that tokens outlive a change of it.
+// serviceAccountIssuer names the signer of service-account tokens. It holds no port, so that tokens
+// outlive a change of it.
 const serviceAccountIssuer = "https://kubernetes.default.svc.cluster.local"
 
 const (
@@ -54,7 +56,8 @@ func (s apiServerSpec) url(port int) string {
 	return "https://" + address(port)
 }
 
-// startAPIServer starts kube-apiserver and returns when it is ready, its built-in roles and namespaces included.
+// startAPIServer starts kube-apiserver and returns when it is ready, its built-in roles and
+// namespaces included.
 func startAPIServer(ctx context.Context, spec apiServerSpec) (*process, []*port, error) {
 	authentication := filepath.Join(spec.dir, "authentication.yaml")
 	if err := writeFile(authentication, []byte(anonymousHealthOnly)); err != nil {
@@ -116,7 +119,8 @@ func (s apiServerSpec) args(port int, authentication string) []string {
 		return append(args,
 			"--authorization-mode=RBAC",
 			"--bind-address=127.0.0.1",
-			// Both are needed on a machine without a default route, where the server finds no address to advertise.
+			// Both are needed on a machine without a default route, where the server finds no
+			// address to advertise.
 			"--advertise-address=127.0.0.1",
 			"--endpoint-reconciler-type=none",
 		)

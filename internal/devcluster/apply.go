@@ -15,7 +15,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// newClient returns a client that logs nothing: the default one complains when the program that we are part of has set no logger.
+// newClient returns a client that logs nothing: the default one complains when the program that we
+// are part of has set no logger.
 func newClient(config *rest.Config) (client.Client, error) {
 	config = rest.CopyConfig(config)
 	config.WarningHandlerWithContext = rest.NoWarnings{}

@@ -30,8 +30,8 @@ var nodeControllers = []string{
 	"pod-garbage-collector-controller",
 }
 
-// startControllerManager starts kube-controller-manager as its own user, each controller under its own service account, and returns
-// once the default namespace has its service account.
+// startControllerManager starts kube-controller-manager as its own user, each controller under its
+// own service account, and returns once the default namespace has its service account.
 func startControllerManager(ctx context.Context, program, dir, pki string, admin *rest.Config, names []string) (*process, error) {
 	config, err := clientConfig(admin.Host, pki, managerCert, managerKey)
 	if err != nil {

@@ -16,26 +16,32 @@ import (
 
 // ControlPlaneOptions says what StartControlPlane starts.
 type ControlPlaneOptions struct {
-	// Dir keeps certificates, etcd's data and logs; required. A control plane started on it again has the same objects and, when it
-	// is free, the same port. Whoever made it removes it.
+	// Dir keeps certificates, etcd's data and logs; required. A control plane started on it again
+	// has the same objects and, when it is free, the same port. Whoever made it removes it.
 	Dir string
 	// Port of the API server on 127.0.0.1; 0 for the one used before or any free one.
 	Port int
-	// ControllerManager adds kube-controller-manager: garbage collection, namespace deletion, the default service account of each
-	// namespace, aggregated cluster roles. Costs half a second and 60 MB.
+	// ControllerManager adds kube-controller-manager: garbage collection, namespace deletion, the
+	// default service account of each namespace, aggregated cluster roles. Costs half a second and
+	// 60 MB.
 	ControllerManager bool
-	// CRDDirs are directories of CustomResourceDefinitions to install. The first creates of a kind within two seconds of its CRD's
-	// installation are held up by the API server: install once per test binary, not per test.
+	// CRDDirs are directories of CustomResourceDefinitions to install. The first creates of a kind
+	// within two seconds of its CRD's installation are held up by the API server: install once per
+	// test binary, not per test.
 	CRDDirs []string
-	// UnsafeNoFsync keeps etcd from flushing to disk. For tests: quick, and data survives a crash of etcd but not of the machine.
+	// UnsafeNoFsync keeps etcd from flushing to disk. For tests: quick, and data survives a crash
+	// of etcd but not of the machine.
 	UnsafeNoFsync bool
-	// AuditUsers are users, such as system:serviceaccount:NAMESPACE:NAME, of whose requests the API server keeps a log: see AuditLog. None without any.
+	// AuditUsers are users, such as system:serviceaccount:NAMESPACE:NAME, of whose requests the API
+	// server keeps a log: see AuditLog. None without any.
 	AuditUsers []string
 	// AdmissionConfig is the path of a file for --admission-control-config-file of the API server,
 	// such as one that says which client certificates it shows to webhooks. Empty for none.
 	AdmissionConfig string
-	// Node makes it a control plane for one node, which StartNode starts. The API server then listens on the node's address instead of 127.0.0.1, and the controllers
-	// of Deployments, endpoints and the like run besides. It implies ControllerManager. To be used where that address is nobody else's, such as in a network namespace.
+	// Node makes it a control plane for one node, which StartNode starts. The API server then
+	// listens on the node's address instead of 127.0.0.1, and the controllers of Deployments,
+	// endpoints and the like run besides. It implies ControllerManager. To be used where that
+	// address is nobody else's, such as in a network namespace.
 	Node *NodeIdentity
 	// Log is told about downloads and builds; nil for silence.
 	Log io.Writer
@@ -47,8 +53,10 @@ type ControlPlane struct {
 	URL string
 	// Kubeconfig is the path of the administrator's kubeconfig file.
 	Kubeconfig string
-	// AuditLog is the path of the log of what ControlPlaneOptions.AuditUsers have asked for: a JSON object (audit.k8s.io/v1 Event, level Metadata) in each line, written
-	// before the request is answered. Empty if nobody's requests are logged. A later start in the same directory appends to it.
+	// AuditLog is the path of the log of what ControlPlaneOptions.AuditUsers have asked for: a JSON
+	// object (audit.k8s.io/v1 Event, level Metadata) in each line, written before the request is
+	// answered. Empty if nobody's requests are logged. A later start in the same directory appends
+	// to it.
 	AuditLog string
 
 	dir       string
@@ -65,9 +73,9 @@ type ControlPlane struct {
 	admissionConfig string
 }
 
-// StartControlPlane starts etcd, kube-apiserver and, if asked for, kube-controller-manager, installs the CRDs and returns once all of
-// it is ready, which takes about five seconds. It returns *AlreadyRunningError when Dir is in use. Stop must be called; ctx bounds the
-// start only.
+// StartControlPlane starts etcd, kube-apiserver and, if asked for, kube-controller-manager,
+// installs the CRDs and returns once all of it is ready, which takes about five seconds. It returns
+// *AlreadyRunningError when Dir is in use. Stop must be called; ctx bounds the start only.
 func StartControlPlane(ctx context.Context, opts ControlPlaneOptions) (*ControlPlane, error) {
 	if opts.Dir == "" {
 		return nil, errors.New("control plane: Dir is required")
@@ -162,8 +170,9 @@ const (
 	apiServerPlace
 )
 
-// RestartAPIServer ends kube-apiserver as a crash does, with SIGKILL, and starts it again on the same port once down has passed. What is in etcd
-// stays. It returns when the server is ready, and with an error when it is not to be had again or ctx is done; Stop is to be called all the same.
+// RestartAPIServer ends kube-apiserver as a crash does, with SIGKILL, and starts it again on the
+// same port once down has passed. What is in etcd stays. It returns when the server is ready, and
+// with an error when it is not to be had again or ctx is done; Stop is to be called all the same.
 // It must not be called while another call of it, of RestartEtcd or of Stop is under way.
 func (c *ControlPlane) RestartAPIServer(ctx context.Context, down time.Duration) error {
 	if err := c.endFor(ctx, apiServerPlace, down); err != nil {
@@ -179,8 +188,9 @@ func (c *ControlPlane) RestartAPIServer(ctx context.Context, down time.Duration)
 	return nil
 }
 
-// RestartEtcd ends etcd as a crash does, with SIGKILL, and starts it again on its data once down has passed; kube-apiserver goes on and finds it again. What
-// etcd has acknowledged is there again, UnsafeNoFsync or not. It returns when etcd answers, and is otherwise like RestartAPIServer.
+// RestartEtcd ends etcd as a crash does, with SIGKILL, and starts it again on its data once down
+// has passed; kube-apiserver goes on and finds it again. What etcd has acknowledged is there again,
+// UnsafeNoFsync or not. It returns when etcd answers, and is otherwise like RestartAPIServer.
 func (c *ControlPlane) RestartEtcd(ctx context.Context, down time.Duration) error {
 	if err := c.endFor(ctx, etcdPlace, down); err != nil {
 		return err
@@ -206,19 +216,21 @@ func (c *ControlPlane) endFor(ctx context.Context, place int, down time.Duration
 	}
 }
 
-// RESTConfig returns a new client configuration of the administrator, without a rate limit. Clients that are started as someone else
-// copy it with rest.AnonymousClientConfig and set a token.
+// RESTConfig returns a new client configuration of the administrator, without a rate limit. Clients
+// that are started as someone else copy it with rest.AnonymousClientConfig and set a token.
 func (c *ControlPlane) RESTConfig() *rest.Config {
 	return rest.CopyConfig(c.config)
 }
 
-// Etcd returns a client of etcd's JSON gateway and the URL to put before its paths (/v3/kv/txn). It goes past the API server, whose watches see what is written:
-// for states that are expensive to make through it. The caller closes idle connections.
+// Etcd returns a client of etcd's JSON gateway and the URL to put before its paths (/v3/kv/txn). It
+// goes past the API server, whose watches see what is written: for states that are expensive to
+// make through it. The caller closes idle connections.
 func (c *ControlPlane) Etcd() (client *http.Client, url string) {
 	return c.socketDir.httpClient(), etcdHost
 }
 
-// Stop ends the processes in reverse order and gives up the directory, where all state stays. It returns when they are gone and is idempotent.
+// Stop ends the processes in reverse order and gives up the directory, where all state stays. It
+// returns when they are gone and is idempotent.
 func (c *ControlPlane) Stop() error {
 	var errs []error
 	for len(c.processes) > 0 {

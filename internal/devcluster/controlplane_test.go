@@ -168,7 +168,8 @@ func testCRDs(t *testing.T, cluster *ControlPlane) {
 	}
 }
 
-// testAPIServerRestart: another process on the same port has the same objects, and Stop knows of it.
+// testAPIServerRestart: another process on the same port has the same objects, and Stop knows of
+// it.
 func testAPIServerRestart(t *testing.T, cluster *ControlPlane) {
 	testOutlives(t, cluster, apiServerPlace, cluster.RestartAPIServer)
 }
@@ -244,7 +245,8 @@ func testControlPlaneRestart(t *testing.T, cluster *ControlPlane, opts ControlPl
 	}
 }
 
-// eventually waits for what other processes do. The limit is generous because a busy machine proves nothing.
+// eventually waits for what other processes do. The limit is generous because a busy machine proves
+// nothing.
 func eventually(t *testing.T, done func(context.Context) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

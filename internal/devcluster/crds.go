@@ -16,8 +16,8 @@ import (
 // crdTimeout bounds the wait for the API server to serve a new kind, usually well under a second.
 const crdTimeout = time.Minute
 
-// InstallCRDs applies every CustomResourceDefinition in the YAML files of dirs, and returns when each of their served versions can be listed.
-// It is idempotent and updates CRDs that have changed.
+// InstallCRDs applies every CustomResourceDefinition in the YAML files of dirs, and returns when
+// each of their served versions can be listed. It is idempotent and updates CRDs that have changed.
 func InstallCRDs(ctx context.Context, config *rest.Config, dirs ...string) error {
 	var crds []*unstructured.Unstructured
 	for _, dir := range dirs {
@@ -49,7 +49,8 @@ func InstallCRDs(ctx context.Context, config *rest.Config, dirs ...string) error
 	return nil
 }
 
-// waitServed waits until objects of the CRD's kinds can be listed, which is a moment later than the condition Established.
+// waitServed waits until objects of the CRD's kinds can be listed, which is a moment later than the
+// condition Established.
 func waitServed(ctx context.Context, c client.Client, object *unstructured.Unstructured) error {
 	var crd apiextensionsv1.CustomResourceDefinition
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &crd); err != nil {

@@ -13,8 +13,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// The objects that offer the embedded object store to all namespaces. They are written down here and not taken from the API's package:
-// this one must compile while that one does not, because it also gets the tool that generates code there.
+// The objects that offer the embedded object store to all namespaces. They are written down here
+// and not taken from the API's package: this one must compile while that one does not, because it
+// also gets the tool that generates code there.
 const (
 	apiVersion             = "iotfile.dev/v1alpha1"
 	defaultStoreAnnotation = "iotfile.dev/is-default-store"
@@ -23,8 +24,8 @@ const (
 	defaultStoreSecret     = "default-store"
 )
 
-// createDefaultStore applies the default FileStore and the Secret with its credentials, as a platform team would. An upload's
-// objects lie directly under the bucket: no prefix is set.
+// createDefaultStore applies the default FileStore and the Secret with its credentials, as a
+// platform team would. An upload's objects lie directly under the bucket: no prefix is set.
 func (s *System) createDefaultStore(ctx context.Context) error {
 	c, err := newClient(s.ControlPlane.config)
 	if err != nil {
@@ -60,7 +61,8 @@ func (s *System) createDefaultStore(ctx context.Context) error {
 	return apply(ctx, c, namespace, secret, store)
 }
 
-// waitDefaultStore waits until the operator says that the default FileStore, as it is now, is ready.
+// waitDefaultStore waits until the operator says that the default FileStore, as it is now, is
+// ready.
 func (s *System) waitDefaultStore(ctx context.Context) error {
 	c, err := newClient(s.ControlPlane.config)
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// AlreadyRunningError is returned by a start on a directory that another start still uses. That one is left alone.
+// AlreadyRunningError is returned by a start on a directory that another start still uses. That one
+// is left alone.
 type AlreadyRunningError struct {
 	Dir string // the directory
 	PID string // the process that uses it
@@ -34,8 +35,9 @@ func lockDir(dir string) (*fileLock, error) {
 	return lock, err
 }
 
-// Clean deletes the directory of an Up, with all objects and files in it. It returns *AlreadyRunningError when it is in use, and refuses a
-// directory that Up has not made. A directory that is not there is no error.
+// Clean deletes the directory of an Up, with all objects and files in it. It returns
+// *AlreadyRunningError when it is in use, and refuses a directory that Up has not made. A directory
+// that is not there is no error.
 func Clean(dir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -13,15 +13,17 @@ import (
 )
 
 const (
-	// envtestProbeTimeout is how long a machine without internet is held up before it builds from source instead.
+	// envtestProbeTimeout is how long a machine without internet is held up before it builds from
+	// source instead.
 	envtestProbeTimeout = 15 * time.Second
 	// envtestDownloadTimeout bounds the download of about 150 MB.
 	envtestDownloadTimeout = 10 * time.Minute
 )
 
-// envtestBinary returns a control plane binary from the archive that the envtest project publishes for the minor release of version,
-// downloading it once. It returns "" when there is none to be had, which is normal: then the tool is built.
-// IOTFILE_TOOLS_DOWNLOAD=no turns downloads off; IOTFILE_ENVTEST_INDEX names another index, such as a mirror's.
+// envtestBinary returns a control plane binary from the archive that the envtest project publishes
+// for the minor release of version, downloading it once. It returns "" when there is none to be
+// had, which is normal: then the tool is built. IOTFILE_TOOLS_DOWNLOAD=no turns downloads off;
+// IOTFILE_ENVTEST_INDEX names another index, such as a mirror's.
 func (f *toolFinder) envtestBinary(ctx context.Context, tool Tool, version string) (string, error) {
 	if f.downloadFailed || os.Getenv("IOTFILE_TOOLS_DOWNLOAD") == "no" {
 		return "", nil
@@ -50,8 +52,8 @@ func (f *toolFinder) envtestBinary(ctx context.Context, tool Tool, version strin
 	return executable(filepath.Join(dir, string(tool)))
 }
 
-// downloadEnvtest fetches the newest archive of a release with setup-envtest, which verifies its checksum, and puts it at dir
-// when it is whole.
+// downloadEnvtest fetches the newest archive of a release with setup-envtest, which verifies its
+// checksum, and puts it at dir when it is whole.
 func (f *toolFinder) downloadEnvtest(ctx context.Context, release, dir string) error {
 	setup, err := f.find(ctx, SetupEnvtest)
 	if err != nil {
@@ -112,7 +114,8 @@ func setupEnvtest(ctx context.Context, limit time.Duration, program string, args
 	return string(stdout), nil
 }
 
-// cause is the innermost part of an error's text, which is all that a line of progress has room for.
+// cause is the innermost part of an error's text, which is all that a line of progress has room
+// for.
 func cause(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return strings.TrimSpace(line[strings.LastIndex(line, ": ")+1:])

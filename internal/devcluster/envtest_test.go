@@ -15,7 +15,8 @@ import (
 	"testing"
 )
 
-// TestDownloadedBinariesAreUsed runs the real setup-envtest against an index and an archive served here.
+// TestDownloadedBinariesAreUsed runs the real setup-envtest against an index and an archive served
+// here.
 func TestDownloadedBinariesAreUsed(t *testing.T) {
 	root, err := ModuleRoot()
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// maxSocketPath is below the shortest limit for the path of a unix socket: 104 bytes on macOS and the BSDs, 108 on Linux.
+// maxSocketPath is below the shortest limit for the path of a unix socket: 104 bytes on macOS and
+// the BSDs, 108 on Linux.
 const maxSocketPath = 100
 
 // socketDir is a directory that only we can enter: the sockets in it need no passwords.

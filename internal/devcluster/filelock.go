@@ -11,16 +11,18 @@ import (
 	"time"
 )
 
-// errLocked is returned by tryLock when another process, or another holder in this one, has the lock.
+// errLocked is returned by tryLock when another process, or another holder in this one, has the
+// lock.
 var errLocked = errors.New("locked")
 
-// fileLock is an advisory lock that the kernel drops when its holder dies, however it dies. The file stays behind: removing
-// it would let two holders lock two different files of the same name.
+// fileLock is an advisory lock that the kernel drops when its holder dies, however it dies. The
+// file stays behind: removing it would let two holders lock two different files of the same name.
 type fileLock struct {
 	file *os.File
 }
 
-// tryLock takes the lock at path, creating the file and its directory as needed. With errLocked it returns what the holder wrote.
+// tryLock takes the lock at path, creating the file and its directory as needed. With errLocked it
+// returns what the holder wrote.
 func tryLock(path string) (lock *fileLock, holder string, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, "", err
@@ -52,8 +54,8 @@ func tryLock(path string) (lock *fileLock, holder string, err error) {
 	return lock, "", nil
 }
 
-// waitLock takes the lock at path and waits for it as long as ctx allows. onWait is called once, with what the holder wrote, when
-// it has to wait.
+// waitLock takes the lock at path and waits for it as long as ctx allows. onWait is called once,
+// with what the holder wrote, when it has to wait.
 func waitLock(ctx context.Context, path string, onWait func(holder string)) (*fileLock, error) {
 	for waiting := false; ; {
 		lock, holder, err := tryLock(path)

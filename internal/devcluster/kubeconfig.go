@@ -9,7 +9,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// adminConfig is how to reach the API server at url as its administrator, with the key material in pki.
+// adminConfig is how to reach the API server at url as its administrator, with the key material in
+// pki.
 func adminConfig(url, pki string) (*rest.Config, error) {
 	return clientConfig(url, pki, adminCert, adminKey)
 }
@@ -17,7 +18,8 @@ func adminConfig(url, pki string) (*rest.Config, error) {
 func clientConfig(url, pki, certFile, keyFile string) (*rest.Config, error) {
 	config := &rest.Config{
 		Host: url,
-		// Unlimited: the server's own fairness is all the protection that a development machine needs.
+		// Unlimited: the server's own fairness is all the protection that a development machine
+		// needs.
 		QPS: -1,
 	}
 	for file, data := range map[string]*[]byte{caCert: &config.CAData, certFile: &config.CertData, keyFile: &config.KeyData} {
@@ -30,7 +32,8 @@ func clientConfig(url, pki, certFile, keyFile string) (*rest.Config, error) {
 	return config, nil
 }
 
-// writeKubeconfig writes config as a kubeconfig file of one context, everything embedded, readable by us alone.
+// writeKubeconfig writes config as a kubeconfig file of one context, everything embedded, readable
+// by us alone.
 func writeKubeconfig(path, user string, config *rest.Config) error {
 	const cluster = "devcluster"
 	file := clientcmdapi.NewConfig()

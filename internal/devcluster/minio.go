@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// StartMinIO starts MinIO on a directory below opts.Dir and returns when it is ready. It returns *AlreadyRunningError when opts.Dir is
-// in use. Stop must be called; ctx bounds the start only.
+// StartMinIO starts MinIO on a directory below opts.Dir and returns when it is ready. It returns
+// *AlreadyRunningError when opts.Dir is in use. Stop must be called; ctx bounds the start only.
 func StartMinIO(ctx context.Context, opts ObjectStoreOptions) (*ObjectStore, error) {
 	return StartObjectStore(ctx, StoreMinIO, opts)
 }
@@ -22,7 +22,8 @@ func (s *ObjectStore) minIO(spec *processSpec, port int) error {
 		"MINIO_ROOT_USER=" + s.AccessKey,
 		"MINIO_ROOT_PASSWORD=" + s.SecretKey,
 		"MINIO_REGION=" + s.Region,
-		// Uploads otherwise die 24 hours after they were opened, earlier than the operator expires them.
+		// Uploads otherwise die 24 hours after they were opened, earlier than the operator expires
+		// them.
 		"MINIO_API_STALE_UPLOADS_EXPIRY=72h",
 		// No console, and no calls to anywhere.
 		"MINIO_BROWSER=off",

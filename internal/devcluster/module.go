@@ -12,8 +12,9 @@ import (
 // modulePath is the module whose root holds hack/tools, config and cmd/operator.
 const modulePath = "github.com/iotfile-operator/iotfile-operator"
 
-// ModuleRoot returns the absolute path of the checkout that the working directory lies in, found by its go.mod. The nested
-// modules in hack/tools are passed over. Tests run in their package's directory, so it works in any of them.
+// ModuleRoot returns the absolute path of the checkout that the working directory lies in, found by
+// its go.mod. The nested modules in hack/tools are passed over. Tests run in their package's
+// directory, so it works in any of them.
 func ModuleRoot() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// NodeIdentity is what a control plane's only node is called, and the IP address that it and the API server have.
+// NodeIdentity is what a control plane's only node is called, and the IP address that it and the
+// API server have.
 type NodeIdentity struct {
 	Name, Address string
 }
@@ -28,9 +29,11 @@ type NodeOptions struct {
 	Dir string
 	// SandboxImage is the image, one of Images, whose process holds the namespaces of each pod.
 	SandboxImage string
-	// Images are OCI archives. Nothing is ever pulled: a pod whose image is not among them must not be made.
+	// Images are OCI archives. Nothing is ever pulled: a pod whose image is not among them must not
+	// be made.
 	Images []string
-	// CgroupRoot is an existing cgroup, as an absolute path in each hierarchy, below which all pods are.
+	// CgroupRoot is an existing cgroup, as an absolute path in each hierarchy, below which all pods
+	// are.
 	CgroupRoot string
 	// CNIPlugins is the directory that has ptp, host-local and loopback.
 	CNIPlugins string
@@ -38,18 +41,23 @@ type NodeOptions struct {
 	Log io.Writer
 }
 
-// Node is a kubelet with containerd below it, kube-proxy, and the kube-scheduler that gives it pods.
+// Node is a kubelet with containerd below it, kube-proxy, and the kube-scheduler that gives it
+// pods.
 type Node struct {
 	opts      NodeOptions
 	processes []*process // in the order started
 }
 
-// nodeTimeout bounds each wait of a start. A node is usually ready within ten seconds; the rest is for machines that do other things, too.
+// nodeTimeout bounds each wait of a start. A node is usually ready within ten seconds; the rest is
+// for machines that do other things, too.
 const nodeTimeout = 3 * time.Minute
 
-// StartNode starts containerd, which has to be installed with runc and iptables, imports the images, starts kube-scheduler, kube-proxy and kubelet, and returns when
-// the node is ready for pods. The caller is root, in network, mount and PID namespaces that are its alone, in which the node's address exists, ServiceRange has a route and forwarding is on: containerd, kubelet and
-// the plugins write to /run, /var/lib and /var/log, to routes, iptables and sysctls. Stop must be called; the pods' own processes end with the PID namespace only. ctx bounds the start.
+// StartNode starts containerd, which has to be installed with runc and iptables, imports the
+// images, starts kube-scheduler, kube-proxy and kubelet, and returns when the node is ready for
+// pods. The caller is root, in network, mount and PID namespaces that are its alone, in which the
+// node's address exists, ServiceRange has a route and forwarding is on: containerd, kubelet and the
+// plugins write to /run, /var/lib and /var/log, to routes, iptables and sysctls. Stop must be
+// called; the pods' own processes end with the PID namespace only. ctx bounds the start.
 func StartNode(ctx context.Context, opts NodeOptions) (*Node, error) {
 	if opts.Plane == nil || opts.Plane.node == nil {
 		return nil, errors.New("node: the control plane was not started for one")
@@ -77,7 +85,8 @@ func (n *Node) start(ctx context.Context, programs []string) error {
 	if err := n.startScheduler(programs[0]); err != nil {
 		return err
 	}
-	// First, because kube-proxy ends when the addresses of the node that it runs on change, and waits for half a minute if there is no node.
+	// First, because kube-proxy ends when the addresses of the node that it runs on change, and
+	// waits for half a minute if there is no node.
 	if err := n.startKubelet(ctx, programs[2]); err != nil {
 		return err
 	}
@@ -187,7 +196,8 @@ func (n *Node) Import(ctx context.Context, archive string) error {
 	return err
 }
 
-// Ctr runs containerd's command line on the images and containers of pods, and returns what it prints.
+// Ctr runs containerd's command line on the images and containers of pods, and returns what it
+// prints.
 func (n *Node) Ctr(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "ctr", append([]string{"--address=" + containerdSocket, "--namespace=k8s.io"}, args...)...)
 	out, err := cmd.CombinedOutput()
@@ -197,10 +207,12 @@ func (n *Node) Ctr(ctx context.Context, args ...string) (string, error) {
 	return string(out), nil
 }
 
-// Wait returns nil when ctx is done. When one of the node's processes ends by itself before that, it returns an error that says which.
+// Wait returns nil when ctx is done. When one of the node's processes ends by itself before that,
+// it returns an error that says which.
 func (n *Node) Wait(ctx context.Context) error { return watch(ctx, n.processes...) }
 
-// Stop ends the node's processes in reverse order, and returns when they are gone. It is idempotent.
+// Stop ends the node's processes in reverse order, and returns when they are gone. It is
+// idempotent.
 func (n *Node) Stop() error {
 	var errs []error
 	for len(n.processes) > 0 {

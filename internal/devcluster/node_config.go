@@ -6,7 +6,8 @@ const podRange = "10.244.0.0/24"
 // proxyHealth is where kube-proxy says how it is.
 const proxyHealth = "127.0.0.1:10256"
 
-// proxyConfig is kube-proxy's configuration. The zeros leave what is the whole kernel's, such as the limit of tracked connections and the killing order, as it is.
+// proxyConfig is kube-proxy's configuration. The zeros leave what is the whole kernel's, such as
+// the limit of tracked connections and the killing order, as it is.
 const proxyConfig = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 clientConnection:
@@ -24,8 +25,11 @@ conntrack:
   tcpCloseWaitTimeout: 0s
 `
 
-// kubeletConfig is the kubelet's configuration. Pods know no names but the cluster's: a name server of the machine's may be out of reach, and makes look-ups hang. It neither evicts pods nor collects images when the machine's disk, which is not the node's alone, is full; it lives with the first version of
-// cgroups; and it does not ask for a place in the killing order, which takes a capability that containers and small machines often withhold.
+// kubeletConfig is the kubelet's configuration. Pods know no names but the cluster's: a name server
+// of the machine's may be out of reach, and makes look-ups hang. It neither evicts pods nor
+// collects images when the machine's disk, which is not the node's alone, is full; it lives with
+// the first version of cgroups; and it does not ask for a place in the killing order, which takes a
+// capability that containers and small machines often withhold.
 const kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 address: %[1]s

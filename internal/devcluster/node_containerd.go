@@ -7,10 +7,12 @@ import (
 	"path/filepath"
 )
 
-// containerdSocket is where containerd listens. It is in the mount namespace's own /run, as are the sockets of its shims, whose place cannot be chosen.
+// containerdSocket is where containerd listens. It is in the mount namespace's own /run, as are the
+// sockets of its shims, whose place cannot be chosen.
 const containerdSocket = "/run/containerd/containerd.sock"
 
-// containerdConfig is that of containerd 1.6, which later ones read, too. Without the capability to change the killing order (restrict_oom_score_adj) it must not try.
+// containerdConfig is that of containerd 1.6, which later ones read, too. Without the capability to
+// change the killing order (restrict_oom_score_adj) it must not try.
 const containerdConfig = `version = 2
 root = "/var/lib/containerd"
 state = "/run/containerd"
@@ -30,8 +32,8 @@ oom_score = 0
       runtime_type = "io.containerd.runc.v2"
 `
 
-// networkConfig gives each pod a link of its own to the node, which routes. No bridge: then nothing depends on bridged packets being seen by iptables, which is a
-// setting of the kernel.
+// networkConfig gives each pod a link of its own to the node, which routes. No bridge: then nothing
+// depends on bridged packets being seen by iptables, which is a setting of the kernel.
 const networkConfig = `{
   "cniVersion": "1.0.0",
   "name": "pods",

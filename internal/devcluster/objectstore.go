@@ -28,8 +28,8 @@ const (
 
 // ObjectStoreOptions says how an object store is started.
 type ObjectStoreOptions struct {
-	// Dir keeps data, credentials and the log; required. A store started on it again has the same of each and, when it is free, the same
-	// port. Whoever made it removes it.
+	// Dir keeps data, credentials and the log; required. A store started on it again has the same
+	// of each and, when it is free, the same port. Whoever made it removes it.
 	Dir string
 	// Port on 127.0.0.1; 0 for the one used before or any free one.
 	Port int
@@ -37,7 +37,8 @@ type ObjectStoreOptions struct {
 	Log io.Writer
 }
 
-// ObjectStore is a running S3 server. Its fields do not change while it lives, over any number of Restarts.
+// ObjectStore is a running S3 server. Its fields do not change while it lives, over any number of
+// Restarts.
 type ObjectStore struct {
 	Kind StoreKind
 	// Endpoint is its URL, http on 127.0.0.1.
@@ -173,8 +174,8 @@ func (s *ObjectStore) CreateBucket(ctx context.Context, name string) error {
 	return client.MakeBucket(ctx, name, minio.MakeBucketOptions{Region: s.Region})
 }
 
-// Stop ends the server at once for its clients, and returns when it is gone. Data, port and credentials are kept for Restart.
-// It is idempotent.
+// Stop ends the server at once for its clients, and returns when it is gone. Data, port and
+// credentials are kept for Restart. It is idempotent.
 func (s *ObjectStore) Stop() error {
 	var err error
 	if s.process != nil {
@@ -187,7 +188,8 @@ func (s *ObjectStore) Stop() error {
 	return err
 }
 
-// Restart starts the server again on the same port and data, stopping it first if it still runs. It returns when it is ready.
+// Restart starts the server again on the same port and data, stopping it first if it still runs. It
+// returns when it is ready.
 func (s *ObjectStore) Restart(ctx context.Context) error {
 	if err := s.Stop(); err != nil {
 		return err
@@ -203,7 +205,8 @@ func (s *ObjectStore) Restart(ctx context.Context) error {
 }
 
 func (s *ObjectStore) client(endpoint string) (*minio.Client, error) {
-	// One connection per request: a connection kept over a restart of the server would fail the first request after it.
+	// One connection per request: a connection kept over a restart of the server would fail the
+	// first request after it.
 	return minio.New(endpoint[len("http://"):], &minio.Options{
 		Creds:      credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""),
 		Region:     s.Region,

@@ -15,8 +15,9 @@ import (
 // OperatorNamespace is where the operator and the Secrets of its FileStores live.
 const OperatorNamespace = "iotfile-system"
 
-// BuildOperator builds ./cmd/operator into the file path, as it is released: static, trimmed, stripped. flags are further flags of go
-// build, such as -cover. A build with nothing changed takes about a second. log (nil for silence) is told the progress.
+// BuildOperator builds ./cmd/operator into the file path, as it is released: static, trimmed,
+// stripped. flags are further flags of go build, such as -cover. A build with nothing changed takes
+// about a second. log (nil for silence) is told the progress.
 func BuildOperator(ctx context.Context, log io.Writer, path string, flags ...string) error {
 	root, err := ModuleRoot()
 	if err != nil {
@@ -33,7 +34,8 @@ func BuildOperator(ctx context.Context, log io.Writer, path string, flags ...str
 	return nil
 }
 
-// OperatorOptions says how an operator process is started. Several may run side by side on one control plane.
+// OperatorOptions says how an operator process is started. Several may run side by side on one
+// control plane.
 type OperatorOptions struct {
 	// Binary is what BuildOperator has built; required.
 	Binary string
@@ -45,17 +47,22 @@ type OperatorOptions struct {
 	Kubeconfig string
 	// Namespace holds the Secrets of the FileStores, OperatorNamespace by default.
 	Namespace string
-	// Port of the REST API on 127.0.0.1; 0 for the one used before or any free one. The ports of health and metrics are any free ones.
+	// Port of the REST API on 127.0.0.1; 0 for the one used before or any free one. The ports of
+	// health and metrics are any free ones.
 	Port int
 	// Roles of the process, "data-plane,controller" by default.
 	Roles string
-	// NoAuthentication lets everybody on this machine do everything: for measurements of bytes alone. Else callers need a token, see ApplicationToken.
+	// NoAuthentication lets everybody on this machine do everything: for measurements of bytes
+	// alone. Else callers need a token, see ApplicationToken.
 	NoAuthentication bool
-	// TLSCertDir has tls.crt and tls.key, to serve the REST API and the metrics with; plain HTTP without. The certificate must be good for 127.0.0.1.
+	// TLSCertDir has tls.crt and tls.key, to serve the REST API and the metrics with; plain HTTP
+	// without. The certificate must be good for 127.0.0.1.
 	TLSCertDir string
-	// Webhooks makes it serve the admission webhooks on 127.0.0.1. Nobody calls them before the webhook configurations are installed.
+	// Webhooks makes it serve the admission webhooks on 127.0.0.1. Nobody calls them before the
+	// webhook configurations are installed.
 	Webhooks bool
-	// LeaderElect makes it wait for the lease before it reconciles. Needed when more than one has the role controller.
+	// LeaderElect makes it wait for the lease before it reconciles. Needed when more than one has
+	// the role controller.
 	LeaderElect bool
 	// Args are put after the flags that the options above make, and win over them.
 	Args []string
@@ -78,8 +85,8 @@ type Operator struct {
 	ports   []*port
 }
 
-// StartOperator starts the operator and returns when /readyz says that it is ready. One of Stop, Kill, or Terminate and Wait must be called;
-// ctx bounds the start only.
+// StartOperator starts the operator and returns when /readyz says that it is ready. One of Stop,
+// Kill, or Terminate and Wait must be called; ctx bounds the start only.
 func StartOperator(ctx context.Context, opts OperatorOptions) (*Operator, error) {
 	if opts.Binary == "" || opts.Dir == "" || opts.Kubeconfig == "" {
 		return nil, errors.New("operator: Binary, Dir and Kubeconfig are required")
@@ -153,7 +160,8 @@ func (o *Operator) PID() int { return o.process.pid() }
 // Done is closed when the process has ended.
 func (o *Operator) Done() <-chan struct{} { return o.process.done }
 
-// Fault says how the process ended and quotes the end of its log, if it did so by itself. It is nil while it runs, and when one of the methods below has ended it.
+// Fault says how the process ended and quotes the end of its log, if it did so by itself. It is nil
+// while it runs, and when one of the methods below has ended it.
 func (o *Operator) Fault() error { return o.process.fault() }
 
 // Terminate sends SIGTERM, as Kubernetes does to end a pod, and returns at once. It is idempotent.
@@ -162,7 +170,8 @@ func (o *Operator) Terminate() error {
 	return o.process.signal(syscall.SIGTERM)
 }
 
-// Wait waits for the process to end and returns nil when its exit status was 0, or ctx's error when that is done first.
+// Wait waits for the process to end and returns nil when its exit status was 0, or ctx's error when
+// that is done first.
 func (o *Operator) Wait(ctx context.Context) error {
 	select {
 	case <-o.process.done:
@@ -173,14 +182,15 @@ func (o *Operator) Wait(ctx context.Context) error {
 	}
 }
 
-// Kill ends the process as a crash does, with SIGKILL, and returns when it is gone. It is idempotent.
+// Kill ends the process as a crash does, with SIGKILL, and returns when it is gone. It is
+// idempotent.
 func (o *Operator) Kill() error {
 	defer releasePorts(o.ports)
 	return o.process.kill()
 }
 
-// Stop is Terminate, and Kill when the process has not drained within 20 seconds. It returns when the process is gone, and is
-// idempotent.
+// Stop is Terminate, and Kill when the process has not drained within 20 seconds. It returns when
+// the process is gone, and is idempotent.
 func (o *Operator) Stop() error {
 	defer releasePorts(o.ports)
 	return o.process.stop(20 * time.Second)

@@ -14,18 +14,21 @@ import (
 // operatorServiceAccount is who the operator is to the API server.
 const operatorServiceAccount = "iotfile-operator"
 
-// OperatorUser is the name that the API server knows an operator by that uses OperatorKubeconfig, or that the manifests have installed.
+// OperatorUser is the name that the API server knows an operator by that uses OperatorKubeconfig,
+// or that the manifests have installed.
 const OperatorUser = "system:serviceaccount:" + OperatorNamespace + ":" + operatorServiceAccount
 
-// operatorRoles is the file of roles that the operator runs under, generated from the markers in its code; userRoles that of roles for everybody else.
+// operatorRoles is the file of roles that the operator runs under, generated from the markers in
+// its code; userRoles that of roles for everybody else.
 var (
 	operatorRoles = filepath.Join("config", "rbac", "role.yaml")
 	userRoles     = filepath.Join("config", "rbac", "user_roles.yaml")
 )
 
-// OperatorKubeconfig gives the operator its own identity: its service account, bound to the roles that it is deployed with and to
-// nothing else, so that a permission missing there is missing here too. It returns the path of the kubeconfig. It also
-// installs the roles that users are given, and the policies that know the operator by its role. It is idempotent.
+// OperatorKubeconfig gives the operator its own identity: its service account, bound to the roles
+// that it is deployed with and to nothing else, so that a permission missing there is missing here
+// too. It returns the path of the kubeconfig. It also installs the roles that users are given, and
+// the policies that know the operator by its role. It is idempotent.
 func (c *ControlPlane) OperatorKubeconfig(ctx context.Context) (string, error) {
 	root, err := ModuleRoot()
 	if err != nil {
@@ -68,8 +71,9 @@ const Audience = "iotfile.dev"
 // editorRole is the ClusterRole that lets an application read and write files.
 const editorRole = "iotfile-editor"
 
-// ApplicationToken gives a service account, which is created with its namespace when it is not there, the right to read and write all files of its namespace, and
-// returns a token for the operator that lasts for lifetime. OperatorKubeconfig has installed the role.
+// ApplicationToken gives a service account, which is created with its namespace when it is not
+// there, the right to read and write all files of its namespace, and returns a token for the
+// operator that lasts for lifetime. OperatorKubeconfig has installed the role.
 func (c *ControlPlane) ApplicationToken(ctx context.Context, namespace, name string, lifetime time.Duration) (string, error) {
 	token, err := c.ServiceAccountToken(ctx, namespace, name, lifetime, Audience)
 	if err != nil {
@@ -83,7 +87,8 @@ func (c *ControlPlane) ApplicationToken(ctx context.Context, namespace, name str
 	return token, apply(ctx, client, bindingTo(role, namespace, namespace, name))
 }
 
-// bindingTo binds a Role or ClusterRole to a service account, in a namespace or, where that is empty, in all.
+// bindingTo binds a Role or ClusterRole to a service account, in a namespace or, where that is
+// empty, in all.
 func bindingTo(role *unstructured.Unstructured, namespace, accountNamespace, account string) *unstructured.Unstructured {
 	kind, metadata := "ClusterRoleBinding", map[string]any{"name": role.GetName()}
 	if namespace != "" {

@@ -40,8 +40,8 @@ const (
 	pemTypeCertificate = "CERTIFICATE"
 )
 
-// ensurePKI makes the key material of a control plane, and of its node if it has one, in dir, unless it is there. The CA's own key is not kept:
-// nothing is signed later.
+// ensurePKI makes the key material of a control plane, and of its node if it has one, in dir,
+// unless it is there. The CA's own key is not kept: nothing is signed later.
 func ensurePKI(dir string, node *NodeIdentity) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
@@ -111,15 +111,17 @@ func servingCertificate(subject string, hosts ...string) x509.Certificate {
 	return template
 }
 
-// The files that WriteServingCertificate makes, named like the keys of a Secret of type kubernetes.io/tls.
+// The files that WriteServingCertificate makes, named like the keys of a Secret of type
+// kubernetes.io/tls.
 const (
 	ServingCAFile   = "ca.crt"
 	ServingCertFile = "tls.crt"
 	ServingKeyFile  = "tls.key"
 )
 
-// WriteServingCertificate makes a new authority, and writes its certificate, and one for a server of these names and IP addresses with its key, to dir, which it makes. The
-// authority's own key is not kept.
+// WriteServingCertificate makes a new authority, and writes its certificate, and one for a server
+// of these names and IP addresses with its key, to dir, which it makes. The authority's own key is
+// not kept.
 func WriteServingCertificate(dir string, hosts ...string) error {
 	authority, err := newAuthority()
 	if err != nil {
@@ -131,7 +133,8 @@ func WriteServingCertificate(dir string, hosts ...string) error {
 	return authority.issue(dir, ServingCertFile, ServingKeyFile, servingCertificate(hosts[0], hosts...))
 }
 
-// authority is a certificate authority that lives as long as it takes to issue the certificates of one control plane.
+// authority is a certificate authority that lives as long as it takes to issue the certificates of
+// one control plane.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -159,7 +162,8 @@ func newAuthority() (*authority, error) {
 	return &authority{cert: cert, key: key}, err
 }
 
-// clientCertificate is the template of a certificate that authenticates as user, a member of groups.
+// clientCertificate is the template of a certificate that authenticates as user, a member of
+// groups.
 func clientCertificate(user string, groups ...string) x509.Certificate {
 	return x509.Certificate{
 		Subject:     pkix.Name{CommonName: user, Organization: groups},

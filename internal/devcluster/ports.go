@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// Ports are picked below the range from which kernels take the local ports of outgoing connections, so that none of those can
-// sit on a port between its choice and its use.
+// Ports are picked below the range from which kernels take the local ports of outgoing connections,
+// so that none of those can sit on a port between its choice and its use.
 const (
 	firstPort = 20000
 	lastPort  = 31999
@@ -19,8 +19,9 @@ const (
 // errPortTaken is returned when a port that was asked for is in use.
 var errPortTaken = errors.New("in use by another program")
 
-// port is a port number that this process has reserved. Every process that uses this package respects the reservation, also while
-// nothing listens on the port yet, and it ends with the process at the latest.
+// port is a port number that this process has reserved. Every process that uses this package
+// respects the reservation, also while nothing listens on the port yet, and it ends with the
+// process at the latest.
 type port struct {
 	number int
 	lock   *fileLock
@@ -48,7 +49,7 @@ func reservePort(number int) (*port, error) {
 
 func (p *port) release() { _ = p.lock.unlock() }
 
-// portFree says whether the port can be listened on at this moment.
+// portFree reports whether the port can be listened on at this moment.
 func portFree(number int) bool {
 	listener, err := net.Listen("tcp", address(number))
 	if err != nil {
@@ -58,7 +59,8 @@ func portFree(number int) bool {
 	return true
 }
 
-// choosePort reserves wanted, the port that the user asks for; else the port that was used before, when it is free; else any.
+// choosePort reserves wanted, the port that the user asks for; else the port that was used before,
+// when it is free; else any.
 func choosePort(wanted, before int) (*port, error) {
 	if wanted != 0 {
 		p, err := reservePort(wanted)

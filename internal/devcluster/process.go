@@ -60,8 +60,8 @@ func startProcess(spec processSpec) (*process, error) {
 	return p, nil
 }
 
-// inheritedEnv is the little of our environment that children see: variables of the user's, such as AWS_PROFILE or a proxy, must
-// not change what they do.
+// inheritedEnv is the little of our environment that children see: variables of the user's, such as
+// AWS_PROFILE or a proxy, must not change what they do.
 func inheritedEnv() []string {
 	var env []string
 	for _, name := range []string{"PATH", "HOME", "TMPDIR"} {
@@ -108,8 +108,8 @@ func (p *process) signal(sig syscall.Signal) error {
 	return nil
 }
 
-// stop ends the child: SIGTERM, and SIGKILL to its whole group once grace has passed. It returns when the child is gone, is idempotent,
-// and may be called while another call is under way.
+// stop ends the child: SIGTERM, and SIGKILL to its whole group once grace has passed. It returns
+// when the child is gone, is idempotent, and may be called while another call is under way.
 func (p *process) stop(grace time.Duration) error {
 	p.stopping.Store(true)
 	if err := p.signal(syscall.SIGTERM); err != nil {
@@ -136,7 +136,8 @@ func (p *process) kill() error {
 	return nil
 }
 
-// fault says how a child ended that we did not stop, with the end of its log. It is nil while it runs and after stop or kill.
+// fault says how a child ended that we did not stop, with the end of its log. It is nil while it
+// runs and after stop or kill.
 func (p *process) fault() error {
 	if !p.exited() || p.stopping.Load() {
 		return nil
@@ -173,8 +174,8 @@ func (p *process) logTail() string {
 	return fmt.Sprintf("the end of %s:\n    %s", p.logPath, bytes.Join(all, []byte("\n    ")))
 }
 
-// waitReady polls ready until it returns nil. It gives up when the child ends, ctx is done, or limit has passed, with an error
-// that says what was still missing and quotes the log.
+// waitReady polls ready until it returns nil. It gives up when the child ends, ctx is done, or
+// limit has passed, with an error that says what was still missing and quotes the log.
 func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not ready within %s", limit))
 	defer cancel()
@@ -200,7 +201,8 @@ func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func
 	}
 }
 
-// watch returns nil when ctx is done, or the fault of the first of the children that ends by itself.
+// watch returns nil when ctx is done, or the fault of the first of the children that ends by
+// itself.
 func watch(ctx context.Context, processes ...*process) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

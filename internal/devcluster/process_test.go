@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// processExists says whether a process of that id is there, a zombie included.
+// processExists reports whether a process of that id is there, a zombie included.
 func processExists(pid int) bool { return syscall.Kill(pid, 0) == nil }
 
 // startShell starts a shell script as a child.
@@ -56,7 +56,7 @@ func TestProcessThatIgnoresSIGTERMIsKilledWithItsChildren(t *testing.T) {
 	}
 }
 
-// running says whether a process is there and no zombie.
+// running reports whether a process is there and no zombie.
 func running(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

@@ -10,11 +10,12 @@ import (
 	"golang.org/x/term"
 )
 
-// progressInterval is how often a long step prints a line where the output is no terminal, such as a CI log.
+// progressInterval is how often a long step prints a line where the output is no terminal, such as
+// a CI log.
 const progressInterval = 15 * time.Second
 
-// progress reports a long step: on a terminal as one line that is rewritten every second, elsewhere as a line every
-// progressInterval, so that a log is neither silent nor flooded.
+// progress reports a long step: on a terminal as one line that is rewritten every second, elsewhere
+// as a line every progressInterval, so that a log is neither silent nor flooded.
 type progress struct {
 	out      io.Writer
 	terminal bool

@@ -30,8 +30,8 @@ type Prometheus struct {
 	ports   []*port
 }
 
-// StartPrometheus starts Prometheus on a free port of 127.0.0.1 and returns when it is ready. Stop must be called; ctx bounds the start only. The first start on a machine
-// builds the program.
+// StartPrometheus starts Prometheus on a free port of 127.0.0.1 and returns when it is ready. Stop
+// must be called; ctx bounds the start only. The first start on a machine builds the program.
 func StartPrometheus(ctx context.Context, opts PrometheusOptions) (*Prometheus, error) {
 	if opts.Dir == "" || opts.ConfigFile == "" {
 		return nil, errors.New("prometheus: Dir and ConfigFile are required")

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// server is a child that listens on ports: how to start it on given ones and how to see that it answers.
+// server is a child that listens on ports: how to start it on given ones and how to see that it
+// answers.
 type server struct {
 	wanted []int  // for each port the number that the user asks for, 0 for any
 	memory string // file that remembers the numbers between runs; "" for none
@@ -18,8 +19,9 @@ type server struct {
 	ready  func(ctx context.Context, ports []int) error
 }
 
-// run starts the server and waits until it is ready. When it ends because another program took a port between our choice and its
-// use, other ports are tried. The caller releases the ports after stopping the process.
+// run starts the server and waits until it is ready. When it ends because another program took a
+// port between our choice and its use, other ports are tried. The caller releases the ports after
+// stopping the process.
 func (s *server) run(ctx context.Context) (*process, []*port, error) {
 	before, err := s.recall()
 	if err != nil {
@@ -33,7 +35,8 @@ func (s *server) run(ctx context.Context) (*process, []*port, error) {
 	}
 }
 
-// try runs the server on one choice of ports. lost says that it failed because another program had taken one of them.
+// try runs the server on one choice of ports. lost says that it failed because another program had
+// taken one of them.
 func (s *server) try(ctx context.Context, before []int) (p *process, ports []*port, lost bool, err error) {
 	if ports, err = s.choosePorts(before); err != nil {
 		return nil, nil, false, err

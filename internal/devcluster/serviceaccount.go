@@ -14,11 +14,14 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// tokenLifetime is that of the operator's token. Longer than any session of work; a new start makes a new one.
+// tokenLifetime is that of the operator's token. Longer than any session of work; a new start makes
+// a new one.
 const tokenLifetime = 365 * 24 * time.Hour
 
-// ServiceAccountToken returns a new bearer token of a service account, which is created with its namespace when it is not there, for audiences (for the API server
-// without any). It lasts for lifetime, in whole seconds, 10 minutes at least. Its owner may do nothing until a role is bound to it.
+// ServiceAccountToken returns a new bearer token of a service account, which is created with its
+// namespace when it is not there, for audiences (for the API server without any). It lasts for
+// lifetime, in whole seconds, 10 minutes at least. Its owner may do nothing until a role is bound
+// to it.
 func (c *ControlPlane) ServiceAccountToken(ctx context.Context, namespace, name string, lifetime time.Duration, audiences ...string) (string, error) {
 	client, err := kubernetes.NewForConfig(c.config)
 	if err != nil {
@@ -42,8 +45,8 @@ func (c *ControlPlane) ServiceAccountToken(ctx context.Context, namespace, name 
 	return answer.Status.Token, nil
 }
 
-// ServiceAccountKubeconfig writes a kubeconfig file that authenticates as a service account, with a token that lasts for a year, into the
-// control plane's directory, and returns its path.
+// ServiceAccountKubeconfig writes a kubeconfig file that authenticates as a service account, with a
+// token that lasts for a year, into the control plane's directory, and returns its path.
 func (c *ControlPlane) ServiceAccountKubeconfig(ctx context.Context, namespace, name string) (string, error) {
 	token, err := c.ServiceAccountToken(ctx, namespace, name, tokenLifetime)
 	if err != nil {

@@ -8,8 +8,9 @@ import (
 
 // spawn starts cmd in a process group of its own, to die with this process.
 //
-// The kernel counts the death of the *thread* that started a child as its parent's. Go ends a thread when a goroutine that is
-// locked to it returns, so all children are started by one thread that never ends.
+// The kernel counts the death of the *thread* that started a child as its parent's. Go ends a
+// thread when a goroutine that is locked to it returns, so all children are started by one thread
+// that never ends.
 func spawn(cmd *exec.Cmd) error {
 	spawnerOnce.Do(func() { go runSpawner() })
 	cmd.SysProcAttr = childAttributes()

@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// toolBuild is one build of one tool from its pinned module, and the place in the cache that it goes to.
+// toolBuild is one build of one tool from its pinned module, and the place in the cache that it
+// goes to.
 type toolBuild struct {
 	tool      Tool
 	version   string
@@ -88,7 +89,8 @@ func (b *toolBuild) run(ctx context.Context, log io.Writer) (string, error) {
 	return executable(b.path())
 }
 
-// goBuild builds pkg of the module in dir into the file out, statically, and reports its progress to log.
+// goBuild builds pkg of the module in dir into the file out, statically, and reports its progress
+// to log.
 func goBuild(ctx context.Context, log io.Writer, dir, out, pkg string, flags ...string) error {
 	progress := startProgress(log, filepath.Base(strings.TrimSuffix(out, ".unfinished")))
 	defer progress.finish()
@@ -129,13 +131,14 @@ func listFlags(flags []string) []string {
 	return picked
 }
 
-// tellsWhy says whether a line of the go command can be about a failure: the names of packages that are compiled side by side, and downloads, would bury it.
+// tellsWhy reports whether a line of the go command can be about a failure: the names of packages
+// that are compiled side by side, and downloads, would bury it.
 func tellsWhy(line string) bool {
 	return strings.Contains(line, " ") && !strings.HasPrefix(line, "go: downloading ")
 }
 
-// runGo runs the go command in dir, calls onLine for each line on its standard error and returns its standard output. The error
-// ends with what the command said last.
+// runGo runs the go command in dir, calls onLine for each line on its standard error and returns
+// its standard output. The error ends with what the command said last.
 func runGo(ctx context.Context, dir string, args []string, onLine func(string)) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir

@@ -23,8 +23,8 @@ func CacheDir() (string, error) {
 	return filepath.Join(dir, "iotfile-operator"), nil
 }
 
-// toolCacheKey names a build of a tool: all that can change the binary goes into it but for the Go toolchain, a newer one of which
-// is no reason to spend ten minutes again.
+// toolCacheKey names a build of a tool: all that can change the binary goes into it but for the Go
+// toolchain, a newer one of which is no reason to spend ten minutes again.
 func toolCacheKey(version, moduleDir string, flags []string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n%q\n", platform(), flags)
@@ -42,8 +42,8 @@ func toolCacheKey(version, moduleDir string, flags []string) (string, error) {
 	return version + "-" + hex.EncodeToString(sum.Sum(nil))[:12], nil
 }
 
-// toolModuleFiles lists the files of a tools module that a build reads: go.mod, go.sum and, where the module has a main package
-// of its own, its source.
+// toolModuleFiles lists the files of a tools module that a build reads: go.mod, go.sum and, where
+// the module has a main package of its own, its source.
 func toolModuleFiles(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 // Tool is the name of a program that this project pins in hack/tools and can get by itself.
 type Tool string
 
-// The tools. The first four make up the control plane, the next four what a node needs besides, then come two object stores; the rest are for developing.
+// The tools. The first four make up the control plane, the next four what a node needs besides,
+// then come two object stores; the rest are for developing.
 const (
 	Etcd                  Tool = "etcd"
 	KubeAPIServer         Tool = "kube-apiserver"
@@ -135,13 +136,15 @@ var toolSources = map[Tool]toolSource{
 	},
 }
 
-// controlPlaneTags leave test code and gRPC tracing out of the control plane: smaller binaries, faster links.
+// controlPlaneTags leave test code and gRPC tracing out of the control plane: smaller binaries,
+// faster links.
 const controlPlaneTags = "notest,grpcnotrace"
 
 // prometheusTags leave all ways out to find targets in clouds, and so their SDKs.
 const prometheusTags = "remove_all_sd"
 
-// kubernetesVersionVars tells the Kubernetes binaries their version. Without it `kubectl version` fails on the server's.
+// kubernetesVersionVars tells the Kubernetes binaries their version. Without it `kubectl version`
+// fails on the server's.
 func kubernetesVersionVars(version string) map[string]string {
 	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
 	minor, _, _ := strings.Cut(rest, ".")
@@ -160,9 +163,10 @@ func AllTools() []Tool {
 	return slices.Sorted(maps.Keys(toolSources))
 }
 
-// FindTools returns the absolute path of each of the tools, in the order asked for. A tool that is not on the machine is
-// downloaded or built, which can take ten minutes and is reported to log (nil: silently). It is safe to call from several processes at once:
-// one builds, the others wait for it.
+// FindTools returns the absolute path of each of the tools, in the order asked for. A tool that is
+// not on the machine is downloaded or built, which can take ten minutes and is reported to log
+// (nil: silently). It is safe to call from several processes at once: one builds, the others wait
+// for it.
 func FindTools(ctx context.Context, log io.Writer, tools ...Tool) ([]string, error) {
 	root, err := ModuleRoot()
 	if err != nil {

@@ -20,7 +20,8 @@ type Options struct {
 	Dir string
 	// Store is the kind of object store, StoreVersityGW by default.
 	Store StoreKind
-	// Port of the REST API, APIServerPort and StorePort, on 127.0.0.1; 0 for the one used before or any free one.
+	// Port of the REST API, APIServerPort and StorePort, on 127.0.0.1; 0 for the one used before or
+	// any free one.
 	Port, APIServerPort, StorePort int
 	// OperatorArgs are further flags of the operator.
 	OperatorArgs []string
@@ -35,9 +36,11 @@ type System struct {
 	Operator     *Operator
 	// URL is where the REST API is served, without a path.
 	URL string
-	// Token is one of a service account in the namespace SampleNamespace that may read and write its files. It lasts for a day.
+	// Token is one of a service account in the namespace SampleNamespace that may read and write
+	// its files. It lasts for a day.
 	Token string
-	// EnvFile is a file of shell variables that say where everything is. It exists while the system is ready.
+	// EnvFile is a file of shell variables that say where everything is. It exists while the system
+	// is ready.
 	EnvFile string
 
 	dir     string
@@ -45,9 +48,10 @@ type System struct {
 	lock    *fileLock
 }
 
-// Up gets the tools, builds the operator, starts a control plane and an object store, creates a bucket and a default FileStore, starts the
-// operator and returns when all of it is ready: in about ten seconds once the tools are there. It returns *AlreadyRunningError, without
-// touching anything, when Dir is in use. Stop must be called; ctx bounds the start only.
+// Up gets the tools, builds the operator, starts a control plane and an object store, creates a
+// bucket and a default FileStore, starts the operator and returns when all of it is ready: in about
+// ten seconds once the tools are there. It returns *AlreadyRunningError, without touching anything,
+// when Dir is in use. Stop must be called; ctx bounds the start only.
 func Up(ctx context.Context, opts Options) (*System, error) {
 	if opts.Dir == "" {
 		return nil, errors.New("Dir is required")
@@ -143,8 +147,9 @@ func (s step) run(log io.Writer) error {
 	return nil
 }
 
-// findKubectl gets the tools before anything is started: a build of ten minutes is told apart from a start of five seconds. The user's
-// own kubectl is preferred, it is the one that commands will be typed with.
+// findKubectl gets the tools before anything is started: a build of ten minutes is told apart from
+// a start of five seconds. The user's own kubectl is preferred, it is the one that commands will be
+// typed with.
 func (s *System) findKubectl(ctx context.Context, opts Options) error {
 	tools := []Tool{Etcd, KubeAPIServer, KubeControllerManager, VersityGW}
 	if opts.Store == StoreMinIO {
@@ -188,14 +193,15 @@ func (s *System) startObjectStore(ctx context.Context, opts Options) (string, er
 	return s.ObjectStore.Endpoint + " (" + string(opts.Store) + ")", s.ObjectStore.CreateBucket(ctx, Bucket)
 }
 
-// Wait returns nil when ctx is done. When a process ends by itself before that, it returns an error that says which and quotes
-// the end of its log; the others are left running for Stop.
+// Wait returns nil when ctx is done. When a process ends by itself before that, it returns an error
+// that says which and quotes the end of its log; the others are left running for Stop.
 func (s *System) Wait(ctx context.Context) error {
 	processes := append([]*process{s.ObjectStore.process, s.Operator.process}, s.ControlPlane.processes...)
 	return watch(ctx, processes...)
 }
 
-// Stop ends everything in reverse order and returns when it is gone. State stays in the directory. It is idempotent.
+// Stop ends everything in reverse order and returns when it is gone. State stays in the directory.
+// It is idempotent.
 func (s *System) Stop() error {
 	if s.lock == nil {
 		return nil

@@ -18,7 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// TestUp is `make run`: the printed commands work as printed, a second start is refused, and a process that dies is told of.
+// TestUp is `make run`: the printed commands work as printed, a second start is refused, and a
+// process that dies is told of.
 func TestUp(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's here") // a path that has to be quoted
 	opts := Options{Dir: dir, Log: t.Output()}
@@ -116,7 +117,8 @@ func TestUp(t *testing.T) {
 	}
 }
 
-// admits creates an upload, always of the same file, and says why it could not, or who the API server says has created it if that is somebody else.
+// admits creates an upload, always of the same file, and says why it could not, or who the API
+// server says has created it if that is somebody else.
 func (s *System) admits(ctx context.Context, name string) error {
 	c, err := newClient(s.ControlPlane.config)
 	if err != nil {
@@ -136,7 +138,8 @@ func (s *System) admits(ctx context.Context, name string) error {
 	return nil
 }
 
-// forges writes the status of an upload as a user who is cluster-admin of its namespace, and returns why it could not.
+// forges writes the status of an upload as a user who is cluster-admin of its namespace, and
+// returns why it could not.
 func (s *System) forges(ctx context.Context, name string) error {
 	admin, err := newClient(s.ControlPlane.config)
 	if err != nil {

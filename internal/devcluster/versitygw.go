@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// StartVersityGW starts versitygw on a directory below opts.Dir, in which every bucket is a directory and every object a file, and
-// returns when it is ready. It returns *AlreadyRunningError when opts.Dir is in use. Stop must be called; ctx bounds the start only.
+// StartVersityGW starts versitygw on a directory below opts.Dir, in which every bucket is a
+// directory and every object a file, and returns when it is ready. It returns *AlreadyRunningError
+// when opts.Dir is in use. Stop must be called; ctx bounds the start only.
 func StartVersityGW(ctx context.Context, opts ObjectStoreOptions) (*ObjectStore, error) {
 	return StartObjectStore(ctx, StoreVersityGW, opts)
 }
@@ -41,7 +42,8 @@ func (s *ObjectStore) versityGW(spec *processSpec, port int) error {
 	return nil
 }
 
-// hasUserXattrs says whether files in dir can have extended attributes, in which versitygw keeps metadata.
+// hasUserXattrs reports whether files in dir can have extended attributes, in which versitygw keeps
+// metadata.
 func hasUserXattrs(dir string) bool {
 	file, err := os.CreateTemp(dir, ".xattr-*")
 	if err != nil {

@@ -18,11 +18,13 @@ const webhookSecret = "iotfile-operator-webhook-certificate"
 // webhookKinds are the kinds of webhook configurations.
 var webhookKinds = map[string]bool{"MutatingWebhookConfiguration": true, "ValidatingWebhookConfiguration": true}
 
-// webhookTimeout bounds the wait for the operator to make its webhooks trusted, usually well under a second.
+// webhookTimeout bounds the wait for the operator to make its webhooks trusted, usually well under
+// a second.
 const webhookTimeout = time.Minute
 
-// PrepareWebhooks makes the Secret that an operator keeps the certificate of its webhooks in, and takes away the configurations of an earlier start, whose webhooks nobody
-// serves now. It is idempotent.
+// PrepareWebhooks makes the Secret that an operator keeps the certificate of its webhooks in, and
+// takes away the configurations of an earlier start, whose webhooks nobody serves now. It is
+// idempotent.
 func (c *ControlPlane) PrepareWebhooks(ctx context.Context) error {
 	client, err := newClient(c.config)
 	if err != nil {
@@ -46,7 +48,8 @@ func (c *ControlPlane) PrepareWebhooks(ctx context.Context) error {
 	return apply(ctx, client, namespace, secret)
 }
 
-// InstallWebhooks has the API server call the webhooks that an operator serves at url, and returns when the operator has made itself trusted.
+// InstallWebhooks has the API server call the webhooks that an operator serves at url, and returns
+// when the operator has made itself trusted.
 func (c *ControlPlane) InstallWebhooks(ctx context.Context, url string) error {
 	client, err := newClient(c.config)
 	if err != nil {
@@ -71,7 +74,7 @@ func (c *ControlPlane) InstallWebhooks(ctx context.Context, url string) error {
 	return nil
 }
 
-// trusted says whether all webhooks of a configuration say whom to trust.
+// trusted reports whether all webhooks of a configuration say whom to trust.
 func trusted(ctx context.Context, c client.Client, configuration *unstructured.Unstructured) bool {
 	now := &unstructured.Unstructured{}
 	now.SetGroupVersionKind(configuration.GroupVersionKind())
@@ -86,7 +89,8 @@ func trusted(ctx context.Context, c client.Client, configuration *unstructured.U
 	}) == nil
 }
 
-// webhookConfigurations reads the manifests, and, as there is no network of Services here, replaces the Service by a URL.
+// webhookConfigurations reads the manifests, and, as there is no network of Services here, replaces
+// the Service by a URL.
 func webhookConfigurations(url string) ([]*unstructured.Unstructured, error) {
 	root, err := ModuleRoot()
 	if err != nil {

@@ -14,15 +14,17 @@ import (
 // sampleEntity is the entity that the printed commands upload a file of.
 const sampleEntity = "0123456789abcdef0123456789abcdef"
 
-// Who the printed commands are run as: a service account as a team would make it for its application.
+// Who the printed commands are run as: a service account as a team would make it for its
+// application.
 const (
 	SampleNamespace = "default"
 	sampleAccount   = "sample-app"
 	sampleLifetime  = 24 * time.Hour
 )
 
-// Welcome is what a person needs to know of a running system: where it is, and five commands that work as they are printed. They
-// need nothing but the file of variables, and use a file name of this start, so that they work again after a restart.
+// Welcome is what a person needs to know of a running system: where it is, and five commands that
+// work as they are printed. They need nothing but the file of variables, and use a file name of
+// this start, so that they work again after a restart.
 func (s *System) Welcome() string {
 	sample := func(file string) string { return shellQuote(filepath.Join(s.sampleDir(), file)) }
 	file := fmt.Sprintf("%s/api/iotfile/v3/files/%s/sample-%s.bin", s.URL, sampleEntity, time.Now().Format("20060102-150405"))

@@ -1,7 +1,8 @@
 // Package digest compares a body with what its sender says of it.
 //
-// It reads the digests that HTTP and S3 clients announce in the header of a request: Content-MD5 (RFC 1864), Digest (RFC 3230, obsolete but sent),
-// Content-Digest (RFC 9530) and x-amz-checksum-… (S3). It computes those alone, while the body streams, and nothing when there is none.
+// It reads the digests that HTTP and S3 clients announce in the header of a request: Content-MD5
+// (RFC 1864), Digest (RFC 3230, obsolete but sent), Content-Digest (RFC 9530) and x-amz-checksum-…
+// (S3). It computes those alone, while the body streams, and nothing when there is none.
 package digest
 
 import (
@@ -37,7 +38,8 @@ var (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Set is the digests that a request announces of its body. It is for one body and one goroutine at a time.
+// Set is the digests that a request announces of its body. It is for one body and one goroutine at
+// a time.
 type Set struct{ sums []sum }
 
 // sum is a digest that is computed, and what it must be.
@@ -76,7 +78,8 @@ func (s *Set) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Check says whether the bytes that were written are the body that was announced. The error is for the client. It is idempotent.
+// Check reports whether the bytes that were written are the body that was announced. The error is
+// for the client. It is idempotent.
 func (s *Set) Check() error {
 	for _, sum := range s.sums {
 		got := sum.hash.Sum(nil)
@@ -90,8 +93,8 @@ func (s *Set) Check() error {
 	return nil
 }
 
-// Running gives the digest that is being computed over the bytes written so far, nil if that of algorithm (such as "CRC64NVME") is not among them. The caller
-// writes nothing to it.
+// Running gives the digest that is being computed over the bytes written so far, nil if that of
+// algorithm (such as "CRC64NVME") is not among them. The caller writes nothing to it.
 func (s *Set) Running(algorithm string) hash.Hash {
 	for _, sum := range s.sums {
 		if sum.of.name == algorithm {

@@ -18,12 +18,14 @@ var amzAlgorithms = map[string]*algorithm{
 	"Crc32": crc32Sum, "Crc32c": crc32cSum, "Crc64nvme": crc64Sum, "Sha1": sha1Sum, "Sha256": sha256Sum, "Sha512": sha512Sum, "Md5": md5Sum,
 }
 
-// registered are the keys of IANA's registry "Hash Algorithms for HTTP Digest Fields" that are computed here. CRC64NVME has none.
+// registered are the keys of IANA's registry "Hash Algorithms for HTTP Digest Fields" that are
+// computed here. CRC64NVME has none.
 var registered = map[string]*algorithm{"sha-512": sha512Sum, "sha-256": sha256Sum, "md5": md5Sum, "sha": sha1Sum, "crc32c": crc32cSum}
 
-// Of reads the digests that h announces of the body behind it: nil if there are none. Algorithms of Digest and Content-Digest that are not computed here
-// are ignored (RFC 9530, section 2); an x-amz-checksum- of that kind is an error, because nobody would notice that it protects nothing. Errors
-// say what to send, and are for the client.
+// Of reads the digests that h announces of the body behind it: nil if there are none. Algorithms of
+// Digest and Content-Digest that are not computed here are ignored (RFC 9530, section 2); an
+// x-amz-checksum- of that kind is an error, because nobody would notice that it protects nothing.
+// Errors say what to send, and are for the client.
 func Of(h http.Header) (*Set, error) {
 	var s Set
 	for name, values := range h {
@@ -72,7 +74,8 @@ func (s *Set) amz(name string, values []string) error {
 	}
 }
 
-// dictionary reads a Structured Field, as in "sha-256=:MV9b23bQeMQ7isAGTkoBZGErH853yGk0W/yUx1iU7dM=:".
+// dictionary reads a Structured Field, as in
+// "sha-256=:MV9b23bQeMQ7isAGTkoBZGErH853yGk0W/yUx1iU7dM=:".
 func (s *Set) dictionary(header string, values []string) error {
 	dictionary, err := httpsfv.UnmarshalDictionary(values)
 	if err != nil {
@@ -96,7 +99,8 @@ func (s *Set) dictionary(header string, values []string) error {
 	return nil
 }
 
-// legacy reads what came before it, as in "SHA-256=MV9b23bQeMQ7isAGTkoBZGErH853yGk0W/yUx1iU7dM=,CRC32c=0a72a4df".
+// legacy reads what came before it, as in
+// "SHA-256=MV9b23bQeMQ7isAGTkoBZGErH853yGk0W/yUx1iU7dM=,CRC32c=0a72a4df".
 func (s *Set) legacy(header string, values []string) error {
 	for item := range strings.SplitSeq(strings.Join(values, ","), ",") {
 		key, text, ok := strings.Cut(strings.TrimSpace(item), "=")

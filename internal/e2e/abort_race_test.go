@@ -26,7 +26,8 @@ func TestAbortRaces(t *testing.T) {
 	})
 }
 
-// A part that is on its way when the upload is aborted leaves nothing, whenever object storage takes it, and is no part of the next upload.
+// A part that is on its way when the upload is aborted leaves nothing, whenever object storage
+// takes it, and is no part of the next upload.
 func abortRacesPart(t *testing.T, tn *tenant) {
 	f := tn.newFile("late.bin")
 	f.must(t, 201, put, "?upload=start", nil)

@@ -9,8 +9,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// TestOwnRightsForAdmission has the operator do, with the rights that it is shipped with, what its webhooks need: issue itself a certificate, write it into its Secret, and make the API
-// server trust it. What the webhooks say is tested where they are.
+// TestOwnRightsForAdmission has the operator do, with the rights that it is shipped with, what its
+// webhooks need: issue itself a certificate, write it into its Secret, and make the API server
+// trust it. What the webhooks say is tested where they are.
 func TestOwnRightsForAdmission(t *testing.T) {
 	tn := system.tenants[0]
 	tn.waitReady(t)

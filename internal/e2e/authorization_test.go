@@ -22,7 +22,8 @@ const noSuchNamespace = "no-such-namespace"
 // caller is a service account with rights of its own.
 type caller struct {
 	name, namespace, token string
-	// verbs that it has in its namespace, in all namespaces if everywhere is set, on one entity if only names it.
+	// verbs that it has in its namespace, in all namespaces if everywhere is set, on one entity if
+	// only names it.
 	verbs      []string
 	everywhere bool
 	only       string
@@ -76,7 +77,8 @@ func (c caller) send(t *testing.T, method, namespace, path string, body []byte, 
 	return a
 }
 
-// probe is a request that changes nothing. Any of verbs is enough for it; status answers it when the caller may.
+// probe is a request that changes nothing. Any of verbs is enough for it; status answers it when
+// the caller may.
 type probe struct {
 	name, method, path string // path with %s for the entity
 	header             []string
@@ -114,7 +116,8 @@ func (p probe) want(c caller, namespace, entity string) int {
 	return p.status
 }
 
-// TestAuthorization holds the table of who may do what against real RBAC, and every refusal against every other: nothing may tell them apart.
+// TestAuthorization holds the table of who may do what against real RBAC, and every refusal against
+// every other: nothing may tell them apart.
 func TestAuthorization(t *testing.T) {
 	a, b := system.tenants[0], system.tenants[1]
 	a.waitReady(t)
@@ -193,7 +196,8 @@ func looks(t *testing.T, a *answer) string {
 	return fmt.Sprint(a.status, header, e.Message)
 }
 
-// TestOwnKind lets those that may only create, or only update, meddle with an upload of the other kind.
+// TestOwnKind lets those that may only create, or only update, meddle with an upload of the other
+// kind.
 func TestOwnKind(t *testing.T) {
 	tn := system.tenants[0]
 	tn.waitReady(t)

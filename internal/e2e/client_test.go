@@ -119,7 +119,8 @@ func (f *file) mustAt(t *testing.T, status int, method, url string, body []byte,
 	return a
 }
 
-// checkError makes sure that an error is one of the contract: an id and a message that gives nothing internal away.
+// checkError makes sure that an error is one of the contract: an id and a message that gives
+// nothing internal away.
 func (f *file) checkError(t *testing.T, a *answer) {
 	t.Helper()
 	var e struct{ ID, Message string }
@@ -181,7 +182,8 @@ func (f *file) waitNoRecord(t *testing.T) {
 	})
 }
 
-// waitNoParts waits until the backend knows neither the upload nor a part of it, as an S3 client sees it.
+// waitNoParts waits until the backend knows neither the upload nor a part of it, as an S3 client
+// sees it.
 func (f *file) waitNoParts(t *testing.T, u *v1alpha1.MultipartUpload) {
 	t.Helper()
 	if u.Status.UploadID == "" {

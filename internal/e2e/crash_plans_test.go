@@ -32,7 +32,8 @@ func names(points ...failpoint.Name) []string {
 	return out
 }
 
-// ending are the steps by which an upload ends without a file; going those by which a deleted one does, whose record goes without a word.
+// ending are the steps by which an upload ends without a file; going those by which a deleted one
+// does, whose record goes without a word.
 var (
 	ending = names(failpoint.AbortConfirmed, failpoint.PartsAborted, failpoint.EndRecorded, failpoint.FinalizerRemoved)
 	going  = names(failpoint.AbortConfirmed, failpoint.PartsAborted, failpoint.FinalizerRemoved)
@@ -118,8 +119,9 @@ func crashManifest(c *crash) {
 	c.gone(name)
 }
 
-// Part 1 is sent again with other bytes: whichever it holds after the crash, it holds them whole, and those that were acknowledged if object storage did not have
-// the others yet (contract rule 11).
+// Part 1 is sent again with other bytes: whichever it holds after the crash, it holds them whole,
+// and those that were acknowledged if object storage did not have the others yet (contract rule
+// 11).
 func crashPart(c *crash) {
 	before, after := random(smallest), random(smallest)
 	c.must(c.t, 201, put, "?upload=start", nil)
@@ -156,7 +158,8 @@ func crashProgress(c *crash) {
 	c.settled(2 * smallest)
 }
 
-// An update, so that each crash also shows that the version rises once, and that readers have the old file until the new one is whole.
+// An update, so that each crash also shows that the version rises once, and that readers have the
+// old file until the new one is whole.
 func crashComplete(c *crash) {
 	old, content := random(1000), random(2*smallest)
 	c.must(c.t, 201, put, "", old)

@@ -20,8 +20,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 )
 
-// crashPlan is a piece of work in whose middle operators die. run prepares, has one die by calling die with what makes it work, sends again
-// what a real client would, and looks at the end from outside.
+// crashPlan is a piece of work in whose middle operators die. run prepares, has one die by calling
+// die with what makes it work, sends again what a real client would, and looks at the end from
+// outside.
 type crashPlan struct {
 	name string
 	// points at which an operator dies, as failpoint.Variable describes them.
@@ -37,7 +38,8 @@ type crash struct {
 	point string
 }
 
-// TestCrashPoints walks all points of internal/failpoint on every object store: the process ends there, a new one starts, and the end is right.
+// TestCrashPoints walks all points of internal/failpoint on every object store: the process ends
+// there, a new one starts, and the end is right.
 func TestCrashPoints(t *testing.T) {
 	startCrashWalk(t)
 	onEachStore(t, func(t *testing.T, tn *tenant) {
@@ -88,7 +90,8 @@ func TestEveryFailpointHasAPlan(t *testing.T) {
 // armed is the file that names the point at which the operator dies.
 var armed string
 
-// startCrashWalk replaces the system's operator by one that can be made to die, until the test ends.
+// startCrashWalk replaces the system's operator by one that can be made to die, until the test
+// ends.
 func startCrashWalk(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
@@ -105,7 +108,8 @@ func startCrashWalk(t *testing.T) {
 	})
 }
 
-// die arms the point, has act make the operator work, waits until it has died at the point, and starts another one.
+// die arms the point, has act make the operator work, waits until it has died at the point, and
+// starts another one.
 func (c *crash) die(act func(ctx context.Context)) {
 	c.t.Helper()
 	next := armed + ".next"
@@ -142,13 +146,14 @@ func (c *crash) die(act func(ctx context.Context)) {
 	system.operator = operator
 }
 
-// dying sends a request whose answer gets lost. An operator can die right after it has answered, so an answer is no error.
+// dying sends a request whose answer gets lost. An operator can die right after it has answered, so
+// an answer is no error.
 func (c *crash) dying(method, query string, body []byte, header ...string) {
 	c.t.Helper()
 	c.die(func(ctx context.Context) { _, _ = c.do(ctx, method, c.url("files", query), body, header...) })
 }
 
-// at says whether the operator died at one of the points.
+// at reports whether the operator died at one of the points.
 func (c *crash) at(points ...failpoint.Name) bool {
 	name, _, _ := strings.Cut(c.point, "=")
 	return slices.Contains(points, failpoint.Name(name))
@@ -205,8 +210,8 @@ func (c *crash) gone(name string) {
 	})
 }
 
-// crashCollect has an operator die while it collects the records of what the walk has finished; it comes last, because only records show
-// all object stores where to look for orphans.
+// crashCollect has an operator die while it collects the records of what the walk has finished; it
+// comes last, because only records show all object stores where to look for orphans.
 func crashCollect(t *testing.T, tn *tenant) {
 	t.Run("collect/"+string(failpoint.RecordCollected), func(t *testing.T) {
 		name := string(tn.store.Kind)

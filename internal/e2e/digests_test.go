@@ -12,8 +12,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
-// TestDigests: what a client says of a body is compared before any of it is kept, and the checksum of the finished file is the same to everybody: in the record, on
-// download, to an S3 client that asks the store itself, and recomputed from the bytes.
+// TestDigests: what a client says of a body is compared before any of it is kept, and the checksum
+// of the finished file is the same to everybody: in the record, on download, to an S3 client that
+// asks the store itself, and recomputed from the bytes.
 func TestDigests(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		content := random(2*partSize + 4321)
@@ -68,7 +69,8 @@ func (f *file) storedParts(t *testing.T) string {
 	return strings.Join(out, " ")
 }
 
-// checkChecksum asks everybody for the checksum of the file. minio-go compares the one that the store keeps with the bytes that it gets.
+// checkChecksum asks everybody for the checksum of the file. minio-go compares the one that the
+// store keeps with the bytes that it gets.
 func (f *file) checkChecksum(t *testing.T, content []byte) {
 	t.Helper()
 	want := testkit.CRC64NVME(content)

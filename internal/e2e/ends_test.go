@@ -11,10 +11,12 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// abortedAgain is the longest that a part may stay which landed after its upload had ended: until the second abort, and as long again for a busy machine.
+// abortedAgain is the longest that a part may stay which landed after its upload had ended: until
+// the second abort, and as long again for a busy machine.
 const abortedAgain = 3 * time.Minute
 
-// onDisk is what the store's own directory has of the uploads with these ids, whether or not a listing shows it.
+// onDisk is what the store's own directory has of the uploads with these ids, whether or not a
+// listing shows it.
 func (tn *tenant) onDisk(t *testing.T, ids []string) []devcluster.UploadDir {
 	t.Helper()
 	dirs, err := tn.store.UploadDirs(bucket)
@@ -24,7 +26,8 @@ func (tn *tenant) onDisk(t *testing.T, ids []string) []devcluster.UploadDir {
 	return slices.DeleteFunc(dirs, func(d devcluster.UploadDir) bool { return !slices.Contains(ids, d.ID) })
 }
 
-// gone waits until the store's directory has nothing of the uploads any more, and says how long that took.
+// gone waits until the store's directory has nothing of the uploads any more, and says how long
+// that took.
 func (tn *tenant) gone(t *testing.T, limit time.Duration, ids ...string) {
 	t.Helper()
 	begin := time.Now()
@@ -37,8 +40,9 @@ func (tn *tenant) gone(t *testing.T, limit time.Duration, ids ...string) {
 	t.Logf("nothing is left after %s", time.Since(begin).Round(time.Millisecond))
 }
 
-// TestEndsAcrossReplicas: parts are in flight through replicas that do not lead while their upload ends through another. No byte of them is left in object storage's own
-// directory: at once where the replica knows, after the second abort where it could not.
+// TestEndsAcrossReplicas: parts are in flight through replicas that do not lead while their upload
+// ends through another. No byte of them is left in object storage's own directory: at once where
+// the replica knows, after the second abort where it could not.
 func TestEndsAcrossReplicas(t *testing.T) {
 	fl := newFleet(t)
 	for _, tn := range system.tenants {
@@ -122,7 +126,8 @@ func (fl *fleet) testEndsWhileSuspended(t *testing.T) {
 	}
 }
 
-// The replica that has the parts cannot reach the API server: it takes them, and the second abort takes them away.
+// The replica that has the parts cannot reach the API server: it takes them, and the second abort
+// takes them away.
 func (fl *fleet) testEndsWhileCutOff(t *testing.T) {
 	leader := fl.leader(t)
 	other, blocked := others(leader)
@@ -145,7 +150,8 @@ func (fl *fleet) testEndsWhileCutOff(t *testing.T) {
 	for _, p := range all {
 		_, _ = p.write.Write(p.rest)
 		_ = p.write.Close()
-		// What object storage says is all that the replica knows: 201, or that there is no such upload, of which it cannot tell why.
+		// What object storage says is all that the replica knows: 201, or that there is no such
+		// upload, of which it cannot tell why.
 		if l := p.wait(t); !slices.Contains([]int{201, 409, 502, 503}, l.status) {
 			t.Errorf("%s: %d %v", p.what, l.status, l.err)
 		}

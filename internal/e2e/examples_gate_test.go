@@ -25,7 +25,8 @@ const (
 	faultRefused
 	// faultCut: the connection breaks in the middle of the body.
 	faultCut
-	// faultStopped: the body comes to a stop in the middle, until the gate is opened, and then breaks.
+	// faultStopped: the body comes to a stop in the middle, until the gate is opened, and then
+	// breaks.
 	faultStopped
 	// faultUnanswered: the operator does it, and the client is told 503.
 	faultUnanswered
@@ -33,7 +34,8 @@ const (
 	faultSilent
 )
 
-// gate stands between a client and the operator. It notes every request, and does to some of them what judge says.
+// gate stands between a client and the operator. It notes every request, and does to some of them
+// what judge says.
 type gate struct {
 	// address is its URL.
 	address string

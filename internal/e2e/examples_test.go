@@ -19,7 +19,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// TestExamples runs the programs that the documentation shows to application developers, as they are.
+// TestExamples runs the programs that the documentation shows to application developers, as they
+// are.
 func TestExamples(t *testing.T) {
 	programs := examplePrograms(t)
 	onEachStore(t, func(t *testing.T, tn *tenant) {
@@ -76,7 +77,8 @@ type exampleRun struct {
 	*gate
 	program exampleProgram
 	content []byte
-	// name is the file's as the program takes it, local is where its bytes are, tokenFile where the token is.
+	// name is the file's as the program takes it, local is where its bytes are, tokenFile where the
+	// token is.
 	name, local, tokenFile string
 	env                    []string
 }
@@ -133,7 +135,8 @@ func (e *exampleRun) run(t *testing.T, success bool, arguments ...string) string
 	return out.String()
 }
 
-// stored makes sure that the file has these bytes and this version, for a client of the REST API and behind it.
+// stored makes sure that the file has these bytes and this version, for a client of the REST API
+// and behind it.
 func (e *exampleRun) stored(t *testing.T, content []byte, etag string) {
 	t.Helper()
 	a := e.must(t, 200, "GET", "", nil)
@@ -159,8 +162,8 @@ func howMany(said []string, prefix string) int {
 	return n
 }
 
-// exampleObstacles has everything happen that passes: a token that has ended, one that is replaced on the way, an overloaded server, broken connections, an
-// answer that is lost.
+// exampleObstacles has everything happen that passes: a token that has ended, one that is replaced
+// on the way, an overloaded server, broken connections, an answer that is lost.
 func exampleObstacles(t *testing.T, tn *tenant, p exampleProgram) {
 	e := newExample(t, tn, p, 5*5*mib+77)
 	second, err := system.plane.ServiceAccountToken(t.Context(), tn.namespace, "app", time.Hour, devcluster.Audience)
@@ -200,7 +203,8 @@ func exampleObstacles(t *testing.T, tn *tenant, p exampleProgram) {
 	}
 }
 
-// exampleKilledAmongParts kills the program while parts are under way. Run again it sends those that are missing, and no other.
+// exampleKilledAmongParts kills the program while parts are under way. Run again it sends those
+// that are missing, and no other.
 func exampleKilledAmongParts(t *testing.T, tn *tenant, p exampleProgram) {
 	e := newExample(t, tn, p, 6*5*mib+77)
 	e.once(map[string]gateFault{"part=3": faultStopped, "part=4": faultStopped})
@@ -229,7 +233,8 @@ func exampleKilledAmongParts(t *testing.T, tn *tenant, p exampleProgram) {
 	}
 }
 
-// exampleKilledAtTheEnd kills the program when the file is there, and before it is told. Run again it finds that out, and sends nothing.
+// exampleKilledAtTheEnd kills the program when the file is there, and before it is told. Run again
+// it finds that out, and sends nothing.
 func exampleKilledAtTheEnd(t *testing.T, tn *tenant, p exampleProgram) {
 	e := newExample(t, tn, p, 5*mib+77)
 	e.once(map[string]gateFault{"upload=complete": faultSilent})
@@ -248,7 +253,8 @@ func exampleKilledAtTheEnd(t *testing.T, tn *tenant, p exampleProgram) {
 	e.stored(t, e.content, "0")
 }
 
-// exampleVersions replaces a file, and is refused where it would replace one unasked. All of it fits into the last part.
+// exampleVersions replaces a file, and is refused where it would replace one unasked. All of it
+// fits into the last part.
 func exampleVersions(t *testing.T, tn *tenant, p exampleProgram) {
 	e := newExample(t, tn, p, 1000)
 	e.run(t, true, e.local, e.name)
@@ -279,7 +285,8 @@ func exampleAbort(t *testing.T, tn *tenant, p exampleProgram) {
 	e.run(t, true, "--abort", e.local, e.name) // nothing is left to do
 }
 
-// examplesOnTLS has each program trust the authority that has signed the operator's certificate, and no other.
+// examplesOnTLS has each program trust the authority that has signed the operator's certificate,
+// and no other.
 func examplesOnTLS(t *testing.T, programs []exampleProgram) {
 	tn := system.tenants[0]
 	tn.waitReady(t)

@@ -20,7 +20,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// fleet is three operators on one control plane, which take the place of the system's one until the test ends.
+// fleet is three operators on one control plane, which take the place of the system's one until the
+// test ends.
 type fleet struct {
 	t        *testing.T
 	options  devcluster.OperatorOptions
@@ -118,7 +119,7 @@ func (fl *fleet) leader(t *testing.T, not ...int) int {
 // others are the two replicas that are not i.
 func others(i int) (int, int) { return (i + 1) % 3, (i + 2) % 3 }
 
-// logged says whether a line of replica i's log has all words.
+// logged reports whether a line of replica i's log has all words.
 func (fl *fleet) logged(i int, words ...string) bool {
 	data, _ := os.ReadFile(fl.replicas[i].LogPath)
 lines:
@@ -157,7 +158,8 @@ func (fl *fleet) must(t *testing.T, i int, f *file, status int, method, query st
 	return f.mustAt(t, status, method, fl.through(i, f, "files", query), body, header...)
 }
 
-// resumes sends a request through replica i as a good client does, until it is answered with status: again when it is told to.
+// resumes sends a request through replica i as a good client does, until it is answered with
+// status: again when it is told to.
 func (fl *fleet) resumes(t *testing.T, i int, f *file, status int, query string, body []byte) {
 	t.Helper()
 	eventually(t, query+" is answered", func() error {
@@ -236,7 +238,8 @@ func (p *flight) lands(t *testing.T) {
 	}
 }
 
-// fails makes sure that the part, whose other half is never sent, has failed. Its replica has ended.
+// fails makes sure that the part, whose other half is never sent, has failed. Its replica has
+// ended.
 func (p *flight) fails(t *testing.T) {
 	t.Helper()
 	_ = p.write.CloseWithError(errors.New("the replica is gone")) // the transport waits for its body

@@ -88,7 +88,8 @@ func (f *foreignFile) holds(t *testing.T, c *foreignClient, content []byte, etag
 	c.take(t)
 }
 
-// nothingOpen looks behind: object storage knows no upload of the file, and the cluster no record that is not finished.
+// nothingOpen looks behind: object storage knows no upload of the file, and the cluster no record
+// that is not finished.
 func (f *foreignFile) nothingOpen(t *testing.T) {
 	t.Helper()
 	decoded := upload.File{Namespace: f.namespace, EntityID: f.entity, Path: f.name}
@@ -103,8 +104,8 @@ func (f *foreignFile) nothingOpen(t *testing.T) {
 	f.mustAt(t, 404, http.MethodGet, f.url("fileslist", ""), nil)
 }
 
-// TestForeignClient runs a client that was written for the real service, as it is. The wiretap tells what it says, byte for byte, and the OpenAPI document what it
-// may be answered.
+// TestForeignClient runs a client that was written for the real service, as it is. The wiretap
+// tells what it says, byte for byte, and the OpenAPI document what it may be answered.
 func TestForeignClient(t *testing.T) {
 	installed := installForeign(t)
 	onEachStore(t, func(t *testing.T, tn *tenant) {
@@ -121,7 +122,8 @@ func TestForeignClient(t *testing.T) {
 	})
 }
 
-// foreignSmall is an upload that fits into one chunk: one request, without a query. Then updates, and the end.
+// foreignSmall is an upload that fits into one chunk: one request, without a query. Then updates,
+// and the end.
 func foreignSmall(t *testing.T, tn *tenant, c *foreignClient) {
 	f := tn.newForeignFile("notes/small.txt", "notes/small.txt")
 	content := random(1000)
@@ -161,7 +163,8 @@ func foreignSmall(t *testing.T, tn *tenant, c *foreignClient) {
 	c.said(t, "GET "+f.address+" 404", "DELETE "+f.address+" 404")
 }
 
-// foreignChunks is an upload of several chunks, three at a time, and its update. The last chunk completes it.
+// foreignChunks is an upload of several chunks, three at a time, and its update. The last chunk
+// completes it.
 func foreignChunks(t *testing.T, tn *tenant, c *foreignClient, size, chunks int, buffered bool) {
 	f := tn.newForeignFile("logs/engine ü.bin", "logs/engine%20%C3%BC.bin")
 	source := func(content []byte) any {
@@ -194,7 +197,8 @@ func foreignChunks(t *testing.T, tn *tenant, c *foreignClient, size, chunks int,
 	f.nothingOpen(t)
 }
 
-// foreignRefused are uploads that the contract refuses. The client sends an abort after each, which finds nothing; the file stays as it is.
+// foreignRefused are uploads that the contract refuses. The client sends an abort after each, which
+// finds nothing; the file stays as it is.
 func foreignRefused(t *testing.T, tn *tenant, c *foreignClient) {
 	f := tn.newForeignFile("kept.bin", "kept.bin")
 	first := random(100)
@@ -220,8 +224,8 @@ func foreignRefused(t *testing.T, tn *tenant, c *foreignClient) {
 	}
 }
 
-// foreignCut cuts the connection of a part in the middle. Without retries the client gives up and aborts, while other parts may still be under way;
-// with retries it sends the part again.
+// foreignCut cuts the connection of a part in the middle. Without retries the client gives up and
+// aborts, while other parts may still be under way; with retries it sends the part again.
 func foreignCut(t *testing.T, tn *tenant, c *foreignClient) {
 	content := random(32*mib + 77)
 	path := onDisk(t, content)
@@ -247,8 +251,9 @@ func foreignCut(t *testing.T, tn *tenant, c *foreignClient) {
 	f.nothingOpen(t)
 }
 
-// foreignRaw uses the method behind UploadFile. It makes headers of its parameters as they are: a date that is not in ISO 8601, which is ignored (contract rule 7), and
-// "ifMatch", which is no If-Match.
+// foreignRaw uses the method behind UploadFile. It makes headers of its parameters as they are: a
+// date that is not in ISO 8601, which is ignored (contract rule 7), and "ifMatch", which is no
+// If-Match.
 func foreignRaw(t *testing.T, tn *tenant, c *foreignClient) {
 	f := tn.newForeignFile("raw.bin", "raw.bin")
 	content := random(300)

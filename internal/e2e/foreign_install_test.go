@@ -13,7 +13,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster/mindconnect"
 )
 
-// installPackages installs the npm packages of the lock file in a directory of this package, and skips the test where there is no Node.js.
+// installPackages installs the npm packages of the lock file in a directory of this package, and
+// skips the test where there is no Node.js.
 func installPackages(t *testing.T, from string) string {
 	t.Helper()
 	var files [2][]byte

@@ -16,7 +16,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// give stores an object as somebody else would. It returns an error where the backend takes no such object.
+// give stores an object as somebody else would. It returns an error where the backend takes no such
+// object.
 func (f *file) give(t *testing.T, path, content, mediaType string, metadata map[string]string) error {
 	t.Helper()
 	_, err := f.s3.PutObject(t.Context(), bucket, f.namespace+"/"+f.entity+"/"+path, strings.NewReader(content), int64(len(content)), "", "",
@@ -24,7 +25,8 @@ func (f *file) give(t *testing.T, path, content, mediaType string, metadata map[
 	return err
 }
 
-// TestForeignObjects: whatever others put into the bucket beside the files, files are found, and what has an address of this API can be read and updated.
+// TestForeignObjects: whatever others put into the bucket beside the files, files are found, and
+// what has an address of this API can be read and updated.
 func TestForeignObjects(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		f := tn.newFile("ours.txt")
@@ -70,7 +72,8 @@ func TestForeignObjects(t *testing.T) {
 	})
 }
 
-// TestEmptyForeignObject: a file without a byte, which this API never makes, can be read and updated.
+// TestEmptyForeignObject: a file without a byte, which this API never makes, can be read and
+// updated.
 func TestEmptyForeignObject(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		f := tn.newFile("empty")
@@ -91,7 +94,8 @@ func TestEmptyForeignObject(t *testing.T) {
 	})
 }
 
-// TestMediaTypes: what the bytes are said to be changes nothing about how they are stored. Forms, which both backends would read as such, are refused.
+// TestMediaTypes: what the bytes are said to be changes nothing about how they are stored. Forms,
+// which both backends would read as such, are refused.
 func TestMediaTypes(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		form := tn.newFile("form")
@@ -116,7 +120,8 @@ func TestMediaTypes(t *testing.T) {
 	})
 }
 
-// manyFiles is how many files TestSearchManyFiles makes: IOTFILE_SEARCH_FILES, or more than one page of a listing.
+// manyFiles is how many files TestSearchManyFiles makes: IOTFILE_SEARCH_FILES, or more than one
+// page of a listing.
 func manyFiles(t *testing.T) int {
 	t.Helper()
 	s := os.Getenv("IOTFILE_SEARCH_FILES")
@@ -130,7 +135,8 @@ func manyFiles(t *testing.T) int {
 	return n
 }
 
-// TestSearchManyFiles searches an entity whose listing has more than one page: each file is found once, in order, and counted.
+// TestSearchManyFiles searches an entity whose listing has more than one page: each file is found
+// once, in order, and counted.
 func TestSearchManyFiles(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		f, count := tn.newFile("any"), manyFiles(t)

@@ -17,8 +17,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// TestStoreTakenAway takes away what an open upload stands on, in the wrong order: whatever is missing, FileStore and namespace can be deleted within a bounded time,
-// and say what keeps them until then.
+// TestStoreTakenAway takes away what an open upload stands on, in the wrong order: whatever is
+// missing, FileStore and namespace can be deleted within a bounded time, and say what keeps them
+// until then.
 func TestStoreTakenAway(t *testing.T) {
 	useOperator(t, func(o *devcluster.OperatorOptions) {
 		o.Args = append(slices.Clone(o.Args), "--finalizer-timeout=3s")

@@ -25,7 +25,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
-// TestMonitoring has a real Prometheus scrape real operators while they work, and evaluates every query of the dashboard and of the alerts: a name, a label or a value that no operator exposes is
+// TestMonitoring has a real Prometheus scrape real operators while they work, and evaluates every
+// query of the dashboard and of the alerts: a name, a label or a value that no operator exposes is
 // found here.
 func TestMonitoring(t *testing.T) {
 	useOperator(t, func(o *devcluster.OperatorOptions) { o.Env = append(slices.Clone(o.Env), "GOMEMLIMIT=900MiB") }) // as in the manifests
@@ -46,7 +47,8 @@ func TestMonitoring(t *testing.T) {
 	t.Run("Reference", testMetricsReference)
 }
 
-// breakThings makes a FileStore that cannot be reached, and uploads that are stalled; it returns a tenant of that store.
+// breakThings makes a FileStore that cannot be reached, and uploads that are stalled; it returns a
+// tenant of that store.
 func breakThings(t *testing.T, tn *tenant) *tenant {
 	t.Helper()
 	broken := testkit.Store("broken")
@@ -134,7 +136,8 @@ func alertQueries(t *testing.T) []namedQuery {
 	return found
 }
 
-// checkQueries evaluates queries. Each selector in them must find series. With whole, the query itself must too: that of an alert finds nothing when all is well.
+// checkQueries evaluates queries. Each selector in them must find series. With whole, the query
+// itself must too: that of an alert finds nothing when all is well.
 func (p prometheus) checkQueries(ctx context.Context, queries []namedQuery, whole bool) error {
 	var errs []error
 	for _, q := range queries {
@@ -157,7 +160,8 @@ func (p prometheus) checkQueries(ctx context.Context, queries []namedQuery, whol
 	return errors.Join(errs...)
 }
 
-// checkAlerts: Prometheus evaluates all of them, and those that are named are in the state that is given; with pending, firing is as good.
+// checkAlerts: Prometheus evaluates all of them, and those that are named are in the state that is
+// given; with pending, firing is as good.
 func (p prometheus) checkAlerts(ctx context.Context, states map[string]string) error {
 	var data struct {
 		Groups []struct {
@@ -182,7 +186,8 @@ func (p prometheus) checkAlerts(ctx context.Context, states map[string]string) e
 	return errors.Join(errs...)
 }
 
-// testMetricsReference holds docs/operations/metrics.md against what the operator exposes, both ways.
+// testMetricsReference holds docs/operations/metrics.md against what the operator exposes, both
+// ways.
 func testMetricsReference(t *testing.T) {
 	root, err := devcluster.ModuleRoot()
 	check(t, err)

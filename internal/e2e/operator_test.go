@@ -7,7 +7,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// useOperator replaces the system's operator by one that is started with other options, until the test ends.
+// useOperator replaces the system's operator by one that is started with other options, until the
+// test ends.
 func useOperator(t *testing.T, change func(*devcluster.OperatorOptions)) {
 	t.Helper()
 	before := system.options

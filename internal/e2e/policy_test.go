@@ -16,7 +16,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// attacker is a service account that is cluster-admin of its namespace, and nothing elsewhere: what GitOps set-ups give tenants.
+// attacker is a service account that is cluster-admin of its namespace, and nothing elsewhere: what
+// GitOps set-ups give tenants.
 type attacker struct{ *ownTenant }
 
 func newAttacker(t *testing.T, tn *tenant) *attacker {
@@ -47,7 +48,8 @@ func (a *attacker) refused(t *testing.T, why string, args ...string) {
 	}
 }
 
-// TestTenantsAttackRecords has a tenant use all rights that a namespace can give, against the operator at work.
+// TestTenantsAttackRecords has a tenant use all rights that a namespace can give, against the
+// operator at work.
 func TestTenantsAttackRecords(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		a := newAttacker(t, tn)
@@ -59,8 +61,8 @@ func TestTenantsAttackRecords(t *testing.T) {
 	})
 }
 
-// attackByForgedKey has the status of an upload that cannot be opened yet, and so has no key, name a file of another tenant. That file stays as it is, and the
-// upload becomes its own.
+// attackByForgedKey has the status of an upload that cannot be opened yet, and so has no key, name
+// a file of another tenant. That file stays as it is, and the upload becomes its own.
 func attackByForgedKey(t *testing.T, a *attacker, victim *ownTenant) {
 	theirs := victim.newFile("secret.bin")
 	secret, first, second := random(smallest), random(smallest), random(smallest)
@@ -95,7 +97,8 @@ func attackByForgedKey(t *testing.T, a *attacker, victim *ownTenant) {
 	}
 }
 
-// attackByTakenFinalizer deletes ten open uploads, each with its finalizer taken off first. No part may stay.
+// attackByTakenFinalizer deletes ten open uploads, each with its finalizer taken off first. No part
+// may stay.
 func attackByTakenFinalizer(t *testing.T, a *attacker) {
 	var uploads []*v1alpha1.MultipartUpload
 	var files []*file
@@ -125,8 +128,9 @@ func attackedNamespaceGoes(t *testing.T, a *attacker) {
 	f.waitNoParts(t, u)
 }
 
-// checkReplacement replaces records of open uploads by their manifests, as `kubectl replace` and Replace=true of Argo CD do. They keep their
-// finalizer, and the rest becomes what the manifest says.
+// checkReplacement replaces records of open uploads by their manifests, as `kubectl replace` and
+// Replace=true of Argo CD do. They keep their finalizer, and the rest becomes what the manifest
+// says.
 func (tn *tenant) checkReplacement(t *testing.T) {
 	t.Helper()
 	f := tn.newFile("replaced.bin")

@@ -27,7 +27,8 @@ const metricsJob = "iotfile-operator-metrics"
 // prometheus is a real one.
 type prometheus struct{ *devcluster.Prometheus }
 
-// startPrometheus has it scrape the system's operator, and secure as the ServiceMonitor says: over TLS, with a token that may get /metrics. It has the alerts of config/.
+// startPrometheus has it scrape the system's operator, and secure as the ServiceMonitor says: over
+// TLS, with a token that may get /metrics. It has the alerts of config/.
 func startPrometheus(t *testing.T, secure *devcluster.Operator, certs *certificates) prometheus {
 	t.Helper()
 	dir := t.TempDir()

@@ -108,7 +108,8 @@ func (r *race) run(t *testing.T, inParts int) (contents [racers][]byte, answers 
 	return contents, answers
 }
 
-// judge counts what became of a race: one client has won, the others have got 409, and the file is the winner's.
+// judge counts what became of a race: one client has won, the others have got 409, and the file is
+// the winner's.
 func (r *race) judge(t *testing.T, count *tally, contents [racers][]byte, answers [racers]*answer) {
 	t.Helper()
 	success := 204
@@ -139,8 +140,8 @@ func (r *race) judge(t *testing.T, count *tally, contents [racers][]byte, answer
 	}
 }
 
-// TestRaces: of clients that replace one version of a file at the same moment, through two replicas, exactly one wins; the others get 409, and the content is the
-// winner's, whole.
+// TestRaces: of clients that replace one version of a file at the same moment, through two
+// replicas, exactly one wins; the others get 409, and the content is the winner's, whole.
 func TestRaces(t *testing.T) {
 	both := replicas(t)
 	onEachStore(t, func(t *testing.T, tn *tenant) {
@@ -155,7 +156,8 @@ func TestRaces(t *testing.T) {
 	})
 }
 
-// TestUploadRacesPut: the same where one of the clients has sent its file in parts, and completes it.
+// TestUploadRacesPut: the same where one of the clients has sent its file in parts, and completes
+// it.
 func TestUploadRacesPut(t *testing.T) {
 	both := replicas(t)
 	onEachStore(t, func(t *testing.T, tn *tenant) {

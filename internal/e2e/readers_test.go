@@ -12,11 +12,13 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// held is how long a reader is watched that may have to wait. Too short a time can hide a fault, not make one.
+// held is how long a reader is watched that may have to wait. Too short a time can hide a fault,
+// not make one.
 const held = 3 * time.Second
 
-// TestReadersBesideSlowPut: rule 6, readers see the old file while a new one is on its way. Of a file that is larger than a buffer MinIO makes them wait for the end of
-// a conditional write; none may get anything but the old file or the new one, and none waits once the writer is gone.
+// TestReadersBesideSlowPut: rule 6, readers see the old file while a new one is on its way. Of a
+// file that is larger than a buffer MinIO makes them wait for the end of a conditional write; none
+// may get anything but the old file or the new one, and none waits once the writer is gone.
 func TestReadersBesideSlowPut(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		for _, c := range []struct {

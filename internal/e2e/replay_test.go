@@ -11,8 +11,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// TestReplayAfterKill sends each request, kills the operator while it is at work on it, and sends the same request again: the outcome is that of one
-// request. Where in its work the operator dies is left to chance, and differs from run to run.
+// TestReplayAfterKill sends each request, kills the operator while it is at work on it, and sends
+// the same request again: the outcome is that of one request. Where in its work the operator dies
+// is left to chance, and differs from run to run.
 func TestReplayAfterKill(t *testing.T) {
 	alone(t)
 	onEachStore(t, func(t *testing.T, tn *tenant) {
@@ -51,8 +52,8 @@ func TestReplayAfterKill(t *testing.T) {
 	})
 }
 
-// killed sends a request, kills the operator meanwhile, starts it again, and sends the request once more, which is answered with one of want. An
-// answer that came before the end counts as well.
+// killed sends a request, kills the operator meanwhile, starts it again, and sends the request once
+// more, which is answered with one of want. An answer that came before the end counts as well.
 func (f *file) killed(t *testing.T, want []int, method, query string, body []byte, header ...string) *answer {
 	t.Helper()
 	first := make(chan *answer, 1)
@@ -93,7 +94,8 @@ type statusError int
 // Error implements error.
 func (s statusError) Error() string { return http.StatusText(int(s)) }
 
-// alone runs the operator without a lease until the test ends: the next one need not wait for the lease of one that was killed.
+// alone runs the operator without a lease until the test ends: the next one need not wait for the
+// lease of one that was killed.
 func alone(t *testing.T) {
 	t.Helper()
 	swap := func(lease bool) {

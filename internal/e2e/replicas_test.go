@@ -18,11 +18,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// drainDelay of a fleet: time enough for a client to see that a replica is not ready, and still served.
+// drainDelay of a fleet: time enough for a client to see that a replica is not ready, and still
+// served.
 const drainDelay = 5 * time.Second
 
-// TestReplicas: any replica does anything, and one that is terminated is missed by nobody. The lease lasts longer than the test: who leads next does so because it was
-// given back.
+// TestReplicas: any replica does anything, and one that is terminated is missed by nobody. The
+// lease lasts longer than the test: who leads next does so because it was given back.
 func TestReplicas(t *testing.T) {
 	fl := newFleet(t, "--lease-duration=600s", "--renew-deadline=300s", "--retry-period=200s", "--drain-delay="+drainDelay.String(), "--grace-period=120s")
 	for _, tn := range system.tenants {
@@ -32,7 +33,8 @@ func TestReplicas(t *testing.T) {
 	_ = t.Run("any replica", fl.testAny) && t.Run("terminated", fl.testTerminated) && t.Run("cut", fl.testCut) && t.Run("assembly cut", fl.testAssemblyCut)
 }
 
-// Any replica takes any part at once after a start at another, a completion at a third, and serves the file.
+// Any replica takes any part at once after a start at another, a completion at a third, and serves
+// the file.
 func (fl *fleet) testAny(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		for round := range 6 {
@@ -64,8 +66,8 @@ func (fl *fleet) testAny(t *testing.T) {
 	})
 }
 
-// The leader is terminated while parts are on their way through it and another: it says that it is not ready while it still serves, another leads at once, all
-// parts land, and it ends in order.
+// The leader is terminated while parts are on their way through it and another: it says that it is
+// not ready while it still serves, another leads at once, all parts land, and it ends in order.
 func (fl *fleet) testTerminated(t *testing.T) {
 	leader := fl.leader(t)
 	other, third := others(leader)
@@ -121,7 +123,8 @@ func (fl *fleet) testTerminated(t *testing.T) {
 	fl.start(t, leader)
 }
 
-// What is slower than the grace period is cut, and it is as if it had never been sent: the earlier part of that number is still there.
+// What is slower than the grace period is cut, and it is as if it had never been sent: the earlier
+// part of that number is still there.
 func (fl *fleet) testCut(t *testing.T) {
 	i, _ := others(fl.leader(t))
 	other, _ := others(i)
@@ -156,7 +159,8 @@ func (fl *fleet) testCut(t *testing.T) {
 	}
 }
 
-// A completion waits at the leader, in whose assembly it is terminated: the next leader assembles, and the one that ends passes its answer on.
+// A completion waits at the leader, in whose assembly it is terminated: the next leader assembles,
+// and the one that ends passes its answer on.
 func (fl *fleet) testAssemblyCut(t *testing.T) {
 	leader := fl.leader(t)
 	other, _ := others(leader)
@@ -230,8 +234,9 @@ func newHold(t *testing.T, endpoint string) *hold {
 	return h
 }
 
-// TestLostLeaders: the leader dies, is suspended, or cannot reach the API server. Another one takes over when the lease has run out, nothing that is on its way elsewhere
-// notices, and one that comes back does no harm.
+// TestLostLeaders: the leader dies, is suspended, or cannot reach the API server. Another one takes
+// over when the lease has run out, nothing that is on its way elsewhere notices, and one that comes
+// back does no harm.
 func TestLostLeaders(t *testing.T) {
 	fl := newFleet(t, "--lease-duration=6s", "--renew-deadline=4s", "--retry-period=300ms")
 	for _, tn := range system.tenants {
@@ -288,7 +293,8 @@ func (fl *fleet) testKilled(t *testing.T) {
 	fl.start(t, leader)
 }
 
-// The leader sleeps for longer than its lease. What was started meanwhile, and it learns of first as something to be opened, it does not open a second time.
+// The leader sleeps for longer than its lease. What was started meanwhile, and it learns of first
+// as something to be opened, it does not open a second time.
 func (fl *fleet) testSuspended(t *testing.T) {
 	leader := fl.leader(t)
 	other, third := others(leader)
@@ -329,7 +335,8 @@ func (fl *fleet) testSuspended(t *testing.T) {
 	fl.resumes(t, leader, system.tenants[0].newFile("again.bin"), 201, "?upload=start", nil)
 }
 
-// openOnce waits until the file has one open upload in object storage, the one that its record names.
+// openOnce waits until the file has one open upload in object storage, the one that its record
+// names.
 func (f *file) openOnce(t *testing.T) {
 	t.Helper()
 	u := f.mustRecord(t)

@@ -16,7 +16,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// apiRequests is how many objects of a kind the API server has been asked to create, by its own count.
+// apiRequests is how many objects of a kind the API server has been asked to create, by its own
+// count.
 func apiRequests(t *testing.T, resource string) int {
 	t.Helper()
 	data, err := kubernetes.NewForConfigOrDie(system.plane.RESTConfig()).Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(t.Context())
@@ -38,7 +39,8 @@ func apiRequests(t *testing.T, resource string) int {
 	return int(total)
 }
 
-// TestFewReviews sends 10,000 parts with 50 tokens. They are too small and refused, but only after their caller, and the upload, have been found: the way of all parts.
+// TestFewReviews sends 10,000 parts with 50 tokens. They are too small and refused, but only after
+// their caller, and the upload, have been found: the way of all parts.
 func TestFewReviews(t *testing.T) {
 	const parts, tokens, senders = 10_000, 50, 100
 	tn := system.tenants[0]
@@ -83,7 +85,8 @@ func TestFewReviews(t *testing.T) {
 	}
 }
 
-// TestTimeTellsNothing measures how long refusals take, of what is there and of what is not, in turns: of entities that were never asked for and of those that were.
+// TestTimeTellsNothing measures how long refusals take, of what is there and of what is not, in
+// turns: of entities that were never asked for and of those that were.
 func TestTimeTellsNothing(t *testing.T) {
 	const n = 300
 	a, b := system.tenants[0], system.tenants[1]

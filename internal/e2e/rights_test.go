@@ -21,7 +21,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// unusedRights lists the rights that no end-to-end test uses, each with the reason why the operator has it.
+// unusedRights lists the rights that no end-to-end test uses, each with the reason why the operator
+// has it.
 const unusedRights = "testdata/unused_rights.txt"
 
 // right is a verb on a resource, such as "patch multipartuploads.iotfile.dev/status".
@@ -29,7 +30,8 @@ type right struct{ verb, resource string }
 
 func (r right) String() string { return r.verb + " " + r.resource }
 
-// grant is a right that the operator's roles give, in a namespace, or in all and on what is in none; on objects of some names, or on all.
+// grant is a right that the operator's roles give, in a namespace, or in all and on what is in
+// none; on objects of some names, or on all.
 type grant struct {
 	right
 	namespace string
@@ -105,7 +107,8 @@ func shippedGrants() ([]grant, error) {
 	}
 }
 
-// auditedRequests reads what the operators have asked for since the control plane was started, but for what everybody may: the version and the list of kinds.
+// auditedRequests reads what the operators have asked for since the control plane was started, but
+// for what everybody may: the version and the list of kinds.
 func auditedRequests(path string) (map[request]int, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -141,9 +144,10 @@ type use struct {
 	namespaces map[string]bool
 }
 
-// judgeRights compares what the operators have asked for with what they are granted. A request that was refused is a right that is missing. If everything the operator can be
-// asked to do was asked of it (whole), a right that nothing has used is a surplus, unless unused says what it is for; and one in all namespaces that was used in the operator's own
-// alone is too wide.
+// judgeRights compares what the operators have asked for with what they are granted. A request that
+// was refused is a right that is missing. If everything the operator can be asked to do was asked
+// of it (whole), a right that nothing has used is a surplus, unless unused says what it is for; and
+// one in all namespaces that was used in the operator's own alone is too wide.
 func judgeRights(grants []grant, requests map[request]int, unused map[right]string, whole bool) (report string, err error) {
 	var findings []error
 	uses := map[grant]*use{}
@@ -214,7 +218,8 @@ func readUnused() (map[right]string, error) {
 	return unused, nil
 }
 
-// checkRights judges the rights of all operators that have run. whole says whether all tests have.
+// checkRights judges the rights of all operators that have run. whole reports whether all tests
+// have.
 func checkRights(whole bool) (string, error) {
 	grants, err := shippedGrants()
 	if err != nil {
@@ -231,7 +236,7 @@ func checkRights(whole bool) (string, error) {
 	return judgeRights(grants, requests, unused, whole)
 }
 
-// wholeSuite says whether no flag leaves tests out.
+// wholeSuite reports whether no flag leaves tests out.
 func wholeSuite() bool {
 	return flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == "" && !testing.Short()
 }

@@ -31,7 +31,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
 )
 
-// certificates are a CA and a directory that is changed as kubelet changes a mounted Secret: by a symlink that is swapped.
+// certificates are a CA and a directory that is changed as kubelet changes a mounted Secret: by a
+// symlink that is swapped.
 type certificates struct {
 	dir  string
 	ca   *x509.Certificate
@@ -95,7 +96,8 @@ func (c *certificates) rotate(t *testing.T) int64 {
 	return c.last
 }
 
-// client trusts the CA. Without keepAlive each request has a connection, and so a handshake, of its own.
+// client trusts the CA. Without keepAlive each request has a connection, and so a handshake, of its
+// own.
 func (c *certificates) client(keepAlive bool, own ...tls.Certificate) *http.Client {
 	roots := x509.NewCertPool()
 	roots.AddCert(c.ca)
@@ -122,7 +124,8 @@ func startSecure(t *testing.T, c *certificates, args ...string) *devcluster.Oper
 	return operator
 }
 
-// TestRotation replaces certificate, storage keys and tokens under load, again and again. Not one request may fail.
+// TestRotation replaces certificate, storage keys and tokens under load, again and again. Not one
+// request may fail.
 func TestRotation(t *testing.T) {
 	tn := system.tenants[0]
 	for _, other := range system.tenants {
@@ -237,7 +240,8 @@ func (tn *tenant) setKeys(t *testing.T, keys credentials.Value) {
 	check(t, system.kube.Update(context.WithoutCancel(t.Context()), secret))
 }
 
-// TestTLS asks for what only a server with TLS has: client certificates, and metrics that not everybody may read.
+// TestTLS asks for what only a server with TLS has: client certificates, and metrics that not
+// everybody may read.
 func TestTLS(t *testing.T) {
 	tn := system.tenants[0]
 	tn.waitReady(t)

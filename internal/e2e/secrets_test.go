@@ -33,7 +33,8 @@ func remember(values ...string) {
 	secrets.list = append(secrets.list, values...)
 }
 
-// scanForSecrets searches all that the operators have written down during a whole run: logs, events, objects, metrics. It reports how much that was.
+// scanForSecrets searches all that the operators have written down during a whole run: logs,
+// events, objects, metrics. It reports how much that was.
 func scanForSecrets(ctx context.Context) (string, error) {
 	for _, tn := range system.tenants {
 		remember(tn.token, tn.store.SecretKey)

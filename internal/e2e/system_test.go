@@ -1,5 +1,6 @@
-// Package e2e runs the built operator binary against a real kube-apiserver, etcd and kube-controller-manager and two real
-// object stores, and drives it from outside: plain HTTP, kubectl, and an S3 client that looks behind its back.
+// Package e2e runs the built operator binary against a real kube-apiserver, etcd and
+// kube-controller-manager and two real object stores, and drives it from outside: plain HTTP,
+// kubectl, and an S3 client that looks behind its back.
 package e2e
 
 import (
@@ -159,7 +160,8 @@ func createNamespace(ctx context.Context, name string, annotations map[string]st
 	return client.IgnoreAlreadyExists(system.kube.Create(ctx, ns))
 }
 
-// addTenant makes the namespace and its FileStore. The first store is the default one; the others are named by an annotation.
+// addTenant makes the namespace and its FileStore. The first store is the default one; the others
+// are named by an annotation.
 func addTenant(ctx context.Context, namespace string, store *devcluster.ObjectStore) error {
 	for _, name := range []string{bucket, ownStoresBucket} {
 		if err := store.CreateBucket(ctx, name); err != nil {

@@ -89,7 +89,8 @@ const (
 	sampled     = "-" + callersSpan + "-01"
 )
 
-// TestTraces: a caller's trace goes on in the operator, to object storage and the API server, and its log lines name it; bodies arrive as they are, and no secret goes along.
+// TestTraces: a caller's trace goes on in the operator, to object storage and the API server, and
+// its log lines name it; bodies arrive as they are, and no secret goes along.
 func TestTraces(t *testing.T) {
 	c := startCollector(t)
 	useOperator(t, func(o *devcluster.OperatorOptions) {
@@ -138,7 +139,7 @@ func TestTraces(t *testing.T) {
 	}
 }
 
-// expect says whether spans of these names are in a trace.
+// expect reports whether spans of these names are in a trace.
 func (c *collector) expect(trace string, names ...string) error {
 	spans := c.of(trace)
 	for _, name := range names {
@@ -149,7 +150,7 @@ func (c *collector) expect(trace string, names ...string) error {
 	return nil
 }
 
-// reconciled says whether there is a pass of the reconciler that has completed an upload.
+// reconciled reports whether there is a pass of the reconciler that has completed an upload.
 func (c *collector) reconciled() error {
 	c.mu.Lock()
 	var trace string
@@ -162,7 +163,8 @@ func (c *collector) reconciled() error {
 	return c.expect(trace, "store CompleteUpload", "reconcile multipartupload")
 }
 
-// TestTracesOff: where the environment says so nothing is sent, and the log names no traces, although the caller has one.
+// TestTracesOff: where the environment says so nothing is sent, and the log names no traces,
+// although the caller has one.
 func TestTracesOff(t *testing.T) {
 	c := startCollector(t)
 	useOperator(t, func(o *devcluster.OperatorOptions) {
@@ -182,8 +184,9 @@ func TestTracesOff(t *testing.T) {
 	c.mu.Unlock()
 }
 
-// logLines are those of the system's operator with an id. Every line of its log has to be JSON, with the keys that all have; but for what builds with failpoints
-// write, which have the same log in a run of all tests.
+// logLines are those of the system's operator with an id. Every line of its log has to be JSON,
+// with the keys that all have; but for what builds with failpoints write, which have the same log
+// in a run of all tests.
 func logLines(t *testing.T, id string) (found []map[string]any) {
 	t.Helper()
 	eventually(t, "the log line is written", func() error {
@@ -217,7 +220,8 @@ func logLines(t *testing.T, id string) (found []map[string]any) {
 	return found
 }
 
-// TestErrorsLeadToTheLog: the id that a client is given stands in one log line, beside the status and the cause, of each of many errors in one second.
+// TestErrorsLeadToTheLog: the id that a client is given stands in one log line, beside the status
+// and the cause, of each of many errors in one second.
 func TestErrorsLeadToTheLog(t *testing.T) {
 	tn := system.tenants[0]
 	tn.waitReady(t)

@@ -19,8 +19,8 @@ const (
 	partSize = 8 * mib
 )
 
-// TestUpload is the main job: 100 MiB in parallel parts out of order, one of them sent twice with different bytes, the last one with the
-// completing request, and back byte for byte.
+// TestUpload is the main job: 100 MiB in parallel parts out of order, one of them sent twice with
+// different bytes, the last one with the completing request, and back byte for byte.
 func TestUpload(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		content := random(100 * mib)
@@ -118,7 +118,8 @@ func (f *file) checkContent(t *testing.T, content []byte) {
 	}
 }
 
-// TestUpdate replaces a file under If-Match: its version rises by one, and until then readers see the old one (contract rule 6).
+// TestUpdate replaces a file under If-Match: its version rises by one, and until then readers see
+// the old one (contract rule 6).
 func TestUpdate(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		f := tn.newFile("a.bin")
@@ -184,7 +185,8 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// TestOnlyTheFinalPart completes an upload without parts: the request's body is the whole file (contract rule 3).
+// TestOnlyTheFinalPart completes an upload without parts: the request's body is the whole file
+// (contract rule 3).
 func TestOnlyTheFinalPart(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		f := tn.newFile("tiny.txt")
@@ -214,7 +216,8 @@ func TestAbort(t *testing.T) {
 	})
 }
 
-// TestExpiry gives an upload that was started over REST a short ttl: its parts and, in the end, its path are free (contract rule 4).
+// TestExpiry gives an upload that was started over REST a short ttl: its parts and, in the end, its
+// path are free (contract rule 4).
 func TestExpiry(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		f := tn.newFile("expired.bin")
@@ -236,7 +239,8 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-// TestRestart kills the operator in the middle of an upload: what was acknowledged is kept, and the upload goes on.
+// TestRestart kills the operator in the middle of an upload: what was acknowledged is kept, and the
+// upload goes on.
 func TestRestart(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		content := random(2*partSize + 77)

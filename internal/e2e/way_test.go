@@ -22,7 +22,8 @@ func serve(t *testing.T, handler http.Handler) string {
 	return server.URL
 }
 
-// way is a way to a server that can be blocked: connections stay as they are, and no byte gets through.
+// way is a way to a server that can be blocked: connections stay as they are, and no byte gets
+// through.
 type way struct {
 	listener net.Listener
 	gate     sync.RWMutex

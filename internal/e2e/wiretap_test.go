@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// wiretap passes the bytes of connections on to the operator as they are, and reads along: it keeps every request and answer, and holds each
-// against the OpenAPI document.
+// wiretap passes the bytes of connections on to the operator as they are, and reads along: it keeps
+// every request and answer, and holds each against the OpenAPI document.
 type wiretap struct {
 	listener net.Listener
 	target   string
@@ -24,7 +24,8 @@ type wiretap struct {
 	busy      int
 	exchanges []exchange
 	faults    []error
-	// cut, if not nil, says whether the connection of a request is cut when its header has been seen. It is asked under the lock.
+	// cut, if not nil, reports whether the connection of a request is cut when its header has been
+	// seen. It is asked under the lock.
 	cut func(*http.Request) bool
 }
 
@@ -112,7 +113,8 @@ func (l *line) mark(busy bool) {
 	}
 }
 
-// connect passes on what the two sides say until they are silent. What one says is heard here before it is heard there.
+// connect passes on what the two sides say until they are silent. What one says is heard here
+// before it is heard there.
 func (l *line) connect(client *net.TCPConn) error {
 	defer func() { _ = client.Close() }()
 	conn, err := net.Dial("tcp", l.tap.target)
@@ -206,7 +208,8 @@ func (w *wiretap) cutOnce(query string) {
 	}
 }
 
-// said makes sure that these requests were sent and answered so. Which of several parts came first is nobody's business.
+// said makes sure that these requests were sent and answered so. Which of several parts came first
+// is nobody's business.
 func (w *wiretap) said(t *testing.T, want ...string) []exchange {
 	t.Helper()
 	all := w.take(t)

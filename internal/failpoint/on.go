@@ -18,8 +18,9 @@ var reached struct {
 	times int
 }
 
-// Hit ends the process, as a crash does, if the file that Variable names has this point armed. The point is disarmed before, so that the next process passes it. It
-// is safe for concurrent use, and panics at a file that names no point.
+// Hit ends the process, as a crash does, if the file that Variable names has this point armed. The
+// point is disarmed before, so that the next process passes it. It is safe for concurrent use, and
+// panics at a file that names no point.
 func Hit(name Name) {
 	path := os.Getenv(Variable)
 	if path == "" {

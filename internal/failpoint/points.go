@@ -1,7 +1,9 @@
-// Package failpoint names the places between every two steps that touch the outside world, so that a test can have the process die in each.
+// Package failpoint names the places between every two steps that touch the outside world, so that
+// a test can have the process die in each.
 //
-// A release knows nothing of it: without the build tag "failpoints" Hit is empty, and the compiler leaves no call and no name behind. With the tag, the process
-// ends at the point that is armed in a file, as a crash does. TestCrashPoints, end to end, walks all of them.
+// A release knows nothing of it: without the build tag "failpoints" Hit is empty, and the compiler
+// leaves no call and no name behind. With the tag, the process ends at the point that is armed in a
+// file, as a crash does. TestCrashPoints, end to end, walks all of them.
 package failpoint
 
 // Name is a point. A place that several requests come through has one name, such as BodyRead.
@@ -11,7 +13,8 @@ type Name string
 const (
 	// StartAdmitted: a start was found good; nothing is recorded.
 	StartAdmitted Name = "start-admitted"
-	// StartNameCleared: the record of an earlier upload, which has ended, was deleted; its successor is not recorded yet.
+	// StartNameCleared: the record of an earlier upload, which has ended, was deleted; its
+	// successor is not recorded yet.
 	StartNameCleared Name = "start-name-cleared"
 	// StartRecorded: the MultipartUpload of a start is created; nobody waits for it yet.
 	StartRecorded Name = "start-recorded"
@@ -37,7 +40,8 @@ const (
 	AbortIntended Name = "abort-intended"
 	// AbortSeen: the upload is seen to have ended; the client was not answered.
 	AbortSeen Name = "abort-seen"
-	// ObjectStored: object storage has a file that came in one request; the client was not answered.
+	// ObjectStored: object storage has a file that came in one request; the client was not
+	// answered.
 	ObjectStored Name = "object-stored"
 	// ObjectDeleted: object storage has deleted a file; the client was not answered.
 	ObjectDeleted Name = "object-deleted"
@@ -59,7 +63,8 @@ const (
 	AbortConfirmed Name = "abort-confirmed"
 	// PartsAborted: object storage has aborted the upload; the status does not say so.
 	PartsAborted Name = "parts-aborted"
-	// EndRecorded: the status tells of an upload's end; its event was not written, its finalizer not removed.
+	// EndRecorded: the status tells of an upload's end; its event was not written, its finalizer
+	// not removed.
 	EndRecorded Name = "end-recorded"
 	// FinalizerRemoved: nothing keeps the record any more.
 	FinalizerRemoved Name = "finalizer-removed"
@@ -85,8 +90,9 @@ func All() []Name {
 	}
 }
 
-// Variable of the environment names a file. While it holds the name of a point, the process ends when it reaches that, and removes the file: "part-stored", or
-// "body-read=3" for the third time from when it was armed. The file is to be put there by a rename, whole.
+// Variable of the environment names a file. While it holds the name of a point, the process ends
+// when it reaches that, and removes the file: "part-stored", or "body-read=3" for the third time
+// from when it was armed. The file is to be put there by a rename, whole.
 const Variable = "IOTFILE_FAILPOINT_FILE"
 
 // ExitStatus is how a process ends at a point: no other end of the operator has this status.

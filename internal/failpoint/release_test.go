@@ -10,8 +10,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 )
 
-// A release holds nothing of this package: not its code, not the names of its points. That the search would find them is shown on a build
-// with the tag.
+// A release holds nothing of this package: not its code, not the names of its points. That the
+// search would find them is shown on a build with the tag.
 func TestReleaseKnowsNoPoints(t *testing.T) {
 	if testing.Short() {
 		t.Skip("links the operator twice")

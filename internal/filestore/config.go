@@ -12,7 +12,8 @@ type Config struct {
 	Region string
 	// Bucket is the bucket's name.
 	Bucket string
-	// Prefix of every key, empty or ending with a slash. Only Probe needs it: all other calls take whole keys.
+	// Prefix of every key, empty or ending with a slash. Only Probe needs it: all other calls take
+	// whole keys.
 	Prefix string
 	// AddressingStyle as in the FileStore.
 	AddressingStyle v1alpha1.AddressingStyle
@@ -20,7 +21,8 @@ type Config struct {
 	Credentials *Credentials
 	// CABundle holds PEM certificates, nil for the system's.
 	CABundle []byte
-	// PayloadMode is what the last probe found best. Empty before the first probe: then parts cannot be written.
+	// PayloadMode is what the last probe found best. Empty before the first probe: then parts
+	// cannot be written.
 	PayloadMode v1alpha1.PayloadMode
 	// ListingMetadata is whether the last probe found user metadata in listings of objects.
 	ListingMetadata bool
@@ -38,5 +40,6 @@ func (Credentials) String() string { return "[credentials]" }
 // GoString does the same for %#v.
 func (c Credentials) GoString() string { return c.String() }
 
-// Factory makes a Store of a Config without reaching it. It fails only where the Config cannot be used as it is. The caller closes the Store.
+// Factory makes a Store of a Config without reaching it. It fails only where the Config cannot be
+// used as it is. The caller closes the Store.
 type Factory func(Config) (Store, error)

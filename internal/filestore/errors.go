@@ -7,8 +7,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// The errors of every Store. They are matched with errors.Is; the text of a wrapped one may name what the backend said, and is for logs,
-// not for clients.
+// The errors of every Store. They are matched with errors.Is; the text of a wrapped one may name
+// what the backend said, and is for logs, not for clients.
 var (
 	// ErrNoSuchUpload: the backend does not know the upload (any more). Terminal.
 	ErrNoSuchUpload = errors.New("object storage does not know the upload")
@@ -16,34 +16,44 @@ var (
 	ErrNotFound = errors.New("object not found")
 	// ErrPrecondition: the object is not in the state that was demanded. Terminal.
 	ErrPrecondition = errors.New("the object is not in the demanded state")
-	// ErrInvalidParts: the backend refuses to assemble these parts. Terminal, unless they have been replaced since they were listed.
+	// ErrInvalidParts: the backend refuses to assemble these parts. Terminal, unless they have been
+	// replaced since they were listed.
 	ErrInvalidParts = errors.New("object storage refuses these parts")
 	// ErrPartSize: the backend refuses a part of this size. Terminal.
 	ErrPartSize = errors.New("object storage refuses a part of this size")
-	// ErrIncompleteBody: the body ended or failed before all of its bytes had been read; nothing was stored. Retryable by whoever has the bytes.
+	// ErrIncompleteBody: the body ended or failed before all of its bytes had been read; nothing
+	// was stored. Retryable by whoever has the bytes.
 	ErrIncompleteBody = errors.New("the body ended early")
-	// ErrChecksum: the backend received other bytes than were sent; nothing was stored. Retryable by whoever has the bytes.
+	// ErrChecksum: the backend received other bytes than were sent; nothing was stored. Retryable
+	// by whoever has the bytes.
 	ErrChecksum = errors.New("the bytes were damaged on the way to object storage")
 	// ErrRange: the range lies outside the object. Terminal.
 	ErrRange = errors.New("the range lies outside the object")
-	// ErrInvalidKey: the backend cannot store an object of this key, such as one below a key that is itself an object. Terminal.
+	// ErrInvalidKey: the backend cannot store an object of this key, such as one below a key that
+	// is itself an object. Terminal.
 	ErrInvalidKey = errors.New("object storage cannot store this key")
-	// ErrBucketNotFound: the endpoint answers, but has no such bucket. Terminal until somebody acts.
+	// ErrBucketNotFound: the endpoint answers, but has no such bucket. Terminal until somebody
+	// acts.
 	ErrBucketNotFound = errors.New("bucket not found")
-	// ErrAccessDenied: the backend refuses the credentials, or what they may do. Terminal until somebody acts.
+	// ErrAccessDenied: the backend refuses the credentials, or what they may do. Terminal until
+	// somebody acts.
 	ErrAccessDenied = errors.New("object storage refuses the credentials")
-	// ErrIntegrityUnsupported: the backend has no payload mode that keeps contract rule 11. Terminal.
+	// ErrIntegrityUnsupported: the backend has no payload mode that keeps contract rule 11.
+	// Terminal.
 	ErrIntegrityUnsupported = errors.New("object storage has no payload mode in which a body that is cut short leaves nothing behind")
-	// ErrRejected: the backend understood the request and refuses it for a reason that no other error names, such as a header that
-	// it does not implement. Terminal.
+	// ErrRejected: the backend understood the request and refuses it for a reason that no other
+	// error names, such as a header that it does not implement. Terminal.
 	ErrRejected = errors.New("object storage rejects the request")
-	// ErrInvalidConfig: the Config cannot be used as it is, such as an endpoint that is not a URL. Terminal until somebody acts.
+	// ErrInvalidConfig: the Config cannot be used as it is, such as an endpoint that is not a URL.
+	// Terminal until somebody acts.
 	ErrInvalidConfig = errors.New("the configuration of the store is invalid")
 	// ErrStoreNotFound: there is no FileStore of that name. Terminal until somebody acts.
 	ErrStoreNotFound = errors.New("FileStore not found")
-	// ErrSecretNotFound: the FileStore names a Secret that is not in the operator's namespace. Terminal until somebody acts.
+	// ErrSecretNotFound: the FileStore names a Secret that is not in the operator's namespace.
+	// Terminal until somebody acts.
 	ErrSecretNotFound = errors.New("Secret not found")
-	// ErrSecretKey: the Secret lacks a key, or holds it empty; the text names it. Terminal until somebody acts.
+	// ErrSecretKey: the Secret lacks a key, or holds it empty; the text names it. Terminal until
+	// somebody acts.
 	ErrSecretKey = errors.New("the Secret lacks a key")
 	// ErrSecretConsent: the Secret does not name the FileStore among those that may use it.
 	// Terminal until somebody acts.
@@ -57,7 +67,8 @@ var (
 	ErrEndpointNotAllowed = errors.New("the endpoint may not be used")
 	// ErrBusy: the backend asks to slow down. Retryable.
 	ErrBusy = errors.New("object storage is busy")
-	// ErrUnavailable: the backend could not be reached, failed, or did not answer in time; the outcome is unknown. Retryable.
+	// ErrUnavailable: the backend could not be reached, failed, or did not answer in time; the
+	// outcome is unknown. Retryable.
 	ErrUnavailable = errors.New("object storage is unavailable")
 	// ErrSilent: the backend was reached, or not even that, and said nothing for as long as the
 	// call waits for a first byte; or it has said nothing lately, and was not asked (Guard). It is
@@ -65,7 +76,8 @@ var (
 	ErrSilent = fmt.Errorf("%w: it says nothing", ErrUnavailable)
 )
 
-// terminal lists the errors after which the same call fails again until somebody acts or asks for something else.
+// terminal lists the errors after which the same call fails again until somebody acts or asks for
+// something else.
 var terminal = []error{
 	ErrNoSuchUpload, ErrNotFound, ErrPrecondition, ErrInvalidParts, ErrPartSize, ErrRange, ErrInvalidKey,
 	ErrBucketNotFound, ErrAccessDenied, ErrIntegrityUnsupported, ErrRejected,
@@ -73,8 +85,9 @@ var terminal = []error{
 	ErrEndpointNotAllowed,
 }
 
-// Terminal says whether the same call will fail again until somebody acts or asks for something else. It is false for nil,
-// and for an error that is not of this package: a cancelled context, say, tells nothing about the backend.
+// Terminal reports whether the same call will fail again until somebody acts or asks for something
+// else. It is false for nil, and for an error that is not of this package: a cancelled context,
+// say, tells nothing about the backend.
 func Terminal(err error) bool {
 	for _, t := range terminal {
 		if errors.Is(err, t) {
@@ -84,16 +97,19 @@ func Terminal(err error) bool {
 	return false
 }
 
-// Retryable says whether the same call may succeed later without anybody acting: any error that is not Terminal. It is false for nil.
+// Retryable reports whether the same call may succeed later without anybody acting: any error that
+// is not Terminal. It is false for nil.
 func Retryable(err error) bool { return err != nil && !Terminal(err) }
 
-// Error is an error of this package together with what the backend said. Kind is one of the Err… variables.
+// Error is an error of this package together with what the backend said. Kind is one of the Err…
+// variables.
 type Error struct {
 	// Op is the S3 operation, such as "UploadPart".
 	Op string
 	// Kind is the error of this package that it counts as.
 	Kind error
-	// Cause is what the backend or the transport said. It may name buckets and upload ids: for logs, never for clients.
+	// Cause is what the backend or the transport said. It may name buckets and upload ids: for
+	// logs, never for clients.
 	Cause error
 	// Status is the HTTP status of the backend's answer, 0 if there was none.
 	Status int
@@ -105,8 +121,8 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %v: %v", e.Op, e.Kind, 
 // Unwrap gives errors.Is both the kind and the cause.
 func (e *Error) Unwrap() []error { return []error{e.Kind, e.Cause} }
 
-// Answered gives the HTTP status with which the backend has said No. ok is false where it has said nothing, or asked to
-// come again: the outcome of the call is then not known, or not final.
+// Answered gives the HTTP status with which the backend has said No. ok is false where it has said
+// nothing, or asked to come again: the outcome of the call is then not known, or not final.
 func Answered(err error) (status int, ok bool) {
 	var e *Error
 	if !errors.As(err, &e) || e.Status < 400 {
@@ -119,7 +135,8 @@ func Answered(err error) (status int, ok bool) {
 	return e.Status, true
 }
 
-// ConfigError says why a FileStore cannot be used as it is configured; somebody has to act. NewConfigError makes one.
+// ConfigError says why a FileStore cannot be used as it is configured; somebody has to act.
+// NewConfigError makes one.
 type ConfigError struct {
 	// Kind is ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent,
 	// ErrPrefixOverlap, ErrInvalidConfig or ErrEndpointNotAllowed.

@@ -1,11 +1,12 @@
 // Package filestore is the seam between this project and object storage.
 //
-// The interfaces are small and split by who may use them: PartWriter, PartLister and Reader are all that the data plane
-// is given, so that a data plane that opens, completes or aborts an upload does not compile; Lifecycle belongs to the
-// reconciler. Errors of the backend are translated once, by the implementation, into the errors of this package.
+// The interfaces are small and split by who may use them: PartWriter, PartLister and Reader are all
+// that the data plane is given, so that a data plane that opens, completes or aborts an upload does
+// not compile; Lifecycle belongs to the reconciler. Errors of the backend are translated once, by
+// the implementation, into the errors of this package.
 //
-// Implementations: internal/filestore/s3 (the real one), internal/filestore/memory (for error injection in tests). All pass
-// the conformance suite of internal/filestore/storetest.
+// Implementations: internal/filestore/s3 (the real one), internal/filestore/memory (for error
+// injection in tests). All pass the conformance suite of internal/filestore/storetest.
 package filestore
 
 import (
@@ -17,7 +18,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// Store is everything that a backend can do. Implementations are safe for concurrent use, and hold no state about uploads or objects.
+// Store is everything that a backend can do. Implementations are safe for concurrent use, and hold
+// no state about uploads or objects.
 type Store interface {
 	PartWriter
 	PartLister
@@ -46,31 +48,37 @@ type Part struct {
 	Size int64
 	// ETag of the part, without quotes, as CompleteUpload wants it.
 	ETag string
-	// Checksum of the part in base64, of the kind that the payload mode sends; empty where the backend keeps none.
+	// Checksum of the part in base64, of the kind that the payload mode sends; empty where the
+	// backend keeps none.
 	Checksum string
 	// Algorithm of Checksum, such as "crc64nvme"; empty where that is.
 	Algorithm string
-	// Modified is when the backend stored the part, by its own clock. Zero in the answer of PutPart.
+	// Modified is when the backend stored the part, by its own clock. Zero in the answer of
+	// PutPart.
 	Modified time.Time
 }
 
 // PartWriter moves the bytes of parts.
 type PartWriter interface {
-	// PutPart streams exactly size bytes of body as part number of the upload. A part of that number that was there
-	// before is replaced; if the call fails for whatever reason, it is still there, whole (contract rule 11).
+	// PutPart streams exactly size bytes of body as part number of the upload. A part of that
+	// number that was there before is replaced; if the call fails for whatever reason, it is still
+	// there, whole (contract rule 11).
 	//
-	// It never buffers more than a small fixed amount, never retries (the bytes are gone), and does not read from body after it has
-	// returned: a Read of body that blocks therefore keeps it from returning, even when ctx is over, so let body fail when ctx does. It does not close body. size must be ≥ 0; 0 is refused by backends but for the only part.
+	// It never buffers more than a small fixed amount, never retries (the bytes are gone), and does
+	// not read from body after it has returned: a Read of body that blocks therefore keeps it from
+	// returning, even when ctx is over, so let body fail when ctx does. It does not close body.
+	// size must be ≥ 0; 0 is refused by backends but for the only part.
 	//
-	// Errors: ErrNoSuchUpload; ErrIncompleteBody, when body ended before size bytes or failed (the error of body is wrapped);
-	// ErrChecksum, when the backend received other bytes than were sent; ErrPartSize; ErrUnavailable and the others of this package.
+	// Errors: ErrNoSuchUpload; ErrIncompleteBody, when body ended before size bytes or failed (the
+	// error of body is wrapped); ErrChecksum, when the backend received other bytes than were sent;
+	// ErrPartSize; ErrUnavailable and the others of this package.
 	PutPart(ctx context.Context, ref UploadRef, number int32, body io.Reader, size int64) (Part, error)
 }
 
 // PartLister reads the ledger of parts.
 type PartLister interface {
-	// ListParts returns all parts of the upload in the order of their numbers, paging as often as it must. A list without
-	// parts means that the upload is open and empty.
+	// ListParts returns all parts of the upload in the order of their numbers, paging as often as
+	// it must. A list without parts means that the upload is open and empty.
 	//
 	// Errors: ErrNoSuchUpload, and the others of this package.
 	ListParts(ctx context.Context, ref UploadRef) ([]Part, error)
@@ -84,7 +92,7 @@ type ContentHeaders struct {
 	ContentEncoding string
 	// ContentLanguage is the list of languages of whom the file is for, such as "de, en".
 	ContentLanguage string
-	// ContentDisposition says whether the file is to be shown or saved, and under which name.
+	// ContentDisposition reports whether the file is to be shown or saved, and under which name.
 	ContentDisposition string
 	// CacheControl says who may keep the file, and for how long.
 	CacheControl string
@@ -102,8 +110,8 @@ type CreateUploadOptions struct {
 	// ContentType is the media type that the file is served with.
 	ContentType string
 	ContentHeaders
-	// Metadata is stored with the object as user metadata (x-amz-meta-…). Keys are lower-case ASCII letters, digits and dashes;
-	// values printable ASCII.
+	// Metadata is stored with the object as user metadata (x-amz-meta-…). Keys are lower-case ASCII
+	// letters, digits and dashes; values printable ASCII.
 	Metadata map[string]string
 }
 
@@ -125,24 +133,30 @@ type Upload struct {
 
 // Lifecycle opens and ends uploads. Only the reconciler may use it.
 type Lifecycle interface {
-	// CreateUpload opens a multipart upload and returns its id. It is not idempotent: each call opens another one.
+	// CreateUpload opens a multipart upload and returns its id. It is not idempotent: each call
+	// opens another one.
 	CreateUpload(ctx context.Context, key string, opts CreateUploadOptions) (uploadID string, err error)
 
-	// CompleteUpload assembles the parts, in the order given, into the object, if cond holds. The object appears whole or not at all.
+	// CompleteUpload assembles the parts, in the order given, into the object, if cond holds. The
+	// object appears whole or not at all.
 	//
-	// A failure does not mean that nothing happened: after any error but those of a caller's own mistake, look at the
-	// object's owner before believing it. Backends answer a repeated call with success or ErrNoSuchUpload.
+	// A failure does not mean that nothing happened: after any error but those of a caller's own
+	// mistake, look at the object's owner before believing it. Backends answer a repeated call with
+	// success or ErrNoSuchUpload.
 	//
-	// Errors: ErrPrecondition when cond does not hold (the upload stays usable); ErrNoSuchUpload; ErrInvalidParts, when a part is missing, was
-	// replaced since it was listed, or is too small in the middle (the upload stays usable); ErrUnavailable when the outcome is unknown.
+	// Errors: ErrPrecondition when cond does not hold (the upload stays usable); ErrNoSuchUpload;
+	// ErrInvalidParts, when a part is missing, was replaced since it was listed, or is too small in
+	// the middle (the upload stays usable); ErrUnavailable when the outcome is unknown.
 	CompleteUpload(ctx context.Context, ref UploadRef, parts []Part, cond Condition) (Object, error)
 
-	// AbortUpload deletes the upload and its parts. An upload that is not there is success, so it is idempotent. A part in flight can land
-	// after it: list the parts until ErrNoSuchUpload, and abort again.
+	// AbortUpload deletes the upload and its parts. An upload that is not there is success, so it
+	// is idempotent. A part in flight can land after it: list the parts until ErrNoSuchUpload, and
+	// abort again.
 	AbortUpload(ctx context.Context, ref UploadRef) error
 
-	// ListUploads calls yield for each open upload whose key starts with prefix, until it returns false. How much of them the
-	// backend shows is capability UploadListing; where it is ExactKey, prefix must be a whole key.
+	// ListUploads calls yield for each open upload whose key starts with prefix, until it returns
+	// false. How much of them the backend shows is capability UploadListing; where it is ExactKey,
+	// prefix must be a whole key.
 	ListUploads(ctx context.Context, prefix string, yield func(Upload) bool) error
 }
 
@@ -161,9 +175,11 @@ type Object struct {
 	// ContentHeaders as they were stored; not in the answers of CompleteUpload and PutObject, nor
 	// in listings.
 	ContentHeaders
-	// Metadata is the user metadata, with lower-case keys and without "x-amz-meta-". Nil in the answer of CompleteUpload.
+	// Metadata is the user metadata, with lower-case keys and without "x-amz-meta-". Nil in the
+	// answer of CompleteUpload.
 	Metadata map[string]string
-	// Checksum of the whole object as "algorithm:base64", such as "crc64nvme:MN2ofvMjpIQ="; empty where the backend gives none.
+	// Checksum of the whole object as "algorithm:base64", such as "crc64nvme:MN2ofvMjpIQ="; empty
+	// where the backend gives none.
 	Checksum string
 }
 
@@ -174,37 +190,43 @@ type ByteRange struct {
 
 // Reader reads stored objects.
 type Reader interface {
-	// Stat returns what is known of the object. While the object is being replaced, a backend may answer with some of the old one and some of
-	// the new one (versitygw): who decides by it, or shows it, asks StatSettled. Errors: ErrNotFound, and the others of this package.
+	// Stat returns what is known of the object. While the object is being replaced, a backend may
+	// answer with some of the old one and some of the new one (versitygw): who decides by it, or
+	// shows it, asks StatSettled. Errors: ErrNotFound, and the others of this package.
 	Stat(ctx context.Context, key string) (Object, error)
 
-	// Open reads the bytes of rng of the object that Stat has shown, if it is still that one: Key, Size,
-	// ETag, Modified, ContentType, ContentHeaders and Metadata are
-	// all compared with what the backend says of the very bytes that it sends, because some compare the ETag with the old object and then send the
-	// new one (versitygw); Checksum too, where rng is all of it and the backend gives it. With nothing but Key set, it is whichever is there. A range that reaches over the end
-	// gives what there is. The caller closes the reader, which also ends the transfer, as does the end of ctx. A body that the backend cuts
-	// short fails with an error that wraps io.ErrUnexpectedEOF and ErrUnavailable, never with a clean end.
+	// Open reads the bytes of rng of the object that Stat has shown, if it is still that one: Key,
+	// Size, ETag, Modified, ContentType, ContentHeaders and Metadata are all compared with what the
+	// backend says of the very bytes that it sends, because some compare the ETag with the old
+	// object and then send the new one (versitygw); Checksum too, where rng is all of it and the
+	// backend gives it. With nothing but Key set, it is whichever is there. A range that reaches
+	// over the end gives what there is. The caller closes the reader, which also ends the transfer,
+	// as does the end of ctx. A body that the backend cuts short fails with an error that wraps
+	// io.ErrUnexpectedEOF and ErrUnavailable, never with a clean end.
 	//
-	// Errors: ErrNotFound; ErrPrecondition when it is another object by now, or none that ever was (a mixed answer of Stat): look again;
-	// ErrRange when rng begins outside of it.
+	// Errors: ErrNotFound; ErrPrecondition when it is another object by now, or none that ever was
+	// (a mixed answer of Stat): look again; ErrRange when rng begins outside of it.
 	Open(ctx context.Context, seen Object, rng ByteRange) (io.ReadCloser, error)
 }
 
 // Prober finds out what a backend can do.
 type Prober interface {
-	// Probe reaches the bucket with the credentials and tries the capabilities out on objects and uploads of its own under
-	// the store's prefix, in the reserved directory ".iotfile-probe/", which it removes again. It is idempotent.
+	// Probe reaches the bucket with the credentials and tries the capabilities out on objects and
+	// uploads of its own under the store's prefix, in the reserved directory ".iotfile-probe/",
+	// which it removes again. It is idempotent.
 	//
 	// Errors: ErrBucketNotFound, ErrAccessDenied, ErrUnavailable, ErrIntegrityUnsupported.
 	Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, error)
 
-	// Claim tells which cluster uses the store's prefix: the one whose id stands with the object ".iotfile-cluster" there. Where there
-	// is none yet it is written, with id. It may be asked only where capability ConditionalPut is there, so that one cluster wins. It is
-	// idempotent, and the object is never deleted.
+	// Claim tells which cluster uses the store's prefix: the one whose id stands with the object
+	// ".iotfile-cluster" there. Where there is none yet it is written, with id. It may be asked
+	// only where capability ConditionalPut is there, so that one cluster wins. It is idempotent,
+	// and the object is never deleted.
 	Claim(ctx context.Context, id string) (owner string, err error)
 }
 
-// ClaimKey is the key of the object of Prober.Claim behind the store's prefix, ClaimMetadata the user metadata that holds the id.
+// ClaimKey is the key of the object of Prober.Claim behind the store's prefix, ClaimMetadata the
+// user metadata that holds the id.
 const (
 	ClaimKey      = ".iotfile-cluster"
 	ClaimMetadata = "iotfile-cluster"
@@ -213,8 +235,8 @@ const (
 // ClaimContent is what the object of Prober.Claim holds, for people.
 const ClaimContent = "The cluster that opens uploads here; see orphanPolicy of iotfile-operator.\n"
 
-// Claim is Prober.Claim in terms of two calls, for implementations: stat is Reader.Stat, and put stores ClaimContent with that metadata where there is no
-// object yet.
+// Claim is Prober.Claim in terms of two calls, for implementations: stat is Reader.Stat, and put
+// stores ClaimContent with that metadata where there is no object yet.
 func Claim(ctx context.Context, key, id string, stat func(context.Context, string) (Object, error), put func(metadata map[string]string) error) (owner string, err error) {
 	object, err := stat(ctx, key)
 	if !errors.Is(err, ErrNotFound) {

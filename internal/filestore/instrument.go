@@ -12,8 +12,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// Metrics are the metrics of all Stores of a process. Labels are bounded: store is the name of a FileStore, operation a method of Store,
-// outcome one of the values of Outcome.
+// Metrics are the metrics of all Stores of a process. Labels are bounded: store is the name of a
+// FileStore, operation a method of Store, outcome one of the values of Outcome.
 type Metrics struct {
 	duration *prometheus.HistogramVec
 	inFlight *prometheus.GaugeVec
@@ -81,7 +81,8 @@ var outcomes = []struct {
 	{context.Canceled, "canceled"},
 }
 
-// Outcome names err for a metric label: "success", one name for each kind of error of this package, "canceled" or "other".
+// Outcome names err for a metric label: "success", one name for each kind of error of this package,
+// "canceled" or "other".
 func Outcome(err error) string {
 	if err == nil {
 		return "success"
@@ -94,7 +95,8 @@ func Outcome(err error) string {
 	return "other"
 }
 
-// Instrument wraps a Store so that its calls are counted. name is that of the FileStore. Closing the result closes store.
+// Instrument wraps a Store so that its calls are counted. name is that of the FileStore. Closing
+// the result closes store.
 func (m *Metrics) Instrument(name string, store Store) Store {
 	return &instrumented{Store: store, name: name, m: m, sent: m.bytes.WithLabelValues(name, "sent"), received: m.bytes.WithLabelValues(name, "received")}
 }

@@ -8,7 +8,8 @@ import (
 	"sync"
 )
 
-// Source knows how the FileStores are reached. internal/filestore/kubesource reads it from the cluster.
+// Source knows how the FileStores are reached. internal/filestore/kubesource reads it from the
+// cluster.
 type Source interface {
 	// StoreConfig is what the FileStore of that name and its Secret say now. It is asked for every
 	// call of Provider.Get, so it must answer from memory.
@@ -18,8 +19,9 @@ type Source interface {
 	StoreConfig(ctx context.Context, name string) (Config, error)
 }
 
-// Provider gives the Store of a FileStore, by name. A Store lives as long as its Config stays the same: when credentials are
-// rotated or the endpoint changes, the next Get makes another one. It is safe for concurrent use.
+// Provider gives the Store of a FileStore, by name. A Store lives as long as its Config stays the
+// same: when credentials are rotated or the endpoint changes, the next Get makes another one. It is
+// safe for concurrent use.
 type Provider struct {
 	source  Source
 	factory Factory
@@ -34,7 +36,8 @@ type provided struct {
 	store  Store
 }
 
-// errProviderClosed is a state of this process, not of object storage, but a caller can do no more about it than wait.
+// errProviderClosed is a state of this process, not of object storage, but a caller can do no more
+// about it than wait.
 var errProviderClosed = errors.New("the process is shutting down")
 
 // NewProvider makes a Provider without any Store. The caller closes it.
@@ -42,8 +45,9 @@ func NewProvider(source Source, factory Factory) *Provider {
 	return &Provider{source: source, factory: factory}
 }
 
-// Get returns the Store of the FileStore. It makes no request, and takes no lock but when the Config has changed. The Provider closes the
-// Store, not the caller; a Store that is replaced meanwhile still ends the calls that it has begun.
+// Get returns the Store of the FileStore. It makes no request, and takes no lock but when the
+// Config has changed. The Provider closes the Store, not the caller; a Store that is replaced
+// meanwhile still ends the calls that it has begun.
 //
 // Errors: those of Source, ErrInvalidConfig, and ErrUnavailable after Close.
 func (p *Provider) Get(ctx context.Context, name string) (Store, error) {

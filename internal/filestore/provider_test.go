@@ -95,7 +95,8 @@ func TestProvider(t *testing.T) {
 	}
 }
 
-// TestProviderConcurrent: many callers during a change of the Config get a Store of the old or the new one, and one Store is made of each.
+// TestProviderConcurrent: many callers during a change of the Config get a Store of the old or the
+// new one, and one Store is made of each.
 func TestProviderConcurrent(t *testing.T) {
 	src := &source{config: filestore.Config{Endpoint: "http://a"}}
 	made, closed := 0, 0 // the Provider makes and closes under its lock

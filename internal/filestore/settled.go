@@ -6,22 +6,27 @@ import (
 	"maps"
 )
 
-// looks bounds how often StatSettled looks. Each more means that the object was replaced within the last round trip.
+// looks bounds how often StatSettled looks. Each more means that the object was replaced within the
+// last round trip.
 const looks = 8
 
 // errRestless is the cause of what StatSettled fails with.
 var errRestless = errors.New("it is replaced too fast to be looked at")
 
-// StatSettled looks at an object, with stat, the Stat of its Store, until two looks, one after the other, say the same, so that all that it gives is of one object. seen is the
-// first of the looks, which the caller had to take anyway: where nothing is there, or it shows what is refused at once, no other is needed.
+// StatSettled looks at an object, with stat, the Stat of its Store, until two looks, one after the
+// other, say the same, so that all that it gives is of one object. seen is the first of the looks,
+// which the caller had to take anyway: where nothing is there, or it shows what is refused at once,
+// no other is needed.
 //
-// It is sound because ETags do not come back. A backend reads the properties of an object one by one; if one of them, read in the first look, is
-// read again in the second and is the same, the object was not replaced in between. What was read in the second look before the ETag
-// was read there, lies between two readings of the same ETag; what was read after it equals what was read in the first look, when the object
-// was not yet another. And whoever writes on the condition of this ETag extends that to the moment of the write.
+// It is sound because ETags do not come back. A backend reads the properties of an object one by
+// one; if one of them, read in the first look, is read again in the second and is the same, the
+// object was not replaced in between. What was read in the second look before the ETag was read
+// there, lies between two readings of the same ETag; what was read after it equals what was read in
+// the first look, when the object was not yet another. And whoever writes on the condition of this
+// ETag extends that to the moment of the write.
 //
-// Two objects of the same bytes, stored one after the other, have the same ETag; where both ETag and Checksum agree, a mixture of the two shows
-// only in the rest, which is compared as well.
+// Two objects of the same bytes, stored one after the other, have the same ETag; where both ETag
+// and Checksum agree, a mixture of the two shows only in the rest, which is compared as well.
 //
 // Errors: those of Stat; ErrPrecondition when it is replaced as fast as it can be looked at.
 func StatSettled(ctx context.Context, stat func(ctx context.Context, key string) (Object, error), seen Object) (Object, error) {
@@ -38,7 +43,8 @@ func StatSettled(ctx context.Context, stat func(ctx context.Context, key string)
 	return Object{}, &Error{Op: "HeadObject", Kind: ErrPrecondition, Cause: errRestless}
 }
 
-// Same says whether two answers tell of one object, by all that an answer with bytes of it tells too: that has no Checksum of the whole.
+// Same reports whether two answers tell of one object, by all that an answer with bytes of it tells
+// too: that has no Checksum of the whole.
 func Same(a, b Object) bool {
 	return a.Key == b.Key && a.Size == b.Size && a.ETag == b.ETag && a.Modified.Equal(b.Modified) && a.ContentType == b.ContentType &&
 		a.ContentHeaders == b.ContentHeaders && maps.Equal(a.Metadata, b.Metadata)

@@ -9,7 +9,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 )
 
-// TestStatSettled: what it gives is of one object, however often the object is replaced in the middle of a look; of one that never rests, nothing.
+// TestStatSettled: what it gives is of one object, however often the object is replaced in the
+// middle of a look; of one that never rests, nothing.
 func TestStatSettled(t *testing.T) {
 	for _, replaced := range []int{0, 1, 3, 100} {
 		store := memory.New(memory.Options{})

@@ -12,8 +12,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// Trace wraps a Store so that each call is a span, a child of the one in its context. Spans have the name of the FileStore, sizes and the outcome: no key, and nothing that object storage has said. Bodies
-// are handed on as they are. Closing the result closes store.
+// Trace wraps a Store so that each call is a span, a child of the one in its context. Spans have
+// the name of the FileStore, sizes and the outcome: no key, and nothing that object storage has
+// said. Bodies are handed on as they are. Closing the result closes store.
 func Trace(name string, store Store, tracer trace.Tracer) Store {
 	return &traced{Store: store, name: attribute.String("iotfile.store", name), tracer: tracer}
 }
@@ -39,7 +40,7 @@ func (t *traced) begin(ctx context.Context, operation string, more ...attribute.
 	}
 }
 
-// expected says whether an error is an answer like any other, and nothing that went wrong.
+// expected reports whether an error is an answer like any other, and nothing that went wrong.
 func expected(err error) bool {
 	for _, kind := range []error{ErrNoSuchUpload, ErrNotFound, ErrPrecondition, ErrRange, context.Canceled} {
 		if errors.Is(err, kind) {

@@ -73,7 +73,8 @@ func (f *failing) Probe(context.Context) (v1alpha1.FileStoreCapabilities, error)
 
 func (f *failing) Claim(context.Context, string) (string, error) { return "", f.err }
 
-// TestTrace: every call of a Store is a span of its name; what went wrong is told from an answer like any other; and bodies and keys are nobody's business.
+// TestTrace: every call of a Store is a span of its name; what went wrong is told from an answer
+// like any other; and bodies and keys are nobody's business.
 func TestTrace(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))

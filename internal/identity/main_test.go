@@ -58,7 +58,8 @@ type bench struct {
 	// down cuts the line; slow delays every answer.
 	down atomic.Bool
 	slow atomic.Int64
-	// young, where it is set, says what the API server answers a request with while it has just started; 0 for what it answers by now.
+	// young, where it is set, says what the API server answers a request with while it has just
+	// started; 0 for what it answers by now.
 	young func(resource string) (status int, body string)
 }
 

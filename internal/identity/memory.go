@@ -31,13 +31,15 @@ type verdict[T any] struct {
 	reason  string
 }
 
-// memory remembers verdicts, bounded in number and in time. Grants and refusals have rooms of their own: however many refusals somebody provokes, nobody's
-// grant is pushed out by them. A question is asked once, however many wait for its answer; its asking outlives whoever was first.
+// memory remembers verdicts, bounded in number and in time. Grants and refusals have rooms of their
+// own: however many refusals somebody provokes, nobody's grant is pushed out by them. A question is
+// asked once, however many wait for its answer; its asking outlives whoever was first.
 type memory[T any] struct {
 	granted, refused       *cache.LRUExpireCache
 	grantedTTL, refusedTTL time.Duration
 	flights                singleflight.Group
-	// asking bounds the questions that are with the API server at once: it counts them against the operator, whose own work must not starve.
+	// asking bounds the questions that are with the API server at once: it counts them against the
+	// operator, whose own work must not starve.
 	asking  *semaphore.Weighted
 	timeout time.Duration
 	reviews *prometheus.CounterVec // by result
@@ -51,7 +53,8 @@ func newMemory[T any](o *Options, reviews *prometheus.CounterVec) *memory[T] {
 	}
 }
 
-// ask gives the verdict on key from memory, else by review. An error is errNoReview, and is not remembered.
+// ask gives the verdict on key from memory, else by review. An error is errNoReview, and is not
+// remembered.
 func (m *memory[T]) ask(ctx context.Context, key string, review func(context.Context) (verdict[T], error)) (verdict[T], error) {
 	if v, ok := m.recall(key); ok {
 		return v, nil

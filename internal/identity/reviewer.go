@@ -28,7 +28,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 )
 
-// Group is the API group of the resources that a SubjectAccessReview asks for. RBAC grants rights on dataplane.ResourceFiles, which no API serves, like any other.
+// Group is the API group of the resources that a SubjectAccessReview asks for. RBAC grants rights
+// on dataplane.ResourceFiles, which no API serves, like any other.
 const Group = "iotfile.dev"
 
 // DefaultAudience is what tokens are for unless Options say otherwise.
@@ -36,19 +37,24 @@ const DefaultAudience = "iotfile.dev"
 
 // Options configure a Reviewer.
 type Options struct {
-	// Config reaches the API server, as somebody who may create tokenreviews and subjectaccessreviews; required.
+	// Config reaches the API server, as somebody who may create tokenreviews and
+	// subjectaccessreviews; required.
 	Config *rest.Config
 	// Audiences are what a token may be for; one is enough. Default DefaultAudience.
 	Audiences []string
-	// ClientCAFile is a file of PEM certificates. Who presents a client certificate that one of them has signed is the user of its common name, in the groups of its
-	// organizations. The file is read again when it changes, while Start runs. Default none: certificates are ignored.
+	// ClientCAFile is a file of PEM certificates. Who presents a client certificate that one of
+	// them has signed is the user of its common name, in the groups of its organizations. The file
+	// is read again when it changes, while Start runs. Default none: certificates are ignored.
 	ClientCAFile string
-	// GrantTTL is for how long a good token and a right are remembered, and so for how long both go on when they are taken back or the
-	// API server is down; RefusalTTL for how long a bad token and a missing right are. Defaults 2 min, 10 s.
+	// GrantTTL is for how long a good token and a right are remembered, and so for how long both go
+	// on when they are taken back or the API server is down; RefusalTTL for how long a bad token
+	// and a missing right are. Defaults 2 min, 10 s.
 	GrantTTL, RefusalTTL time.Duration
-	// CacheSize is how many tokens, and how many rights, are remembered of each: good and bad. The least recently used go first. Default 16384.
+	// CacheSize is how many tokens, and how many rights, are remembered of each: good and bad. The
+	// least recently used go first. Default 16384.
 	CacheSize int
-	// MaxReviews is how many tokens, and how many rights, the API server is asked about at once; more wait. Default 32.
+	// MaxReviews is how many tokens, and how many rights, the API server is asked about at once;
+	// more wait. Default 32.
 	MaxReviews int
 	// Timeout is how long a request waits for the API server's answer. Default 10 s.
 	Timeout time.Duration
@@ -86,7 +92,8 @@ func (o *Options) backoff() wait.Backoff {
 	return wait.Backoff{Duration: 200 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 3}
 }
 
-// Reviewer is the data plane's Authenticator and Authorizer. It is a manager.Runnable. Safe for concurrent use.
+// Reviewer is the data plane's Authenticator and Authorizer. It is a manager.Runnable. Safe for
+// concurrent use.
 type Reviewer struct {
 	requests authenticator.Request
 	rights   authorizer.Authorizer
@@ -100,7 +107,8 @@ var (
 	_ dataplane.Authorizer    = (*Reviewer)(nil)
 )
 
-// New makes a Reviewer. It asks nothing of the API server yet. Errors: ClientCAFile cannot be read, or Config is not usable.
+// New makes a Reviewer. It asks nothing of the API server yet. Errors: ClientCAFile cannot be read,
+// or Config is not usable.
 func New(opts Options) (*Reviewer, error) {
 	opts.setDefaults()
 	reviews := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -149,7 +157,8 @@ func New(opts Options) (*Reviewer, error) {
 	return r, nil
 }
 
-// Start implements manager.Runnable: it reads the file of client CAs again whenever it changes, until ctx is done.
+// Start implements manager.Runnable: it reads the file of client CAs again whenever it changes,
+// until ctx is done.
 func (r *Reviewer) Start(ctx context.Context) error {
 	if r.clientCA != nil {
 		r.clientCA.Run(ctx, 1)
@@ -161,7 +170,8 @@ func (r *Reviewer) Start(ctx context.Context) error {
 // NeedLeaderElection implements manager.LeaderElectionRunnable: every replica serves.
 func (r *Reviewer) NeedLeaderElection() bool { return false }
 
-// Authenticate implements dataplane.Authenticator: by a client certificate, where that is configured, else by a bearer token.
+// Authenticate implements dataplane.Authenticator: by a client certificate, where that is
+// configured, else by a bearer token.
 func (r *Reviewer) Authenticate(req *http.Request) (dataplane.Identity, error) {
 	if err := checkCredentials(req.Header); err != nil {
 		return dataplane.Identity{}, fmt.Errorf("%w: %w", dataplane.ErrUnauthenticated, err)
@@ -205,8 +215,9 @@ func (r *Reviewer) Authorize(ctx context.Context, id dataplane.Identity, right d
 	return dataplane.ErrForbidden
 }
 
-// review asks for a right. A refusal is believed of an API server that was ready before it was asked: one that has just started may not have read all roles and bindings
-// yet, and grants nothing of the others.
+// review asks for a right. A refusal is believed of an API server that was ready before it was
+// asked: one that has just started may not have read all roles and bindings yet, and grants nothing
+// of the others.
 func (r *Reviewer) review(ctx context.Context, question authorizer.Attributes) (verdict[struct{}], error) {
 	ask := func() (verdict[struct{}], error) {
 		decision, reason, err := r.rights.Authorize(ctx, question)
@@ -222,7 +233,8 @@ func (r *Reviewer) review(ctx context.Context, question authorizer.Attributes) (
 	return ask()
 }
 
-// readiness says whether the API server is ready. Where that is not told to everybody, as it is unless somebody has taken the right away, it counts as ready.
+// readiness reports whether the API server is ready. Where that is not told to everybody, as it is
+// unless somebody has taken the right away, it counts as ready.
 func (r *Reviewer) readiness(ctx context.Context) error {
 	status := 0
 	err := r.api.Get().AbsPath("/readyz").Do(ctx).StatusCode(&status).Error()

@@ -135,7 +135,8 @@ func TestOneRuleForCredentials(t *testing.T) {
 	}
 }
 
-// TestOneReview holds that one question is asked once, however many wait for the answer, and is not asked again.
+// TestOneReview holds that one question is asked once, however many wait for the answer, and is not
+// asked again.
 func TestOneReview(t *testing.T) {
 	b := newBench(t, nil)
 	b.slow.Store(int64(300 * time.Millisecond))
@@ -170,8 +171,9 @@ func TestOneReview(t *testing.T) {
 	}
 }
 
-// TestAPIServerJustStarted: until it has read all roles and bindings, an API server says that nobody has the rights that the missing ones grant. A client that is told so
-// would give up, so it is told to try again.
+// TestAPIServerJustStarted: until it has read all roles and bindings, an API server says that
+// nobody has the rights that the missing ones grant. A client that is told so would give up, so it
+// is told to try again.
 func TestAPIServerJustStarted(t *testing.T) {
 	const denied = `{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1","status":{"allowed":false}}`
 	grant(t, "team-a", "patient", []string{"get"}, nil, "patient")
@@ -274,7 +276,8 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestNoFloodEvicts fills the memory of refusals many times over: the good token beside it is not asked about again.
+// TestNoFloodEvicts fills the memory of refusals many times over: the good token beside it is not
+// asked about again.
 func TestNoFloodEvicts(t *testing.T) {
 	b := newBench(t, func(o *identity.Options) { o.CacheSize = 8 })
 	good := "Bearer " + token(t, "team-a", "app", "iotfile.dev")
@@ -291,7 +294,8 @@ func TestNoFloodEvicts(t *testing.T) {
 	}
 }
 
-// TestAPIServerDown holds the promise for that time: whoever it has answered for goes on, and nobody else learns anything but that.
+// TestAPIServerDown holds the promise for that time: whoever it has answered for goes on, and
+// nobody else learns anything but that.
 func TestAPIServerDown(t *testing.T) {
 	b := newBench(t, nil)
 	known, bad := "Bearer "+token(t, "team-a", "app", "iotfile.dev"), "Bearer bad"

@@ -20,7 +20,8 @@ type tokens struct {
 }
 
 func newTokens(o *Options, client authenticationv1.AuthenticationV1Interface, m *memory[*authenticator.Response]) (*tokens, error) {
-	// No audiences of its own: a token that the cluster checked no audience of was not meant for us.
+	// No audiences of its own: a token that the cluster checked no audience of was not meant for
+	// us.
 	review, err := webhooktoken.NewFromInterface(client, nil, o.backoff(), o.Timeout, webhooktoken.AuthenticatorMetrics{
 		RecordRequestTotal:   noteAnswer,
 		RecordRequestLatency: func(context.Context, string, float64) {},
@@ -31,7 +32,8 @@ func newTokens(o *Options, client authenticationv1.AuthenticationV1Interface, m 
 	return &tokens{review: review, audiences: o.Audiences, memory: m}, nil
 }
 
-// AuthenticateToken implements authenticator.Token. Its error is a *refusal for a token that is not valid, and errNoReview if that cannot be told.
+// AuthenticateToken implements authenticator.Token. Its error is a *refusal for a token that is not
+// valid, and errNoReview if that cannot be told.
 func (t *tokens) AuthenticateToken(ctx context.Context, token string) (*authenticator.Response, bool, error) {
 	digest := sha256.Sum256([]byte(token)) // no token stays in memory
 	v, err := t.memory.ask(ctx, string(digest[:]), func(ctx context.Context) (verdict[*authenticator.Response], error) {
@@ -70,8 +72,9 @@ func (t *tokens) reason(told error) string {
 	return "it is not for the audience " + strings.Join(t.audiences, " or ")
 }
 
-// answerKey is the key of a context's *string for the HTTP status that a review was answered with. The authenticator returns one and the same kind of error for "this token is not
-// valid" and "the API server is down"; that it reports its requests, to be counted, tells them apart.
+// answerKey is the key of a context's *string for the HTTP status that a review was answered with.
+// The authenticator returns one and the same kind of error for "this token is not valid" and "the
+// API server is down"; that it reports its requests, to be counted, tells them apart.
 type answerKey struct{}
 
 func noteAnswer(ctx context.Context, status string) {

@@ -1,5 +1,7 @@
-// Package image proves the Dockerfile where there is no container engine: BuildKit's own linter reads it, its build stage is done by hand, on exactly the files that the stage copies, and what
-// the final stage would start is started the same way, as the same user, in an otherwise empty file system.
+// Package image proves the Dockerfile where there is no container engine: BuildKit's own linter
+// reads it, its build stage is done by hand, on exactly the files that the stage copies, and what
+// the final stage would start is started the same way, as the same user, in an otherwise empty file
+// system.
 package image
 
 import (
@@ -19,14 +21,16 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// instruction is one of the Dockerfile, such as COPY api api, with its continuation lines and without the flags of RUN.
+// instruction is one of the Dockerfile, such as COPY api api, with its continuation lines and
+// without the flags of RUN.
 type instruction struct {
 	stage   int
 	keyword string
 	words   []string
 }
 
-// dockerfile reads the instructions, of which this project uses the plainest form. BuildKit's linter sees to it that they are well-formed.
+// dockerfile reads the instructions, of which this project uses the plainest form. BuildKit's
+// linter sees to it that they are well-formed.
 func dockerfile(t *testing.T, root string) []instruction {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
@@ -68,7 +72,8 @@ func moduleRoot(t *testing.T) string {
 	return root
 }
 
-// TestLint has BuildKit check the Dockerfile, as `docker build --check` does, and sees that it would complain of one that is worse.
+// TestLint has BuildKit check the Dockerfile, as `docker build --check` does, and sees that it
+// would complain of one that is worse.
 func TestLint(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the linter")
@@ -136,7 +141,8 @@ func buildContext(t *testing.T, root string, all []instruction) string {
 	return context
 }
 
-// copyInto copies a file into a directory, or what is in a directory, as COPY does, and returns what it has copied.
+// copyInto copies a file into a directory, or what is in a directory, as COPY does, and returns
+// what it has copied.
 func copyInto(t *testing.T, root, from, to string, ignored *patternmatcher.PatternMatcher) []string {
 	t.Helper()
 	base := filepath.Join(root, from)
@@ -209,7 +215,8 @@ func build(t *testing.T) string {
 	return image
 }
 
-// TestEverythingIsCopied compares what the stage copies with what the operator is made of: the build below fails where something is missing, this names it, and what is too much.
+// TestEverythingIsCopied compares what the stage copies with what the operator is made of: the
+// build below fails where something is missing, this names it, and what is too much.
 func TestEverythingIsCopied(t *testing.T) {
 	root := moduleRoot(t)
 	context := buildContext(t, root, dockerfile(t, root))

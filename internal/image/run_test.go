@@ -118,7 +118,8 @@ func checkContents(t *testing.T, image, entrypoint string) {
 	}
 }
 
-// TestFinalStageRuns starts what the image starts: its entrypoint with the Deployment's flags, as its user, in a root that has only what the image has, and finds the API server as a pod does. It
+// TestFinalStageRuns starts what the image starts: its entrypoint with the Deployment's flags, as
+// its user, in a root that has only what the image has, and finds the API server as a pod does. It
 // asks for health, readiness, the REST API and the metrics, and ends it as a kubelet does.
 func TestFinalStageRuns(t *testing.T) {
 	if testing.Short() {
@@ -207,7 +208,8 @@ func TestFinalStageRuns(t *testing.T) {
 	}
 }
 
-// startPlane starts an API server with the kinds, the operator's roles and the Secret of its webhooks.
+// startPlane starts an API server with the kinds, the operator's roles and the Secret of its
+// webhooks.
 func startPlane(t *testing.T) *devcluster.ControlPlane {
 	t.Helper()
 	plane, err := devcluster.StartControlPlane(t.Context(), devcluster.ControlPlaneOptions{

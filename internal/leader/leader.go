@@ -25,9 +25,10 @@ type Options struct {
 	Config *rest.Config
 	// Namespace and Name of the Lease. It is created if it is not there.
 	Namespace, Name string
-	// LeaseDuration is how long a lease that is not renewed keeps others away; a whole number of seconds, since the API keeps those.
-	// RenewDeadline is how long a leader tries to renew before it ends its term. RetryPeriod is how often it renews, and how often
-	// a candidate whose watch does not work looks. See Validate.
+	// LeaseDuration is how long a lease that is not renewed keeps others away; a whole number of
+	// seconds, since the API keeps those. RenewDeadline is how long a leader tries to renew before
+	// it ends its term. RetryPeriod is how often it renews, and how often a candidate whose watch
+	// does not work looks. See Validate.
 	LeaseDuration, RenewDeadline, RetryPeriod time.Duration
 	// StopWithin is how long act takes to return once its context is done.
 	StopWithin time.Duration
@@ -35,8 +36,9 @@ type Options struct {
 	Log logr.Logger
 }
 
-// Validate says whether a leader that cannot renew has stopped before another one can take over: its last renewal can be RetryPeriod ago when it begins to
-// fail, then it tries for RenewDeadline, then act takes StopWithin.
+// Validate reports whether a leader that cannot renew has stopped before another one can take over:
+// its last renewal can be RetryPeriod ago when it begins to fail, then it tries for RenewDeadline,
+// then act takes StopWithin.
 func (o Options) Validate() error {
 	switch {
 	case o.LeaseDuration < time.Second || o.LeaseDuration%time.Second != 0:
@@ -52,9 +54,10 @@ func (o Options) Validate() error {
 	}
 }
 
-// Run competes for the lease until ctx is done, and calls act in each term. act's context is done when ctx is, or when the lease is lost; act has
-// to return then. An error of act, or act's end before its context's, ends Run. Run returns nil when ctx is done; the lease is free then, unless the API server
-// could not be reached.
+// Run competes for the lease until ctx is done, and calls act in each term. act's context is done
+// when ctx is, or when the lease is lost; act has to return then. An error of act, or act's end
+// before its context's, ends Run. Run returns nil when ctx is done; the lease is free then, unless
+// the API server could not be reached.
 func Run(ctx context.Context, opts Options, act func(context.Context) error) error {
 	if err := opts.Validate(); err != nil {
 		return fmt.Errorf("leader: %w", err)
@@ -86,7 +89,8 @@ type campaign struct {
 	led chan context.Context
 	// changed gets the lease when others have changed it; only the last one counts.
 	changed chan *coordinationv1.Lease
-	// overdue is how often this candidate has tried to take a lease that has run out, and that nobody was seen to take.
+	// overdue is how often this candidate has tried to take a lease that has run out, and that
+	// nobody was seen to take.
 	overdue int
 }
 
@@ -166,10 +170,12 @@ func holder(lease *coordinationv1.Lease) string {
 }
 
 const (
-	// ranOutSlack is added to a lease's duration before a candidate tries to take it: the elector counts from its own look, a moment after the event.
+	// ranOutSlack is added to a lease's duration before a candidate tries to take it: the elector
+	// counts from its own look, a moment after the event.
 	ranOutSlack = 50 * time.Millisecond
-	// overdueRetry is how long a candidate waits for a lease that has run out before it tries again, because that look was later still; each further try is given
-	// twice as long, since it may be the API server that is slow.
+	// overdueRetry is how long a candidate waits for a lease that has run out before it tries
+	// again, because that look was later still; each further try is given twice as long, since it
+	// may be the API server that is slow.
 	overdueRetry = 250 * time.Millisecond
 )
 
@@ -181,7 +187,8 @@ func (c *campaign) stand(ctx context.Context) error {
 		defer close(elected)
 		c.elector.Run(electing)
 	}()
-	// The elector has looked at the lease when it is run, and knows from then how long it is good. To run it anew is to have it look again.
+	// The elector has looked at the lease when it is run, and knows from then how long it is good.
+	// To run it anew is to have it look again.
 	ranOut := time.NewTimer(c.patience())
 	defer ranOut.Stop()
 	var acted bool
@@ -245,8 +252,9 @@ func (c *campaign) lead(ctx, term context.Context) error {
 // releaseTimeout bounds the write that gives the lease back. If it fails, the lease runs out.
 const releaseTimeout = 3 * time.Second
 
-// release gives the lease back if it is still this candidate's. It writes with the version that it has read, and not through the elector's lock, whose
-// memory of the lease must not change behind the elector's back.
+// release gives the lease back if it is still this candidate's. It writes with the version that it
+// has read, and not through the elector's lock, whose memory of the lease must not change behind
+// the elector's back.
 func (c *campaign) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
 	defer cancel()

@@ -22,7 +22,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/leader"
 )
 
-// patience is how long a state may take to be reached on a busy machine. It is shorter than a long lease.
+// patience is how long a state may take to be reached on a busy machine. It is shorter than a long
+// lease.
 const patience = time.Minute
 
 // plane is a real control plane. Each test has a lease of its own.
@@ -52,7 +53,8 @@ func run(m *testing.M) (int, error) {
 	return code, plane.Stop()
 }
 
-// long is a lease that does not run out while a test waits: what happens does not happen because of time.
+// long is a lease that does not run out while a test waits: what happens does not happen because of
+// time.
 func long(o *leader.Options) {
 	o.LeaseDuration, o.RenewDeadline, o.RetryPeriod = 10*patience, 5*patience, 3*patience
 }
@@ -130,7 +132,8 @@ func (c *candidate) act(ctx context.Context) error {
 	return err
 }
 
-// line is the way to the API server. While it is down nothing comes through, not even what a watch has to say.
+// line is the way to the API server. While it is down nothing comes through, not even what a watch
+// has to say.
 type line struct {
 	next http.RoundTripper
 	down *atomic.Bool
@@ -201,7 +204,8 @@ func (c *candidate) stops() {
 	}
 }
 
-// A leader that ends gives the lease back, when what acts has stopped and not before, and a candidate goes on at once; and so on.
+// A leader that ends gives the lease back, when what acts has stopped and not before, and a
+// candidate goes on at once; and so on.
 func TestHandover(t *testing.T) {
 	all := contest(t, 4)
 	for i, c := range all {
@@ -219,7 +223,8 @@ func TestHandover(t *testing.T) {
 	all[3].stops()
 }
 
-// A leader that is cut off from the API server stops before another one begins, does not end, and leads again when it is its turn.
+// A leader that is cut off from the API server stops before another one begins, does not end, and
+// leads again when it is its turn.
 func TestCutOff(t *testing.T) {
 	c := contest(t, 2)
 	c[0].run(short)
@@ -236,7 +241,8 @@ func TestCutOff(t *testing.T) {
 	c[1].stops()
 }
 
-// A leader that sees another one hold the lease, as one does that was suspended, stops at once, and not at its next renewal.
+// A leader that sees another one hold the lease, as one does that was suspended, stops at once, and
+// not at its next renewal.
 func TestUsurped(t *testing.T) {
 	c := contest(t, 1)[0]
 	c.run(long)
@@ -264,7 +270,8 @@ func TestUsurped(t *testing.T) {
 	c.stops()
 }
 
-// What acts ends Run with its error, and also when it ends without being told to; the lease is free then.
+// What acts ends Run with its error, and also when it ends without being told to; the lease is free
+// then.
 func TestActEnds(t *testing.T) {
 	c := contest(t, 3)
 	c[0].run(long)

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// A lease that has run out is tried for soon, and then less and less often: an attempt at a slow API server is given the time that it takes.
+// A lease that has run out is tried for soon, and then less and less often: an attempt at a slow
+// API server is given the time that it takes.
 func TestPatience(t *testing.T) {
 	c := &campaign{opts: Options{LeaseDuration: 2 * time.Second}}
 	whole := 2*time.Second + ranOutSlack

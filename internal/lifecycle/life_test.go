@@ -25,7 +25,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// TestLife is that of an installation, from the first kinds that there were to nothing. Each step builds on the ones before.
+// TestLife is that of an installation, from the first kinds that there were to nothing. Each step
+// builds on the ones before.
 func TestLife(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a control plane")
@@ -74,7 +75,8 @@ spec:
 `, namespace, v1alpha1.AnnotationStores, storeName, w.store.AccessKey, w.store.SecretKey, storeName, w.store.Endpoint, w.store.Region, bucket, prefix)
 }
 
-// testKindsOfThen installs the first kinds, and leaves in the cluster and in the bucket what an operator of then did.
+// testKindsOfThen installs the first kinds, and leaves in the cluster and in the bucket what an
+// operator of then did.
 func (w *world) testKindsOfThen(t *testing.T) {
 	for _, kind := range []string{"filestores", "multipartuploads"} {
 		data, err := os.ReadFile(filepath.Join("testdata", "first", kind+".yaml"))
@@ -94,7 +96,8 @@ func (w *world) testKindsOfThen(t *testing.T) {
 	}
 }
 
-// testUpgrade replaces kinds and manifests. The operator, as in a rollout that is quicker than its kinds, runs already.
+// testUpgrade replaces kinds and manifests. The operator, as in a rollout that is quicker than its
+// kinds, runs already.
 func (w *world) testUpgrade(t *testing.T) {
 	for _, object := range decode(t, w.installation(t)) { // all but the kinds
 		if object.GetKind() != "CustomResourceDefinition" {
@@ -185,7 +188,8 @@ func (w *world) versions(t *testing.T, manifests string) map[string]version {
 	return all
 }
 
-// manifests is all that a platform team and a tenant have in Git: the installation, a store, a tenant, an upload that is open, one that was completed by kubectl, one by its manifest.
+// manifests is all that a platform team and a tenant have in Git: the installation, a store, a
+// tenant, an upload that is open, one that was completed by kubectl, one by its manifest.
 func (w *world) manifests(t *testing.T) string {
 	t.Helper()
 	open, completed := uploadsOfThen()["waiting"], uploadsOfThen()["completing"]
@@ -198,13 +202,15 @@ func (w *world) manifests(t *testing.T) string {
 	}, "\n---\n")
 }
 
-// testApplyingAgainChangesNothing applies all manifests again and again, as agents of GitOps do, while uploads are open. Not one object may be written.
+// testApplyingAgainChangesNothing applies all manifests again and again, as agents of GitOps do,
+// while uploads are open. Not one object may be written.
 func (w *world) testApplyingAgainChangesNothing(t *testing.T) {
 	manifests := w.manifests(t)
 	w.apply(t, manifests)
 	w.run(t, "", "-n", tenant, "wait", "--for=condition=Initiated", "--timeout=120s", "mpu/firmware-v2")
 	before := w.openInStore(t)
-	// A status may be written at any moment, such as that of a store that is probed again. What an application changes, it changes each time.
+	// A status may be written at any moment, such as that of a store that is probed again. What an
+	// application changes, it changes each time.
 	eventually(t, "an application that changes nothing", func() error {
 		was := w.versions(t, manifests)
 		if out, err := w.try(t, manifests, "diff", "--server-side", "--force-conflicts", "--field-manager="+manager, "-f", "-"); err != nil {
@@ -226,13 +232,16 @@ func (w *world) testApplyingAgainChangesNothing(t *testing.T) {
 	if out, err := w.try(t, changed, "diff", "--server-side", "--field-manager="+manager, "-f", "-"); err == nil || !strings.Contains(out, "replicas: 3") {
 		t.Errorf("kubectl diff does not see another replica: %v\n%s", err, out)
 	}
-	// What a manifest no longer says, it has not said: an upload that kubectl has completed is not opened again.
+	// What a manifest no longer says, it has not said: an upload that kubectl has completed is not
+	// opened again.
 	if u := w.get(t, "open"); u.Spec.DesiredState != v1alpha1.DesiredStateCompleted {
 		t.Errorf("desiredState is %s", u.Spec.DesiredState)
 	}
 }
 
-// testOldBackup does what the restoration of an old etcd backup does to an upload that has ended since: its record comes back as it was while the upload was open. docs/operations/upgrade.md says what happens then.
+// testOldBackup does what the restoration of an old etcd backup does to an upload that has ended
+// since: its record comes back as it was while the upload was open. docs/operations/upgrade.md says
+// what happens then.
 func (w *world) testOldBackup(t *testing.T) {
 	token, err := w.plane.ApplicationToken(t.Context(), tenant, "app", time.Hour)
 	check(t, err)
@@ -246,7 +255,8 @@ func (w *world) testOldBackup(t *testing.T) {
 	w.run(t, "", "-n", tenant, "wait", "--for=jsonpath={.status.phase}=Aborted", "--timeout=120s", "mpu/restored")
 	w.run(t, "", "-n", tenant, "delete", "mpu", "restored", "--timeout=60s")
 	w.stopOperator(t)
-	// The restored record. Its UID is another here, as the API server gives it; to a restored one it would be its own.
+	// The restored record. Its UID is another here, as the API server gives it; to a restored one
+	// it would be its own.
 	again := &v1alpha1.MultipartUpload{ObjectMeta: metav1.ObjectMeta{Name: "restored", Namespace: tenant, Finalizers: backup.Finalizers}, Spec: backup.Spec}
 	w.run(t, "", "delete", "mutatingwebhookconfigurations,validatingwebhookconfigurations", "iotfile-operator") // nobody answers them
 	check(t, w.admin.Create(t.Context(), again))
@@ -300,7 +310,8 @@ func (w *world) files(t *testing.T) []string {
 	return keys
 }
 
-// expectNothingLeft searches all objects of the cluster for the operator's name. A tenant's own namespace, and what is in it, the tenant's owner removes.
+// expectNothingLeft searches all objects of the cluster for the operator's name. A tenant's own
+// namespace, and what is in it, the tenant's owner removes.
 func (w *world) expectNothingLeft(t *testing.T) {
 	t.Helper()
 	var kinds []schema.GroupVersionKind
@@ -364,7 +375,8 @@ func sum(counts map[string]int) int {
 	return total
 }
 
-// testRemovalInTheWrongOrder takes the operator away first. What is open then waits, and says so; an operator that is installed again ends it, and all goes.
+// testRemovalInTheWrongOrder takes the operator away first. What is open then waits, and says so;
+// an operator that is installed again ends it, and all goes.
 func (w *world) testRemovalInTheWrongOrder(t *testing.T) {
 	w.apply(t, w.installation(t))
 	w.run(t, "", "wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")

@@ -1,5 +1,7 @@
-// Package lifecycle installs, upgrades, re-applies and removes the operator as a platform team does, with kubectl and the manifests of config/, on a real control plane and a real object store. No kubelet
-// is there: where the Deployment's pods would run, the built operator runs, under the service account and the roles that the manifests make.
+// Package lifecycle installs, upgrades, re-applies and removes the operator as a platform team
+// does, with kubectl and the manifests of config/, on a real control plane and a real object store.
+// No kubelet is there: where the Deployment's pods would run, the built operator runs, under the
+// service account and the roles that the manifests make.
 package lifecycle
 
 import (
@@ -133,7 +135,8 @@ func (w *world) try(t *testing.T, stdin string, arguments ...string) (string, er
 	return out.String(), err
 }
 
-// apply applies manifests as Flux and Argo CD do: on the server, and by force where somebody else has a field that a manifest has, too.
+// apply applies manifests as Flux and Argo CD do: on the server, and by force where somebody else
+// has a field that a manifest has, too.
 func (w *world) apply(t *testing.T, manifests string) {
 	t.Helper()
 	w.run(t, manifests, "apply", "--server-side", "--force-conflicts", "--field-manager="+manager, "-f", "-")
@@ -145,7 +148,8 @@ func (w *world) render(t *testing.T, dir string) string {
 	return w.run(t, "", "kustomize", filepath.Join(w.root, "config", dir))
 }
 
-// installation is config/default as it is applied here: there is no network of Services, so the API server calls the webhooks by URL. While no operator runs, they are left out.
+// installation is config/default as it is applied here: there is no network of Services, so the API
+// server calls the webhooks by URL. While no operator runs, they are left out.
 func (w *world) installation(t *testing.T) string {
 	t.Helper()
 	var out strings.Builder
@@ -226,7 +230,8 @@ func (w *world) get(t *testing.T, name string) *v1alpha1.MultipartUpload {
 	return u
 }
 
-// rest sends a request of the tenant's workload, again while the operator has no answer yet, and returns the body of the answer that has the status.
+// rest sends a request of the tenant's workload, again while the operator has no answer yet, and
+// returns the body of the answer that has the status.
 func (w *world) rest(t *testing.T, token string, status int, method, path string, body []byte) []byte {
 	t.Helper()
 	var data []byte

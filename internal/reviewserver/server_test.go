@@ -345,8 +345,8 @@ func TestSlowHeaders(t *testing.T) {
 func TestConnections(t *testing.T) {
 	s := serve(t, nil)
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 3)}}
-	// Each may wait for a place before it is refused; how many come to that depends on how fast they
-	// are opened.
+	// Each may wait for a place before it is refused; how many come to that depends on how fast
+	// they are opened.
 	testkit.Eventually(t, func() error {
 		for range 100 {
 			conn, err := dialer.DialContext(t.Context(), "tcp", s.address)

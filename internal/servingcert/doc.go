@@ -1,8 +1,11 @@
-// Package servingcert gives a TLS server its certificate from a Secret, and keeps that Secret renewed where nobody else does.
+// Package servingcert gives a TLS server its certificate from a Secret, and keeps that Secret
+// renewed where nobody else does.
 //
-// A Source serves what is in the Secret, whoever wrote it, and follows its changes without a restart or a dropped connection; every replica has one. An Issuer
-// writes it: it is its own certificate authority, works on the replica that holds the lease, and has the webhook configurations trust what it issues. In
-// a cluster with cert-manager, that writes the Secret, with the same keys (tls.crt, tls.key, ca.crt), and there is no Issuer.
+// A Source serves what is in the Secret, whoever wrote it, and follows its changes without a
+// restart or a dropped connection; every replica has one. An Issuer writes it: it is its own
+// certificate authority, works on the replica that holds the lease, and has the webhook
+// configurations trust what it issues. In a cluster with cert-manager, that writes the Secret, with
+// the same keys (tls.crt, tls.key, ca.crt), and there is no Issuer.
 //
 // Rights that an Issuer uses, for the webhooks:
 //

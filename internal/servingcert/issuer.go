@@ -18,17 +18,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// settle is how long API servers are given to notice that a webhook configuration has changed, before anything else does.
+// settle is how long API servers are given to notice that a webhook configuration has changed,
+// before anything else does.
 const settle = 5 * time.Second
 
-// Issuer keeps a Secret renewed, and has webhook configurations trust what it issues. It never creates the Secret, which is part of the manifests, so that it
-// needs the right to change that one and no other. All fields but Webhooks are required.
+// Issuer keeps a Secret renewed, and has webhook configurations trust what it issues. It never
+// creates the Secret, which is part of the manifests, so that it needs the right to change that one
+// and no other. All fields but Webhooks are required.
 type Issuer struct {
 	// Client reads from the informer cache, and writes.
 	Client client.Client
 	// Secret to keep. It may be empty at first.
 	Secret types.NamespacedName
-	// Webhooks is the name of the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration that the server is called by; empty for none.
+	// Webhooks is the name of the MutatingWebhookConfiguration and the
+	// ValidatingWebhookConfiguration that the server is called by; empty for none.
 	Webhooks string
 	// Policy says what is issued.
 	Policy Policy
@@ -56,7 +59,8 @@ func (i *Issuer) SetupWithManager(mgr ctrl.Manager) error {
 	return b.Complete(i)
 }
 
-// Reconcile tells clients first and renews afterwards: nothing new is made before what is there is trusted everywhere.
+// Reconcile tells clients first and renews afterwards: nothing new is made before what is there is
+// trusted everywhere.
 func (i *Issuer) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 	secret := &corev1.Secret{}
 	if err := i.Client.Get(ctx, i.Secret, secret); err != nil {
@@ -80,7 +84,8 @@ func (i *Issuer) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 	}
 	updated := secret.DeepCopy()
 	updated.Data = renewed
-	// A conflict, when the cache was behind or two replicas were leader for a moment, is the next pass's to look at.
+	// A conflict, when the cache was behind or two replicas were leader for a moment, is the next
+	// pass's to look at.
 	//nolint:forbidigo // the cache keeps Secrets whole, but for managed fields, which an Update may leave out
 	if err := i.Client.Update(ctx, updated); err != nil {
 		return reconcile.Result{}, fmt.Errorf("renew the certificate in the Secret %s: %w", i.Secret, err)
@@ -89,7 +94,8 @@ func (i *Issuer) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 	return reconcile.Result{}, nil // the event of this change brings the next pass
 }
 
-// inject writes what is to be trusted into the webhook configurations, and says whether it was news to any of them.
+// inject writes what is to be trusted into the webhook configurations, and reports whether it was
+// news to any of them.
 func (i *Issuer) inject(ctx context.Context, trusted []byte) (changed bool, err error) {
 	if i.Webhooks == "" {
 		return false, nil

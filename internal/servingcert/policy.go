@@ -13,7 +13,8 @@ const (
 	// KeyCertificate and KeyPrivateKey hold what is served.
 	KeyCertificate = corev1.TLSCertKey
 	KeyPrivateKey  = corev1.TLSPrivateKeyKey
-	// KeyTrusted holds what clients must trust: while the authority changes, the old one and the new one.
+	// KeyTrusted holds what clients must trust: while the authority changes, the old one and the
+	// new one.
 	KeyTrusted = corev1.ServiceAccountRootCAKey
 
 	keyAuthorityKey  = "ca.key"
@@ -25,15 +26,17 @@ const (
 type Policy struct {
 	// Names are the DNS names and IP addresses that clients reach the server by. At least one.
 	Names []string
-	// Lifetime is that of a certificate, AuthorityLifetime that of the authority. Either is renewed when a third of it is left. Lifetime is at most a
-	// third of AuthorityLifetime.
+	// Lifetime is that of a certificate, AuthorityLifetime that of the authority. Either is renewed
+	// when a third of it is left. Lifetime is at most a third of AuthorityLifetime.
 	Lifetime, AuthorityLifetime time.Duration
-	// Overlap is how long clients are told of a new authority before a certificate that it has signed is served: longer than it takes them to hear.
-	// At most half of a third of AuthorityLifetime.
+	// Overlap is how long clients are told of a new authority before a certificate that it has
+	// signed is served: longer than it takes them to hear. At most half of a third of
+	// AuthorityLifetime.
 	Overlap time.Duration
 }
 
-// DefaultPolicy renews certificates after two months and the authority after two years, and gives clients an hour to learn of a new one.
+// DefaultPolicy renews certificates after two months and the authority after two years, and gives
+// clients an hour to learn of a new one.
 func DefaultPolicy(names ...string) Policy {
 	const day = 24 * time.Hour
 	return Policy{Names: names, Lifetime: 90 * day, AuthorityLifetime: 3 * 365 * day, Overlap: time.Hour}
@@ -51,10 +54,12 @@ func (p Policy) validate() error {
 	return nil
 }
 
-// Renew says what the Secret's data must be at now: nil if they are good as they are. data is not changed. next is when to ask again.
+// Renew says what the Secret's data must be at now: nil if they are good as they are. data is not
+// changed. next is when to ask again.
 //
-// Whatever is served verifies against what clients were last told to trust: a new authority is told of first (ca.crt holds both), and signs only when Overlap is
-// over; the old one is trusted until it expires. Data that make no sense are replaced at once.
+// Whatever is served verifies against what clients were last told to trust: a new authority is told
+// of first (ca.crt holds both), and signs only when Overlap is over; the old one is trusted until
+// it expires. Data that make no sense are replaced at once.
 func (p Policy) Renew(data map[string][]byte, now time.Time) (renewed map[string][]byte, next time.Time, err error) {
 	if err := p.validate(); err != nil {
 		return nil, time.Time{}, err
@@ -76,7 +81,8 @@ func (p Policy) Renew(data map[string][]byte, now time.Time) (renewed map[string
 	return renewed, p.nextLook(s), nil
 }
 
-// prepare makes the next authority, and has it trusted, when the present one is missing or has a third of its time left.
+// prepare makes the next authority, and has it trusted, when the present one is missing or has a
+// third of its time left.
 func (p Policy) prepare(s *state, now time.Time) (bool, error) {
 	if s.next != nil || (s.authority != nil && now.Before(p.authorityDue(s))) {
 		return false, nil
@@ -90,7 +96,8 @@ func (p Policy) prepare(s *state, now time.Time) (bool, error) {
 	return true, nil
 }
 
-// promote lets the next authority sign: when its clients have had time to hear of it, or when nothing that is served could be trusted anyway.
+// promote lets the next authority sign: when its clients have had time to hear of it, or when
+// nothing that is served could be trusted anyway.
 func (p Policy) promote(s *state, now time.Time) (bool, error) {
 	if s.next == nil || (now.Before(p.promotionDue(s)) && (s.authority != nil || p.servable(s, now))) {
 		return false, nil
@@ -99,7 +106,8 @@ func (p Policy) promote(s *state, now time.Time) (bool, error) {
 	return true, nil
 }
 
-// issue signs a certificate when there is none from the present authority, or a third of its time is left.
+// issue signs a certificate when there is none from the present authority, or a third of its time
+// is left.
 func (p Policy) issue(s *state, now time.Time) (bool, error) {
 	if s.authority == nil || (p.servable(s, now) && s.leaf.signedBy(s.authority) && now.Before(p.leafDue(s))) {
 		return false, nil
@@ -112,13 +120,15 @@ func (p Policy) issue(s *state, now time.Time) (bool, error) {
 	return true, nil
 }
 
-// servable says whether clients that trust what they are told to trust accept what is served, by the names that they use.
+// servable reports whether clients that trust what they are told to trust accept what is served, by
+// the names that they use.
 func (p Policy) servable(s *state, now time.Time) bool {
 	return s.leaf != nil && s.leaf.valid(now) && s.leaf.hasNames(p.Names) &&
 		slices.ContainsFunc(s.trusted, func(c *certificate) bool { return s.leaf.cert.CheckSignatureFrom(c) == nil })
 }
 
-// leafDue is when a third of the certificate's own time is left, which is less than Lifetime where its authority had not much left.
+// leafDue is when a third of the certificate's own time is left, which is less than Lifetime where
+// its authority had not much left.
 func (p Policy) leafDue(s *state) time.Time {
 	end := s.leaf.cert.NotAfter
 	return end.Add(-min(p.Lifetime, end.Sub(s.leaf.cert.NotBefore.Add(backdate))) / 3)

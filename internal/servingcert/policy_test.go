@@ -17,8 +17,9 @@ var (
 	}
 )
 
-// TestNothingServedIsEverDistrusted goes through many rotations. At each moment, clients believe some version of the trusted certificates, and servers serve
-// some version of the certificate, that was current at some time within the overlap: every pair of them must fit.
+// TestNothingServedIsEverDistrusted goes through many rotations. At each moment, clients believe
+// some version of the trusted certificates, and servers serve some version of the certificate, that
+// was current at some time within the overlap: every pair of them must fit.
 func TestNothingServedIsEverDistrusted(t *testing.T) {
 	type version struct {
 		at   time.Time

@@ -20,12 +20,14 @@ type Source struct {
 	current atomic.Pointer[tls.Certificate]
 }
 
-// NewSource makes the Source of a Secret. It has no certificate before Watch was called and the informers have come to the Secret.
+// NewSource makes the Source of a Secret. It has no certificate before Watch was called and the
+// informers have come to the Secret.
 func NewSource(secret types.NamespacedName, log logr.Logger) *Source {
 	return &Source{secret: secret, log: log}
 }
 
-// Watch follows the Secret through informers, which need not have started. It is called once. Neither the Secret nor a certificate in it needs to be there yet: see Ready.
+// Watch follows the Secret through informers, which need not have started. It is called once.
+// Neither the Secret nor a certificate in it needs to be there yet: see Ready.
 func (s *Source) Watch(informers cache.Informers) error {
 	informer, err := informers.GetInformer(context.Background(), &corev1.Secret{}, cache.BlockUntilSynced(false))
 	if err != nil {
@@ -41,7 +43,8 @@ func (s *Source) Watch(informers cache.Informers) error {
 	return nil
 }
 
-// update takes over what is in the Secret. A Secret that is deleted, emptied or broken changes nothing: what is served is still trusted.
+// update takes over what is in the Secret. A Secret that is deleted, emptied or broken changes
+// nothing: what is served is still trusted.
 func (s *Source) update(obj any) {
 	secret, ok := obj.(*corev1.Secret)
 	if !ok || secret.Namespace != s.secret.Namespace || secret.Name != s.secret.Name || len(secret.Data[KeyCertificate]) == 0 {
@@ -56,7 +59,8 @@ func (s *Source) update(obj any) {
 	s.log.Info("serving certificate", "secret", s.secret.String(), "expires", pair.Leaf.NotAfter)
 }
 
-// GetCertificate is for tls.Config. A change takes effect with the next connection; those that are open stay as they are.
+// GetCertificate is for tls.Config. A change takes effect with the next connection; those that are
+// open stay as they are.
 func (s *Source) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if err := s.Ready(); err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ func (s *state) trusts(cert *certificate) bool {
 	return slices.ContainsFunc(s.trusted, cert.Equal)
 }
 
-// forget drops what has expired, and says whether there was any.
+// forget drops what has expired, and reports whether there was any.
 func (s *state) forget(now time.Time) bool {
 	before := len(s.trusted)
 	s.trusted = slices.DeleteFunc(s.trusted, func(c *certificate) bool { return !now.Before(c.NotAfter) })

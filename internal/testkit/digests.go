@@ -12,8 +12,8 @@ import (
 	"hash/crc64"
 )
 
-// Digests gives the headers by which a client can say what b is, each with the right value for it, by a name for the test. CRC64NVME is computed by other code than
-// the operator's.
+// Digests gives the headers by which a client can say what b is, each with the right value for it,
+// by a name for the test. CRC64NVME is computed by other code than the operator's.
 func Digests(b []byte) map[string][2]string {
 	b64 := base64.StdEncoding.EncodeToString
 	m, s1, s256, s512 := md5.Sum(b), sha1.Sum(b), sha256.Sum256(b), sha512.Sum512(b) //nolint:gosec // what clients send

@@ -31,7 +31,8 @@ func (f *faults) check(ok bool, format string, args ...any) {
 	}
 }
 
-// CheckStatus returns what is wrong with a status that the reconciler has written, whatever led to it. A status that it has not come to yet is fine.
+// CheckStatus returns what is wrong with a status that the reconciler has written, whatever led to
+// it. A status that it has not come to yet is fine.
 func CheckStatus(u *v1alpha1.MultipartUpload) error {
 	var f faults
 	if len(u.Status.Conditions) == 0 {
@@ -45,7 +46,8 @@ func CheckStatus(u *v1alpha1.MultipartUpload) error {
 	return errors.Join(f...)
 }
 
-// checkOpening: what is recorded of the opening is there as a whole or not at all, and the record cannot go before its parts.
+// checkOpening: what is recorded of the opening is there as a whole or not at all, and the record
+// cannot go before its parts.
 func (f *faults) checkOpening(u *v1alpha1.MultipartUpload) {
 	s := u.Status
 	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionStalled); c != nil && c.Reason == v1alpha1.ReasonStatusMismatch {
@@ -65,7 +67,8 @@ func (f *faults) checkOpening(u *v1alpha1.MultipartUpload) {
 	}
 }
 
-// checkConditions: they agree with each other, with the phase and with kstatus, which takes Stalled for a failure and Ready for success.
+// checkConditions: they agree with each other, with the phase and with kstatus, which takes Stalled
+// for a failure and Ready for success.
 func (f *faults) checkConditions(u *v1alpha1.MultipartUpload) {
 	s := u.Status
 	observed := ptr.Deref(s.ObservedGeneration, 0)
@@ -125,7 +128,8 @@ func (f *faults) checkProgress(p *v1alpha1.UploadProgress) {
 	f.check(p.DisplayBytes == upload.DisplayBytes(*p.Bytes), "%d bytes are displayed as %q", *p.Bytes, p.DisplayBytes)
 }
 
-// CheckTransition returns what is wrong with updated as a successor of old: what is write-once has stayed, and an end is final.
+// CheckTransition returns what is wrong with updated as a successor of old: what is write-once has
+// stayed, and an end is final.
 func CheckTransition(old, updated *v1alpha1.MultipartUpload) error {
 	var f faults
 	a, b := old.Status, updated.Status

@@ -7,16 +7,19 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 )
 
-// Clock makes a clock that stands still at the present until it is moved: the API server, whose clock cannot be moved, writes creation and
-// deletion times. It begins on a whole second, since the API keeps no more.
+// Clock makes a clock that stands still at the present until it is moved: the API server, whose
+// clock cannot be moved, writes creation and deletion times. It begins on a whole second, since the
+// API keeps no more.
 func Clock() *clocktesting.FakeClock {
 	return clocktesting.NewFakeClock(time.Now().Truncate(time.Second))
 }
 
-// patience is how long Eventually waits. Only a test that fails waits that long, and a busy machine proves nothing.
+// patience is how long Eventually waits. Only a test that fails waits that long, and a busy machine
+// proves nothing.
 const patience = time.Minute
 
-// Eventually waits until check returns nil, and fails the test with its last error if that takes too long.
+// Eventually waits until check returns nil, and fails the test with its last error if that takes
+// too long.
 func Eventually(t testing.TB, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(patience)

@@ -19,7 +19,8 @@ var Epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // UploadOption changes an upload that Upload builds.
 type UploadOption func(*v1alpha1.MultipartUpload)
 
-// Upload builds a MultipartUpload of the file Entity/path/to/file.bin in namespace "default", created at Epoch.
+// Upload builds a MultipartUpload of the file Entity/path/to/file.bin in namespace "default",
+// created at Epoch.
 func Upload(options ...UploadOption) *v1alpha1.MultipartUpload {
 	u := &v1alpha1.MultipartUpload{
 		ObjectMeta: metav1.ObjectMeta{
@@ -94,7 +95,8 @@ func Deleted(at time.Time) UploadOption {
 	return func(u *v1alpha1.MultipartUpload) { u.DeletionTimestamp = ptr.To(metav1.NewTime(at)) }
 }
 
-// Opened adds the finalizer and what is recorded of an upload that object storage opened at Epoch, in FileStore "store".
+// Opened adds the finalizer and what is recorded of an upload that object storage opened at Epoch,
+// in FileStore "store".
 func Opened(uploadID string) UploadOption {
 	return func(u *v1alpha1.MultipartUpload) {
 		Finalizer()(u)

@@ -34,9 +34,12 @@ type Tracing struct {
 	provider *sdktrace.TracerProvider
 }
 
-// Start turns tracing on if the environment asks for it, and returns nil, nil if it does not: see wanted. What the OpenTelemetry SDK reads by itself holds besides, such as OTEL_EXPORTER_OTLP_HEADERS,
-// OTEL_TRACES_SAMPLER and OTEL_RESOURCE_ATTRIBUTES. It does not wait for a connection: spans that cannot be sent are dropped, and log is told. An error means that a
-// variable has a value that is not known, or that a file it names cannot be read. The caller calls Stop.
+// Start turns tracing on if the environment asks for it, and returns nil, nil if it does not: see
+// wanted. What the OpenTelemetry SDK reads by itself holds besides, such as
+// OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER and OTEL_RESOURCE_ATTRIBUTES. It does not wait
+// for a connection: spans that cannot be sent are dropped, and log is told. An error means that a
+// variable has a value that is not known, or that a file it names cannot be read. The caller calls
+// Stop.
 func Start(ctx context.Context, log logr.Logger) (*Tracing, error) {
 	protocol, err := wanted(os.Getenv)
 	if err != nil || protocol == "" {
@@ -76,7 +79,8 @@ func (t *Tracing) Tracer() trace.Tracer {
 	return t.provider.Tracer("github.com/iotfile-operator/iotfile-operator")
 }
 
-// Follow has HTTP clients that are wrapped by wrap make a span of each request that belongs to a trace, and pass the trace on. Watches and what happens on nobody's behalf make none.
+// Follow has HTTP clients that are wrapped by wrap make a span of each request that belongs to a
+// trace, and pass the trace on. Watches and what happens on nobody's behalf make none.
 func (t *Tracing) Follow(wrap func(transport.WrapperFunc)) {
 	if t == nil {
 		return
@@ -110,7 +114,8 @@ const (
 	protocolHTTP = "http/protobuf"
 )
 
-// wanted is the protocol that the environment asks traces to be sent with, empty for none to be sent. They are where an endpoint or the exporter is named, unless OTEL_SDK_DISABLED is true or
+// wanted is the protocol that the environment asks traces to be sent with, empty for none to be
+// sent. They are where an endpoint or the exporter is named, unless OTEL_SDK_DISABLED is true or
 // OTEL_TRACES_EXPORTER is none (OpenTelemetry's environment variable specification).
 func wanted(env func(string) string) (string, error) {
 	exporter := env("OTEL_TRACES_EXPORTER")

@@ -7,7 +7,8 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// TestWanted: nothing is sent unless somebody asks for it, and a word that is not known is an error, not silence.
+// TestWanted: nothing is sent unless somebody asks for it, and a word that is not known is an
+// error, not silence.
 func TestWanted(t *testing.T) {
 	const endpoint = "http://127.0.0.1:4318"
 	type env = map[string]string

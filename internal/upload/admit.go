@@ -7,7 +7,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// RefusalKind says what is wrong with a request, for the one table that turns it into an HTTP status.
+// RefusalKind says what is wrong with a request, for the one table that turns it into an HTTP
+// status.
 type RefusalKind int
 
 const (
@@ -17,7 +18,8 @@ const (
 	RefusalTooLarge
 	// RefusalNotOpen: no upload is open that takes parts.
 	RefusalNotOpen
-	// RefusalConflict: If-Match is not what the upload was opened with, or the part lies behind the fixed last one.
+	// RefusalConflict: If-Match is not what the upload was opened with, or the part lies behind the
+	// fixed last one.
 	RefusalConflict
 	// RefusalNoRoom: other uploads of the namespace hold too many bytes.
 	RefusalNoRoom
@@ -32,7 +34,8 @@ type Refusal struct {
 // Error implements error.
 func (r *Refusal) Error() string { return r.Message }
 
-// AdmitSize checks the size in bytes of a part before anything is looked up. The final part, sent with the completing request, may be smaller. It returns nil or a *Refusal.
+// AdmitSize checks the size in bytes of a part before anything is looked up. The final part, sent
+// with the completing request, may be smaller. It returns nil or a *Refusal.
 func AdmitSize(size int64, final bool, limits Limits) error {
 	switch {
 	case !final && size < limits.MinPartSize:
@@ -43,10 +46,10 @@ func AdmitSize(size int64, final bool, limits Limits) error {
 	return nil
 }
 
-// AdmitPart says whether part number may be written to the upload now: it is open, nobody has asked
-// for its end, its time is not over, and ifMatch, where it was sent, is the one that the upload was
-// opened with. u may be nil: there is none. store is the FileStore that takes u, or nil. It returns
-// nil, a *Refusal or a *StatusError.
+// AdmitPart reports whether part number may be written to the upload now: it is open, nobody has
+// asked for its end, its time is not over, and ifMatch, where it was sent, is the one that the
+// upload was opened with. u may be nil: there is none. store is the FileStore that takes u, or nil.
+// It returns nil, a *Refusal or a *StatusError.
 func AdmitPart(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, number int32, ifMatch *int64, now time.Time) error {
 	if err := AdmitCaller(u, ifMatch); err != nil {
 		return err
@@ -67,8 +70,9 @@ func AdmitPart(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, number in
 	return nil
 }
 
-// AdmitCaller says whether there is an upload, and whether it is the one that the caller means: ifMatch, where it was sent, must be what it was opened with
-// (contract rule 6). It returns nil or a *Refusal.
+// AdmitCaller reports whether there is an upload, and whether it is the one that the caller means:
+// ifMatch, where it was sent, must be what it was opened with (contract rule 6). It returns nil or
+// a *Refusal.
 func AdmitCaller(u *v1alpha1.MultipartUpload, ifMatch *int64) error {
 	if u == nil {
 		return &Refusal{RefusalNotOpen, notOpen}

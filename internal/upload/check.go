@@ -6,12 +6,14 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// CheckInterval is how often an upload that takes parts is compared with object storage, so that one that was lost there is noticed. The times are fixed from its
-// start on, so that nothing has to be written down, and uploads that were started at different times are not compared at once.
+// CheckInterval is how often an upload that takes parts is compared with object storage, so that
+// one that was lost there is noticed. The times are fixed from its start on, so that nothing has to
+// be written down, and uploads that were started at different times are not compared at once.
 const CheckInterval = time.Hour
 
-// CheckDue says whether a comparison of the upload with object storage has fallen due since the last one. checked is when that was, zero if there was none. What
-// says nothing about its start is compared every time.
+// CheckDue reports whether a comparison of the upload with object storage has fallen due since the
+// last one. checked is when that was, zero if there was none. What says nothing about its start is
+// compared every time.
 func CheckDue(u *v1alpha1.MultipartUpload, checked, now time.Time) bool {
 	if u.Status.StartTime == nil {
 		return true

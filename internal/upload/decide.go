@@ -8,15 +8,16 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// AbandonedAfter is how long an upload that was asked for over REST may wait to be opened before its record is removed: whoever
-// asked has long been answered, and the record would keep the path.
+// AbandonedAfter is how long an upload that was asked for over REST may wait to be opened before
+// its record is removed: whoever asked has long been answered, and the record would keep the path.
 const AbandonedAfter = 10 * time.Minute
 
-// RestoredAfter is how much younger than the request for it a record is that was restored from a backup. The clocks of
-// the operator and of the API server differ by less.
+// RestoredAfter is how much younger than the request for it a record is that was restored from a
+// backup. The clocks of the operator and of the API server differ by less.
 const RestoredAfter = 5 * time.Minute
 
-// RefusedAfter is for how long object storage must have answered No to an assembly before the upload counts as stalled.
+// RefusedAfter is for how long object storage must have answered No to an assembly before the
+// upload counts as stalled.
 const RefusedAfter = time.Minute
 
 // Step is what to do next. Each is safe to repeat.
@@ -34,11 +35,14 @@ const (
 	StepComplete Step = "Complete"
 	// StepAbort: delete the parts.
 	StepAbort Step = "Abort"
-	// StepFinish: record the end that State tells of. Nothing is left in object storage but, maybe, the file.
+	// StepFinish: record the end that State tells of. Nothing is left in object storage but, maybe,
+	// the file.
 	StepFinish Step = "Finish"
-	// StepReleaseFinalizer: let the record go, if it is being deleted, or be deleted at once later. State is how the upload has ended, if no status says it.
+	// StepReleaseFinalizer: let the record go, if it is being deleted, or be deleted at once later.
+	// State is how the upload has ended, if no status says it.
 	StepReleaseFinalizer Step = "ReleaseFinalizer"
-	// StepAbandon: let the record go although its parts may still be in object storage, which could not be reached for too long.
+	// StepAbandon: let the record go although its parts may still be in object storage, which could
+	// not be reached for too long.
 	StepAbandon Step = "Abandon"
 	// StepCollect: delete the record.
 	StepCollect Step = "Collect"
@@ -58,18 +62,21 @@ type State struct {
 type Decision struct {
 	// Step to take.
 	Step Step
-	// State to record: for StepWait and StepFinish as it is, for the others while they are under way. Without a reason there is nothing to record.
+	// State to record: for StepWait and StepFinish as it is, for the others while they are under
+	// way. Without a reason there is nothing to record.
 	State State
 	// After is when to look again at the latest, zero for "when something changes".
 	After time.Time
 	// Retry: look again soon, with growing pauses.
 	Retry bool
-	// Absent or ETag is what StepComplete demands of the object that the file replaces; exactly one is set.
+	// Absent or ETag is what StepComplete demands of the object that the file replaces; exactly one
+	// is set.
 	Absent bool
 	ETag   string
 }
 
-// Decide says what comes next. It believes what was observed, not what earlier conditions say, with one exception that it names.
+// Decide says what comes next. It believes what was observed, not what earlier conditions say, with
+// one exception that it names.
 func Decide(o Observation, now time.Time) Decision {
 	u := o.Upload
 	switch {
@@ -82,7 +89,8 @@ func Decide(o Observation, now time.Time) Decision {
 	case o.Problem != nil:
 		return decideBlocked(o, now)
 	case o.Object != nil && o.Object.Exists && o.Object.Metadata.Owner == u.UID:
-		// Also when the owner wants an abort by now: the file is there, and an abort never touches a file.
+		// Also when the owner wants an abort by now: the file is there, and an abort never touches
+		// a file.
 		return finish(v1alpha1.ReasonCompleted, fmt.Sprintf("the file has version %d", o.Object.Metadata.Version))
 	case o.Ledger != nil && o.Ledger.Lost:
 		return decideLost(o, now)
@@ -112,8 +120,8 @@ func decideEnded(o Observation, now time.Time) Decision {
 	}
 }
 
-// decideUnopened deals with an upload that object storage has not been asked for, or whose answer was not recorded; the orphan sweep
-// finds what such a crash leaves.
+// decideUnopened deals with an upload that object storage has not been asked for, or whose answer
+// was not recorded; the orphan sweep finds what such a crash leaves.
 func decideUnopened(o Observation, now time.Time) Decision {
 	u := o.Upload
 	switch {
@@ -134,7 +142,8 @@ func decideUnopened(o Observation, now time.Time) Decision {
 	return Decision{Step: StepInitiate, State: State{Reason: v1alpha1.ReasonUploading, Message: "parts are taken"}}
 }
 
-// restored reports whether the record is another than the one that was made when the upload was asked for.
+// restored reports whether the record is another than the one that was made when the upload was
+// asked for.
 func restored(u *v1alpha1.MultipartUpload) bool {
 	return u.Spec.RequestTime != nil && u.CreationTimestamp.Sub(u.Spec.RequestTime.Time) > RestoredAfter
 }
@@ -168,7 +177,8 @@ func obstacle(o Observation) *Problem {
 	return nil
 }
 
-// decideBlocked deals with an open upload whose object storage cannot be looked at: it waits, but a deletion not for ever.
+// decideBlocked deals with an open upload whose object storage cannot be looked at: it waits, but a
+// deletion not for ever.
 func decideBlocked(o Observation, now time.Time) Decision {
 	u := o.Upload
 	if u.DeletionTimestamp != nil && now.Sub(u.DeletionTimestamp.Time) >= o.GiveUpAfter {
@@ -177,7 +187,8 @@ func decideBlocked(o Observation, now time.Time) Decision {
 	return Decision{Step: StepWait, State: State(*o.Problem), Retry: true}
 }
 
-// decideLost deals with an open upload that object storage does not know, and whose file is not its result.
+// decideLost deals with an open upload that object storage does not know, and whose file is not its
+// result.
 func decideLost(o Observation, now time.Time) Decision {
 	switch ending(o, now) {
 	case v1alpha1.ReasonAborting:
@@ -192,7 +203,8 @@ func decideLost(o Observation, now time.Time) Decision {
 	}
 }
 
-// Vanished is the state of an upload whose assembly object storage has confirmed, and whose file is not there.
+// Vanished is the state of an upload whose assembly object storage has confirmed, and whose file is
+// not there.
 var Vanished = State{
 	Reason:  v1alpha1.ReasonUploadLost,
 	Message: "object storage says that the file was assembled, but it is not there, for example because an earlier assembly was interrupted: start it again",
@@ -202,72 +214,15 @@ var Vanished = State{
 // aborted is the state of an upload whose parts were deleted because somebody wanted that.
 var aborted = State{Reason: v1alpha1.ReasonAborted, Message: "the parts were deleted", Stalled: true}
 
-// goesAtOnce says whether the record is gone as soon as the finalizer is: a status that says how it ended would be a write for nobody. What somebody else holds
-// back has to say it, or it would keep its file.
+// goesAtOnce reports whether the record is gone as soon as the finalizer is: a status that says how
+// it ended would be a write for nobody. What somebody else holds back has to say it, or it would
+// keep its file.
 func goesAtOnce(u *v1alpha1.MultipartUpload) bool {
 	return u.DeletionTimestamp != nil && slices.Equal(u.Finalizers, []string{v1alpha1.FinalizerAbortUpload})
 }
 
-// decideCompletion deals with an upload that its owner wants completed. It is completed even if it has expired or is being
-// deleted meanwhile, since an earlier pass may have committed it; it is aborted only if it can't be completed.
-func decideCompletion(o Observation, now time.Time) Decision {
-	u := o.Upload
-	stalled := State{Stalled: true}
-	if reason, err := Lacks(u, o.Ledger); err != nil {
-		if o.Doubtful {
-			return Decision{Step: StepWait, After: now.Add(LackSettles)}
-		}
-		stalled.Reason, stalled.Message = reason, err.Error()
-	} else if err := CheckVersion(u.Spec.IfMatch, o.Object.Exists, o.Object.Metadata.Version); err != nil {
-		stalled.Reason, stalled.Message = v1alpha1.ReasonVersionConflict, err.Error()
-	} else if changedBase(o) {
-		stalled.Reason, stalled.Message = v1alpha1.ReasonVersionConflict, "the file has been replaced since the upload was started, and has the same version again: read it, and start again"
-	} else if o.Refused != nil {
-		if reason := ending(o, now); reason != "" {
-			return abort(reason)
-		}
-		return refused(o, now)
-	} else if c := Stalled(u); c != nil && (c.Reason == v1alpha1.ReasonPartsInvalid || c.Reason == v1alpha1.ReasonInvalidKey) {
-		// The one condition that is believed: only asking again would tell, and the answer to that was No.
-		stalled.Reason, stalled.Message = c.Reason, c.Message
-	} else {
-		return Decision{
-			Step:   StepComplete,
-			State:  State{Reason: v1alpha1.ReasonCompleting, Message: fmt.Sprintf("%d parts are being assembled", len(o.Ledger.Parts))},
-			Absent: !o.Object.Exists,
-			ETag:   o.Object.ETag,
-		}
-	}
-	if reason := ending(o, now); reason != "" {
-		return abort(reason)
-	}
-	return Decision{Step: StepWait, State: stalled, After: nextLook(o, now)}
-}
-
-// changedBase reports whether the file that is to be replaced is another than when the upload was opened.
-func changedBase(o Observation) bool {
-	base := o.Upload.Status.BaseETag
-	return base != "" && o.Object.Exists && o.Object.ETag != base
-}
-
-// refused deals with an assembly that object storage refuses: it is asked again, less and less often.
-func refused(o Observation, now time.Time) Decision {
-	state := State{
-		Reason:  v1alpha1.ReasonStoreUnavailable,
-		Message: fmt.Sprintf("object storage refuses to assemble the file (%s); it is asked again", o.Refused.Answer),
-	}
-	if o.Refused.For >= RefusedAfter {
-		state.Reason, state.Stalled = v1alpha1.ReasonCompletionRefused, true
-		state.Message += ". The upload ends when it is aborted, deleted or expires"
-	}
-	after := now.Add(o.Refused.Pause)
-	if next := nextLook(o, now); next.After(now) && next.Before(after) {
-		after = next
-	}
-	return Decision{Step: StepWait, State: state, After: after}
-}
-
-// ending is why the upload must end without a file: the reason while its parts are deleted, empty if it must not.
+// ending is why the upload must end without a file: the reason while its parts are deleted, empty
+// if it must not.
 func ending(o Observation, now time.Time) string {
 	switch {
 	case o.Upload.DeletionTimestamp != nil || Desired(o.Upload) == v1alpha1.DesiredStateAborted:
@@ -279,7 +234,8 @@ func ending(o Observation, now time.Time) string {
 	}
 }
 
-// nextLook is when an upload is looked at again if nothing happens: when it expires, or for the next comparison with object storage.
+// nextLook is when an upload is looked at again if nothing happens: when it expires, or for the
+// next comparison with object storage.
 func nextLook(o Observation, now time.Time) time.Time {
 	check := nextCheck(o.Upload, now)
 	if expires := ExpirationTime(o.Upload, o.Store); !expires.IsZero() && expires.Before(check) {

@@ -56,7 +56,8 @@ var mine = object(0, mpu().UID)
 type (
 	seen = upload.Observation
 
-	// decideCase is what was observed some time after Epoch, when uploads were created and opened, and what is to come of it.
+	// decideCase is what was observed some time after Epoch, when uploads were created and opened,
+	// and what is to come of it.
 	decideCase struct {
 		name   string
 		seen   seen
@@ -201,7 +202,8 @@ func runDecide(t *testing.T, cases []decideCase) {
 	}
 }
 
-// Needs asks for what Decide looks at, and for nothing between the comparisons of an upload that takes parts.
+// Needs asks for what Decide looks at, and for nothing between the comparisons of an upload that
+// takes parts.
 func TestNeeds(t *testing.T) {
 	for _, c := range []struct {
 		name           string

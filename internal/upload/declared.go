@@ -18,9 +18,9 @@ func (s Sizes) Sum() int64 {
 // replaces a part counts with what it is larger by.
 func (s Sizes) Growth(number int32, size int64) int64 { return max(0, size-s[number]) }
 
-// AdmitDeclared refuses a part with which an upload would hold more bytes than were declared for it. held is how many it
-// has, with what is on its way, and growth what the part adds. A part that adds nothing passes. It returns nil or a
-// *Refusal.
+// AdmitDeclared refuses a part with which an upload would hold more bytes than were declared for
+// it. held is how many it has, with what is on its way, and growth what the part adds. A part that
+// adds nothing passes. It returns nil or a *Refusal.
 func AdmitDeclared(declared, held, growth, size int64) error {
 	switch {
 	case size > declared:

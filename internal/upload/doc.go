@@ -1,5 +1,6 @@
-// Package upload is the domain: what an upload is, what may be done to it and what comes next. It is pure: no context, no
-// I/O and no clock, the time is an argument, so that every rule can be tested as a table and fuzzed.
+// Package upload is the domain: what an upload is, what may be done to it and what comes next. It
+// is pure: no context, no I/O and no clock, the time is an argument, so that every rule can be
+// tested as a table and fuzzed.
 //
 //	key.go          what a file may be called
 //	place.go        where it is stored, and whether a status agrees

@@ -58,14 +58,15 @@ func TTLTooLong(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) string {
 	return fmt.Sprintf("spec.ttl is %s, and the FileStore %q allows %s (limits.maxUploadTTL)", u.Spec.TTL.Duration, store.Name, most)
 }
 
-// Expired says whether the upload was started and its time is over.
+// Expired reports whether the upload was started and its time is over.
 func Expired(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, now time.Time) bool {
 	at := ExpirationTime(u, store)
 	return !at.IsZero() && !now.Before(at)
 }
 
-// CollectionTime is when the record of a finished upload is deleted, and whether it ever is: only those opened over REST are, finishedTTL after they
-// ended. What a manifest made stays until its owner deletes it, since GitOps would create it anew.
+// CollectionTime is when the record of a finished upload is deleted, and whether it ever is: only
+// those opened over REST are, finishedTTL after they ended. What a manifest made stays until its
+// owner deletes it, since GitOps would create it anew.
 func CollectionTime(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) (time.Time, bool) {
 	if u.Status.CompletionTime == nil || u.Labels[v1alpha1.LabelCreatedThrough] != v1alpha1.CreatedThroughREST {
 		return time.Time{}, false

@@ -7,14 +7,17 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// Names of the informer indexes. A list by one of them, in a namespace, looks at what it returns alone: of ten thousand records that have ended, none.
+// Names of the informer indexes. A list by one of them, in a namespace, looks at what it returns
+// alone: of ten thousand records that have ended, none.
 const (
-	// FileIndex finds the uploads of one file, whatever their names, and some others: OfFile picks them. Its value is File.IndexKey.
+	// FileIndex finds the uploads of one file, whatever their names, and some others: OfFile picks
+	// them. Its value is File.IndexKey.
 	FileIndex = "file"
 	// OpenIndex finds the uploads that Counts in a store: they are open, or about to be. Its value
 	// is the store's name.
 	OpenIndex = "open"
-	// OpenedIndex finds those of them that object storage has opened. Its value is the store's name.
+	// OpenedIndex finds those of them that object storage has opened. Its value is the store's
+	// name.
 	OpenedIndex = "opened"
 )
 
@@ -44,16 +47,18 @@ func named(store string) []string {
 	return []string{store}
 }
 
-// IndexKey is the value of FileIndex for the uploads of the file. Files share it: an informer keeps a set for each value, in each namespace and for all of them, and one
-// for each upload would be a quarter of what the upload takes. With a hundred thousand uploads in a namespace it finds about 25. The store is not part of it: an upload by
-// manifest may leave it open.
+// IndexKey is the value of FileIndex for the uploads of the file. Files share it: an informer keeps
+// a set for each value, in each namespace and for all of them, and one for each upload would be a
+// quarter of what the upload takes. With a hundred thousand uploads in a namespace it finds about
+// 25. The store is not part of it: an upload by manifest may leave it open.
 func (f File) IndexKey() string {
 	const digits = 3 // of sixteen, so 4,096 values
 	sum := sha256.Sum256([]byte(f.TenantKey()))
 	return hex.EncodeToString(sum[:])[:digits]
 }
 
-// OfFile are copies of those of the uploads that FileIndex has found that are uploads of the file. The others, which it does not change, may belong to the cache.
+// OfFile are copies of those of the uploads that FileIndex has found that are uploads of the file.
+// The others, which it does not change, may belong to the cache.
 func OfFile(found []v1alpha1.MultipartUpload, f File) []v1alpha1.MultipartUpload {
 	var out []v1alpha1.MultipartUpload
 	for i := range found {

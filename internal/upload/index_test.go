@@ -42,7 +42,8 @@ func TestIndexes(t *testing.T) {
 	}
 }
 
-// A file is found by what it is, and by nothing else, also among those that share its place in the index.
+// A file is found by what it is, and by nothing else, also among those that share its place in the
+// index.
 func TestOfFile(t *testing.T) {
 	file := upload.File{Namespace: "team-a", EntityID: testkit.Entity, Path: "a/b.bin"}
 	neighbour := file

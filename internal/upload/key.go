@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxKeyBytes is the length limit of an S3 object key in bytes of UTF-8 (S3 User Guide, "Naming Amazon S3 objects").
+// MaxKeyBytes is the length limit of an S3 object key in bytes of UTF-8 (S3 User Guide, "Naming
+// Amazon S3 objects").
 const MaxKeyBytes = 1024
 
 var entityIDPattern = regexp.MustCompile(`^[a-f0-9]{32}$`)
@@ -47,7 +48,8 @@ func validatePath(path string) error {
 		case r < 0x20, r >= 0x7f && r < 0xa0:
 			return fmt.Errorf("the file path holds the control character U+%04X", r)
 		case r == 0xfffe, r == 0xffff:
-			// Object storage answers in XML, which cannot hold them: a key with one could never be listed again.
+			// Object storage answers in XML, which cannot hold them: a key with one could never be
+			// listed again.
 			return fmt.Errorf("the file path holds U+%04X, which is no character", r)
 		}
 	}
@@ -62,7 +64,8 @@ func validatePath(path string) error {
 	return nil
 }
 
-// TenantKey is the key without the store's prefix, {namespace}/{entityID}/{path}: what clients are shown as objectKey (contract rule 8).
+// TenantKey is the key without the store's prefix, {namespace}/{entityID}/{path}: what clients are
+// shown as objectKey (contract rule 8).
 func (f File) TenantKey() string {
 	return f.Namespace + "/" + f.EntityID + "/" + f.Path
 }

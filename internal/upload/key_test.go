@@ -100,7 +100,8 @@ func TestErrorsClipWhatTheClientSent(t *testing.T) {
 	}
 }
 
-// FuzzKey: no accepted file has the key of another one, of another namespace or entity, or one that something on the way could resolve or fail to write.
+// FuzzKey: no accepted file has the key of another one, of another namespace or entity, or one that
+// something on the way could resolve or fail to write.
 func FuzzKey(f *testing.F) {
 	for _, path := range []string{"a", "a/b", "../x", "a/../b", "a//b", "/a", "a/", ".", "..", "a\x00", "日本/本", "\xff", "a\u0085", "\uffff", "%2e%2e/x", "a\\..\\b"} {
 		f.Add("team-a", testkit.Entity, path, "team-b", testkit.Entity, "b", "iot/")
@@ -157,7 +158,7 @@ func checkKey(t *testing.T, f upload.File, prefix, key string) {
 	}
 }
 
-// isNamespace says whether the API server takes a namespace of this name: a DNS label.
+// isNamespace reports whether the API server takes a namespace of this name: a DNS label.
 func isNamespace(s string) bool {
 	for i, c := range []byte(s) {
 		inner := c == '-' && i > 0 && i < len(s)-1

@@ -11,7 +11,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// Keys of the user metadata that is stored with every file, as S3 names them: lower-case, behind "x-amz-meta-".
+// Keys of the user metadata that is stored with every file, as S3 names them: lower-case, behind
+// "x-amz-meta-".
 const (
 	metaVersion     = "iotfile-version"
 	metaOwner       = "iotfile-owner"
@@ -24,12 +25,13 @@ const (
 	metaReplaced    = "iotfile-replaced"
 )
 
-// FileMetadata is what this project stores with a file beside its bytes. Object storage is its only home.
+// FileMetadata is what this project stores with a file beside its bytes. Object storage is its only
+// home.
 type FileMetadata struct {
 	// Version is the integer ETag. A file that others put into the bucket has version 0.
 	Version int64
-	// Owner is the UID of the MultipartUpload that made the file, empty for files made otherwise. It tells a repeated completion that an
-	// earlier one succeeded.
+	// Owner is the UID of the MultipartUpload that made the file, empty for files made otherwise.
+	// It tells a repeated completion that an earlier one succeeded.
 	Owner types.UID
 	// Description is free text of up to 100 characters.
 	Description string
@@ -43,8 +45,9 @@ type FileMetadata struct {
 	Replaced time.Time
 	// UpdatedBy is who made this version.
 	UpdatedBy string
-	// Request is a mark of the request that sent the file in one piece, empty for files made otherwise. It tells a request whose answer was
-	// lost, or that is sent again, that it was this one that succeeded.
+	// Request is a mark of the request that sent the file in one piece, empty for files made
+	// otherwise. It tells a request whose answer was lost, or that is sent again, that it was this
+	// one that succeeded.
 	Request string
 }
 
@@ -62,8 +65,9 @@ func TimestampOf(u *v1alpha1.MultipartUploadSpec) time.Time {
 // maxMetadataBytes is S3's limit of the user metadata of an object, keys and values together.
 const maxMetadataBytes = 2048
 
-// Encode gives the user metadata to store. Values are percent-encoded where they are not plain ASCII, since S3 metadata travels in headers. Names of
-// users that would burst S3's limit are cut; everything else always fits.
+// Encode gives the user metadata to store. Values are percent-encoded where they are not plain
+// ASCII, since S3 metadata travels in headers. Names of users that would burst S3's limit are cut;
+// everything else always fits.
 func (m FileMetadata) Encode() map[string]string {
 	out := map[string]string{metaVersion: strconv.FormatInt(m.Version, 10)}
 	put := func(key, value string) {
@@ -101,7 +105,8 @@ func cut(s string, limit int) string {
 	return s
 }
 
-// DecodeFileMetadata reads what Encode wrote. What is missing or cannot be read is zero: the objects of others are files of version 0.
+// DecodeFileMetadata reads what Encode wrote. What is missing or cannot be read is zero: the
+// objects of others are files of version 0.
 func DecodeFileMetadata(meta map[string]string) FileMetadata {
 	text := func(key string) string {
 		s, err := url.PathUnescape(meta[key])

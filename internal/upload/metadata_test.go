@@ -13,7 +13,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// What is stored with files outlives every version of the operator: a change here orphans the metadata of all files.
+// What is stored with files outlives every version of the operator: a change here orphans the
+// metadata of all files.
 func TestFileMetadataGolden(t *testing.T) {
 	m := upload.FileMetadata{
 		Version: 7, Owner: "6d2c9a3e-4b1f-4a57-9c1e-0f8a7b6c5d4e", Description: "Größe: 100 % / ok", CreatedBy: "system:serviceaccount:team-a:app", UpdatedBy: "jürgen",
@@ -77,7 +78,8 @@ func TestFileMetadataFitsIntoS3sLimit(t *testing.T) {
 	}
 }
 
-// FuzzFileMetadata: every value can stand in a header, keys and values together keep S3's limit, and all comes back.
+// FuzzFileMetadata: every value can stand in a header, keys and values together keep S3's limit,
+// and all comes back.
 func FuzzFileMetadata(f *testing.F) {
 	f.Add(int64(0), "uid", "text", "user", "other", int64(0), int64(0))
 	f.Add(int64(41), "", "line\r\nInjected: header", "jürgen", "\x00", int64(1_700_000_000_000_000_000), int64(1))

@@ -28,7 +28,8 @@ const (
 	staleTwice  disturbance = "the cached record is two writes old"
 )
 
-// scenario is what the owner of an upload does, what the world is like, and which pass is disturbed.
+// scenario is what the owner of an upload does, what the world is like, and which pass is
+// disturbed.
 type scenario struct {
 	rest, fileExists, ifMatch, allParts bool
 	desired                             v1alpha1.DesiredState
@@ -55,7 +56,8 @@ type world struct {
 	done    int // completions that had an effect
 }
 
-// TestModel drives Decide through every combination of a scenario until nothing more happens, and looks at what came of it.
+// TestModel drives Decide through every combination of a scenario until nothing more happens, and
+// looks at what came of it.
 func TestModel(t *testing.T) {
 	yesNo := []bool{false, true}
 	runs := 0
@@ -142,7 +144,8 @@ func (w *world) delete() {
 	w.write(w.record, changed, w.reason)
 }
 
-// write is the API server: it refuses what is not based on the newest version, and lets the record go when nothing holds it.
+// write is the API server: it refuses what is not based on the newest version, and lets the record
+// go when nothing holds it.
 func (w *world) write(base, updated *v1alpha1.MultipartUpload, reason string) bool {
 	if base != nil && (w.record == nil || base.ResourceVersion != w.record.ResourceVersion) {
 		return false
@@ -360,7 +363,8 @@ func (w *world) checkEnd() {
 	}
 }
 
-// expected is how the scenario must end, disturbed or not: the last reason ("" for whichever), and whether the record is gone.
+// expected is how the scenario must end, disturbed or not: the last reason ("" for whichever), and
+// whether the record is gone.
 func (w *world) expected() (reason string, gone bool) {
 	gone = w.rest || w.deleted || w.deletedEarly
 	switch {

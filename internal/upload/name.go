@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// Name is the name of the MultipartUpload that is opened over REST for a file: a readable start and a hash of
-// store, namespace, entity and path. The API server refuses a second object of the same name, which makes it the guarantee of one
-// open upload per file, and any replica finds an upload by it. At most 63 characters, a DNS label.
+// Name is the name of the MultipartUpload that is opened over REST for a file: a readable start and
+// a hash of store, namespace, entity and path. The API server refuses a second object of the same
+// name, which makes it the guarantee of one open upload per file, and any replica finds an upload
+// by it. At most 63 characters, a DNS label.
 func Name(store string, f File) string {
 	h := sha256.New()
 	for _, s := range []string{store, f.Namespace, f.EntityID, f.Path} {

@@ -8,7 +8,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// The names are an agreement between replicas, of different versions too: a change here makes an open upload unfindable.
+// The names are an agreement between replicas, of different versions too: a change here makes an
+// open upload unfindable.
 func TestNameGolden(t *testing.T) {
 	for path, want := range map[string]string{
 		"firmware.bin":            "firmware-bin-a56dca280dfae6d82b6f",

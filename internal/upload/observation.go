@@ -63,7 +63,8 @@ type Observation struct {
 	Problem *Problem
 	// Holder is another upload of the same file that Holds it, nil if there is none.
 	Holder *v1alpha1.MultipartUpload
-	// OtherOpen is how many other uploads the namespace has open in the store, counted up to what the store allows.
+	// OtherOpen is how many other uploads the namespace has open in the store, counted up to what
+	// the store allows.
 	OtherOpen int
 	// OtherBytes is how many bytes they count with against the store's limit.
 	OtherBytes int64
@@ -72,15 +73,17 @@ type Observation struct {
 	Ledger *Ledger
 	// Doubtful: the ledger Lacks parts, and has not been seen so for LackSettles yet.
 	Doubtful bool
-	// Refused is what object storage has answered to the assembly in this pass, after which the object was looked at; nil
-	// if it was not asked, or did not answer.
+	// Refused is what object storage has answered to the assembly in this pass, after which the
+	// object was looked at; nil if it was not asked, or did not answer.
 	Refused *Refused
-	// GiveUpAfter is how long the finalizer of a deleted upload waits for a store that cannot be reached.
+	// GiveUpAfter is how long the finalizer of a deleted upload waits for a store that cannot be
+	// reached.
 	GiveUpAfter time.Duration
 }
 
-// Needs says what Decide wants to see of object storage for this upload: the object at the file's key, the ledger of parts. The object is also wanted where the
-// ledger turns out to be lost: the upload may have become it. checked as in CheckDue.
+// Needs says what Decide wants to see of object storage for this upload: the object at the file's
+// key, the ledger of parts. The object is also wanted where the ledger turns out to be lost: the
+// upload may have become it. checked as in CheckDue.
 func Needs(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, checked, now time.Time) (object, ledger bool) {
 	switch {
 	case Ended(u), unusable(u, store, now):
@@ -90,14 +93,16 @@ func Needs(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, checked, now 
 	case Desired(u) != v1alpha1.DesiredStateUploading:
 		return true, true
 	case u.DeletionTimestamp != nil || Expired(u, store, now):
-		// It is aborted whatever its parts are, which are looked at after that. A record that was restored from a backup may not know that it has become the file.
+		// It is aborted whatever its parts are, which are looked at after that. A record that was
+		// restored from a backup may not know that it has become the file.
 		return true, false
 	default:
 		return false, CheckDue(u, checked, now)
 	}
 }
 
-// Covers says whether the observation has all that Needs asks for of its upload, as it is by now: it may have been read anew since it was observed.
+// Covers reports whether the observation has all that Needs asks for of its upload, as it is by
+// now: it may have been read anew since it was observed.
 func (o *Observation) Covers(now time.Time) bool {
 	object, ledger := Needs(o.Upload, o.Store, now, now) // that a comparison has fallen due meanwhile does not matter
 	return (o.Object != nil || !object) && (o.Ledger != nil || !ledger)

@@ -8,12 +8,14 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// FenceDelay is how long the reconciler waits, from when it has seen that an upload is to end without a file, before it
-// aborts it: every replica watches the record, and cuts its streams of the upload meanwhile. A part that lands after an
-// abort is in no listing of some stores. An abort takes longer by that much.
+// FenceDelay is how long the reconciler waits, from when it has seen that an upload is to end
+// without a file, before it aborts it: every replica watches the record, and cuts its streams of
+// the upload meanwhile. A part that lands after an abort is in no listing of some stores. An abort
+// takes longer by that much.
 const FenceDelay = 800 * time.Millisecond
 
-// FenceSettled is how long ago a record must have been deleted for FenceDelay to be over for certain, whoever waited.
+// FenceSettled is how long ago a record must have been deleted for FenceDelay to be over for
+// certain, whoever waited.
 const FenceSettled = 10 * time.Second
 
 // Told reports whether the replicas have known long enough, by the record itself, that nothing more

@@ -6,8 +6,10 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// IncompleteBytes is what the upload counts with against the limit of incomplete bytes: what has arrived, as far as its progress tells, or the size that was declared,
-// if that is more. An upload that has ended, or waits to be opened until somebody acts, counts nothing: it could keep the room for ever.
+// IncompleteBytes is what the upload counts with against the limit of incomplete bytes: what has
+// arrived, as far as its progress tells, or the size that was declared, if that is more. An upload
+// that has ended, or waits to be opened until somebody acts, counts nothing: it could keep the room
+// for ever.
 func IncompleteBytes(u *v1alpha1.MultipartUpload) int64 {
 	if !Counts(u) {
 		return 0
@@ -22,8 +24,9 @@ func IncompleteBytes(u *v1alpha1.MultipartUpload) int64 {
 	return n
 }
 
-// AdmitBytes says whether wanted bytes fit beside those that other uploads of the namespace hold. It returns nil or a *Refusal: of RefusalTooLarge where they
-// would never fit, of RefusalNoRoom where they will when others have ended.
+// AdmitBytes reports whether wanted bytes fit beside those that other uploads of the namespace
+// hold. It returns nil or a *Refusal: of RefusalTooLarge where they would never fit, of
+// RefusalNoRoom where they will when others have ended.
 func AdmitBytes(wanted, held int64, limits Limits) error {
 	limit := limits.MaxIncompleteBytes
 	switch {
@@ -36,7 +39,8 @@ func AdmitBytes(wanted, held int64, limits Limits) error {
 	}
 }
 
-// CheckSize says whether parts of sum bytes are what was declared. It returns nil or a *SizeError.
+// CheckSize reports whether parts of sum bytes are what was declared. It returns nil or a
+// *SizeError.
 func CheckSize(sum int64, declared *int64) error {
 	if declared == nil || sum == *declared {
 		return nil

@@ -9,8 +9,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// CheckSequence says whether parts numbered numbers, in ascending order, can be assembled: they must be exactly 1..N with N ≥ 1
-// (contract rule 3). If final is not nil, N must be *final. It returns nil or a *SequenceError.
+// CheckSequence reports whether parts numbered numbers, in ascending order, can be assembled: they
+// must be exactly 1..N with N ≥ 1 (contract rule 3). If final is not nil, N must be *final. It
+// returns nil or a *SequenceError.
 func CheckSequence(numbers []int32, final *int32) error {
 	last := int32(0)
 	if len(numbers) > 0 {
@@ -38,12 +39,15 @@ func CheckSequence(numbers []int32, final *int32) error {
 	return e
 }
 
-// LackSettles is how long the parts of an upload that is to be completed must be seen to be incomplete before that is believed. MinIO takes the parts
-// off its list, one by one, before it has put the file in place: who looks in between, because another process or an earlier request has the file assembled, sees an open upload
-// with few parts or none. It is a matter of milliseconds, on a disk that has nothing else to do.
+// LackSettles is how long the parts of an upload that is to be completed must be seen to be
+// incomplete before that is believed. MinIO takes the parts off its list, one by one, before it has
+// put the file in place: who looks in between, because another process or an earlier request has
+// the file assembled, sees an open upload with few parts or none. It is a matter of milliseconds,
+// on a disk that has nothing else to do.
 const LackSettles = 3 * time.Second
 
-// Lacks says why the parts of an open upload are not what it is to be completed with: nil, or a condition reason and a *SequenceError or *SizeError.
+// Lacks says why the parts of an open upload are not what it is to be completed with: nil, or a
+// condition reason and a *SequenceError or *SizeError.
 func Lacks(u *v1alpha1.MultipartUpload, ledger *Ledger) (reason string, err error) {
 	numbers := make([]int32, len(ledger.Parts))
 	for i, p := range ledger.Parts {

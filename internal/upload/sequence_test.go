@@ -84,7 +84,8 @@ func FuzzCheckSequence(f *testing.F) {
 	})
 }
 
-// checkMissing: the numbers that are named as missing are missing, and with them, and without those behind the final one, the parts would be complete.
+// checkMissing: the numbers that are named as missing are missing, and with them, and without those
+// behind the final one, the parts would be complete.
 func checkMissing(t *testing.T, err *upload.SequenceError, numbers []int32, final *int32) {
 	t.Helper()
 	if err.Error() == "" {

@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// DisplayBytes writes a number of bytes for people, with binary units and at most one decimal: "0 B", "96 MiB", "1.5 GiB".
+// DisplayBytes writes a number of bytes for people, with binary units and at most one decimal: "0
+// B", "96 MiB", "1.5 GiB".
 func DisplayBytes(n int64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
 	value, unit := float64(n), 0

@@ -10,8 +10,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// StoreNameOf is the name of the FileStore that an upload was opened in or, before that, is to be opened in; empty if its manifest leaves it to the namespace.
-// What the spec names is immutable; the status is asked only where it names none.
+// StoreNameOf is the name of the FileStore that an upload was opened in or, before that, is to be
+// opened in; empty if its manifest leaves it to the namespace. What the spec names is immutable;
+// the status is asked only where it names none.
 func StoreNameOf(u *v1alpha1.MultipartUpload) string {
 	if u.Spec.StoreName != "" {
 		return u.Spec.StoreName
@@ -32,13 +33,16 @@ func OpenedIn(u *v1alpha1.MultipartUpload) string {
 type Limits struct {
 	// MinPartSize is the smallest part but for the last one, MaxPartSize the largest, in bytes.
 	MinPartSize, MaxPartSize int64
-	// MaxPartNumber is the highest number a client may send; the body of a complete may be one higher.
+	// MaxPartNumber is the highest number a client may send; the body of a complete may be one
+	// higher.
 	MaxPartNumber int32
 	// MaxOpenUploads is how many uploads a namespace may have open at once, 0 for any number.
 	MaxOpenUploads int32
-	// MaxIncompleteBytes is how many bytes the open uploads of a namespace may hold together, 0 for any number.
+	// MaxIncompleteBytes is how many bytes the open uploads of a namespace may hold together, 0 for
+	// any number.
 	MaxIncompleteBytes int64
-	// PartsPerSecond and BytesPerSecond are what one replica takes of a namespace, 0 for any number.
+	// PartsPerSecond and BytesPerSecond are what one replica takes of a namespace, 0 for any
+	// number.
 	PartsPerSecond int32
 	BytesPerSecond int64
 	// MaxUploadTTL is how long an upload may stay incomplete at most, 0 for any time.
@@ -93,9 +97,10 @@ type Namespace struct {
 	Labels, Annotations map[string]string
 }
 
-// ResolveStore finds the FileStore that serves a namespace: the one named, else the one that the namespace's annotation names, else the default
-// one (of several defaults the one created last, as with StorageClasses). It returns a *StoreError if there is none or it
-// does not take the namespace.
+// ResolveStore finds the FileStore that serves a namespace: the one named, else the one that the
+// namespace's annotation names, else the default one (of several defaults the one created last, as
+// with StorageClasses). It returns a *StoreError if there is none or it does not take the
+// namespace.
 func ResolveStore(name string, ns Namespace, stores []v1alpha1.FileStore) (*v1alpha1.FileStore, error) {
 	wanted := name
 	if wanted == "" {
@@ -151,5 +156,6 @@ func takesNamespace(store *v1alpha1.FileStore, ns Namespace) error {
 // StoreError says why a namespace has no store. Reason is a condition reason.
 type StoreError struct{ Reason, Message string }
 
-// Error implements error. The text names cluster-scoped objects: it is for the cluster's users (conditions), not for REST clients.
+// Error implements error. The text names cluster-scoped objects: it is for the cluster's users
+// (conditions), not for REST clients.
 func (e *StoreError) Error() string { return e.Message }

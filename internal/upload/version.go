@@ -6,11 +6,13 @@ import (
 	"strings"
 )
 
-// MaxVersion is the highest version that is believed: above it, JSON readers lose digits, and counting on would overflow.
+// MaxVersion is the highest version that is believed: above it, JSON readers lose digits, and
+// counting on would overflow.
 const MaxVersion = 1<<53 - 1
 
-// ParseIfMatch reads an If-Match header: an integer version, quoted or not (contract, "Base, identity, errors"). An absent header
-// (empty string) gives nil. The error may be shown to a client.
+// ParseIfMatch reads an If-Match header: an integer version, quoted or not (contract, "Base,
+// identity, errors"). An absent header (empty string) gives nil. The error may be shown to a
+// client.
 func ParseIfMatch(header string) (*int64, error) {
 	if header == "" {
 		return nil, nil
@@ -29,7 +31,8 @@ func ParseIfMatch(header string) (*int64, error) {
 	return &v, nil
 }
 
-// decimal says whether s is one or more ASCII digits, without the signs, underscores and prefixes that strconv takes.
+// decimal reports whether s is one or more ASCII digits, without the signs, underscores and
+// prefixes that strconv takes.
 func decimal(s string) bool {
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {
@@ -39,7 +42,8 @@ func decimal(s string) bool {
 	return s != ""
 }
 
-// ParsePartNumber reads the query parameter part: an integer of 1..max without sign or leading zeros. The error may be shown to a client.
+// ParsePartNumber reads the query parameter part: an integer of 1..max without sign or leading
+// zeros. The error may be shown to a client.
 func ParsePartNumber(s string, maxNumber int32) (int32, error) {
 	n, err := strconv.ParseInt(s, 10, 32)
 	if err != nil || !decimal(s) || s[0] == '0' || n > int64(maxNumber) {
@@ -48,8 +52,9 @@ func ParsePartNumber(s string, maxNumber int32) (int32, error) {
 	return int32(n), nil
 }
 
-// CheckVersion compares a file with the version that an upload demands of it: exists and current say what is stored, and a nil
-// ifMatch demands that there is no file (contract rule 6). It returns nil, or a *ConflictError.
+// CheckVersion compares a file with the version that an upload demands of it: exists and current
+// say what is stored, and a nil ifMatch demands that there is no file (contract rule 6). It returns
+// nil, or a *ConflictError.
 func CheckVersion(ifMatch *int64, exists bool, current int64) error {
 	switch {
 	case ifMatch == nil && exists:
@@ -64,13 +69,15 @@ func CheckVersion(ifMatch *int64, exists bool, current int64) error {
 	return nil
 }
 
-// ConflictError says that a file is not at the version that was demanded. Its text may be shown to a client.
+// ConflictError says that a file is not at the version that was demanded. Its text may be shown to
+// a client.
 type ConflictError struct{ Message string }
 
 // Error implements error.
 func (e *ConflictError) Error() string { return e.Message }
 
-// NextVersion is the version of the file that an upload makes: 0 for a new file, one more for an update (contract, "ETag").
+// NextVersion is the version of the file that an upload makes: 0 for a new file, one more for an
+// update (contract, "ETag").
 func NextVersion(ifMatch *int64) int64 {
 	if ifMatch == nil {
 		return 0

@@ -1,5 +1,7 @@
-// Package v1alpha1 judges MultipartUploads and FileStores when they are created or changed, as far as the schema cannot: it needs other objects, or the
-// request's user, for it. An admission is early advice to whoever is at the keyboard; for uploads the reconciler, which judges the same things again, has the last word.
+// Package v1alpha1 judges MultipartUploads and FileStores when they are created or changed, as far
+// as the schema cannot: it needs other objects, or the request's user, for it. An admission is
+// early advice to whoever is at the keyboard; for uploads the reconciler, which judges the same
+// things again, has the last word.
 //
 //	multipartupload_defaulter.go  who asked for the upload, and which store takes it
 //	multipartupload_finalizer.go  a change that leaves our finalizer out leaves it there
@@ -21,8 +23,9 @@
 // cluster-admins do, passes if the record is being deleted already: that is meant, and a
 // `kubectl replace` of a live record, with whatever rights, is not.
 //
-// None of the rest is asked for what the operator itself creates (matchConditions), so that the data plane's starts neither wait for a webhook nor fail with it. It says
-// truly who asked, because it has authenticated them, and has checked the rest.
+// None of the rest is asked for what the operator itself creates (matchConditions), so that the
+// data plane's starts neither wait for a webhook nor fail with it. It says truly who asked, because
+// it has authenticated them, and has checked the rest.
 //
 // +kubebuilder:webhookconfiguration:mutating=true,name=iotfile-operator
 // +kubebuilder:webhookconfiguration:mutating=false,name=iotfile-operator

@@ -16,7 +16,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
-// testStoreMayMoveToAnotherAddress changes where a store is while uploads are open in it: its address may change, and what keys are made of may not.
+// testStoreMayMoveToAnotherAddress changes where a store is while uploads are open in it: its
+// address may change, and what keys are made of may not.
 func testStoreMayMoveToAnotherAddress(t *testing.T) {
 	fs := store(t, nil)
 	openUpload(t, tenant(t, nil), fs.Name)

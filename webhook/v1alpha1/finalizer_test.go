@@ -78,7 +78,8 @@ func openUpload(t *testing.T, namespace, store string, finalizers ...string) *un
 
 var takeOff = client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
 
-// testFinalizerIsPutBack replaces and patches records without their finalizer, with every right, while the upload is open.
+// testFinalizerIsPutBack replaces and patches records without their finalizer, with every right,
+// while the upload is open.
 func testFinalizerIsPutBack(t *testing.T) {
 	namespace, fs := tenant(t, nil), store(t, nil)
 	tenants, heardByTenant := tenantAdmin(t, namespace)
@@ -125,7 +126,8 @@ func testFinalizerIsPutBack(t *testing.T) {
 	}
 }
 
-// testFinalizerIsLetGo has those take it off who may: when the upload has ended everybody, before that the operator and cluster-admins, of a record that is being deleted.
+// testFinalizerIsLetGo has those take it off who may: when the upload has ended everybody, before
+// that the operator and cluster-admins, of a record that is being deleted.
 func testFinalizerIsLetGo(t *testing.T) {
 	namespace, fs := tenant(t, nil), store(t, nil)
 	tenants, heardByTenant := tenantAdmin(t, namespace)
@@ -160,7 +162,8 @@ func testFinalizerIsLetGo(t *testing.T) {
 	}
 }
 
-// testFinalizerWebhookIsSeldomAsked counts the calls that changes cost which leave the finalizer where it is.
+// testFinalizerWebhookIsSeldomAsked counts the calls that changes cost which leave the finalizer
+// where it is.
 func testFinalizerWebhookIsSeldomAsked(t *testing.T) {
 	namespace, fs := tenant(t, nil), store(t, nil)
 	tenants, _ := tenantAdmin(t, namespace)

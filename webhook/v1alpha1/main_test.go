@@ -47,12 +47,14 @@ const (
 
 var secret = types.NamespacedName{Namespace: devcluster.OperatorNamespace, Name: "iotfile-operator-webhook-certificate"}
 
-// world is what the tests share: a real API server that calls the webhooks over TLS, by the manifests, with certificates that live for seconds.
+// world is what the tests share: a real API server that calls the webhooks over TLS, by the
+// manifests, with certificates that live for seconds.
 var world struct {
 	plane  *devcluster.ControlPlane
 	scheme *runtime.Scheme
 	admin  client.Client
-	// kubeconfig is the operator's own, under the shipped roles, which the shipped policies know it by.
+	// kubeconfig is the operator's own, under the shipped roles, which the shipped policies know it
+	// by.
 	kubeconfig string
 	// address is host:port of the webhooks. stop ends the server that serves them.
 	address string
@@ -174,7 +176,8 @@ func freePort() (int, error) {
 	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
-// waitCalled waits until the API server, which hears of webhook configurations by a watch, calls both kinds of webhooks.
+// waitCalled waits until the API server, which hears of webhook configurations by a watch, calls
+// both kinds of webhooks.
 func waitCalled(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -202,7 +205,8 @@ func waitCalled(ctx context.Context) error {
 	}
 }
 
-// TestAdmission has its tests in this order: what is parallel in Together disturbs no other, and the last one ends the server.
+// TestAdmission has its tests in this order: what is parallel in Together disturbs no other, and
+// the last one ends the server.
 func TestAdmission(t *testing.T) {
 	t.Run("Together", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T){

@@ -24,7 +24,8 @@ type uploadDefaulter struct {
 	now     func() time.Time
 }
 
-// Default implements admission.Defaulter. An upload that no store takes is left as it is: the validator says why.
+// Default implements admission.Defaulter. An upload that no store takes is left as it is: the
+// validator says why.
 func (d *uploadDefaulter) Default(ctx context.Context, u *v1alpha1.MultipartUpload) error {
 	request, err := admission.RequestFromContext(ctx)
 	if err != nil {
@@ -54,7 +55,8 @@ func (d *uploadDefaulter) Default(ctx context.Context, u *v1alpha1.MultipartUplo
 	return nil
 }
 
-// attribute sets createdBy. What the object says of it counts only where the user speaks for callers that it has authenticated.
+// attribute sets createdBy. What the object says of it counts only where the user speaks for
+// callers that it has authenticated.
 func (d *uploadDefaulter) attribute(ctx context.Context, u *v1alpha1.MultipartUpload, user string) error {
 	if u.Spec.CreatedBy != "" && d.trusted(ctx, user) {
 		return nil

@@ -18,7 +18,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
-// testCreatedByIsNotForgeable creates uploads as several users, with and without saying who asked for them.
+// testCreatedByIsNotForgeable creates uploads as several users, with and without saying who asked
+// for them.
 func testCreatedByIsNotForgeable(t *testing.T) {
 	namespace, fs := tenant(t, nil), store(t, nil)
 	for i, c := range []struct{ user, says, want string }{
@@ -71,7 +72,8 @@ func testStoreIsResolved(t *testing.T) {
 	})
 }
 
-// testManifestStaysAsWritten: admission fills in its fields and rewrites no others, not even into another way to say the same, or agents of GitOps would apply a manifest again and again.
+// testManifestStaysAsWritten: admission fills in its fields and rewrites no others, not even into
+// another way to say the same, or agents of GitOps would apply a manifest again and again.
 func testManifestStaysAsWritten(t *testing.T) {
 	spec := map[string]any{"storeName": store(t, nil).Name, "entityID": entity, "path": "as-written.bin", "ttl": "72h", "timestamp": "2026-01-02T03:04:05+01:00"}
 	u := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
@@ -136,7 +138,8 @@ func testRefusals(t *testing.T) {
 	if err := world.admin.Delete(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	// At once, although the cache may not know yet: before it refuses, the webhook asks the API server.
+	// At once, although the cache may not know yet: before it refuses, the webhook asks the API
+	// server.
 	if err := attempt(namespace, "busy.bin", plain.Name); err != nil {
 		t.Errorf("after the first is gone: %v", err)
 	}

@@ -63,7 +63,8 @@ func (v *uploadValidator) checkCaps(ctx context.Context, u *v1alpha1.MultipartUp
 	return nil
 }
 
-// ValidateUpdate implements admission.Validator. The schema says all that there is to say about changes.
+// ValidateUpdate implements admission.Validator. The schema says all that there is to say about
+// changes.
 func (v *uploadValidator) ValidateUpdate(context.Context, *v1alpha1.MultipartUpload, *v1alpha1.MultipartUpload) (admission.Warnings, error) {
 	return nil, nil
 }

@@ -7,8 +7,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// fieldsAlone lets a handler change fields, each named by its JSON pointer, and nothing else. Without it, what a defaulter answers is the object as Go writes it: "72h" of a manifest would become "72h0m0s", and an agent of
-// GitOps would find its manifest changed for ever.
+// fieldsAlone lets a handler change fields, each named by its JSON pointer, and nothing else.
+// Without it, what a defaulter answers is the object as Go writes it: "72h" of a manifest would
+// become "72h0m0s", and an agent of GitOps would find its manifest changed for ever.
 type fieldsAlone struct {
 	admission.Handler
 	fields []string

@@ -7,7 +7,8 @@ import (
 
 const forbidden = 403
 
-// refuse is 403 Forbidden, as admission plugins answer. reason, a condition reason, is the type of the status cause, so that programs can tell refusals apart.
+// refuse is 403 Forbidden, as admission plugins answer. reason, a condition reason, is the type of
+// the status cause, so that programs can tell refusals apart.
 func refuse(reason, message string) error {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{
 		Status: metav1.StatusFailure, Code: forbidden, Reason: metav1.StatusReasonForbidden, Message: message,

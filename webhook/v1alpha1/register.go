@@ -17,9 +17,11 @@ type Options struct {
 	Cached client.Reader
 	// Known is that cache.
 	Known cache.Cache
-	// Live reads from the API server. It is asked before a refusal that the cache may be wrong about.
+	// Live reads from the API server. It is asked before a refusal that the cache may be wrong
+	// about.
 	Live client.Reader
-	// Trusted says whether a user may name in createdBy whom it likes, because it creates uploads for callers that it has authenticated.
+	// Trusted reports whether a user may name in createdBy whom it likes, because it creates
+	// uploads for callers that it has authenticated.
 	Trusted func(ctx context.Context, user string) bool
 	// Now tells the time, which is written down as that of a request.
 	Now func() time.Time
@@ -33,7 +35,8 @@ const (
 	pathValidateStore  = "/validate-iotfile-dev-v1alpha1-filestore"
 )
 
-// Register has server, which must not have been given the paths before, answer for the webhooks. scheme knows the kinds.
+// Register has server, which must not have been given the paths before, answer for the webhooks.
+// scheme knows the kinds.
 func Register(server webhook.Server, scheme *runtime.Scheme, opts Options) {
 	world := &world{cached: opts.Cached, live: opts.Live, records: records{opts.Known}}
 	defaulter := admission.WithDefaulter(scheme, &uploadDefaulter{world: world, trusted: opts.Trusted, now: opts.Now})

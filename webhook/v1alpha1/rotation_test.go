@@ -26,8 +26,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
-// testRotationUnderLoad goes through two authorities and many certificates while uploads are created and new connections made to two replicas, each
-// trusting what the API server is told to trust at that moment.
+// testRotationUnderLoad goes through two authorities and many certificates while uploads are
+// created and new connections made to two replicas, each trusting what the API server is told to
+// trust at that moment.
 func testRotationUnderLoad(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
@@ -149,7 +150,8 @@ func connect(ctx context.Context, address string, roots *x509.CertPool) error {
 	return conn.Close()
 }
 
-// testLostTrustIsRestored takes away what the operator has written, as a careless `kubectl replace` does.
+// testLostTrustIsRestored takes away what the operator has written, as a careless `kubectl replace`
+// does.
 func testLostTrustIsRestored(t *testing.T) {
 	config := &admissionv1.MutatingWebhookConfiguration{}
 	if err := world.admin.Get(t.Context(), client.ObjectKey{Name: "iotfile-operator"}, config); err != nil {
@@ -171,7 +173,8 @@ func testLostTrustIsRestored(t *testing.T) {
 	testkit.Eventually(t, func() error { return waitCalled(t.Context()) })
 }
 
-// testWhileNobodyAnswers holds what failurePolicy and matchConditions promise. It is the last of the tests, because it ends the server.
+// testWhileNobodyAnswers holds what failurePolicy and matchConditions promise. It is the last of
+// the tests, because it ends the server.
 func testWhileNobodyAnswers(t *testing.T) {
 	namespace, fs := tenant(t, nil), store(t, nil)
 	tenants, _ := tenantAdmin(t, namespace)

@@ -17,8 +17,9 @@ type world struct {
 	records      records
 }
 
-// storeFor finds the FileStore that serves an upload, by the cache, and once more by the API server before there is none: what was applied a moment ago counts.
-// It returns a *upload.StoreError where there is none.
+// storeFor finds the FileStore that serves an upload, by the cache, and once more by the API server
+// before there is none: what was applied a moment ago counts. It returns a *upload.StoreError where
+// there is none.
 func (w *world) storeFor(ctx context.Context, namespace, name string) (*v1alpha1.FileStore, error) {
 	store, err := resolve(ctx, w.cached, namespace, name)
 	if err != nil {
@@ -44,7 +45,8 @@ func resolve(ctx context.Context, reader client.Reader, namespace, name string) 
 // just ended.
 const looksForHolder = 8
 
-// holderOf returns the upload that has the file of u, nil if none has. The API server is asked before one is believed to.
+// holderOf returns the upload that has the file of u, nil if none has. The API server is asked
+// before one is believed to.
 func (w *world) holderOf(ctx context.Context, u *v1alpha1.MultipartUpload) (*v1alpha1.MultipartUpload, error) {
 	file := upload.FileOf(u)
 	var names []client.ObjectKey

@@ -70,7 +70,7 @@ func (a *answer) refusal() error {
 	return fmt.Errorf("%d: %s", a.status, cmp.Or(e.Message, string(a.body)))
 }
 
-// later says whether the answer to an attempt, counted from 0, may be another one later.
+// later reports whether the answer to an attempt, counted from 0, may be another one later.
 func (a *answer) later(attempt int) bool {
 	if a.status == http.StatusUnauthorized { // the token has ended meanwhile, and a new one is in the file, or soon will be
 		return attempt <= 1

@@ -1,4 +1,5 @@
-// Command upload sends a file in parts. Run again after a crash it goes on where it was interrupted.
+// Command upload sends a file in parts. Run again after a crash it goes on where it was
+// interrupted.
 //
 //	upload FILE ENTITY/PATH
 //	upload --abort FILE ENTITY/PATH   gives up what an interrupted run with FILE has left
@@ -9,7 +10,8 @@
 //	PART_MIB, PARALLEL    size of a part in MiB (16), how many are sent at once (4)
 //	SSL_CERT_FILE         the authority that has signed the server's certificate, if it is a private one
 //
-// It needs the standard library alone, and streams each part from the file: nothing of it is kept in memory.
+// It needs the standard library alone, and streams each part from the file: nothing of it is kept
+// in memory.
 package main
 
 import (
@@ -107,8 +109,8 @@ func (u *upload) run(ctx context.Context) error {
 	if err := u.sendAll(ctx, numbers); err != nil {
 		return err
 	}
-	// The last piece completes the file. That may be repeated, too: it becomes the same part again, and a completion that was successful is
-	// answered as before.
+	// The last piece completes the file. That may be repeated, too: it becomes the same part again,
+	// and a completion that was successful is answered as before.
 	a, err := u.put(ctx, "upload=complete", u.parts)
 	if err != nil {
 		return fmt.Errorf("complete: %w", err)
@@ -122,7 +124,8 @@ func (u *upload) key() string {
 	return fmt.Sprintf("%d-%d-%d", u.size, u.modified.Unix(), u.partSize>>20)
 }
 
-// abort gives up what an earlier run with the same file has left. Without the key it would be refused: the upload could be somebody else's.
+// abort gives up what an earlier run with the same file has left. Without the key it would be
+// refused: the upload could be somebody else's.
 func (u *upload) abort(ctx context.Context) error {
 	a, err := u.do(ctx, http.MethodPut, files+u.name+"?upload=abort", nil, 0, http.Header{"Idempotency-Key": {u.key()}})
 	if err != nil || a.status == http.StatusNotFound {
@@ -131,7 +134,8 @@ func (u *upload) abort(ctx context.Context) error {
 	return a.refusal()
 }
 
-// start opens the upload, or finds the one that an earlier run with the same file has opened, by its key. done says that the file is there already.
+// start opens the upload, or finds the one that an earlier run with the same file has opened, by
+// its key. done says that the file is there already.
 func (u *upload) start(ctx context.Context) (done bool, err error) {
 	timestamp := u.modified.UTC().Format("2006-01-02T15:04:05Z")
 	header := http.Header{
@@ -149,7 +153,8 @@ func (u *upload) start(ctx context.Context) (done bool, err error) {
 	if a.status != http.StatusConflict {
 		return false, a.refusal()
 	}
-	// The file exists. If it is this one, an earlier run has completed it, and not lived to see the answer.
+	// The file exists. If it is this one, an earlier run has completed it, and not lived to see the
+	// answer.
 	there, err := u.do(ctx, http.MethodHead, files+u.name, nil, 0, nil)
 	if err != nil {
 		return false, err

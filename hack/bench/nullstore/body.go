@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// kept is the length on the wire up to which bodies are kept and verified. Larger ones are parts of files.
+	// kept is the length on the wire up to which bodies are kept and verified. Larger ones are
+	// parts of files.
 	kept = 1 << 20
 	// readBytes is how much of a body is read at once.
 	readBytes = 1 << 20
@@ -89,7 +90,8 @@ func unframe(raw []byte) ([]byte, error) {
 	}
 }
 
-// intact compares the payload with the CRC64NVME behind it, if there is one. Other checksums are not looked at.
+// intact compares the payload with the CRC64NVME behind it, if there is one. Other checksums are
+// not looked at.
 func intact(payload, raw []byte) bool {
 	_, trailer, ok := bytes.Cut(raw, []byte("x-amz-checksum-crc64nvme:"))
 	if !ok {

@@ -13,7 +13,7 @@ import (
 
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
-// check says whether the conditions of a write hold. The caller holds mu.
+// check reports whether the conditions of a write hold. The caller holds mu.
 func (c *call) check() error {
 	now := c.store.objects[c.name]
 	match := strings.Trim(c.r.Header.Get("If-Match"), `"`)

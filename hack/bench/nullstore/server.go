@@ -1,9 +1,12 @@
-// Package nullstore is object storage that costs as little as an HTTP server in Go can: it takes parts and forgets their bytes. What a client adds to
-// the way of the bytes shows best in front of it.
+// Package nullstore is object storage that costs as little as an HTTP server in Go can: it takes
+// parts and forgets their bytes. What a client adds to the way of the bytes shows best in front of
+// it.
 //
-// It speaks as much S3 as the operator and the peers that it is compared with need. Bodies of up to a mebibyte are kept, and their trailing CRC64NVME is
-// verified, so that the operator's probe finds a store that protects bytes and chooses the mode that it chooses in front of a real one. No signature is
-// looked at, and of larger bodies nothing but the length. It is for benchmarks on loopback.
+// It speaks as much S3 as the operator and the peers that it is compared with need. Bodies of up to
+// a mebibyte are kept, and their trailing CRC64NVME is verified, so that the operator's probe finds
+// a store that protects bytes and chooses the mode that it chooses in front of a real one. No
+// signature is looked at, and of larger bodies nothing but the length. It is for benchmarks on
+// loopback.
 package nullstore
 
 import (
@@ -17,7 +20,8 @@ import (
 	"time"
 )
 
-// Server is the store. It implements http.Handler. Every bucket exists. The zero value is not ready: see New.
+// Server is the store. It implements http.Handler. Every bucket exists. The zero value is not
+// ready: see New.
 type Server struct {
 	mu      sync.Mutex
 	objects map[string]*object // by bucket/key

@@ -12,7 +12,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/s3"
 )
 
-// TestProbe: the operator finds the mode that it finds in front of a real store, so that what is measured is what is used.
+// TestProbe: the operator finds the mode that it finds in front of a real store, so that what is
+// measured is what is used.
 func TestProbe(t *testing.T) {
 	s := connect(t, "")
 	caps, err := s.Probe(t.Context())

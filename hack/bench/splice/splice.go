@@ -1,6 +1,7 @@
-// Package splice forwards HTTP/1.1 as cheaply as a process can: it reads the head of a request, as it has to in order to know where the request goes and how
-// long it is, and leaves the body to splice(2), which moves it from socket to socket inside the kernel. It can look at no byte, so it is the floor below
-// which nothing that checks bytes can come, and no proxy for use.
+// Package splice forwards HTTP/1.1 as cheaply as a process can: it reads the head of a request, as
+// it has to in order to know where the request goes and how long it is, and leaves the body to
+// splice(2), which moves it from socket to socket inside the kernel. It can look at no byte, so it
+// is the floor below which nothing that checks bytes can come, and no proxy for use.
 package splice
 
 import (
@@ -15,7 +16,8 @@ import (
 // headBytes is the longest head of a request.
 const headBytes = 16 << 10
 
-// Serve forwards what comes to listener to the address target, by a connection of its own for each that it takes. It returns when listener is closed.
+// Serve forwards what comes to listener to the address target, by a connection of its own for each
+// that it takes. It returns when listener is closed.
 func Serve(listener *net.TCPListener, target *net.TCPAddr) error {
 	for {
 		client, err := listener.AcceptTCP()

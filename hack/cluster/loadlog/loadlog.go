@@ -1,4 +1,5 @@
-// Package loadlog is how the load of `make e2e-cluster` tells what happens to it: JSON, one line each, in the log of its pod.
+// Package loadlog is how the load of `make e2e-cluster` tells what happens to it: JSON, one line
+// each, in the log of its pod.
 package loadlog
 
 import "time"
@@ -14,13 +15,15 @@ type Line struct {
 	Repetition *Repetition `json:"repetition,omitempty"`
 }
 
-// Tick says how many requests of which kind were answered as they should be since the last one, and how long the slowest of them took.
+// Tick says how many requests of which kind were answered as they should be since the last one, and
+// how long the slowest of them took.
 type Tick struct {
 	Counts  map[string]int `json:"counts"`
 	Slowest time.Duration  `json:"slowest"`
 }
 
-// Failure is a request that was not answered as it should be. It was not a repetition of one that failed.
+// Failure is a request that was not answered as it should be. It was not a repetition of one that
+// failed.
 type Failure struct {
 	Number int       `json:"number"`
 	Client string    `json:"client"`
@@ -33,7 +36,8 @@ type Failure struct {
 	Refused bool `json:"refused"`
 }
 
-// Repetition says what became of a failed request when it was repeated, as any client may, for a minute.
+// Repetition says what became of a failed request when it was repeated, as any client may, for a
+// minute.
 type Repetition struct {
 	Number int  `json:"number"`
 	OK     bool `json:"ok"`

@@ -1,4 +1,5 @@
-// Package ociimage writes container images without a container engine: a few files, who runs what, and nothing else.
+// Package ociimage writes container images without a container engine: a few files, who runs what,
+// and nothing else.
 package ociimage
 
 import (
@@ -19,7 +20,8 @@ import (
 	"time"
 )
 
-// File is a file of an image. All files belong to root, and none has a time: the same content gives the same digest.
+// File is a file of an image. All files belong to root, and none has a time: the same content gives
+// the same digest.
 type File struct {
 	// Path is absolute. The directories on the way are made.
 	Path string
@@ -31,15 +33,18 @@ type File struct {
 
 // Image is what an image holds and how it is run.
 type Image struct {
-	// Name is complete, with a registry and a tag: engines give names that are not a meaning of their own.
+	// Name is complete, with a registry and a tag: engines give names that are not a meaning of
+	// their own.
 	Name       string
 	Files      []File
 	Entrypoint []string
-	// User is "UID:GID", in digits: there may be no /etc/passwd to look names up in, and Kubernetes' runAsNonRoot believes no name.
+	// User is "UID:GID", in digits: there may be no /etc/passwd to look names up in, and
+	// Kubernetes' runAsNonRoot believes no name.
 	User string
 }
 
-// Write writes the image, for Linux on this machine's architecture, as an OCI image layout in a tar archive: what `ctr images import`, `docker load`, `kind load image-archive` and `skopeo copy
+// Write writes the image, for Linux on this machine's architecture, as an OCI image layout in a tar
+// archive: what `ctr images import`, `docker load`, `kind load image-archive` and `skopeo copy
 // oci-archive:` read. It reads each Source twice.
 func (i *Image) Write(w io.Writer) error {
 	layer, err := i.describeLayer()
@@ -117,7 +122,8 @@ func marshal(mediaType string, value any) (blob, error) {
 	return blob{descriptor{MediaType: mediaType, Digest: "sha256:" + hex.EncodeToString(sum[:]), Size: int64(len(content))}, content}, err
 }
 
-// describeLayer is the layer's descriptor. The layer is not compressed: it is read on the machine that it is written on.
+// describeLayer is the layer's descriptor. The layer is not compressed: it is read on the machine
+// that it is written on.
 func (i *Image) describeLayer() (descriptor, error) {
 	sum, size := sha256.New(), new(counter)
 	if err := i.writeLayer(io.MultiWriter(sum, size)); err != nil {

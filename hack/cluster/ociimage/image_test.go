@@ -23,7 +23,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// TestLayout reads an archive as an engine would: from its index down to the files, each blob by its digest.
+// TestLayout reads an archive as an engine would: from its index down to the files, each blob by
+// its digest.
 func TestLayout(t *testing.T) {
 	source := filepath.Join(t.TempDir(), "binary")
 	if err := os.WriteFile(source, []byte("the binary"), 0o600); err != nil {
@@ -177,7 +178,8 @@ func TestFinalStage(t *testing.T) {
 	}
 }
 
-// TestBinaryNeedsNothing runs the operator's binary where there is nothing but it, as the image's user.
+// TestBinaryNeedsNothing runs the operator's binary where there is nothing but it, as the image's
+// user.
 func TestBinaryNeedsNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the operator")
@@ -200,7 +202,8 @@ func TestBinaryNeedsNothing(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("chroot takes root")
 	}
-	// Everybody may pass through, as in an image: the directory, and the one that the test has for all that it makes.
+	// Everybody may pass through, as in an image: the directory, and the one that the test has for
+	// all that it makes.
 	for _, dir := range []string{root, filepath.Dir(root)} {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)

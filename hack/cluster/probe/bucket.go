@@ -43,7 +43,8 @@ func bucket(ctx context.Context, args []string) error {
 	}
 }
 
-// leftovers fails when uploads are open in the bucket that is its argument, and prints how many files are in it.
+// leftovers fails when uploads are open in the bucket that is its argument, and prints how many
+// files are in it.
 func leftovers(ctx context.Context, args []string) error {
 	client, err := objectStore()
 	if err != nil {

@@ -72,7 +72,8 @@ type result struct {
 	Error        string `json:"error,omitempty"`
 }
 
-// noOtherCredentials proves what the rest of the checks is worth: nothing but the projected token is there to be used.
+// noOtherCredentials proves what the rest of the checks is worth: nothing but the projected token
+// is there to be used.
 func noOtherCredentials(context.Context, *api) error {
 	const mounted = "/var/run/secrets/kubernetes.io"
 	if _, err := os.Stat(mounted); !errors.Is(err, fs.ErrNotExist) {
@@ -93,7 +94,8 @@ func unknownAuthority(ctx context.Context, a *api) error {
 	return errors.Join(errors.New("no complaint about the certificate"), err)
 }
 
-// refused asks for a file with another token, or none, and expects a status for reads as for writes.
+// refused asks for a file with another token, or none, and expects a status for reads as for
+// writes.
 func refused(ctx context.Context, a *api, status int, token func() (string, error)) error {
 	other := &api{base: a.base, http: a.http, token: token}
 	_, read := other.want(ctx, status, http.MethodGet, newFile("x").url(""), nil)

@@ -70,7 +70,8 @@ func search(ctx context.Context, a *api) error {
 	return nil
 }
 
-// begin opens an upload of the file that its arguments name, and sends a part; another process, and another version of the operator, goes on.
+// begin opens an upload of the file that its arguments name, and sends a part; another process, and
+// another version of the operator, goes on.
 func begin(ctx context.Context, args []string) error {
 	a, f, err := named(args)
 	if err != nil {

@@ -127,7 +127,8 @@ func (a *api) want(ctx context.Context, status int, method, path string, body []
 	return res, nil
 }
 
-// content makes bytes that only the seed determines, so that another process can tell whether they are right.
+// content makes bytes that only the seed determines, so that another process can tell whether they
+// are right.
 func content(seed string, size int) []byte {
 	out := make([]byte, 0, size+sha256.Size)
 	block := sha256.Sum256([]byte(seed))

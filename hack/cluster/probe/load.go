@@ -11,8 +11,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/hack/cluster/loadlog"
 )
 
-// load uses the REST API until it is told to end: two clients that upload in parts and read back, one that stores and reads small files, one that does so with a connection for each request, and one whose
-// parts take seconds. What it prints is described in the package loadlog.
+// load uses the REST API until it is told to end: two clients that upload in parts and read back,
+// one that stores and reads small files, one that does so with a connection for each request, and
+// one whose parts take seconds. What it prints is described in the package loadlog.
 func load(ctx context.Context, _ []string) error {
 	kept, err := newAPI(true)
 	if err != nil {

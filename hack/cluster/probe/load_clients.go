@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	// pace is the rest between two requests of a client: the load is to be there all the time, and not to be all that the machine does.
+	// pace is the rest between two requests of a client: the load is to be there all the time, and
+	// not to be all that the machine does.
 	pace = 40 * time.Millisecond
 	// patience is for how long a request that failed is repeated.
 	patience = time.Minute
@@ -48,14 +49,15 @@ type request struct {
 	body             []byte
 	header           []string
 	status           int
-	// again are further statuses that are right when the request is a repetition: the first one may have been carried out.
+	// again are further statuses that are right when the request is a repetition: the first one may
+	// have been carried out.
 	again []int
 	want  []byte // the body, if there has to be one
 	slow  time.Duration
 }
 
-// ask sends a request, records what comes of it, and repeats it if it must. It says whether there was a right answer in the end. What is cut because the client ends counts
-// for nothing.
+// ask sends a request, records what comes of it, and repeats it if it must. It reports whether
+// there was a right answer in the end. What is cut because the client ends counts for nothing.
 func (c *client) ask(r request) bool {
 	began := time.Now()
 	res, err := c.send(r)

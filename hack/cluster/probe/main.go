@@ -1,5 +1,6 @@
-// Command probe is what the pods of `make e2e-cluster` run besides the operator: the application that uses the REST API through the Service, with nothing but a projected
-// token, and two helpers. It is static and needs no files but those that are mounted.
+// Command probe is what the pods of `make e2e-cluster` run besides the operator: the application
+// that uses the REST API through the Service, with nothing but a projected token, and two helpers.
+// It is static and needs no files but those that are mounted.
 package main
 
 import (
@@ -34,7 +35,8 @@ func main() {
 	}
 }
 
-// pause does nothing until it is told to end. Processes that are left behind in its PID namespace end with it.
+// pause does nothing until it is told to end. Processes that are left behind in its PID namespace
+// end with it.
 func pause(ctx context.Context, _ []string) error {
 	<-ctx.Done()
 	return nil

@@ -1,4 +1,5 @@
-// Package markdown reads the project's Markdown as GitHub does: what it links to, what can be linked to, and what it shows as code.
+// Package markdown reads the project's Markdown as GitHub does: what it links to, what can be
+// linked to, and what it shows as code.
 package markdown
 
 import (
@@ -40,7 +41,8 @@ type Block struct {
 	Line int
 }
 
-// New returns what parses the Markdown of this project and makes HTML of it. Raw HTML stays as it is: the project is its only author.
+// New returns what parses the Markdown of this project and makes HTML of it. Raw HTML stays as it
+// is: the project is its only author.
 func New(options ...goldmark.Option) goldmark.Markdown {
 	return goldmark.New(append([]goldmark.Option{
 		goldmark.WithExtensions(extension.GFM),
@@ -49,7 +51,8 @@ func New(options ...goldmark.Option) goldmark.Markdown {
 	}, options...)...)
 }
 
-// Context is what a document is parsed with, so that its headings get the anchors that GitHub gives them.
+// Context is what a document is parsed with, so that its headings get the anchors that GitHub gives
+// them.
 func Context() parser.Context {
 	return parser.NewContext(parser.WithIDs(&anchors{taken: map[string]int{}}))
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Tree reads every Markdown file below root, by its path from there. Directories whose names begin with a dot, bin and node_modules are left out.
-// A link that leads out of root is an error.
+// Tree reads every Markdown file below root, by its path from there. Directories whose names begin
+// with a dot, bin and node_modules are left out. A link that leads out of root is an error.
 func Tree(root string) (map[string]*Document, error) {
 	dir, err := os.OpenRoot(root)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Command coredns is CoreDNS with the plugins alone that a cluster's own names need: the full one brings the clients of three clouds, which take longer to compile than all the rest.
+// Command coredns is CoreDNS with the plugins alone that a cluster's own names need: the full one
+// brings the clients of three clouds, which take longer to compile than all the rest.
 package main
 
 import (

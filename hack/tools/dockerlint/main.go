@@ -1,5 +1,6 @@
-// Command dockerlint checks a Dockerfile as `docker build --check` does: with the linter of BuildKit, compiled in. It needs neither an engine nor a registry. It prints what it finds, and exits with 1 if
-// that is anything.
+// Command dockerlint checks a Dockerfile as `docker build --check` does: with the linter of
+// BuildKit, compiled in. It needs neither an engine nor a registry. It prints what it finds, and
+// exits with 1 if that is anything.
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Command lint is golangci-lint with the kube-api-linter compiled in as a module plugin. It is what `golangci-lint custom`
-// would generate, kept as a module of its own so that go.sum pins it together with all of its dependencies.
+// Command lint is golangci-lint with the kube-api-linter compiled in as a module plugin. It is what
+// `golangci-lint custom` would generate, kept as a module of its own so that go.sum pins it
+// together with all of its dependencies.
 package main
 
 import (
@@ -24,7 +25,8 @@ func main() {
 	}
 }
 
-// buildInfo tells golangci-lint its own version, which it would otherwise take from the main module.
+// buildInfo tells golangci-lint its own version, which it would otherwise take from the main
+// module.
 func buildInfo() commands.BuildInfo {
 	info := commands.BuildInfo{Version: "unknown", GoVersion: "unknown", Commit: "kube-api-linter compiled in", Date: "(unknown)"}
 	build, ok := debug.ReadBuildInfo()

@@ -1,5 +1,6 @@
-// Package openapi holds the description of the REST API, in OpenAPI 3.1. Every answer that the end-to-end tests see is held against it
-// (package openapitest), so that it says what the server does.
+// Package openapi holds the description of the REST API, in OpenAPI 3.1. Every answer that the
+// end-to-end tests see is held against it (package openapitest), so that it says what the server
+// does.
 package openapi
 
 import (
@@ -21,8 +22,8 @@ var document []byte
 // Document returns the document, in YAML. The caller may change what it gets.
 func Document() []byte { return bytes.Clone(document) }
 
-// Serve answers a GET or HEAD with the document. Which methods and paths are answered so is the caller's matter. The error is that of a
-// client that is gone.
+// Serve answers a GET or HEAD with the document. Which methods and paths are answered so is the
+// caller's matter. The error is that of a client that is gone.
 func Serve(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Type", MediaType)

@@ -1,5 +1,6 @@
 // Package mindconnect runs a client that was written for the real service, as it is: the
-// IotFileClient of the npm package @mindconnect/mindconnect-nodejs, in a Node.js process of its own.
+// IotFileClient of the npm package @mindconnect/mindconnect-nodejs, in a Node.js process of its
+// own.
 package mindconnect
 
 import (

@@ -1,4 +1,5 @@
-// Package kubesource is the filestore.Source of a cluster: FileStores, and Secrets in the operator's own namespace.
+// Package kubesource is the filestore.Source of a cluster: FileStores, and Secrets in the
+// operator's own namespace.
 package kubesource
 
 import (
@@ -14,7 +15,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// The keys of a Secret that a FileStore names. KeySessionToken is optional: temporary credentials have one.
+// The keys of a Secret that a FileStore names. KeySessionToken is optional: temporary credentials
+// have one.
 const (
 	KeyAccessKeyID     = "accessKeyID"
 	KeySecretAccessKey = "secretAccessKey"
@@ -29,8 +31,8 @@ type Source struct {
 
 var _ filestore.Source = (*Source)(nil)
 
-// New makes a Source. reader must be backed by informers of FileStores and of the Secrets of namespace, the operator's own: it is asked for
-// each part that is uploaded.
+// New makes a Source. reader must be backed by informers of FileStores and of the Secrets of
+// namespace, the operator's own: it is asked for each part that is uploaded.
 func New(reader client.Reader, namespace string) *Source {
 	return &Source{reader: reader, namespace: namespace}
 }

@@ -72,7 +72,8 @@ func (s *Store) checkCondition(op Operation, key string, cond filestore.Conditio
 	return nil
 }
 
-// assemble joins the parts, and gives the ETag that S3 would: the MD5 sum of those of the parts, and their number.
+// assemble joins the parts, and gives the ETag that S3 would: the MD5 sum of those of the parts,
+// and their number.
 func (s *Store) assemble(u *upload, parts []filestore.Part) (content []byte, etag string, err error) {
 	if len(parts) == 0 {
 		return nil, "", fault(CompleteUpload, filestore.ErrInvalidParts, "no part")

@@ -36,10 +36,11 @@ type Fault struct {
 	Key string
 	// Times that it strikes; always if 0.
 	Times int
-	// Before runs before the operation has had any effect. If it returns an error, there is none, and the call returns the error.
+	// Before runs before the operation has had any effect. If it returns an error, there is none,
+	// and the call returns the error.
 	Before func(ctx context.Context) error
-	// After runs when the operation has had its effect. If it returns an error, the call returns that: the effect has
-	// happened, but the answer is lost.
+	// After runs when the operation has had its effect. If it returns an error, the call returns
+	// that: the effect has happened, but the answer is lost.
 	After func(ctx context.Context) error
 
 	struck int
@@ -68,7 +69,8 @@ func WaitFor(ch <-chan struct{}) func(context.Context) error {
 	}
 }
 
-// ended is the error of a call whose context is over: of a deadline, that the backend did not answer in time.
+// ended is the error of a call whose context is over: of a deadline, that the backend did not
+// answer in time.
 func ended(ctx context.Context, op Operation) error {
 	cause := context.Cause(ctx)
 	if ctx.Err() != context.Canceled {
@@ -80,8 +82,8 @@ func ended(ctx context.Context, op Operation) error {
 	return fmt.Errorf("%s: %w: %w", op, context.Canceled, cause)
 }
 
-// Inject makes an operation go wrong until the fault has struck Times times or remove is called. Faults are tried in the order in which they
-// were injected; the first that fits strikes.
+// Inject makes an operation go wrong until the fault has struck Times times or remove is called.
+// Faults are tried in the order in which they were injected; the first that fits strikes.
 func (s *Store) Inject(f Fault) (remove func()) {
 	s.faultsMu.Lock()
 	defer s.faultsMu.Unlock()
@@ -94,8 +96,9 @@ func (s *Store) Inject(f Fault) (remove func()) {
 	}
 }
 
-// TearStat makes the next Stat of the key answer as versitygw does of an object that is replaced at that moment: between runs in the middle of it, and the
-// answer has the ETag and the checksum of what is there after it, and the rest of what was there before.
+// TearStat makes the next Stat of the key answer as versitygw does of an object that is replaced at
+// that moment: between runs in the middle of it, and the answer has the ETag and the checksum of
+// what is there after it, and the rest of what was there before.
 func (s *Store) TearStat(key string, between func()) {
 	s.faultsMu.Lock()
 	defer s.faultsMu.Unlock()
@@ -117,7 +120,8 @@ func (s *Store) Calls(op Operation) int {
 	return s.calls[op]
 }
 
-// enter counts the call and runs the Before of the fault that strikes it. The caller runs leave with what the operation came to.
+// enter counts the call and runs the Before of the fault that strikes it. The caller runs leave
+// with what the operation came to.
 func (s *Store) enter(ctx context.Context, op Operation, key string) (leave func(error) error, err error) {
 	f := s.strike(op, key)
 	if ctx.Err() != nil {

@@ -22,11 +22,13 @@ type LateParts int
 const (
 	// LatePartsRefused answers ErrNoSuchUpload, as MinIO and S3 do.
 	LatePartsRefused LateParts = iota
-	// LatePartsResurrect stores the part, and the upload is open again with that part alone, as with versitygw.
+	// LatePartsResurrect stores the part, and the upload is open again with that part alone, as
+	// with versitygw.
 	LatePartsResurrect
 )
 
-// Options are the ways in which backends differ. The zero value behaves like MinIO, but for the listing of uploads.
+// Options are the ways in which backends differ. The zero value behaves like MinIO, but for the
+// listing of uploads.
 type Options struct {
 	// Now is the backend's clock; nil for the system's.
 	Now func() time.Time
@@ -34,16 +36,20 @@ type Options struct {
 	MinPartSize int64
 	// LateParts as above.
 	LateParts LateParts
-	// RepeatedComplete makes a second CompleteUpload of the same upload succeed, as with versitygw, instead of ErrNoSuchUpload.
+	// RepeatedComplete makes a second CompleteUpload of the same upload succeed, as with versitygw,
+	// instead of ErrNoSuchUpload.
 	RepeatedComplete bool
-	// PartsVanish has CompleteUpload take the parts off the list before the file is there, as MinIO does; if it fails, they are listed again.
+	// PartsVanish has CompleteUpload take the parts off the list before the file is there, as MinIO
+	// does; if it fails, they are listed again.
 	PartsVanish bool
-	// Capabilities are what Probe answers; zero for the best of each. They do not change the behaviour of the other calls, except that
-	// ListObjects gives metadata only with ListingMetadata.
+	// Capabilities are what Probe answers; zero for the best of each. They do not change the
+	// behaviour of the other calls, except that ListObjects gives metadata only with
+	// ListingMetadata.
 	Capabilities v1alpha1.FileStoreCapabilities
 }
 
-// Store implements filestore.Store. The zero value is not usable; New makes one. It is safe for concurrent use.
+// Store implements filestore.Store. The zero value is not usable; New makes one. It is safe for
+// concurrent use.
 type Store struct {
 	opts Options
 
@@ -107,7 +113,8 @@ func New(opts Options) *Store {
 	}
 }
 
-// Factory gives this very Store for every Config, so that a test holds the backend that the code under test talks to.
+// Factory gives this very Store for every Config, so that a test holds the backend that the code
+// under test talks to.
 func (s *Store) Factory() filestore.Factory {
 	return func(filestore.Config) (filestore.Store, error) { return s, nil }
 }

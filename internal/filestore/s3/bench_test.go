@@ -39,8 +39,9 @@ func BenchmarkChunkedReader(b *testing.B) {
 	}
 }
 
-// BenchmarkPutPart sends parts of 64 MiB to a backend in another process that only counts bytes. The body comes out of memory, or out
-// of a socket as in the data plane. cpu-s/GiB is this process alone.
+// BenchmarkPutPart sends parts of 64 MiB to a backend in another process that only counts bytes.
+// The body comes out of memory, or out of a socket as in the data plane. cpu-s/GiB is this process
+// alone.
 func BenchmarkPutPart(b *testing.B) {
 	for _, body := range []string{"memory", "socket"} {
 		for _, mode := range preferred {
@@ -118,7 +119,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-// nullBackend is another process with two addresses: one takes parts and forgets them, one sends zeros without end.
+// nullBackend is another process with two addresses: one takes parts and forgets them, one sends
+// zeros without end.
 type nullBackend struct{ sink, source string }
 
 // nullBackendEnv makes the test binary that process.

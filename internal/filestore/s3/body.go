@@ -14,9 +14,10 @@ var errReleased = errors.New("the body is no longer on loan")
 
 // loan is a caller's body for the time of one call.
 //
-// net/http may go on reading a request's body after RoundTrip has returned, as when the backend answers early, and offers
-// no way to wait for the end of it. Reads of the body therefore hold a lock: release waits for one in progress, and the later ones
-// fail without touching the body. loan also remembers how the body failed, since minio-go and net/http wrap, replace or drop that error.
+// net/http may go on reading a request's body after RoundTrip has returned, as when the backend
+// answers early, and offers no way to wait for the end of it. Reads of the body therefore hold a
+// lock: release waits for one in progress, and the later ones fail without touching the body. loan
+// also remembers how the body failed, since minio-go and net/http wrap, replace or drop that error.
 type loan struct {
 	mu   sync.Mutex
 	body io.Reader
@@ -26,7 +27,8 @@ type loan struct {
 
 func lend(body io.Reader, size int64) *loan { return &loan{body: body, left: size} }
 
-// Read implements io.Reader: it gives exactly the size that was lent, and an error, never a clean end, when the body has less.
+// Read implements io.Reader: it gives exactly the size that was lent, and an error, never a clean
+// end, when the body has less.
 func (l *loan) Read(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,8 +45,8 @@ func (l *loan) Read(p []byte) (int, error) {
 	}
 	n, err := l.body.Read(p)
 	if err != nil && err != io.EOF {
-		// Bytes that come together with an error are not sent: they can be the last that a backend waits for, and minio-go's signing
-		// forgets the error when it has got them all.
+		// Bytes that come together with an error are not sent: they can be the last that a backend
+		// waits for, and minio-go's signing forgets the error when it has got them all.
 		l.err = err
 		return 0, err
 	}
@@ -62,7 +64,8 @@ func (l *loan) Read(p []byte) (int, error) {
 // Running implements filestore.Summing.
 func (l *loan) Running(algorithm string) hash.Hash { return filestore.Running(l.body, algorithm) }
 
-// release takes the body back and returns the error that it had. It blocks while a Read of the body does. It is idempotent.
+// release takes the body back and returns the error that it had. It blocks while a Read of the body
+// does. It is idempotent.
 func (l *loan) release() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

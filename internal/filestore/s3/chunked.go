@@ -7,16 +7,19 @@ import (
 	"strconv"
 )
 
-// chunkBytes is the payload of one chunk. MinIO refuses chunks of 32 MiB; below 1 MiB the framing begins to show.
+// chunkBytes is the payload of one chunk. MinIO refuses chunks of 32 MiB; below 1 MiB the framing
+// begins to show.
 const chunkBytes = 1 << 20
 
-// chunkedReader frames a payload of known size as aws-chunked with a trailing checksum, as described in "Uploading objects
-// using chunked transfer encoding / trailing checksums" of the S3 documentation:
+// chunkedReader frames a payload of known size as aws-chunked with a trailing checksum, as
+// described in "Uploading objects using chunked transfer encoding / trailing checksums" of the S3
+// documentation:
 //
 //	100000\r\n<1 MiB>\r\n … 0\r\nx-amz-checksum-crc64nvme:<base64>\r\n\r\n
 //
-// It reads the payload straight into the buffer of its caller and hashes it there: nothing is buffered, nothing copied. If the payload
-// fails or ends early, the stream ends with that error in the middle of a chunk, so a backend cannot take it for complete.
+// It reads the payload straight into the buffer of its caller and hashes it there: nothing is
+// buffered, nothing copied. If the payload fails or ends early, the stream ends with that error in
+// the middle of a chunk, so a backend cannot take it for complete.
 type chunkedReader struct {
 	payload io.Reader
 	sum     hash.Hash

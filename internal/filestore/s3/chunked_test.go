@@ -72,7 +72,8 @@ func TestChunkedReader(t *testing.T) {
 
 type onlyReader struct{ io.Reader }
 
-// TestChunkedReaderNeverEndsCleanly: a payload that ends early or fails ends the stream with an error, before the last chunk.
+// TestChunkedReaderNeverEndsCleanly: a payload that ends early or fails ends the stream with an
+// error, before the last chunk.
 func TestChunkedReaderNeverEndsCleanly(t *testing.T) {
 	p := payloads[preferred[0]]
 	broken := errors.New("broken")
@@ -140,7 +141,8 @@ func (s *summing) Running(algorithm string) hash.Hash {
 	return s.Hash
 }
 
-// TestBodyThatSums: a checksum that the body computes is sent and not computed again; another is none.
+// TestBodyThatSums: a checksum that the body computes is sent and not computed again; another is
+// none.
 func TestBodyThatSums(t *testing.T) {
 	for mode, p := range payloads {
 		if p.newSum == nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/storetest"
 )
 
-// TestConformance runs the suite against the real servers, and against the in-memory store for the table.
+// TestConformance runs the suite against the real servers, and against the in-memory store for the
+// table.
 func TestConformance(t *testing.T) {
 	table := storetest.NewTable()
 	t.Run("memory", func(t *testing.T) { storetest.Run(t, table, storetest.Memory) })

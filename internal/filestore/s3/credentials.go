@@ -16,10 +16,12 @@ import (
 // errNoIdentity: none of the places where a cloud leaves an identity has one.
 var errNoIdentity = errors.New("no ambient cloud identity was found; give the FileStore a credentials.secretRef, or the operator's service account an identity")
 
-// identityTimeout bounds one request to a metadata or token service: those are near, or not there at all.
+// identityTimeout bounds one request to a metadata or token service: those are near, or not there
+// at all.
 const identityTimeout = 10 * time.Second
 
-// newCredentials gives the keys of the Secret or, without one, the ambient cloud identity of the process.
+// newCredentials gives the keys of the Secret or, without one, the ambient cloud identity of the
+// process.
 func newCredentials(cfg filestore.Config) *credentials.Credentials {
 	if c := cfg.Credentials; c != nil {
 		return credentials.NewStaticV4(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
@@ -36,8 +38,8 @@ func newCredentials(cfg filestore.Config) *credentials.Credentials {
 	return credentials.New(&ambient{providers: providers})
 }
 
-// ambient asks its providers in turn. minio-go's own chain does the same, but sends unsigned requests when none has an identity,
-// and forgets why.
+// ambient asks its providers in turn. minio-go's own chain does the same, but sends unsigned
+// requests when none has an identity, and forgets why.
 type ambient struct {
 	providers []credentials.Provider
 	current   credentials.Provider

@@ -30,8 +30,9 @@ const (
 // answer is an error code of a backend; to one operation where op is set, else to any.
 type answer struct{ op, code string }
 
-// kinds is the one table from what backends say to what it means. Sources: "Error responses" of the S3 API reference; "Conditional
-// requests" of the S3 user guide for the 409; the error lists of MinIO and versitygw for their own codes.
+// kinds is the one table from what backends say to what it means. Sources: "Error responses" of the
+// S3 API reference; "Conditional requests" of the S3 user guide for the 409; the error lists of
+// MinIO and versitygw for their own codes.
 var kinds = map[answer]error{
 	{opPut, "NoSuchKey"}:         filestore.ErrNoSuchUpload, // minio-go says so of a 404 without a body
 	{opListParts, "NoSuchKey"}:   filestore.ErrNoSuchUpload,
@@ -108,8 +109,8 @@ var kinds = map[answer]error{
 	{"", "RequestTimeout"}: filestore.ErrUnavailable,
 }
 
-// kindOfStatus is for codes that the table does not know, and for answers without any, such as a proxy's. A 4xx that is not in it is ErrRejected, a
-// 5xx ErrUnavailable.
+// kindOfStatus is for codes that the table does not know, and for answers without any, such as a
+// proxy's. A 4xx that is not in it is ErrRejected, a 5xx ErrUnavailable.
 var kindOfStatus = map[int]error{
 	http.StatusMovedPermanently:             filestore.ErrBucketNotFound,
 	http.StatusPermanentRedirect:            filestore.ErrBucketNotFound,
@@ -130,8 +131,9 @@ var hints = map[string]string{
 	"PermanentRedirect":            "spec.endpoint or spec.region is not that of the bucket",
 }
 
-// translate turns an error of minio-go, net/http or the network into one of package filestore. A cancelled context is passed on with its cause
-// and without a kind: it says nothing about the backend. A deadline that has passed is ErrUnavailable.
+// translate turns an error of minio-go, net/http or the network into one of package filestore. A
+// cancelled context is passed on with its cause and without a kind: it says nothing about the
+// backend. A deadline that has passed is ErrUnavailable.
 func translate(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
@@ -179,9 +181,10 @@ func canceled(ctx context.Context) error {
 // errForeign: an ingress without a backend, a web server at the wrong port.
 var errForeign = errors.New("the answer is not one of object storage")
 
-// genuine says whether a 404 is object storage's own. minio-go takes any for NoSuchKey, and to believe a page of an ingress that an upload or an
-// object is gone would be the end of it. S3 names the request in each answer, or at least sends its kind of XML; HEAD has no body to tell by,
-// see store.explain.
+// genuine reports whether a 404 is object storage's own. minio-go takes any for NoSuchKey, and to
+// believe a page of an ingress that an upload or an object is gone would be the end of it. S3 names
+// the request in each answer, or at least sends its kind of XML; HEAD has no body to tell by, see
+// store.explain.
 func genuine(op string, resp minio.ErrorResponse) bool {
 	return op == opHead || resp.RequestID != "" || resp.XMLName.Local != ""
 }
@@ -201,8 +204,8 @@ func kindOf(op string, resp minio.ErrorResponse) error {
 	return filestore.ErrUnavailable
 }
 
-// said is what the backend said, short enough for a log line. It leaves out the other fields of the answer: S3 puts the
-// access key and the string to sign into some.
+// said is what the backend said, short enough for a log line. It leaves out the other fields of the
+// answer: S3 puts the access key and the string to sign into some.
 func said(resp minio.ErrorResponse) error {
 	const limit = 300
 	message := resp.Message

@@ -8,8 +8,9 @@ import (
 	"net/http"
 )
 
-// genuineAnswers refuses successes that are not object storage's own where minio-go would believe them: it decodes any XML, so a page of an
-// ingress would be an empty listing, and takes 200 for 204.
+// genuineAnswers refuses successes that are not object storage's own where minio-go would believe
+// them: it decodes any XML, so a page of an ingress would be an empty listing, and takes 200 for
+// 204.
 type genuineAnswers struct{ next http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
@@ -31,10 +32,12 @@ func (g genuineAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// rootBytes is how much of an answer is looked at for its root element: the XML declaration, and space for comments.
+// rootBytes is how much of an answer is looked at for its root element: the XML declaration, and
+// space for comments.
 const rootBytes = 1024
 
-// wantRoot fails unless the body of an answer has this root element. The body can still be read from its beginning.
+// wantRoot fails unless the body of an answer has this root element. The body can still be read
+// from its beginning.
 func wantRoot(resp *http.Response, root string) error {
 	buffered := bufio.NewReaderSize(resp.Body, rootBytes)
 	head, err := buffered.Peek(rootBytes)

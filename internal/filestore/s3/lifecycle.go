@@ -48,8 +48,8 @@ func (s *store) CompleteUpload(ctx context.Context, ref filestore.UploadRef, par
 	return filestore.Object{Key: ref.Key, Size: size, ETag: info.ETag, Checksum: checksumOf(info.ChecksumMode, info.ChecksumCRC64NVME, info.ChecksumCRC32C)}, nil
 }
 
-// manifest is the list of parts as the backend wants it, and how many bytes they have. S3 refuses parts that
-// are not in order, MinIO takes one that is named twice: such a list is not even sent.
+// manifest is the list of parts as the backend wants it, and how many bytes they have. S3 refuses
+// parts that are not in order, MinIO takes one that is named twice: such a list is not even sent.
 func (s *store) manifest(parts []filestore.Part) (complete []minio.CompletePart, size int64, err error) {
 	mode := payloads[s.cfg.PayloadMode]
 	complete = make([]minio.CompletePart, len(parts))
@@ -103,14 +103,16 @@ func (s *store) ListUploads(ctx context.Context, prefix string, yield func(files
 
 // uploadsMarker is how far the open uploads have been listed.
 //
-// It pages by key alone. Paging by key and upload id, as S3 has it, is broken in versitygw (400); and by key alone, the uploads of the last
-// key of a page would be lost where they go on in the next. So the next page begins behind the key before it, and those seen are skipped.
+// It pages by key alone. Paging by key and upload id, as S3 has it, is broken in versitygw (400);
+// and by key alone, the uploads of the last key of a page would be lost where they go on in the
+// next. So the next page begins behind the key before it, and those seen are skipped.
 type uploadsMarker struct {
 	key, id string
 	seen    map[string]bool // upload ids of the last page
 }
 
-// yieldNew yields the uploads of a page that were not in the one before, and says whether to go on.
+// yieldNew yields the uploads of a page that were not in the one before, and reports whether to go
+// on.
 func (m *uploadsMarker) yieldNew(page []minio.ObjectMultipartInfo, prefix string, yield func(filestore.Upload) bool) bool {
 	for _, u := range page {
 		if m.seen[u.UploadID] || !strings.HasPrefix(u.Key, prefix) {
@@ -123,8 +125,8 @@ func (m *uploadsMarker) yieldNew(page []minio.ObjectMultipartInfo, prefix string
 	return true
 }
 
-// advance moves to the key before the last one of the page. A page that is full of one key leaves nothing but to page by its
-// last upload id. It says whether there was a way on.
+// advance moves to the key before the last one of the page. A page that is full of one key leaves
+// nothing but to page by its last upload id. It reports whether there was a way on.
 func (m *uploadsMarker) advance(page []minio.ObjectMultipartInfo) bool {
 	m.seen = make(map[string]bool, len(page))
 	for _, u := range page {

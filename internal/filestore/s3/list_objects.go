@@ -22,8 +22,8 @@ func (s *store) ListObjects(ctx context.Context, prefix, after string, yield fun
 	err := l.run(ctx)
 	var syntax *xml.SyntaxError
 	if l.metadata && errors.As(err, &syntax) {
-		// MinIO makes XML elements of the names of metadata. Of names that others may give to theirs, such as "a!b", that makes a page
-		// that nobody can read.
+		// MinIO makes XML elements of the names of metadata. Of names that others may give to
+		// theirs, such as "a!b", that makes a page that nobody can read.
 		l.metadata = false
 		err = l.run(ctx)
 	}
@@ -36,7 +36,8 @@ type listing struct {
 	prefix   string
 	metadata bool
 	yield    func(filestore.Object) bool
-	// last is the key to go on behind. garbled counts what came after it and says nothing of the order.
+	// last is the key to go on behind. garbled counts what came after it and says nothing of the
+	// order.
 	last    string
 	garbled int
 }
@@ -61,12 +62,14 @@ func (l *listing) run(ctx context.Context) error {
 	return translate(ctx, opListObjects, ctx.Err())
 }
 
-// follow checks that the key comes after those before it. Callers go on behind the last key that they have seen: what comes before it then would be lost
-// without a word, and a backend that turns in circles would keep them for ever.
+// follow checks that the key comes after those before it. Callers go on behind the last key that
+// they have seen: what comes before it then would be lost without a word, and a backend that turns
+// in circles would keep them for ever.
 func (l *listing) follow(key string) error {
 	switch {
 	case strings.ContainsRune(key, utf8.RuneError) && l.garbled < listPageSize:
-		// What XML cannot hold some backends replace by U+FFFD, as versitygw does. That key is not the object's, and stands where the object's does.
+		// What XML cannot hold some backends replace by U+FFFD, as versitygw does. That key is not
+		// the object's, and stands where the object's does.
 		l.garbled++
 		return nil
 	case key <= l.last && l.last != "":

@@ -47,9 +47,10 @@ func describe(key string, info minio.ObjectInfo, size int64) filestore.Object {
 	}
 }
 
-// explain asks with GET what a HEAD has been refused for: the answer to a HEAD has no body, so no code to go by. A 404 can stand for a
-// missing bucket, with versitygw for an unknown access key, and for something that is no object storage at all; a 400 for a wrong region or an
-// expired token, with versitygw for a key that the file system cannot hold.
+// explain asks with GET what a HEAD has been refused for: the answer to a HEAD has no body, so no
+// code to go by. A 404 can stand for a missing bucket, with versitygw for an unknown access key,
+// and for something that is no object storage at all; a 400 for a wrong region or an expired token,
+// with versitygw for a key that the file system cannot hold.
 func (s *store) explain(ctx context.Context, key string, err error) error {
 	if !errors.Is(err, filestore.ErrRejected) && !errors.Is(err, filestore.ErrNotFound) {
 		return err
@@ -62,9 +63,10 @@ func (s *store) explain(ctx context.Context, key string, err error) error {
 	return why
 }
 
-// explainKey asks whether the key is why a request has failed: of a key that its file system cannot hold, versitygw says so of a GET, but
-// answers a Complete with 500, which would be tried again for as long as the upload lives. Of a key that is the directory
-// of others it says nothing even then: see beneath.
+// explainKey asks whether the key is why a request has failed: of a key that its file system cannot
+// hold, versitygw says so of a GET, but answers a Complete with 500, which would be tried again for
+// as long as the upload lives. Of a key that is the directory of others it says nothing even then:
+// see beneath.
 func (s *store) explainKey(ctx context.Context, key string, err error) error {
 	if !errors.Is(err, filestore.ErrUnavailable) || ctx.Err() != nil {
 		return err
@@ -91,7 +93,8 @@ func (s *store) beneath(ctx context.Context, key string) (found bool) {
 	return found
 }
 
-// nests reports whether the backend can hold an object below the key of another one, as S3 can and file systems cannot. What cannot be told it can.
+// nests reports whether the backend can hold an object below the key of another one, as S3 can and
+// file systems cannot. What cannot be told it can.
 func (s *store) nests(ctx context.Context) bool {
 	key := s.cfg.Prefix + probeDir + rand.Text()
 	put := func(key string) error {
@@ -109,8 +112,8 @@ func (s *store) nests(ctx context.Context) bool {
 	return !errors.Is(err, filestore.ErrInvalidKey)
 }
 
-// checksumOf gives the checksum over all bytes of an object. One over the checksums of its parts (COMPOSITE) is left out: nobody
-// who has only the file can compare it.
+// checksumOf gives the checksum over all bytes of an object. One over the checksums of its parts
+// (COMPOSITE) is left out: nobody who has only the file can compare it.
 func checksumOf(mode, crc64nvme, crc32c string) string {
 	switch {
 	case mode == minio.ChecksumCompositeMode.String(), strings.Contains(crc64nvme+crc32c, "-"):
@@ -156,7 +159,8 @@ func (s *store) Open(ctx context.Context, seen filestore.Object, rng filestore.B
 	return &object{ctx: ctx, body: body, left: info.Size}, nil
 }
 
-// sameBytes says whether an answer with bytes is of the object that was looked at. Not every backend gives the checksum with a range, even one that is all.
+// sameBytes reports whether an answer with bytes is of the object that was looked at. Not every
+// backend gives the checksum with a range, even one that is all.
 func sameBytes(seen, now filestore.Object) bool {
 	return filestore.Same(seen, now) && (now.Checksum == "" || now.Checksum == seen.Checksum)
 }
@@ -165,7 +169,8 @@ func openOptions(seen filestore.Object, rng filestore.ByteRange) (opts minio.Get
 	if seen.ETag != "" {
 		_ = opts.SetMatchETag(seen.ETag)
 	}
-	// Whoever asks for all of it may show its checksum beside the bytes: that of a mixed answer of Stat must not pass.
+	// Whoever asks for all of it may show its checksum beside the bytes: that of a mixed answer of
+	// Stat must not pass.
 	opts.Checksum = seen.Checksum != "" && rng.Offset == 0 && rng.Length >= seen.Size
 	switch {
 	case rng.Length > 0:

@@ -63,7 +63,8 @@ func (s *store) ListParts(ctx context.Context, ref filestore.UploadRef) ([]files
 		if !page.IsTruncated {
 			return parts, nil
 		}
-		// The marker of the answer is left out of account: the number of the last part is the same, where it is right.
+		// The marker of the answer is left out of account: the number of the last part is the same,
+		// where it is right.
 		if last <= marker {
 			return nil, &filestore.Error{Op: opListParts, Kind: filestore.ErrUnavailable, Cause: fmt.Errorf("the page after part %d leads nowhere", marker)}
 		}

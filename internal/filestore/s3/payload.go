@@ -44,16 +44,18 @@ var payloads = map[v1alpha1.PayloadMode]payload{
 	v1alpha1.PayloadUnsigned:     {},
 }
 
-// preferred is the order in which Probe tries the modes: the cheapest of those that protect the bytes first.
+// preferred is the order in which Probe tries the modes: the cheapest of those that protect the
+// bytes first.
 var preferred = []v1alpha1.PayloadMode{
 	v1alpha1.PayloadTrailingCRC64NVME, v1alpha1.PayloadTrailingCRC32C, v1alpha1.PayloadSignedChunks, v1alpha1.PayloadUnsigned,
 }
 
-// frame makes the body of a part: what is sent, its length on the wire, and the headers that go with it.
+// frame makes the body of a part: what is sent, its length on the wire, and the headers that go
+// with it.
 func (p payload) frame(body io.Reader, size int64) (io.Reader, int64, minio.PutObjectPartOptions) {
 	if p.signed && size == 0 {
-		// minio-go frames even no bytes in signed chunks, but announces a body of no length: what it sends behind that, the backend takes
-		// for the next request of the connection.
+		// minio-go frames even no bytes in signed chunks, but announces a body of no length: what
+		// it sends behind that, the backend takes for the next request of the connection.
 		return body, size, minio.PutObjectPartOptions{DisableContentSha256: true, Sha256Hex: emptySHA256}
 	}
 	if p.newSum == nil {
@@ -81,8 +83,9 @@ type borrowed struct{ hash.Hash }
 // Write implements hash.Hash: the bytes are in the checksum already.
 func (borrowed) Write(p []byte) (int, error) { return len(p), nil }
 
-// announce adds to the headers of CreateMultipartUpload which checksum the parts will have. FULL_OBJECT makes the finished object have one
-// over all its bytes, that anybody can compare with the file at hand; S3 offers it for the CRCs alone.
+// announce adds to the headers of CreateMultipartUpload which checksum the parts will have.
+// FULL_OBJECT makes the finished object have one over all its bytes, that anybody can compare with
+// the file at hand; S3 offers it for the CRCs alone.
 func (p payload) announce(header map[string]string) {
 	if p.algorithm == "" {
 		return
@@ -105,7 +108,8 @@ func (p payload) checksum(part minio.ObjectPart) (value, algorithm string) {
 	return value, strings.ToLower(p.algorithm)
 }
 
-// completePart names a part to CompleteMultipartUpload. MinIO demands the checksum where the upload announced one; S3 compares it.
+// completePart names a part to CompleteMultipartUpload. MinIO demands the checksum where the upload
+// announced one; S3 compares it.
 func (p payload) completePart(number int, etag, checksum string) minio.CompletePart {
 	part := minio.CompletePart{PartNumber: number, ETag: etag}
 	switch p.algorithm {

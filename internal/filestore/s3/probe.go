@@ -19,7 +19,8 @@ import (
 const (
 	// probeDir holds the object of each probe that is under way.
 	probeDir = ".iotfile-probe/"
-	// probeLeftover is leftoverAge outside of tests. It allows for clocks that differ by S3's limit of 15 minutes.
+	// probeLeftover is leftoverAge outside of tests. It allows for clocks that differ by S3's limit
+	// of 15 minutes.
 	probeLeftover = 30 * time.Minute
 	// probeCleanup bounds the cleaning up, which goes on when the context of the probe is over.
 	probeCleanup = 15 * time.Second
@@ -27,8 +28,9 @@ const (
 	noETag = "00000000000000000000000000000000"
 )
 
-// probe is one run of Probe. Its object marks it: first stored and last deleted, and objects can be listed by prefix everywhere, so what a
-// dead probe has left is found even where uploads are listed by exact key only.
+// probe is one run of Probe. Its object marks it: first stored and last deleted, and objects can be
+// listed by prefix everywhere, so what a dead probe has left is found even where uploads are listed
+// by exact key only.
 type probe struct {
 	*store
 	key    string
@@ -42,7 +44,8 @@ type probe struct {
 func (s *store) Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, error) {
 	p := &probe{store: s, key: s.cfg.Prefix + probeDir + rand.Text()}
 	var caps v1alpha1.FileStoreCapabilities
-	// Listing comes first: it fails with a code that says why, and S3 answers for missing objects with 403 instead of 404 where it is not allowed.
+	// Listing comes first: it fails with a code that says why, and S3 answers for missing objects
+	// with 403 instead of 404 where it is not allowed.
 	if err := p.sweep(ctx); err != nil {
 		return caps, err
 	}
@@ -178,8 +181,8 @@ func (p *probe) findListing(ctx context.Context) (v1alpha1.UploadListing, error)
 	return v1alpha1.UploadListingNone, nil
 }
 
-// findAbortKeeps aborts the upload that became the object, and looks whether the object is still there, whole. In public reports it is gone on some backends
-// (seaweedfs#10663).
+// findAbortKeeps aborts the upload that became the object, and looks whether the object is still
+// there, whole. In public reports it is gone on some backends (seaweedfs#10663).
 func (p *probe) findAbortKeeps(ctx context.Context, completed filestore.UploadRef) (bool, error) {
 	before, err := p.Stat(ctx, p.key)
 	if err != nil {
@@ -198,7 +201,8 @@ func (p *probe) findAbortKeeps(ctx context.Context, completed filestore.UploadRe
 	return err == nil && after.ETag == before.ETag && after.Size == before.Size, err
 }
 
-// findConditional completes the open upload under conditions that do not hold, and at last under one that does.
+// findConditional completes the open upload under conditions that do not hold, and at last under
+// one that does.
 func (p *probe) findConditional(ctx context.Context) (bool, error) {
 	conditional := true
 	for _, cond := range []filestore.Condition{{Absent: true}, {ETag: noETag}} {

@@ -14,12 +14,14 @@ import (
 
 const (
 	probePartBytes = 128 << 10
-	// probeCutAfter is well above the 4 KiB that net/http holds back, so the backend sees the beginning of the part.
+	// probeCutAfter is well above the 4 KiB that net/http holds back, so the backend sees the
+	// beginning of the part.
 	probeCutAfter = 96 << 10
-	// probeDamageAt is an offset in the body on the wire that lies in the payload, whatever the framing.
+	// probeDamageAt is an offset in the body on the wire that lies in the payload, whatever the
+	// framing.
 	probeDamageAt = 4096
-	// Backends notice only later that a connection was cut. A framed body that ends early cannot be taken for whole; of a plain one
-	// that has to be seen, so it gets more time to show.
+	// Backends notice only later that a connection was cut. A framed body that ends early cannot be
+	// taken for whole; of a plain one that has to be seen, so it gets more time to show.
 	settleFramed = 100 * time.Millisecond
 	settlePlain  = 2 * time.Second
 )
@@ -31,8 +33,9 @@ func (p *probe) complete(ctx context.Context, cond filestore.Condition) (filesto
 	return p.CompleteUpload(ctx, p.open, []filestore.Part{p.part}, cond)
 }
 
-// findMode finds the first mode that works and is safe, and leaves an upload with one part open in it. The mode that the last probe has found comes first, and is
-// given up only when the backend refuses it: uploads that are open can be completed in the mode alone that they were opened in.
+// findMode finds the first mode that works and is safe, and leaves an upload with one part open in
+// it. The mode that the last probe has found comes first, and is given up only when the backend
+// refuses it: uploads that are open can be completed in the mode alone that they were opened in.
 func (p *probe) findMode(ctx context.Context) (v1alpha1.PayloadMode, error) {
 	var unavailable error
 	known := p.cfg.PayloadMode
@@ -76,7 +79,8 @@ func modesToTry(known v1alpha1.PayloadMode) []v1alpha1.PayloadMode {
 	return append([]v1alpha1.PayloadMode{known}, others...)
 }
 
-// tryMode succeeds when a whole part is stored, and a part that was cut or damaged on the way is not; and the same of a whole object.
+// tryMode succeeds when a whole part is stored, and a part that was cut or damaged on the way is
+// not; and the same of a whole object.
 func (p *probe) tryMode(ctx context.Context, mode v1alpha1.PayloadMode) error {
 	if p.open.UploadID == "" {
 		id, err := p.CreateUpload(ctx, p.key, filestore.CreateUploadOptions{ContentType: "text/plain"})

@@ -20,8 +20,8 @@ var probeOptions = filestore.CreateUploadOptions{
 	Metadata:    map[string]string{"iotfile-probe": "two  blanks, \"quotes\", 100% + #1 & <x>; a=b", "content-type": "mine"},
 }
 
-// putHarmed sends the object again, cut short and damaged on the way. That it is still as it was, which is the answer, has to be seen later,
-// in keptObject.
+// putHarmed sends the object again, cut short and damaged on the way. That it is still as it was,
+// which is the answer, has to be seen later, in keptObject.
 func (p *probe) putHarmed(ctx context.Context, mode v1alpha1.PayloadMode, content []byte) error {
 	before, err := p.Stat(ctx, p.key)
 	if err != nil {
@@ -45,7 +45,8 @@ func (p *probe) putHarmed(ctx context.Context, mode v1alpha1.PayloadMode, conten
 	return nil
 }
 
-// keptObject fails unless the object is what it was before putHarmed. It leaves one behind that was sent in the mode.
+// keptObject fails unless the object is what it was before putHarmed. It leaves one behind that was
+// sent in the mode.
 func (p *probe) keptObject(ctx context.Context, mode v1alpha1.PayloadMode) error {
 	kept, err := p.Stat(ctx, p.key)
 	if err != nil {
@@ -57,7 +58,8 @@ func (p *probe) keptObject(ctx context.Context, mode v1alpha1.PayloadMode) error
 	return p.putSmall(ctx, filestore.Condition{})
 }
 
-// putSmall stores the object. It is small, so that the answer of a backend that refuses it before it has read it is not lost to a reset.
+// putSmall stores the object. It is small, so that the answer of a backend that refuses it before
+// it has read it is not lost to a reset.
 func (p *probe) putSmall(ctx context.Context, cond filestore.Condition) error {
 	o, err := p.PutObject(ctx, p.key, bytes.NewReader([]byte(probeContent)), int64(len(probeContent)), probeOptions, cond)
 	if err == nil {
@@ -84,8 +86,8 @@ func (p *probe) findConditionalPut(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
-// findListingMetadata looks for the metadata of the object in a listing. A backend that breaks on the question does not have it; one that is
-// down is noticed elsewhere.
+// findListingMetadata looks for the metadata of the object in a listing. A backend that breaks on
+// the question does not have it; one that is down is noticed elsewhere.
 func (p *probe) findListingMetadata(ctx context.Context) bool {
 	asking := *p.store
 	asking.cfg.ListingMetadata = true

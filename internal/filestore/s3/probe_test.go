@@ -26,8 +26,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/s3"
 )
 
-// meddle puts a backend with faults of its own in front of a real one: what fault answers itself is not passed on. It may also change the
-// request, if it signs it again.
+// meddle puts a backend with faults of its own in front of a real one: what fault answers itself is
+// not passed on. It may also change the request, if it signs it again.
 func meddle(t *testing.T, s *devcluster.ObjectStore, fault func(w http.ResponseWriter, r *http.Request) (answered bool)) filestore.Config {
 	t.Helper()
 	target, err := url.Parse(s.Endpoint)
@@ -82,7 +82,8 @@ func resign(s *devcluster.ObjectStore, r *http.Request) {
 	r.Header = signed.Header
 }
 
-// TestProbeFindsTheMode: whatever a backend lacks, the best mode that works and was seen to be safe is found, or none.
+// TestProbeFindsTheMode: whatever a backend lacks, the best mode that works and was seen to be safe
+// is found, or none.
 func TestProbeFindsTheMode(t *testing.T) {
 	versitygw, minIO := server(t, devcluster.StoreVersityGW), server(t, devcluster.StoreMinIO)
 	trailer := func(r *http.Request) bool { return isPart(r) && strings.HasPrefix(payloadOf(r), "STREAMING-UNSIGNED") }
@@ -130,7 +131,8 @@ func TestProbeFindsTheMode(t *testing.T) {
 	}
 }
 
-// unframe makes a plain part of a framed one, as a backend does that ignores the checksum behind it.
+// unframe makes a plain part of a framed one, as a backend does that ignores the checksum behind
+// it.
 func unframe(s *devcluster.ObjectStore, r *http.Request) {
 	framed, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -162,7 +164,8 @@ func TestProbeRidesOutAFault(t *testing.T) {
 	}
 }
 
-// TestProbeKeepsTheMode: uploads are open in the mode that was found before, so it is given up only when the backend refuses it.
+// TestProbeKeepsTheMode: uploads are open in the mode that was found before, so it is given up only
+// when the backend refuses it.
 func TestProbeKeepsTheMode(t *testing.T) {
 	s := server(t, devcluster.StoreVersityGW)
 	const crc64, crc32c = v1alpha1.PayloadTrailingCRC64NVME, v1alpha1.PayloadTrailingCRC32C
@@ -289,7 +292,8 @@ func wantNothingLeft(t *testing.T, s *devcluster.ObjectStore) {
 	}
 }
 
-// leftovers counts what probes have left, by another client. Uploads are listed by prefix where that works, else by the keys of the objects.
+// leftovers counts what probes have left, by another client. Uploads are listed by prefix where
+// that works, else by the keys of the objects.
 func leftovers(t *testing.T, s *devcluster.ObjectStore) (objects, uploads int) {
 	t.Helper()
 	client, err := minio.NewCore(hostOf(t, s.Endpoint), &minio.Options{Creds: credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""), Region: s.Region})

@@ -25,8 +25,9 @@ func (s *store) PutObject(ctx context.Context, key string, body io.Reader, size 
 	}
 	loan := lend(body, size)
 	framed, length, wire := mode.frame(loan, size)
-	// S3 knows the framing by X-Amz-Content-Sha256. Of an object, unlike of a part, some backends keep this header for good, and clients
-	// that do not know the encoding refuse to read it (versitygw#2398, noobaa-core#9138).
+	// S3 knows the framing by X-Amz-Content-Sha256. Of an object, unlike of a part, some backends
+	// keep this header for good, and clients that do not know the encoding refuse to read it
+	// (versitygw#2398, noobaa-core#9138).
 	wire.CustomHeader.Del("Content-Encoding")
 	put := storedWith(opts)
 	put.UserMetadata = userMetadata(opts.Metadata)
@@ -82,7 +83,8 @@ func storedWith(opts filestore.CreateUploadOptions) minio.PutObjectOptions {
 	}
 }
 
-// userMetadata makes the headers of user metadata. The prefix keeps minio-go from taking a name such as "expires" for the header of that name.
+// userMetadata makes the headers of user metadata. The prefix keeps minio-go from taking a name
+// such as "expires" for the header of that name.
 func userMetadata(metadata map[string]string) map[string]string {
 	headers := make(map[string]string, len(metadata))
 	for name, value := range metadata {
@@ -101,8 +103,8 @@ func demand(opts *minio.PutObjectOptions, cond filestore.Condition) {
 	}
 }
 
-// extraHeaders are headers of a PutObject that minio-go has no option for: those of the framing. An encrypt.ServerSide may add any before the
-// request is signed, so it is signed once, like a part.
+// extraHeaders are headers of a PutObject that minio-go has no option for: those of the framing. An
+// encrypt.ServerSide may add any before the request is signed, so it is signed once, like a part.
 type extraHeaders http.Header
 
 // Type implements encrypt.ServerSide.

@@ -17,7 +17,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// TestPutObjectWrongChecksum: the checksum behind the bytes is compared, and a file that does not fit it leaves the old one alone.
+// TestPutObjectWrongChecksum: the checksum behind the bytes is compared, and a file that does not
+// fit it leaves the old one alone.
 func TestPutObjectWrongChecksum(t *testing.T) {
 	for _, kind := range kinds {
 		for _, mode := range []v1alpha1.PayloadMode{v1alpha1.PayloadTrailingCRC64NVME, v1alpha1.PayloadTrailingCRC32C} {
@@ -101,7 +102,8 @@ func TestPutObjectForOthers(t *testing.T) {
 	}
 }
 
-// TestEmptyBodiesOnOneConnection: nothing of an empty body stays behind on the connection, where it would be taken for the next request.
+// TestEmptyBodiesOnOneConnection: nothing of an empty body stays behind on the connection, where it
+// would be taken for the next request.
 func TestEmptyBodiesOnOneConnection(t *testing.T) {
 	for _, kind := range kinds {
 		for _, mode := range []v1alpha1.PayloadMode{v1alpha1.PayloadTrailingCRC64NVME, v1alpha1.PayloadTrailingCRC32C, v1alpha1.PayloadSignedChunks, v1alpha1.PayloadUnsigned} {

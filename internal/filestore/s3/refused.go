@@ -13,8 +13,8 @@ import (
 )
 
 // sendBody sends a request that has a body, and closes its connection if the answer is a refusal. A
-// backend may refuse before it has read the body. What it then takes the rest of the body for may be
-// the next request, whose answer would be read as that to somebody else's.
+// backend may refuse before it has read the body. What it then takes the rest of the body for may
+// be the next request, whose answer would be read as that to somebody else's.
 func sendBody(next http.RoundTripper, req *http.Request) (*http.Response, error) {
 	var used net.Conn
 	trace := &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) { used = got.Conn }}

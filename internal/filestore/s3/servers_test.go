@@ -38,7 +38,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// server starts a server once for all tests. The first time on a machine it is built, which takes minutes.
+// server starts a server once for all tests. The first time on a machine it is built, which takes
+// minutes.
 func server(t testing.TB, kind devcluster.StoreKind) *devcluster.ObjectStore {
 	t.Helper()
 	serversMu.Lock()

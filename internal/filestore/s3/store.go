@@ -73,8 +73,9 @@ func newStore(cfg filestore.Config, guard *Guard) (*store, error) {
 	}
 	s.parts = s.core
 	if secure {
-		// minio-go signs chunks on plain HTTP only. The signature does not cover the scheme, so a client that takes
-		// the endpoint for plain HTTP signs them, and its requests are sent over TLS all the same.
+		// minio-go signs chunks on plain HTTP only. The signature does not cover the scheme, so a
+		// client that takes the endpoint for plain HTTP signs them, and its requests are sent over
+		// TLS all the same.
 		if s.parts, err = newCore(cfg, creds, endpoint.Host, false, wire{next: transport, forceTLS: true}); err != nil {
 			return nil, err
 		}
@@ -101,7 +102,8 @@ func newCore(cfg filestore.Config, creds *credentials.Credentials, host string, 
 		Region:       region,
 		BucketLookup: lookup,
 		MaxRetries:   1,
-		// The framing makes a part longer on the wire than it is; the backend judges the part, minio-go the framed length.
+		// The framing makes a part longer on the wire than it is; the backend judges the part,
+		// minio-go the framed length.
 		UploadLimits: &minio.UploadLimits{MaxPartSize: maxPartBytes + maxPartBytes/1024},
 	})
 	if err != nil {
@@ -113,7 +115,8 @@ func newCore(cfg filestore.Config, creds *credentials.Credentials, host string, 
 // Close implements filestore.Store.
 func (s *store) Close() { s.transport.CloseIdleConnections() }
 
-// checkKey refuses what no S3 backend can store, before minio-go does it with an error that cannot be told from others.
+// checkKey refuses what no S3 backend can store, before minio-go does it with an error that cannot
+// be told from others.
 func checkKey(op, key string) error {
 	var cause error
 	switch {

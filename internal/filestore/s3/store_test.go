@@ -94,7 +94,8 @@ func TestWrongConfigurations(t *testing.T) {
 	}
 }
 
-// TestSomethingElseAnswers: what an ingress or a web server says of a path must not be believed of an upload or an object.
+// TestSomethingElseAnswers: what an ingress or a web server says of a path must not be believed of
+// an upload or an object.
 func TestSomethingElseAnswers(t *testing.T) {
 	for _, status := range []int{http.StatusOK, http.StatusNotFound, http.StatusBadGateway} {
 		page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -117,7 +118,8 @@ func TestSomethingElseAnswers(t *testing.T) {
 	}
 }
 
-// TestChecksumOfOtherBytes: a download of the whole object is not begun when the checksum that was seen, and may have been shown, is not that of the bytes.
+// TestChecksumOfOtherBytes: a download of the whole object is not begun when the checksum that was
+// seen, and may have been shown, is not that of the bytes.
 func TestChecksumOfOtherBytes(t *testing.T) {
 	sum := "AAAAAAAAAAA="
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -165,7 +167,8 @@ func TestPartsWaitForTheProbe(t *testing.T) {
 	}
 }
 
-// TestAmbientIdentity: without a Secret, the identity that a cloud gives to the process is used; without that, nothing is sent unsigned.
+// TestAmbientIdentity: without a Secret, the identity that a cloud gives to the process is used;
+// without that, nothing is sent unsigned.
 func TestAmbientIdentity(t *testing.T) {
 	s := server(t, kinds[0])
 	for _, name := range []string{
@@ -290,7 +293,8 @@ func terminateTLS(t *testing.T, target string) (addr string, ca []byte) {
 	return listener.Addr().String(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certified.Certificate().Raw})
 }
 
-// TestListUploadsPages: nothing is lost and nothing comes twice, wherever pages end, even among the uploads of one key.
+// TestListUploadsPages: nothing is lost and nothing comes twice, wherever pages end, even among the
+// uploads of one key.
 func TestListUploadsPages(t *testing.T) {
 	for _, kind := range kinds {
 		s := server(t, kind)

@@ -12,20 +12,23 @@ import (
 )
 
 const (
-	// copyBufferBytes is the size of one write to the backend, and the memory that a part in flight takes. Nine tenths of the CPU of
-	// a proxy go into read and write calls, so it decides over the cost of a part: from socket to socket 0.60 CPU-seconds per
-	// GiB with 64 KiB, 0.49 with 256 KiB, 0.37 with 1 MiB (BenchmarkPutPart).
+	// copyBufferBytes is the size of one write to the backend, and the memory that a part in flight
+	// takes. Nine tenths of the CPU of a proxy go into read and write calls, so it decides over the
+	// cost of a part: from socket to socket 0.60 CPU-seconds per GiB with 64 KiB, 0.49 with 256
+	// KiB, 0.37 with 1 MiB (BenchmarkPutPart).
 	copyBufferBytes = 1 << 20
-	// idleTimeout is shorter than that of any known backend. A part that is sent on a connection which the backend has just given
-	// up fails for good, because its bytes cannot be sent again, while a new connection costs one round trip.
+	// idleTimeout is shorter than that of any known backend. A part that is sent on a connection
+	// which the backend has just given up fails for good, because its bytes cannot be sent again,
+	// while a new connection costs one round trip.
 	idleTimeout = 5 * time.Second
 	// maxIdlePerHost keeps a connection for each of the parts in flight at once, but for peaks.
 	maxIdlePerHost = 64
 	dialTimeout    = 10 * time.Second
 )
 
-// newTransport makes the connections of one store. There is no ResponseHeaderTimeout, since a backend may copy all bytes of
-// a large file before it answers a Complete: contexts bound the calls. HTTP/2 is off: one connection for all parts would make them wait for each other.
+// newTransport makes the connections of one store. There is no ResponseHeaderTimeout, since a
+// backend may copy all bytes of a large file before it answers a Complete: contexts bound the
+// calls. HTTP/2 is off: one connection for all parts would make them wait for each other.
 func newTransport(caBundle []byte, guard *Guard) (*http.Transport, error) {
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 	if len(caBundle) > 0 {
@@ -79,7 +82,8 @@ func dialTLS(ctx context.Context, dialer *dialer, config *tls.Config, network, a
 // copyBuffers are shared by the stores of the process: a buffer is held only while a part flows.
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBufferBytes); return &b }}
 
-// copyingConn is a connection whose ReadFrom, which net/http calls for request bodies, copies in large steps; net/http's own buffer is 32 KiB.
+// copyingConn is a connection whose ReadFrom, which net/http calls for request bodies, copies in
+// large steps; net/http's own buffer is 32 KiB.
 type copyingConn struct{ net.Conn }
 
 // ReadFrom implements io.ReaderFrom.
@@ -89,7 +93,8 @@ func (c copyingConn) ReadFrom(r io.Reader) (int64, error) {
 	return io.CopyBuffer(onlyWriter{c.Conn}, r, *buf)
 }
 
-// onlyWriter hides the ReadFrom of the connection below, which would take a smaller buffer of its own.
+// onlyWriter hides the ReadFrom of the connection below, which would take a smaller buffer of its
+// own.
 type onlyWriter struct{ io.Writer }
 
 // wire is the last hand on a request before it is sent.
@@ -124,8 +129,8 @@ func (w wire) send(req *http.Request) (*http.Response, error) {
 	return sendBody(w.next, req)
 }
 
-// damageKey carries a function that damages the body of the requests of a context, after it was signed and its checksum
-// computed. Only Probe sets it, to see whether the backend notices.
+// damageKey carries a function that damages the body of the requests of a context, after it was
+// signed and its checksum computed. Only Probe sets it, to see whether the backend notices.
 type damageKey struct{}
 
 func damageOf(ctx context.Context) func(io.ReadCloser) io.ReadCloser {

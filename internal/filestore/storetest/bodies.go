@@ -22,7 +22,8 @@ func (s *suite) cutBodies(t *testing.T) {
 	t.Run("NotReadAfterReturn", s.notReadAfterReturn)
 }
 
-// eachCut has cut send bodies that end or fail too early: before, at and behind the boundaries of buffers and chunks. want is what it has to fail with.
+// eachCut has cut send bodies that end or fail too early: before, at and behind the boundaries of
+// buffers and chunks. want is what it has to fail with.
 func eachCut(t *testing.T, cut func(t *testing.T, size int64, body func() io.Reader, want error)) {
 	const size = 3 << 20
 	for _, at := range []int{0, 1, 4095, 300_000, 1<<20 - 1, 1 << 20, 1<<20 + 1, size - 1} {
@@ -40,7 +41,8 @@ func eachCut(t *testing.T, cut func(t *testing.T, size int64, body func() io.Rea
 	})
 }
 
-// cut sends a body that fails with want, as a new part and over one that is there: nothing is stored, and what was there stays.
+// cut sends a body that fails with want, as a new part and over one that is there: nothing is
+// stored, and what was there stays.
 func (s *suite) cut(t *testing.T, size int64, body func() io.Reader, want error) {
 	ref := s.open(t, s.key())
 	good := random(8, 70_000)
@@ -71,7 +73,8 @@ func (f *failingAtEnd) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// canceledBody: whoever cancels finds his own cause in the error, and it is nothing that the backend has done.
+// canceledBody: whoever cancels finds his own cause in the error, and it is nothing that the
+// backend has done.
 func (s *suite) canceledBody(t *testing.T) {
 	ref := s.open(t, s.key())
 	kept := s.put(t, ref, 1, random(9, 70_000))
@@ -105,7 +108,8 @@ func (f calling) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// notReadAfterReturn: whatever makes PutPart return early, the body is its caller's again when it does.
+// notReadAfterReturn: whatever makes PutPart return early, the body is its caller's again when it
+// does.
 func (s *suite) notReadAfterReturn(t *testing.T) {
 	for name, tc := range map[string]struct {
 		unknown bool

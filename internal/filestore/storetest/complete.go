@@ -72,7 +72,8 @@ func (s *suite) racingUpdates(t *testing.T) {
 	}
 }
 
-// race completes several uploads of one key at once, under one condition: exactly one wins, and the object is its own.
+// race completes several uploads of one key at once, under one condition: exactly one wins, and the
+// object is its own.
 func (s *suite) race(t *testing.T, key string, cond filestore.Condition) (etag string) {
 	t.Helper()
 	const racers = 4

@@ -50,7 +50,8 @@ func (s *suite) wantListed(t *testing.T, prefix, after string, want []string) {
 	}
 }
 
-// listOrder: by the bytes of the whole key, which is neither that of a walk through directories nor that of UTF-16.
+// listOrder: by the bytes of the whole key, which is neither that of a walk through directories nor
+// that of UTF-16.
 func (s *suite) listOrder(t *testing.T) {
 	dir := s.Prefix + "order/"
 	names := []string{
@@ -192,7 +193,8 @@ func (s *suite) listCanceled(t *testing.T) {
 	wantErr(t, err, context.DeadlineExceeded)
 }
 
-// listPages: more than one page, and each key once, wherever it begins. The Store can be used meanwhile.
+// listPages: more than one page, and each key once, wherever it begins. The Store can be used
+// meanwhile.
 func (s *suite) listPages(t *testing.T) {
 	const count = 2100
 	dir := s.key() + "/"
@@ -209,7 +211,8 @@ func (s *suite) listPages(t *testing.T) {
 	}
 	want := make([]string, 0, count)
 	for i := range count {
-		// Directories and files that sort between them, so that pages end in, before and behind directories.
+		// Directories and files that sort between them, so that pages end in, before and behind
+		// directories.
 		name := fmt.Sprintf("%sd%02d%s%04d", dir, i/50, []string{"/", "-", "/é/"}[i%3], i)
 		want = append(want, name)
 		names <- name

@@ -21,7 +21,8 @@ const lookers = 3
 type LookCount struct {
 	// Versions is how often the object was replaced.
 	Versions int
-	// Stats, Settled and Opens are how many looks of each kind there were; TornStats, TornSettled and TornOpens how many of them mixed two versions.
+	// Stats, Settled and Opens are how many looks of each kind there were; TornStats, TornSettled
+	// and TornOpens how many of them mixed two versions.
 	Stats, TornStats, Settled, TornSettled, Opens, TornOpens int
 	// Replaced is how often Open or StatSettled said that the object was replaced meanwhile.
 	Replaced int
@@ -33,8 +34,9 @@ func (c LookCount) String() string {
 		c.Versions, c.TornStats, c.Stats, c.TornSettled, c.Settled, c.TornOpens, c.Opens, c.Replaced)
 }
 
-// RunLooks looks at an object while it is replaced, by PutObject and CompleteUpload in turn. What Stat gives may mix two versions, where a backend
-// is like that; what StatSettled and Open give must not. IOTFILE_RACES is how often the object is replaced.
+// RunLooks looks at an object while it is replaced, by PutObject and CompleteUpload in turn. What
+// Stat gives may mix two versions, where a backend is like that; what StatSettled and Open give
+// must not. IOTFILE_RACES is how often the object is replaced.
 func RunLooks(t *testing.T, newBackend func(t *testing.T) Backend) {
 	s := newSuite(t, NewTable(), newBackend)
 	l := &looks{suite: s, key: s.key(), etags: map[string]int{}, done: make(chan struct{})}
@@ -71,7 +73,8 @@ type looks struct {
 	count LookCount
 }
 
-// contentOf has the same length for every version, as the last of the traits by which versions could be told apart.
+// contentOf has the same length for every version, as the last of the traits by which versions
+// could be told apart.
 func contentOf(version int) []byte {
 	return bytes.Repeat(fmt.Appendf(nil, "%07d ", version), 64)
 }
@@ -120,7 +123,7 @@ func (l *looks) look(t *testing.T, looker int) {
 // versionOf is what the metadata says.
 func versionOf(o filestore.Object) string { return o.Metadata["version"] }
 
-// torn says whether o mixes versions. The caller holds mu, and all versions are known.
+// torn reports whether o mixes versions. The caller holds mu, and all versions are known.
 func (l *looks) torn(o filestore.Object) bool {
 	version := versionOf(o)
 	return strconv.Itoa(l.etags[o.ETag]) != version || o.ContentType != "text/x-"+version

@@ -8,7 +8,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 )
 
-// Memory is the in-memory Store as a Backend, as it is by default: like MinIO, but that it lists uploads.
+// Memory is the in-memory Store as a Backend, as it is by default: like MinIO, but that it lists
+// uploads.
 func Memory(*testing.T) Backend {
 	return Backend{Name: "memory", Store: memory.New(memory.Options{}), Prefix: "memory/", Traits: memoryTraits}
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// RunModes shows what becomes of a part, and of an object sent at once, in each payload mode. What a backend does in a mode that Probe does
-// not choose is no promise; it is observed, and declared, because it is why Probe chooses as it does.
+// RunModes shows what becomes of a part, and of an object sent at once, in each payload mode. What
+// a backend does in a mode that Probe does not choose is no promise; it is observed, and declared,
+// because it is why Probe chooses as it does.
 func RunModes(t *testing.T, table *Table, newBackend func(t *testing.T) Backend) {
 	s := newSuite(t, table, newBackend)
 	for _, mode := range modes {
@@ -28,7 +29,8 @@ func RunModes(t *testing.T, table *Table, newBackend func(t *testing.T) Backend)
 	}
 }
 
-// partInMode sends a part over another one, and says what the answer is and which of the two is there then.
+// partInMode sends a part over another one, and says what the answer is and which of the two is
+// there then.
 func (s *suite) partInMode(t *testing.T, mode v1alpha1.PayloadMode, event Event) string {
 	store := s.Reach(t, s.Address, mode)
 	key := s.key()

@@ -26,7 +26,8 @@ func (s *suite) network(t *testing.T) {
 	t.Run("Silence", s.silence)
 }
 
-// through makes a Store behind a Proxy. It has connected to nothing yet, so the first of its calls meets the harm.
+// through makes a Store behind a Proxy. It has connected to nothing yet, so the first of its calls
+// meets the harm.
 func (s *suite) through(t *testing.T, harm Harm) (filestore.Store, *Proxy) {
 	p := NewProxy(t, s.Address)
 	p.Set(harm)

@@ -240,7 +240,8 @@ func (s *suite) replacedWhileRead(t *testing.T) {
 	s.wantObject(t, key, random(73, beyondBuffers))
 }
 
-// oldOrCut holds what a reader got, of an object that was replaced meanwhile, against the old content: all of it, or an error and no byte of another. It says which.
+// oldOrCut holds what a reader got, of an object that was replaced meanwhile, against the old
+// content: all of it, or an error and no byte of another. It says which.
 func oldOrCut(t *testing.T, content, got []byte, err error) string {
 	t.Helper()
 	if !bytes.HasPrefix(content, got) {
@@ -256,7 +257,8 @@ func oldOrCut(t *testing.T, content, got []byte, err error) string {
 	return ", reader gets the old object"
 }
 
-// oddNames are names of files that the contract allows, and that something on the way could take for something else.
+// oddNames are names of files that the contract allows, and that something on the way could take
+// for something else.
 var oddNames = []string{
 	"plain", "with blank", "two  blanks", " leading blank", "trailing blank ", "percent%41%2F%", "plus+and-minus", "hash#and?query&a=b", "quote'\"`",
 	"umlaut-äöü", "日本語/ファイル.bin", "emoji-🛰️", "e\u0301-decomposed", ".leading-dot", "..two-dots", "trailing-dot.", "a/.hidden/b",

@@ -161,7 +161,8 @@ func (s *suite) longBody(t *testing.T) {
 	s.wantObject(t, ref.Key, random(5, 100_000)[:70_000])
 }
 
-// smallPieces: readers may return less than asked for, nothing at all, and the last bytes together with io.EOF.
+// smallPieces: readers may return less than asked for, nothing at all, and the last bytes together
+// with io.EOF.
 func (s *suite) smallPieces(t *testing.T) {
 	for _, size := range []int{1, 4095, 1<<20 - 1, 1 << 20, 1<<20 + 1, 3<<20 + 17} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// Proxy is a TCP proxy on loopback between a Store and its backend, that can harm what flows through it.
+// Proxy is a TCP proxy on loopback between a Store and its backend, that can harm what flows
+// through it.
 type Proxy struct {
 	listener net.Listener
 	target   string
@@ -18,8 +19,8 @@ type Proxy struct {
 	conns []net.Conn
 }
 
-// Harm is what a Proxy does to each connection that is made after it was set. Offsets count the bytes of one connection in
-// one direction, and are 0 for never.
+// Harm is what a Proxy does to each connection that is made after it was set. Offsets count the
+// bytes of one connection in one direction, and are 0 for never.
 type Harm struct {
 	// CutSending closes both sides after so many bytes to the backend; CutReceiving, from it.
 	CutSending, CutReceiving int64

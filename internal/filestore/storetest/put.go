@@ -14,7 +14,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// puts tests ObjectWriter in the mode of the Store, and what it promises of the bytes in all other modes too.
+// puts tests ObjectWriter in the mode of the Store, and what it promises of the bytes in all other
+// modes too.
 func (s *suite) puts(t *testing.T) {
 	s.putsInMode(t, s.mode(t))
 	t.Run("Checksum", s.putChecksum)
@@ -105,7 +106,8 @@ func (s *suite) putRoundTrip(t *testing.T) {
 	}
 }
 
-// putChecksum: the checksum that the file is served and compared with is there as it is after CompleteUpload.
+// putChecksum: the checksum that the file is served and compared with is there as it is after
+// CompleteUpload.
 func (s *suite) putChecksum(t *testing.T) {
 	key, content := s.key(), random(90, 2<<20+5)
 	put := s.putObject(t, key, content, filestore.Condition{})

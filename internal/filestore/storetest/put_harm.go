@@ -25,8 +25,8 @@ func (s *suite) putCutBodies(t *testing.T) {
 	})
 }
 
-// putCut sends a body that fails with want, as a new object, over one that is there, and under a condition that holds: nothing is stored, and
-// what was there stays.
+// putCut sends a body that fails with want, as a new object, over one that is there, and under a
+// condition that holds: nothing is stored, and what was there stays.
 func (s *suite) putCut(t *testing.T, size int64, body func() io.Reader, want error) {
 	there, gone := s.key(), s.key()
 	kept, err := s.tryPut(t, there, "kept", filestore.Condition{})
@@ -87,7 +87,8 @@ func (s *suite) putBodyStays(t *testing.T) {
 			for range 5 {
 				ctx, cancel := context.WithCancel(t.Context())
 				body := &watched{reads: func(n int64) {
-					// A backend may want to have read everything before it looks at the condition, and that is what this bounds.
+					// A backend may want to have read everything before it looks at the condition,
+					// and that is what this bounds.
 					if n == 20 && tc.cancel || n == 400 {
 						cancel()
 					}

@@ -38,7 +38,8 @@ func (s *suite) putInvalidKeys(t *testing.T) {
 	wantErr(t, s.Store.ListObjects(t.Context(), s.Prefix, "not\xffUTF-8", none), filestore.ErrInvalidKey)
 }
 
-// putDifficultKeys are those that backends on a file system cannot store beside others. What is there stays.
+// putDifficultKeys are those that backends on a file system cannot store beside others. What is
+// there stays.
 func (s *suite) putDifficultKeys(t *testing.T) {
 	try := func(key string) string {
 		if _, err := s.tryPut(t, key, "x", filestore.Condition{}); err != nil {

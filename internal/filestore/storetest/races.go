@@ -27,11 +27,13 @@ const (
 type RaceCount struct {
 	// Races is how many there were.
 	Races int
-	// Winners and Losers are the writers that succeeded, and those that were told that the condition does not hold.
+	// Winners and Losers are the writers that succeeded, and those that were told that the
+	// condition does not hold.
 	Winners, Losers int
 	// Unknown is how many writers were told that the outcome is unknown.
 	Unknown int
-	// Mixed is how many objects were not, in content, ETag and metadata, what exactly one of the writers had sent.
+	// Mixed is how many objects were not, in content, ETag and metadata, what exactly one of the
+	// writers had sent.
 	Mixed int
 	// Lost is how many objects were not the winner's.
 	Lost int
@@ -42,8 +44,9 @@ func (c RaceCount) String() string {
 	return fmt.Sprintf("%d races of %d: %d winners, %d losers, %d unknown, %d mixed contents, %d winners overwritten", c.Races, racers, c.Winners, c.Losers, c.Unknown, c.Mixed, c.Lost)
 }
 
-// RunRaces lets writers race for one key under one condition, with CompleteUpload, with PutObject and with both. Of each race exactly one
-// must win, and the object must be its own. IOTFILE_RACES is how many races of each kind there are.
+// RunRaces lets writers race for one key under one condition, with CompleteUpload, with PutObject
+// and with both. Of each race exactly one must win, and the object must be its own. IOTFILE_RACES
+// is how many races of each kind there are.
 func RunRaces(t *testing.T, newBackend func(t *testing.T) Backend) {
 	races := raceCount(t)
 	s := newSuite(t, NewTable(), newBackend)
@@ -138,8 +141,8 @@ func (r *raceForKey) enter(t *testing.T, racer, race int, put bool) *writer {
 	return w
 }
 
-// run starts all writers at about the same time: not always the same one first, and sometimes a little apart, so that they meet at different
-// points within the backend.
+// run starts all writers at about the same time: not always the same one first, and sometimes a
+// little apart, so that they meet at different points within the backend.
 func (r *raceForKey) run(t *testing.T) {
 	start := make(chan struct{})
 	var wg sync.WaitGroup

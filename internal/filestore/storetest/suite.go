@@ -25,24 +25,30 @@ type Backend struct {
 	Name string
 	// Store is what is tested, in the best payload mode. The suite does not close it.
 	Store filestore.Store
-	// Prefix of all keys that the suite makes, ending with a slash; the suite puts a random segment behind it.
+	// Prefix of all keys that the suite makes, ending with a slash; the suite puts a random segment
+	// behind it.
 	Prefix string
 	// Traits declare what is observed.
 	Traits Traits
-	// Address of the backend, "host:port"; empty where there is no network, and what needs one is left out.
+	// Address of the backend, "host:port"; empty where there is no network, and what needs one is
+	// left out.
 	Address string
-	// Reach makes another Store of the same bucket that connects to addr instead, in a payload mode. It closes it after the test.
+	// Reach makes another Store of the same bucket that connects to addr instead, in a payload
+	// mode. It closes it after the test.
 	Reach func(t *testing.T, addr string, mode v1alpha1.PayloadMode) filestore.Store
-	// Restart ends the backend's process and starts another on the same data; nil where that makes no sense.
+	// Restart ends the backend's process and starts another on the same data; nil where that makes
+	// no sense.
 	Restart func(t *testing.T)
 }
 
 const (
 	// minPart is S3's least size of all parts but the last.
 	minPart = 5 << 20
-	// quiet is how long a backend is watched for something that must not happen. Too short a time can hide a fault, not make one.
+	// quiet is how long a backend is watched for something that must not happen. Too short a time
+	// can hide a fault, not make one.
 	quiet = 300 * time.Millisecond
-	// beyondBuffers is more than the sockets between a backend and a reader hold: 32 MiB and some where tcp_rmem is generous.
+	// beyondBuffers is more than the sockets between a backend and a reader hold: 32 MiB and some
+	// where tcp_rmem is generous.
 	beyondBuffers = 64 << 20
 	// patience bounds waiting for something that must happen.
 	patience = 30 * time.Second
@@ -54,7 +60,8 @@ type suite struct {
 	seq   atomic.Int64
 }
 
-// Run tests the Store that newBackend makes against every promise of package filestore. The observations go into table.
+// Run tests the Store that newBackend makes against every promise of package filestore. The
+// observations go into table.
 func Run(t *testing.T, table *Table, newBackend func(t *testing.T) Backend) {
 	s := newSuite(t, table, newBackend)
 	for _, group := range []struct {

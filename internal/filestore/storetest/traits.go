@@ -141,7 +141,8 @@ func (t *Table) String() string {
 	return s.String()
 }
 
-// Publish logs the table, and writes it to the file that IOTFILE_CONFORMANCE_TABLE names, if it names one.
+// Publish logs the table, and writes it to the file that IOTFILE_CONFORMANCE_TABLE names, if it
+// names one.
 func (t *Table) Publish(tb testing.TB) {
 	tb.Helper()
 	text := t.String()

@@ -27,7 +27,8 @@ func readDocument(t *testing.T) *v3.Document {
 	return &model.Model
 }
 
-// TestPutIsTheUnion makes sure that the one PUT that OpenAPI allows for the address says what the five requests say together.
+// TestPutIsTheUnion makes sure that the one PUT that OpenAPI allows for the address says what the
+// five requests say together.
 func TestPutIsTheUnion(t *testing.T) {
 	doc := readDocument(t)
 	statuses, parameters, requests := map[string]bool{}, map[string]bool{}, 0

@@ -24,8 +24,8 @@ type route struct {
 	variants []variant
 }
 
-// variant is a path item for the requests that have one query parameter, with one value if one is given. Without a key it is for those that have none
-// of the other variants' parameters.
+// variant is a path item for the requests that have one query parameter, with one value if one is
+// given. Without a key it is for those that have none of the other variants' parameters.
 type variant struct {
 	name       string
 	item       *v3.PathItem

@@ -54,7 +54,8 @@ func New(document []byte) (*Validator, error) {
 	return v, err
 }
 
-// Check judges an answer, and the request if it was successful. A JSON body is read, and replaced by what was read.
+// Check judges an answer, and the request if it was successful. A JSON body is read, and replaced
+// by what was read.
 func (v *Validator) Check(req *http.Request, res *http.Response) error {
 	m := v.find(req)
 	if m.name == anythingElse { // whatever the method is
@@ -101,7 +102,8 @@ func (v *Validator) checkResponse(m match, req *http.Request, res *http.Response
 	return errors.Join(errs...)
 }
 
-// checkRange holds what no document can say: a partial answer tells which part it is, unless the parts of its body do (RFC 9110, 15.3.7).
+// checkRange holds what no document can say: a partial answer tells which part it is, unless the
+// parts of its body do (RFC 9110, 15.3.7).
 func checkRange(res *http.Response) error {
 	several := strings.HasPrefix(res.Header.Get("Content-Type"), "multipart/byteranges")
 	if res.StatusCode == http.StatusPartialContent && several == (res.Header.Get("Content-Range") != "") {

@@ -1,0 +1,71 @@
+package upload
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+)
+
+// decideCompletion deals with an upload that its owner wants completed. It is completed even if it
+// has expired or is being deleted meanwhile, since an earlier pass may have committed it; it is
+// aborted only if it can't be completed.
+func decideCompletion(o Observation, now time.Time) Decision {
+	u := o.Upload
+	stalled := State{Stalled: true}
+	if reason, err := Lacks(u, o.Ledger); err != nil {
+		if o.Doubtful {
+			return Decision{Step: StepWait, After: now.Add(LackSettles)}
+		}
+		stalled.Reason, stalled.Message = reason, err.Error()
+	} else if err := CheckVersion(u.Spec.IfMatch, o.Object.Exists, o.Object.Metadata.Version); err != nil {
+		stalled.Reason, stalled.Message = v1alpha1.ReasonVersionConflict, err.Error()
+	} else if changedBase(o) {
+		stalled.Reason, stalled.Message = v1alpha1.ReasonVersionConflict, "the file has been replaced since the upload was started, and has the same version again: read it, and start again"
+	} else if o.Refused != nil {
+		if reason := ending(o, now); reason != "" {
+			return abort(reason)
+		}
+		return refused(o, now)
+	} else if c := Stalled(u); c != nil && (c.Reason == v1alpha1.ReasonPartsInvalid || c.Reason == v1alpha1.ReasonInvalidKey) {
+		// The one condition that is believed: only asking again would tell, and the answer to that
+		// was No.
+		stalled.Reason, stalled.Message = c.Reason, c.Message
+	} else {
+		return Decision{
+			Step:   StepComplete,
+			State:  State{Reason: v1alpha1.ReasonCompleting, Message: fmt.Sprintf("%d parts are being assembled", len(o.Ledger.Parts))},
+			Absent: !o.Object.Exists,
+			ETag:   o.Object.ETag,
+		}
+	}
+	if reason := ending(o, now); reason != "" {
+		return abort(reason)
+	}
+	return Decision{Step: StepWait, State: stalled, After: nextLook(o, now)}
+}
+
+// changedBase reports whether the file that is to be replaced is another than when the upload was
+// opened.
+func changedBase(o Observation) bool {
+	base := o.Upload.Status.BaseETag
+	return base != "" && o.Object.Exists && o.Object.ETag != base
+}
+
+// refused deals with an assembly that object storage refuses: it is asked again, less and less
+// often.
+func refused(o Observation, now time.Time) Decision {
+	state := State{
+		Reason:  v1alpha1.ReasonStoreUnavailable,
+		Message: fmt.Sprintf("object storage refuses to assemble the file (%s); it is asked again", o.Refused.Answer),
+	}
+	if o.Refused.For >= RefusedAfter {
+		state.Reason, state.Stalled = v1alpha1.ReasonCompletionRefused, true
+		state.Message += ". The upload ends when it is aborted, deleted or expires"
+	}
+	after := now.Add(o.Refused.Pause)
+	if next := nextLook(o, now); next.After(now) && next.Before(after) {
+		after = next
+	}
+	return Decision{Step: StepWait, State: state, After: after}
+}
