@@ -14,10 +14,11 @@ import (
 // FileStoreApplyConfiguration represents a declarative configuration of the FileStore type for use
 // with apply.
 //
-// FileStore is a bucket in S3-compatible object storage that the platform team offers to namespaces, as a StorageClass
-// offers volumes.
+// FileStore is a bucket in S3-compatible object storage that the platform team offers to
+// namespaces, as a StorageClass offers volumes.
 //
-// The one that is annotated "iotfile.dev/is-default-store: \"true\"" is used where no other is named.
+// The one that is annotated "iotfile.dev/is-default-store: \"true\"" is used where no other is
+// named.
 type FileStoreApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is the standard object metadata.
@@ -26,7 +27,8 @@ type FileStoreApplyConfiguration struct {
 	Spec *FileStoreSpecApplyConfiguration `json:"spec,omitempty"`
 	// status is what is known of the store.
 	//
-	// A new one speaks of no generation: tools that go by kstatus take an object without any status for one that is ready.
+	// A new one speaks of no generation: tools that go by kstatus take an object without any status
+	// for one that is ready.
 	Status *FileStoreStatusApplyConfiguration `json:"status,omitempty"`
 }
 

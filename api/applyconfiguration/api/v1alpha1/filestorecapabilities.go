@@ -11,21 +11,27 @@ import (
 //
 // FileStoreCapabilities is what the real backend was seen to do when it was probed.
 type FileStoreCapabilitiesApplyConfiguration struct {
-	// payloadMode is how the bytes of a part are protected on their way to the store: the best mode that it can do.
+	// payloadMode is how the bytes of a part are protected on their way to the store: the best mode
+	// that it can do.
 	PayloadMode *apiv1alpha1.PayloadMode `json:"payloadMode,omitempty"`
-	// conditionalComplete reports whether the store compares If-Match and If-None-Match when it assembles a file, so that of two
-	// racing uploads exactly one wins. Where it is false the operator serialises its own writers, and writers that bypass it can be overwritten.
+	// conditionalComplete reports whether the store compares If-Match and If-None-Match when it
+	// assembles a file, so that of two racing uploads exactly one wins. Where it is false the
+	// operator serialises its own writers, and writers that bypass it can be overwritten.
 	ConditionalComplete *bool `json:"conditionalComplete,omitempty"`
-	// conditionalPut reports whether the store compares If-Match and If-None-Match when it stores a file that is sent in one request, so
-	// that of racing writers exactly one wins. Where it is false, writers that race can overwrite each other.
+	// conditionalPut reports whether the store compares If-Match and If-None-Match when it stores a
+	// file that is sent in one request, so that of racing writers exactly one wins. Where it is
+	// false, writers that race can overwrite each other.
 	ConditionalPut *bool `json:"conditionalPut,omitempty"`
-	// uploadListing is how far open uploads can be listed: by prefix, by exact key only (then the orphan sweep is partial), or not at all.
+	// uploadListing is how far open uploads can be listed: by prefix, by exact key only (then the
+	// orphan sweep is partial), or not at all.
 	UploadListing *apiv1alpha1.UploadListing `json:"uploadListing,omitempty"`
-	// abortKeepsObject reports whether the file stays when the upload that became it is aborted afterwards. Where it is not
-	// true, the ids of completed uploads are never aborted: a part that lands after its completion is an orphan there.
+	// abortKeepsObject reports whether the file stays when the upload that became it is aborted
+	// afterwards. Where it is not true, the ids of completed uploads are never aborted: a part that
+	// lands after its completion is an orphan there.
 	AbortKeepsObject *bool `json:"abortKeepsObject,omitempty"`
-	// listingMetadata reports whether a listing of files can hold what is stored with them, such as their version and description. Where
-	// it is false, a search asks the store once more for each file.
+	// listingMetadata reports whether a listing of files can hold what is stored with them, such as
+	// their version and description. Where it is false, a search asks the store once more for each
+	// file.
 	ListingMetadata *bool `json:"listingMetadata,omitempty"`
 }
 

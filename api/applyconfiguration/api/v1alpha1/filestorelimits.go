@@ -12,25 +12,31 @@ import (
 //
 // FileStoreLimits bounds what one namespace can do with the store.
 type FileStoreLimitsApplyConfiguration struct {
-	// minPartSize is the smallest part that is taken, but for the last one. Object stores refuse less than 5Mi.
+	// minPartSize is the smallest part that is taken, but for the last one. Object stores refuse
+	// less than 5Mi.
 	MinPartSize *resource.Quantity `json:"minPartSize,omitempty"`
 	// maxPartSize is the largest part that is taken. S3 takes 5Gi at most.
 	MaxPartSize *resource.Quantity `json:"maxPartSize,omitempty"`
-	// maxPartNumber is the highest part number that is taken from a client; the body of the completing request may add one more.
+	// maxPartNumber is the highest part number that is taken from a client; the body of the
+	// completing request may add one more.
 	MaxPartNumber *int32 `json:"maxPartNumber,omitempty"`
-	// maxOpenUploadsPerNamespace is how many uploads one namespace may have open at once. Unlimited when left out.
+	// maxOpenUploadsPerNamespace is how many uploads one namespace may have open at once. Unlimited
+	// when left out.
 	MaxOpenUploadsPerNamespace *int32 `json:"maxOpenUploadsPerNamespace,omitempty"`
-	// maxIncompleteBytesPerNamespace is how many bytes the open uploads of one namespace may hold together, as in 500Gi. An upload whose size was declared
-	// counts with that from its start, the others with what has arrived, as far as their progress tells. Unlimited when left out.
+	// maxIncompleteBytesPerNamespace is how many bytes the open uploads of one namespace may hold
+	// together, as in 500Gi. An upload whose size was declared counts with that from its start, the
+	// others with what has arrived, as far as their progress tells. Unlimited when left out.
 	MaxIncompleteBytesPerNamespace *resource.Quantity `json:"maxIncompleteBytesPerNamespace,omitempty"`
-	// partsPerSecondPerNamespace is how many parts, and files in one request, each replica of the operator takes of one namespace per second, on average; as many may
-	// come at once. Unlimited when left out.
+	// partsPerSecondPerNamespace is how many parts, and files in one request, each replica of the
+	// operator takes of one namespace per second, on average; as many may come at once. Unlimited
+	// when left out.
 	PartsPerSecondPerNamespace *int32 `json:"partsPerSecondPerNamespace,omitempty"`
-	// bytesPerSecondPerNamespace is how many bytes of them each replica of the operator takes of one namespace per second, on average, as in 50Mi.
-	// Unlimited when left out.
+	// bytesPerSecondPerNamespace is how many bytes of them each replica of the operator takes of
+	// one namespace per second, on average, as in 50Mi. Unlimited when left out.
 	BytesPerSecondPerNamespace *resource.Quantity `json:"bytesPerSecondPerNamespace,omitempty"`
-	// maxUploadTTL is how long an upload may stay incomplete at most, whatever its own ttl and the store's uploadTTL say, as
-	// in 168h. It holds for the uploads that are open, too. Unlimited when left out: a ttl may be 8760h then.
+	// maxUploadTTL is how long an upload may stay incomplete at most, whatever its own ttl and the
+	// store's uploadTTL say, as in 168h. It holds for the uploads that are open, too. Unlimited
+	// when left out: a ttl may be 8760h then.
 	MaxUploadTTL *v1.Duration `json:"maxUploadTTL,omitempty"`
 }
 

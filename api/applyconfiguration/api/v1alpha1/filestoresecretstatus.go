@@ -13,7 +13,8 @@ import (
 type FileStoreSecretStatusApplyConfiguration struct {
 	// name of the Secret.
 	Name *string `json:"name,omitempty"`
-	// consent is Given where the Secret names the FileStore, Overdue where the FileStore used it before Secrets were asked.
+	// consent is Given where the Secret names the FileStore, Overdue where the FileStore used it
+	// before Secrets were asked.
 	Consent *apiv1alpha1.SecretConsent `json:"consent,omitempty"`
 }
 

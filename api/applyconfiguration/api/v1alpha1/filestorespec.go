@@ -11,40 +11,46 @@ import (
 // FileStoreSpecApplyConfiguration represents a declarative configuration of the FileStoreSpec type for use
 // with apply.
 //
-// FileStoreSpec is where the bucket is, who may use it and how. bucket and prefix are immutable, because the key of every
-// file and of every open upload follows from them.
+// FileStoreSpec is where the bucket is, who may use it and how. bucket and prefix are immutable,
+// because the key of every file and of every open upload follows from them.
 type FileStoreSpecApplyConfiguration struct {
-	// endpoint is the URL of the S3-compatible service, as in "https://s3.eu-central-1.amazonaws.com". It may move to
-	// another address of the same service; uploads that are open are looked for there.
+	// endpoint is the URL of the S3-compatible service, as in
+	// "https://s3.eu-central-1.amazonaws.com". It may move to another address of the same service;
+	// uploads that are open are looked for there.
 	Endpoint *string `json:"endpoint,omitempty"`
-	// region is the region that requests are signed for. It is part of the name of the token service that an ambient
-	// web identity is sent to.
+	// region is the region that requests are signed for. It is part of the name of the token
+	// service that an ambient web identity is sent to.
 	Region *string `json:"region,omitempty"`
 	// bucket is the name of the bucket. It must exist. Immutable.
 	Bucket *string `json:"bucket,omitempty"`
-	// prefix is put in front of every object key, as in "iot/"; the namespace, the entity and the path follow. Of two FileStores
-	// with one bucket, neither prefix may be the beginning of the other. Immutable.
+	// prefix is put in front of every object key, as in "iot/"; the namespace, the entity and the
+	// path follow. Of two FileStores with one bucket, neither prefix may be the beginning of the
+	// other. Immutable.
 	Prefix *string `json:"prefix,omitempty"`
-	// addressingStyle is how the bucket's name is sent: in the path, in the host name, or by what is known of the endpoint.
+	// addressingStyle is how the bucket's name is sent: in the path, in the host name, or by what
+	// is known of the endpoint.
 	AddressingStyle *apiv1alpha1.AddressingStyle `json:"addressingStyle,omitempty"`
-	// credentials is where the keys for object storage come from. When it is left out, the ambient cloud identity of
-	// the operator's pod is used (environment, web identity, instance metadata).
+	// credentials is where the keys for object storage come from. When it is left out, the ambient
+	// cloud identity of the operator's pod is used (environment, web identity, instance metadata).
 	Credentials *FileStoreCredentialsApplyConfiguration `json:"credentials,omitempty"`
-	// tls is how the endpoint's certificate is verified. When it is left out, the system's certificates are used.
+	// tls is how the endpoint's certificate is verified. When it is left out, the system's
+	// certificates are used.
 	TLS *FileStoreTLSApplyConfiguration `json:"tls,omitempty"`
-	// namespaceSelector selects the namespaces that may use the store, by their labels. All may when it is left out.
+	// namespaceSelector selects the namespaces that may use the store, by their labels. All may
+	// when it is left out.
 	NamespaceSelector *v1.LabelSelectorApplyConfiguration `json:"namespaceSelector,omitempty"`
 	// limits bounds what one namespace can do with the store.
 	Limits *FileStoreLimitsApplyConfiguration `json:"limits,omitempty"`
 	// uploadTTL is how long an upload may stay incomplete when its own ttl is left out.
 	UploadTTL *metav1.Duration `json:"uploadTTL,omitempty"`
-	// finishedTTL is how long the record of a finished upload stays when it was created over REST. Records of
-	// uploads created by manifest stay until their owner deletes them.
+	// finishedTTL is how long the record of a finished upload stays when it was created over REST.
+	// Records of uploads created by manifest stay until their owner deletes them.
 	FinishedTTL *metav1.Duration `json:"finishedTTL,omitempty"`
-	// orphanPolicy is what happens to an upload under the prefix that no MultipartUpload owns, an hour after it was
-	// opened: Report tells of it in an event, the status and a metric, Abort deletes its parts. Auto is Abort where the
-	// object ".iotfile-cluster" under the prefix says that this cluster was the first to use it, else Report. Choose
-	// Report where others, such as a clone of this cluster, open uploads under this bucket and prefix.
+	// orphanPolicy is what happens to an upload under the prefix that no MultipartUpload owns, an
+	// hour after it was opened: Report tells of it in an event, the status and a metric, Abort
+	// deletes its parts. Auto is Abort where the object ".iotfile-cluster" under the prefix says
+	// that this cluster was the first to use it, else Report. Choose Report where others, such as a
+	// clone of this cluster, open uploads under this bucket and prefix.
 	OrphanPolicy *apiv1alpha1.OrphanPolicy `json:"orphanPolicy,omitempty"`
 }
 

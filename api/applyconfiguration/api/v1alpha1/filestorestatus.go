@@ -21,12 +21,13 @@ type FileStoreStatusApplyConfiguration struct {
 	OpenUploads *int32 `json:"openUploads,omitempty"`
 	// orphanPolicy is what spec.orphanPolicy comes to for this cluster: Abort or Report.
 	OrphanPolicy *apiv1alpha1.OrphanPolicy `json:"orphanPolicy,omitempty"`
-	// orphans is how many uploads in object storage the last search found that no MultipartUpload owns, and left there.
-	// They count against maxOpenUploadsPerNamespace.
+	// orphans is how many uploads in object storage the last search found that no MultipartUpload
+	// owns, and left there. They count against maxOpenUploadsPerNamespace.
 	Orphans *int32 `json:"orphans,omitempty"`
 	// lastProbeTime is when the backend was last probed.
 	LastProbeTime *v1.Time `json:"lastProbeTime,omitempty"`
-	// observedGeneration is the metadata.generation that this status speaks of; -1 before the operator has looked at the store for the first time.
+	// observedGeneration is the metadata.generation that this status speaks of; -1 before the
+	// operator has looked at the store for the first time.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// conditions are Ready and Stalled. Their reasons are listed in the documentation of the kind.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`

@@ -7,7 +7,8 @@ package v1alpha1
 //
 // FileStoreTLS is how the endpoint's certificate is verified.
 type FileStoreTLSApplyConfiguration struct {
-	// caBundle holds PEM certificates that the endpoint's certificate is verified against, instead of the system's.
+	// caBundle holds PEM certificates that the endpoint's certificate is verified against, instead
+	// of the system's.
 	CABundle []byte `json:"caBundle,omitempty"`
 }
 

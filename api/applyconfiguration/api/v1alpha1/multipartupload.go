@@ -16,8 +16,9 @@ import (
 //
 // MultipartUpload is one upload of one file, part by part, into a FileStore.
 //
-// It is usually created by the REST API, but kubectl and GitOps can create, complete and abort it as well; only the bytes of the
-// parts have to go through the REST API. Incomplete uploads are deleted, parts and all, when their ttl is over.
+// It is usually created by the REST API, but kubectl and GitOps can create, complete and abort it
+// as well; only the bytes of the parts have to go through the REST API. Incomplete uploads are
+// deleted, parts and all, when their ttl is over.
 type MultipartUploadApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is the standard object metadata.
@@ -26,7 +27,8 @@ type MultipartUploadApplyConfiguration struct {
 	Spec *MultipartUploadSpecApplyConfiguration `json:"spec,omitempty"`
 	// status is what became of the upload so far.
 	//
-	// A new one speaks of no generation: tools that go by kstatus take an object without any status for one that is ready.
+	// A new one speaks of no generation: tools that go by kstatus take an object without any status
+	// for one that is ready.
 	Status *MultipartUploadStatusApplyConfiguration `json:"status,omitempty"`
 }
 

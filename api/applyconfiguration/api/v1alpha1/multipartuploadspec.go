@@ -10,8 +10,8 @@ import (
 // MultipartUploadSpecApplyConfiguration represents a declarative configuration of the MultipartUploadSpec type for use
 // with apply.
 //
-// MultipartUploadSpec is what is to be uploaded, and what is wanted of the upload. Everything but desiredState,
-// finalPartNumber and ttl is immutable.
+// MultipartUploadSpec is what is to be uploaded, and what is wanted of the upload. Everything but
+// desiredState, finalPartNumber and ttl is immutable.
 type MultipartUploadSpecApplyConfiguration struct {
 	// storeName is the name of the FileStore that takes the file. Immutable.
 	//
@@ -19,26 +19,30 @@ type MultipartUploadSpecApplyConfiguration struct {
 	// "iotfile.dev/store" names, else the FileStore that is annotated
 	// "iotfile.dev/is-default-store: \"true\"". status.storeName says which one it was.
 	StoreName *string `json:"storeName,omitempty"`
-	// entityID names the asset or device that the file belongs to: 32 lower-case hexadecimal digits. Immutable.
+	// entityID names the asset or device that the file belongs to: 32 lower-case hexadecimal
+	// digits. Immutable.
 	EntityID *string `json:"entityID,omitempty"`
-	// path is the file's path below the entity: segments separated by "/", as in "logs/2026/engine.bin". Immutable.
+	// path is the file's path below the entity: segments separated by "/", as in
+	// "logs/2026/engine.bin". Immutable.
 	//
-	// A segment may hold any UTF-8 text but control characters, U+FFFE and U+FFFF, and is neither empty nor "." nor "..". Prefix, namespace,
-	// entity and path together are at most 1024 bytes long, the limit of an S3 object key.
+	// A segment may hold any UTF-8 text but control characters, U+FFFE and U+FFFF, and is neither
+	// empty nor "." nor "..". Prefix, namespace, entity and path together are at most 1024 bytes
+	// long, the limit of an S3 object key.
 	Path *string `json:"path,omitempty"`
-	// contentType is the media type that the file is served with, as in "application/zip", but for multipart/form-data. Immutable.
+	// contentType is the media type that the file is served with, as in "application/zip", but for
+	// multipart/form-data. Immutable.
 	ContentType *string `json:"contentType,omitempty"`
-	// contentEncoding is the Content-Encoding header that the file is served with: the codings that its bytes
-	// have, such as "gzip". Immutable.
+	// contentEncoding is the Content-Encoding header that the file is served with: the codings that
+	// its bytes have, such as "gzip". Immutable.
 	ContentEncoding *string `json:"contentEncoding,omitempty"`
-	// contentLanguage is the Content-Language header that the file is served with, such as "de, en".
-	// Immutable.
+	// contentLanguage is the Content-Language header that the file is served with, such as "de,
+	// en". Immutable.
 	ContentLanguage *string `json:"contentLanguage,omitempty"`
 	// contentDisposition is the Content-Disposition header that the file is served with, such as
 	// "attachment; filename=report.pdf". Immutable.
 	ContentDisposition *string `json:"contentDisposition,omitempty"`
-	// cacheControl is the Cache-Control header that the file is served with, such as "max-age=3600". Whatever
-	// it says, it is served with "private". Immutable.
+	// cacheControl is the Cache-Control header that the file is served with, such as
+	// "max-age=3600". Whatever it says, it is served with "private". Immutable.
 	CacheControl *string `json:"cacheControl,omitempty"`
 	// description is free text that is kept with the file, 100 characters at most. Immutable.
 	Description *string `json:"description,omitempty"`
@@ -47,36 +51,41 @@ type MultipartUploadSpecApplyConfiguration struct {
 	//
 	// It is kept as it is written: metav1.Time would cut off what is less than a second.
 	Timestamp *string `json:"timestamp,omitempty"`
-	// ifMatch is the version (the integer ETag) of the existing file that this upload replaces. Immutable.
+	// ifMatch is the version (the integer ETag) of the existing file that this upload replaces.
+	// Immutable.
 	//
-	// When it is left out, the file must not exist. Either way the comparison is repeated, atomically, when the file is
-	// assembled: of two uploads that race for one file exactly one wins.
+	// When it is left out, the file must not exist. Either way the comparison is repeated,
+	// atomically, when the file is assembled: of two uploads that race for one file exactly one
+	// wins.
 	IfMatch *int64 `json:"ifMatch,omitempty"`
-	// size is how many bytes the finished file will have, if that is known. Immutable. An upload whose parts have another size together is not completed; and
-	// the whole size counts against the store's maxIncompleteBytesPerNamespace from the start, so that an upload that was opened has room to end.
+	// size is how many bytes the finished file will have, if that is known. Immutable. An upload
+	// whose parts have another size together is not completed; and the whole size counts against
+	// the store's maxIncompleteBytesPerNamespace from the start, so that an upload that was opened
+	// has room to end.
 	Size *int64 `json:"size,omitempty"`
 	// createdBy is the user or service account that asked for the upload. Immutable.
 	CreatedBy *string `json:"createdBy,omitempty"`
-	// idempotencyKey is the Idempotency-Key header of the REST request that opened the upload, so that a repeated
-	// request gets the first answer again. Immutable.
+	// idempotencyKey is the Idempotency-Key header of the REST request that opened the upload, so
+	// that a repeated request gets the first answer again. Immutable.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
-	// requestTime is when the upload was asked for; the operator fills it in. Immutable. A record that is minutes younger
-	// was restored from a backup, without the status that knew its parts: it is not opened anew (UploadLost). Leave it
-	// out of manifests.
+	// requestTime is when the upload was asked for; the operator fills it in. Immutable. A record
+	// that is minutes younger was restored from a backup, without the status that knew its parts:
+	// it is not opened anew (UploadLost). Leave it out of manifests.
 	RequestTime *v1.Time `json:"requestTime,omitempty"`
-	// desiredState is what is to become of the upload: Uploading takes parts, Completed assembles the file, Aborted
-	// deletes the parts. It only moves forward:
+	// desiredState is what is to become of the upload: Uploading takes parts, Completed assembles
+	// the file, Aborted deletes the parts. It only moves forward:
 	//
 	// kubectl patch mpu NAME --type merge -p '{"spec":{"desiredState":"Completed"}}'
 	//
 	// Deleting the MultipartUpload aborts it too.
 	DesiredState *apiv1alpha1.DesiredState `json:"desiredState,omitempty"`
-	// finalPartNumber is the number of the last part, fixed before that part's bytes are streamed, so that a repeated
-	// completion cannot append them twice. Write-once; set by the REST request that completes with a body.
+	// finalPartNumber is the number of the last part, fixed before that part's bytes are streamed,
+	// so that a repeated completion cannot append them twice. Write-once; set by the REST request
+	// that completes with a body.
 	FinalPartNumber *int32 `json:"finalPartNumber,omitempty"`
-	// ttl is how long the upload may stay incomplete, counted from status.startTime; then its parts are deleted.
-	// The default is the store's uploadTTL, 48h. It may be changed while the upload is open. Where the store has a
-	// limits.maxUploadTTL, the shorter of the two counts.
+	// ttl is how long the upload may stay incomplete, counted from status.startTime; then its parts
+	// are deleted. The default is the store's uploadTTL, 48h. It may be changed while the upload is
+	// open. Where the store has a limits.maxUploadTTL, the shorter of the two counts.
 	TTL *v1.Duration `json:"ttl,omitempty"`
 }
 

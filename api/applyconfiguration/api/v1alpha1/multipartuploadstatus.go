@@ -11,42 +11,47 @@ import (
 // MultipartUploadStatusApplyConfiguration represents a declarative configuration of the MultipartUploadStatus type for use
 // with apply.
 //
-// MultipartUploadStatus is what became of the upload so far. The reconciler writes all of it but progress.
+// MultipartUploadStatus is what became of the upload so far. The reconciler writes all of it but
+// progress.
 type MultipartUploadStatusApplyConfiguration struct {
 	// phase sums the conditions up in one word. For people and print columns; no code reads it.
 	Phase *apiv1alpha1.UploadPhase `json:"phase,omitempty"`
-	// storeName is the FileStore that takes the file: spec.storeName, or what the namespace's default was when the
-	// upload was opened. Write-once.
+	// storeName is the FileStore that takes the file: spec.storeName, or what the namespace's
+	// default was when the upload was opened. Write-once.
 	StoreName *string `json:"storeName,omitempty"`
 	// uploadID is object storage's id of the multipart upload. Write-once.
 	UploadID *string `json:"uploadID,omitempty"`
-	// objectKey is the key of the file in the store's bucket. Write-once. For people: the operator computes the key anew
-	// from prefix, namespace, entityID and path, and does nothing where the two differ.
+	// objectKey is the key of the file in the store's bucket. Write-once. For people: the operator
+	// computes the key anew from prefix, namespace, entityID and path, and does nothing where the
+	// two differ.
 	ObjectKey *string `json:"objectKey,omitempty"`
 	// startTime is when object storage opened the upload. Write-once.
 	StartTime *v1.Time `json:"startTime,omitempty"`
-	// expirationTime is when the upload's parts are deleted if it is still incomplete. For people: the operator computes it
-	// anew from startTime and the ttl.
+	// expirationTime is when the upload's parts are deleted if it is still incomplete. For people:
+	// the operator computes it anew from startTime and the ttl.
 	ExpirationTime *v1.Time `json:"expirationTime,omitempty"`
 	// completionTime is when the upload ended: completed, aborted or expired.
 	CompletionTime *v1.Time `json:"completionTime,omitempty"`
-	// fileVersion is the version (the integer ETag) that the finished file has: 0 for a new file, one more than
-	// spec.ifMatch for an update. Fixed when the upload is opened.
+	// fileVersion is the version (the integer ETag) that the finished file has: 0 for a new file,
+	// one more than spec.ifMatch for an update. Fixed when the upload is opened.
 	FileVersion *int64 `json:"fileVersion,omitempty"`
-	// baseETag is object storage's ETag of the file that the upload replaces, as it was when the upload was opened. The
-	// file must still have it when it is replaced: its version alone begins at 0 again after a deletion. Write-once.
+	// baseETag is object storage's ETag of the file that the upload replaces, as it was when the
+	// upload was opened. The file must still have it when it is replaced: its version alone begins
+	// at 0 again after a deletion. Write-once.
 	BaseETag *string `json:"baseETag,omitempty"`
 	// size is the size of the finished file in bytes.
 	Size *int64 `json:"size,omitempty"`
-	// checksum is the checksum of the finished file as object storage computed it, as in "crc64nvme:MN2ofvMjpIQ=" (base64).
-	// Absent where the store keeps none.
+	// checksum is the checksum of the finished file as object storage computed it, as in
+	// "crc64nvme:MN2ofvMjpIQ=" (base64). Absent where the store keeps none.
 	Checksum *string `json:"checksum,omitempty"`
 	// progress is how far the upload is, at most 15 seconds old while parts arrive.
 	Progress *UploadProgressApplyConfiguration `json:"progress,omitempty"`
-	// observedGeneration is the metadata.generation that this status speaks of; -1 before the operator has looked at the upload for the first time.
+	// observedGeneration is the metadata.generation that this status speaks of; -1 before the
+	// operator has looked at the upload for the first time.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions are Initiated, Completed, Ready, Stalled and TTLLimited; `kubectl wait --for=condition=Ready` waits for
-	// the finished file. Their reasons are listed in the documentation of the kind.
+	// conditions are Initiated, Completed, Ready, Stalled and TTLLimited; `kubectl wait
+	// --for=condition=Ready` waits for the finished file. Their reasons are listed in the
+	// documentation of the kind.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 }
 

@@ -9,14 +9,16 @@ import (
 // UploadProgressApplyConfiguration represents a declarative configuration of the UploadProgress type for use
 // with apply.
 //
-// UploadProgress is how far an upload is. It is written by the data plane alone, every 15 seconds at most, and by the reconciler
-// once more when the upload takes no more parts; counts and times only, since object storage is the ledger of parts.
+// UploadProgress is how far an upload is. It is written by the data plane alone, every 15 seconds
+// at most, and by the reconciler once more when the upload takes no more parts; counts and times
+// only, since object storage is the ledger of parts.
 type UploadProgressApplyConfiguration struct {
 	// parts is the number of parts that object storage holds.
 	Parts *int32 `json:"parts,omitempty"`
 	// bytes is the sum of the sizes of those parts, in bytes.
 	Bytes *int64 `json:"bytes,omitempty"`
-	// displayBytes is bytes in readable form, as in "96 MiB". For people and print columns; no code reads it.
+	// displayBytes is bytes in readable form, as in "96 MiB". For people and print columns; no code
+	// reads it.
 	DisplayBytes *string `json:"displayBytes,omitempty"`
 	// percent is how much of spec.size has arrived; absent where no size was declared.
 	Percent *int32 `json:"percent,omitempty"`
