@@ -50,7 +50,7 @@ func TestRefusalIsLost(t *testing.T) {
 				answerWith(c, tc.status, tc.body)
 			})
 			_, err := store.PutPart(t.Context(), filestore.UploadRef{Key: "k", UploadID: "id"}, 1, bytes.NewReader(make([]byte, 8<<20)), 8<<20)
-			if !errors.Is(err, tc.want) || errors.Is(err, filestore.ErrNoSuchUpload) != (tc.want == filestore.ErrNoSuchUpload) {
+			if !errors.Is(err, tc.want) || errors.Is(err, filestore.ErrNoSuchUpload) != errors.Is(tc.want, filestore.ErrNoSuchUpload) {
 				t.Error(err)
 			}
 		})
