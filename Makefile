@@ -5,7 +5,7 @@
 DEV_DIR ?= .dev
 # Further flags of `make run`, such as --port=8080 or --store=minio; bin/devcluster --help lists them.
 RUN_ARGS ?=
-# Further flags of `go test` in `make test`, such as -run=TestName.
+# Further flags of `go test` in `make test` and `make race`, such as -run=TestName.
 TEST_ARGS ?=
 # Further flags of the benchmarks; `make bench-peers BENCH_ARGS=-help` lists them.
 BENCH_ARGS ?=
@@ -13,6 +13,8 @@ BENCH_ARGS ?=
 DURATION ?= 5m
 SEED ?= 0
 STORE ?= versitygw
+# Of `make chaos`: 1 for operators with the race detector.
+RACE ?=
 # Further flags of `make e2e-cluster`, such as -engine=node or -from=COMMIT; `go run ./hack/cluster -help` lists them.
 CLUSTER_ARGS ?=
 # The commit that `make bench-compare` compares with.
@@ -27,11 +29,17 @@ tool = $(or $(shell bin/devcluster tools $(1)),$(error $(1) is not to be had, se
 CONTROLLER_GEN ?= $(call tool,controller-gen)
 GOLANGCI_LINT ?= $(call tool,golangci-lint)
 
+# Directories whose tests run with the race detector, with all below them: what goroutines share is there.
+RACE_DIRS = $(wildcard internal/upload internal/catalog internal/dataplane internal/progress internal/filestore internal/identity \
+	internal/connlimit internal/sharing internal/reviewserver internal/leader internal/servingcert controllers webhook)
+# What runs with it: cgo, and a build cache of its own.
+RACE_TEST = CGO_ENABLED=1 GOCACHE="$$(bin/devcluster race-cache)" go test -race -trimpath
+
 TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw minio dockerlint
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod internal/e2e/generated/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test verify verify-generated vet lint tidy-check govulncheck manifests generate reference docs build bench bench-compare chaos e2e-cluster clean-dev devcluster
+.PHONY: help run test race verify verify-generated vet lint tidy-check govulncheck manifests generate reference docs build bench bench-compare chaos e2e-cluster clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +50,14 @@ run: devcluster ## Run a whole system here until Ctrl-C: control plane, object s
 test: devcluster ## Run all tests, against a real control plane and real object stores.
 	@bin/devcluster tools $(TEST_TOOLS) promtool prometheus >/dev/null
 	go test -trimpath -timeout=60m $(TEST_ARGS) ./...
+
+race: devcluster ## Run the tests of what goroutines share with the race detector. It needs a C compiler.
+	@command -v $$(go env CC) >/dev/null || { echo 'The race detector needs a C compiler, such as the Debian packages gcc and libc6-dev.' >&2; exit 1; }
+	@bin/devcluster tools etcd kube-apiserver versitygw minio >/dev/null
+	@echo 'First a race that has to be found:'
+	@out=$$($(RACE_TEST) -count=1 -tags=seededrace -run='^TestConcurrentParts$$' ./internal/dataplane 2>&1); \
+	case "$$out" in *'WARNING: DATA RACE'*) echo 'It was.';; *) printf '%s\nIt was not.\n' "$$out" >&2; exit 1;; esac
+	$(RACE_TEST) -timeout=30m $(TEST_ARGS) $(RACE_DIRS:%=./%/...)
 
 verify: verify-generated vet lint tidy-check ## Check what CI checks besides the tests.
 
@@ -94,10 +110,10 @@ bench-%: devcluster ## Run one benchmark: bench-cpu, bench-memory, or bench-peer
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	go run -trimpath ./hack/bench $* $(BENCH_ARGS)
 
-chaos: devcluster ## Torment three operators and their servers under load, then recount everything. DURATION, SEED, STORE.
+chaos: devcluster ## Torment three operators and their servers under load, then recount everything. DURATION, SEED, STORE, RACE.
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	$(GO_BUILD) -o bin/chaos-run ./hack/chaos
-	@exec bin/chaos-run -duration=$(DURATION) -seed=$(SEED) -store=$(STORE)
+	@exec bin/chaos-run -duration=$(DURATION) -seed=$(SEED) -store=$(STORE) $(if $(RACE),-race)
 
 e2e-cluster: ## Install it on a real cluster, use it, upgrade, roll, drain, kill, remove it. CLUSTER_ARGS.
 	$(GO_BUILD) -o bin/cluster-run ./hack/cluster

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
@@ -17,6 +18,7 @@ import (
 const usage = `Usage:
   devcluster [flags]           run a control plane, an object store and the operator until Ctrl-C
   devcluster tools NAME...     get tools and print their paths
+  devcluster race-cache        print the directory of the build cache of the race detector
   devcluster clean [--dir]     delete the state, unless it is in use
 
 Flags:
@@ -30,6 +32,8 @@ func main() {
 	switch command, args := split(os.Args[1:]); command {
 	case "tools":
 		err = printTools(ctx, args)
+	case "race-cache":
+		err = printRaceCache()
 	case "clean":
 		err = devcluster.Clean(parseFlags(args).Dir)
 	default:
@@ -46,7 +50,7 @@ func main() {
 
 // split takes the subcommand off the arguments; without one it is "".
 func split(args []string) (command string, rest []string) {
-	if len(args) > 0 && (args[0] == "tools" || args[0] == "clean") {
+	if len(args) > 0 && slices.Contains([]string{"tools", "race-cache", "clean"}, args[0]) {
 		return args[0], args[1:]
 	}
 	return "", args
@@ -108,5 +112,14 @@ func printTools(ctx context.Context, names []string) error {
 	for _, path := range paths {
 		fmt.Println(path)
 	}
+	return nil
+}
+
+func printRaceCache() error {
+	dir, err := devcluster.RaceCache()
+	if err != nil {
+		return err
+	}
+	fmt.Println(dir)
 	return nil
 }

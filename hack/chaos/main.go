@@ -38,6 +38,25 @@ type settings struct {
 	clients  int
 	logs     string
 	printed  bool
+	race     bool
+	tags     string
+}
+
+// buildFlags are how the operators are built.
+func (s settings) buildFlags() []string {
+	flags := []string{"-tags", s.tags}
+	if s.race {
+		flags = append(flags, "-race")
+	}
+	return flags
+}
+
+// raceSetting is what the make target takes for -race.
+func (s settings) raceSetting() string {
+	if s.race {
+		return " RACE=1"
+	}
+	return ""
 }
 
 func main() {
@@ -48,6 +67,8 @@ func main() {
 	flag.IntVar(&s.clients, "clients", 12, "how many clients, at most 100")
 	flag.StringVar(&s.logs, "logs", filepath.Join("bin", "chaos"), "directory that keeps the logs when something is violated")
 	flag.BoolVar(&s.printed, "plan", false, "print the plan of the seed, and do nothing")
+	flag.BoolVar(&s.race, "race", false, "build the operators with the race detector, which needs a C compiler; each race is a violation")
+	flag.StringVar(&s.tags, "tags", "", "build tags of the operators, such as seededrace")
 	flag.Parse()
 	if s.seed == 0 {
 		s.seed = uint64(rand.Uint32())
@@ -97,7 +118,7 @@ func (w *world) run(ctx context.Context, s settings) error {
 	p := newPlan(s.seed, s.duration, wild, meanGap)
 	w.report.say("seed %d, store %s: %d torments in %s, %d clients", s.seed, s.store, len(p), s.duration, s.clients)
 	fmt.Fprint(w.report.log, p)
-	if err := w.build(ctx); err != nil {
+	if err := w.build(ctx, s.buildFlags()); err != nil {
 		return err
 	}
 	if err := w.waitStore(ctx); err != nil {
@@ -116,12 +137,15 @@ func (w *world) run(ctx context.Context, s settings) error {
 	if err := w.recount(ctx, before); err != nil {
 		return err
 	}
+	if err := w.compareRaces(); err != nil {
+		return err
+	}
 	title := fmt.Sprintf("%s, seed %d, %s", s.store, s.seed, s.duration)
 	fmt.Fprint(io.MultiWriter(w.report.out, w.report.log), w.report.table(title), "| on the store's disk | ", w.onDisk, " |\n| at rest | ", w.atRest, " |\n\n")
 	if n := len(w.report.violations); n > 0 {
 		// Again, and last: of a run elsewhere there may be no more than the end of what it printed.
 		fmt.Fprintln(w.report.out, strings.Join(w.report.violations, "\n\n")+"\n")
-		return fmt.Errorf("%d violations; `make chaos STORE=%s SEED=%d DURATION=%s` runs the same plan again", n, s.store, s.seed, s.duration)
+		return fmt.Errorf("%d violations; `make chaos STORE=%s SEED=%d DURATION=%s%s` runs the same plan again", n, s.store, s.seed, s.duration, s.raceSetting())
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ func (s replicaSet) url(i int) string {
 func newReplica(w *world, number int, binary, kubeconfig string) *replica {
 	return &replica{number: number, world: w, options: devcluster.OperatorOptions{
 		Binary: binary, Dir: filepath.Join(w.dir, "logs"), Name: fmt.Sprintf("operator-%d", number), Kubeconfig: kubeconfig, LeaderElect: true,
+		Env: []string{"GORACE=log_path=" + filepath.Join(w.dir, "logs", raceLog)},
 		Args: []string{
 			// Half of the defaults: more of the time with a leader.
 			"--lease-duration=" + leaseFor.String(), "--renew-deadline=4s", "--retry-period=1s",

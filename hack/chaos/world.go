@@ -57,8 +57,8 @@ type world struct {
 	letGo                context.CancelFunc
 }
 
-// build brings everything up. stop is to be called whatever happens.
-func (w *world) build(ctx context.Context) error {
+// build brings everything up, operators that are built with flags. stop is to be called whatever happens.
+func (w *world) build(ctx context.Context, flags []string) error {
 	root, err := devcluster.ModuleRoot()
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func (w *world) build(ctx context.Context) error {
 	if err := w.setUpCluster(ctx); err != nil {
 		return err
 	}
-	return w.startReplicas(ctx)
+	return w.startReplicas(ctx, flags)
 }
 
 // kubeconfigVia writes a kubeconfig like that of from, which reaches its cluster at another
@@ -105,10 +105,10 @@ func kubeconfigVia(from, to, address string, ca []byte) error {
 	return clientcmd.WriteToFile(*config, to)
 }
 
-// startReplicas starts the operators, each with a way of its own to the API server.
-func (w *world) startReplicas(ctx context.Context) error {
+// startReplicas builds and starts the operators, each with a way of its own to the API server.
+func (w *world) startReplicas(ctx context.Context, flags []string) error {
 	binary := filepath.Join(w.dir, "operator")
-	if err := devcluster.BuildOperator(ctx, w.report.out, binary); err != nil {
+	if err := devcluster.BuildOperator(ctx, w.report.out, binary, flags...); err != nil {
 		return err
 	}
 	kubeconfig, err := w.plane.OperatorKubeconfig(ctx)

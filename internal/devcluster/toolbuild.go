@@ -89,16 +89,24 @@ func (b *toolBuild) run(ctx context.Context, log io.Writer) (string, error) {
 	return executable(b.path())
 }
 
-// goBuild builds pkg of the module in dir into the file out, statically, and reports its progress
-// to log.
+// goBuild builds pkg of the module in dir into the file out, and reports its progress to log. The
+// binary is static, but with the flag -race, which needs cgo.
 func goBuild(ctx context.Context, log io.Writer, dir, out, pkg string, flags ...string) error {
+	env := []string{"CGO_ENABLED=0"}
+	if slices.Contains(flags, "-race") {
+		cache, err := RaceCache()
+		if err != nil {
+			return err
+		}
+		env = []string{"CGO_ENABLED=1", "GOCACHE=" + cache}
+	}
 	progress := startProgress(log, filepath.Base(strings.TrimSuffix(out, ".unfinished")))
 	defer progress.finish()
 
 	downloads := 0
 	progress.set("reading the module graph")
 	args := append([]string{"list", "-deps"}, listFlags(flags)...)
-	packages, err := runGo(ctx, dir, append(args, pkg), func(line string) {
+	packages, err := runGo(ctx, dir, env, append(args, pkg), func(line string) {
 		if strings.HasPrefix(line, "go: downloading ") {
 			downloads++
 			progress.set("%d modules downloaded", downloads)
@@ -110,7 +118,7 @@ func goBuild(ctx context.Context, log io.Writer, dir, out, pkg string, flags ...
 	total, compiled := strings.Count(packages, "\n"), 0
 	progress.set("compiling, at most %d packages", total)
 	args = append([]string{"build", "-v", "-o", out}, flags...)
-	_, err = runGo(ctx, dir, append(args, pkg), func(string) {
+	_, err = runGo(ctx, dir, env, append(args, pkg), func(string) {
 		compiled++
 		progress.set("%d of at most %d packages compiled", min(compiled, total), total)
 	})
@@ -138,12 +146,13 @@ func tellsWhy(line string) bool {
 }
 
 // runGo runs the go command in dir, calls onLine for each line on its standard error and returns
-// its standard output. The error ends with what the command said last.
-func runGo(ctx context.Context, dir string, args []string, onLine func(string)) (string, error) {
+// its standard output. The error ends with what the command said last. env holds further variables,
+// NAME=value.
+func runGo(ctx context.Context, dir string, env, args []string, onLine func(string)) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	// GOFLAGS and a workspace of the user's must not change what is built.
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "PWD="+dir)
+	cmd.Env = append(append(os.Environ(), "GOFLAGS=", "GOWORK=off", "PWD="+dir), env...)
 	// An interrupt lets go clean up after itself.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = 10 * time.Second

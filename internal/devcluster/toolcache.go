@@ -23,6 +23,16 @@ func CacheDir() (string, error) {
 	return filepath.Join(dir, "iotfile-operator"), nil
 }
 
+// RaceCache is the build cache of what is compiled with the race detector, a directory beside the
+// tools: so the usual cache keeps its size, and what CI saves of it stays worth its download.
+func RaceCache() (string, error) {
+	dir, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "race"), nil
+}
+
 // toolCacheKey names a build of a tool: all that can change the binary goes into it but for the Go
 // toolchain, a newer one of which is no reason to spend ten minutes again.
 func toolCacheKey(version, moduleDir string, flags []string) (string, error) {

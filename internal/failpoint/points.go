@@ -4,6 +4,9 @@
 // A release knows nothing of it: without the build tag "failpoints" Hit is empty, and the compiler
 // leaves no call and no name behind. With the tag, the process ends at the point that is armed in a
 // file, as a crash does. TestCrashPoints, end to end, walks all of them.
+//
+// With the build tag "seededrace" each point is a data race instead, by which `make race` and chaos
+// show that they find races.
 package failpoint
 
 // Name is a point. A place that several requests come through has one name, such as BodyRead.
