@@ -39,7 +39,7 @@ TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw 
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod internal/e2e/generated/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race verify verify-generated vet lint tidy-check govulncheck manifests generate reference docs build bench bench-compare chaos e2e-cluster clean-dev devcluster
+.PHONY: help run unit test race verify verify-generated vet lint tidy-check govulncheck manifests generate reference docs build bench bench-compare chaos e2e-cluster clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ run: devcluster ## Run a whole system here until Ctrl-C: control plane, object s
 test: devcluster ## Run all tests, against a real control plane and real object stores.
 	@bin/devcluster tools $(TEST_TOOLS) promtool prometheus >/dev/null
 	go test -trimpath -timeout=60m $(TEST_ARGS) ./...
+
+# What needs a server or another program leaves itself out with -short; what forgets to, fails for want of it.
+unit: ## Run the tests that need no control plane, no store and no tools: less than a minute, once compiled.
+	IOTFILE_TOOLS=none go test -trimpath -short $(TEST_ARGS) ./...
 
 race: devcluster ## Run the tests of what goroutines share with the race detector. It needs a C compiler.
 	@command -v $$(go env CC) >/dev/null || { echo 'The race detector needs a C compiler, such as the Debian packages gcc and libc6-dev.' >&2; exit 1; }

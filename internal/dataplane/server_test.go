@@ -230,6 +230,9 @@ func (zeros) Read(p []byte) (int, error) {
 // TestVersityGW repeats the main path and the cut on a real object store, which keeps a cut part of
 // a plain body.
 func TestVersityGW(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs an object store")
+	}
 	dir := t.TempDir()
 	gateway, err := devcluster.StartVersityGW(t.Context(), devcluster.ObjectStoreOptions{Dir: filepath.Join(dir, "store")})
 	must(t, err)

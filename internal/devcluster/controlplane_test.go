@@ -24,6 +24,7 @@ import (
 )
 
 func TestControlPlane(t *testing.T) {
+	needsTools(t)
 	root, err := ModuleRoot()
 	if err != nil {
 		t.Fatal(err)

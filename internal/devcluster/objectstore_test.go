@@ -10,7 +10,16 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
+// needsTools leaves a test out that starts a server or a build.
+func needsTools(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs tools")
+	}
+}
+
 func TestObjectStoreKeepsDataOverRestarts(t *testing.T) {
+	needsTools(t)
 	for _, kind := range []StoreKind{StoreVersityGW, StoreMinIO} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -85,6 +94,7 @@ func wantObject(t *testing.T, store *ObjectStore, want []byte) {
 }
 
 func TestObjectStoreReportsWhyItDoesNotStart(t *testing.T) {
+	needsTools(t)
 	taken, err := choosePort(0, 0)
 	if err != nil {
 		t.Fatal(err)

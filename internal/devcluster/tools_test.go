@@ -145,6 +145,7 @@ func TestAssetsOfKubebuilderComeFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("KUBEBUILDER_ASSETS", assets)
+	t.Setenv("IOTFILE_TOOLS", "")
 	if path, err := FindTool(t.Context(), nil, Etcd); err != nil || path != etcd {
 		t.Errorf("got %s, %v", path, err)
 	}

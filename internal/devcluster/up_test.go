@@ -21,6 +21,7 @@ import (
 // TestUp is `make run`: the printed commands work as printed, a second start is refused, and a
 // process that dies is told of.
 func TestUp(t *testing.T) {
+	needsTools(t)
 	dir := filepath.Join(t.TempDir(), "it's here") // a path that has to be quoted
 	opts := Options{Dir: dir, Log: t.Output()}
 	system, err := Up(t.Context(), opts)

@@ -30,6 +30,7 @@ type disk struct {
 }
 
 func onEachDisk(t *testing.T, test func(t *testing.T, d *disk)) {
+	needsTools(t)
 	for _, kind := range []StoreKind{StoreVersityGW, StoreMinIO} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,7 @@ package identity_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,6 +26,11 @@ import (
 var plane *devcluster.ControlPlane
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		fmt.Println("these tests need an API server: skipped with -short")
+		return
+	}
 	klog.SetLogger(logr.Discard())
 	code, err := run(m)
 	if err != nil {

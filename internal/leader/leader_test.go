@@ -3,6 +3,7 @@ package leader_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -30,6 +31,11 @@ const patience = time.Minute
 var plane *devcluster.ControlPlane
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		fmt.Println("these tests need an API server: skipped with -short")
+		return
+	}
 	klog.SetLogger(logr.Discard())
 	code, err := run(m)
 	if err != nil {

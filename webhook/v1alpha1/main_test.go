@@ -3,6 +3,7 @@ package v1alpha1_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -65,6 +66,11 @@ var world struct {
 var shortLived = servingcert.Policy{Names: []string{"127.0.0.1"}, Lifetime: 9 * time.Second, AuthorityLifetime: 27 * time.Second, Overlap: 3 * time.Second}
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		fmt.Println("these tests need an API server: skipped with -short")
+		return
+	}
 	ctrl.SetLogger(logr.Discard())
 	code, err := runAll(m)
 	if err != nil {

@@ -42,6 +42,9 @@ func TestMain(m *testing.M) {
 // minutes.
 func server(t testing.TB, kind devcluster.StoreKind) *devcluster.ObjectStore {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs an object store")
+	}
 	serversMu.Lock()
 	defer serversMu.Unlock()
 	if s := servers[kind]; s != nil {
