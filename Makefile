@@ -15,6 +15,8 @@ SEED ?= 0
 STORE ?= versitygw
 # Of `make chaos`: 1 for operators with the race detector.
 RACE ?=
+# How long `make fuzz` runs each target.
+FUZZ_TIME ?= 1m
 # Further flags of `make e2e-cluster`, such as -engine=node or -from=COMMIT; `go run ./hack/cluster -help` lists them.
 CLUSTER_ARGS ?=
 # The commit that `make bench-compare` compares with.
@@ -39,7 +41,7 @@ TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw 
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod internal/e2e/generated/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run unit test race verify verify-generated vet lint tidy-check govulncheck manifests generate reference docs build bench bench-compare chaos e2e-cluster clean-dev devcluster
+.PHONY: help run tools unit test race verify verify-generated vet lint tidy-check govulncheck manifests generate reference docs build bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,9 +49,13 @@ help: ## Show this list.
 run: devcluster ## Run a whole system here until Ctrl-C: control plane, object store, operator. State: DEV_DIR.
 	@exec bin/devcluster --dir='$(DEV_DIR)' $(RUN_ARGS)
 
-test: devcluster ## Run all tests, against a real control plane and real object stores.
+tools: devcluster ## Get the programs that tests and linters need: built, where they cannot be downloaded.
+	@bin/devcluster tools $(TEST_TOOLS) promtool prometheus golangci-lint controller-gen >/dev/null
+
+test: devcluster ## Run all tests, against a real control plane and real object stores. It prints how long they took.
 	@bin/devcluster tools $(TEST_TOOLS) promtool prometheus >/dev/null
-	go test -trimpath -timeout=60m $(TEST_ARGS) ./...
+	began=$$(date +%s); go test -trimpath -timeout=60m $(TEST_ARGS) ./...; status=$$?; \
+	echo "The tests took $$(($$(date +%s) - began)) seconds."; exit $$status
 
 # What needs a server or another program leaves itself out with -short; what forgets to, fails for want of it.
 unit: ## Run the tests that need no control plane, no store and no tools: less than a minute, once compiled.
@@ -118,6 +124,19 @@ chaos: devcluster ## Torment three operators and their servers under load, then 
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	$(GO_BUILD) -o bin/chaos-run ./hack/chaos
 	@exec bin/chaos-run -duration=$(DURATION) -seed=$(SEED) -store=$(STORE) $(if $(RACE),-race)
+
+fuzz: ## Run each fuzz target for FUZZ_TIME.
+	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | xargs -n1 dirname | sort -u); do \
+	targets=$$(go test -trimpath -list='^Fuzz' "./$$dir") || exit 1; \
+	for target in $$(echo "$$targets" | grep '^Fuzz'); do \
+	echo "$$target ($$dir)"; go test -trimpath -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZ_TIME) "./$$dir" || exit 1; done; done
+
+nightly: ## Run what CI has no time for: long chaos, chaos with the race detector, fuzzing.
+	$(MAKE) chaos DURATION=10m STORE=versitygw
+	$(MAKE) chaos DURATION=10m STORE=minio
+	$(MAKE) chaos DURATION=3m STORE=versitygw RACE=1
+	$(MAKE) chaos DURATION=3m STORE=minio RACE=1
+	$(MAKE) fuzz
 
 e2e-cluster: ## Install it on a real cluster, use it, upgrade, roll, drain, kill, remove it. CLUSTER_ARGS.
 	$(GO_BUILD) -o bin/cluster-run ./hack/cluster
