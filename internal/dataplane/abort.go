@@ -6,7 +6,9 @@ import (
 	"net/http"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
+	"github.com/iotfile-operator/iotfile-operator/internal/identity"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -14,7 +16,7 @@ import (
 // its parts are gone. The record of an upload that was opened over REST goes too; one that a
 // manifest made stays, and says Aborted.
 func (s *Server) abort(c *call, r *http.Request) error {
-	ctx, cancel := context.WithTimeoutCause(r.Context(), s.opts.AbortTimeout, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), s.opts.AbortTimeout, apierror.ErrTimeout)
 	defer cancel()
 	fs, storeErr := s.fileStore(ctx, c.file.Namespace)
 	name := ""
@@ -31,17 +33,17 @@ func (s *Server) abort(c *call, r *http.Request) error {
 		case u == nil && len(now) == 0 && storeErr != nil:
 			return storeErr
 		case u == nil:
-			return errNotFound("no upload of this file is open")
+			return apierror.NotFound("no upload of this file is open")
 		case completing(u):
-			return errConflict("the upload is being completed and cannot be aborted any more")
+			return apierror.Conflict("the upload is being completed and cannot be aborted any more")
 		}
 		if err := s.mayAbort(ctx, c, u, r.Header.Get("Idempotency-Key")); err != nil {
 			return err
 		}
 		changed, err := s.abortOnce(ctx, u)
 		switch {
-		case errors.Is(err, errTimeout):
-			return errUnavailable("the parts are still being deleted: send the request again to learn when they are gone", retryShort).because(err)
+		case errors.Is(err, apierror.ErrTimeout):
+			return apierror.Unavailable("the parts are still being deleted: send the request again to learn when they are gone", apierror.RetryShort).Because(err)
 		case err != nil:
 			return err
 		case changed:
@@ -50,7 +52,7 @@ func (s *Server) abort(c *call, r *http.Request) error {
 			return nil
 		}
 	}
-	return errUnavailable("the upload changes too fast to be aborted: send the request again", retrySoon)
+	return apierror.Unavailable("the upload changes too fast to be aborted: send the request again", apierror.RetrySoon)
 }
 
 // mayAbort reports whether the caller may end u: a client aborts what it has started, and not what
@@ -65,16 +67,16 @@ func (s *Server) mayAbort(ctx context.Context, c *call, u *v1alpha1.MultipartUpl
 	case u.Spec.IdempotencyKey != "" && u.Spec.IdempotencyKey == key:
 		return nil
 	case u.Spec.IdempotencyKey != "":
-		return errConflict("the upload was started with an Idempotency-Key: repeat that header to abort it. It stays open")
+		return apierror.Conflict("the upload was started with an Idempotency-Key: repeat that header to abort it. It stays open")
 	case u.Spec.CreatedBy == c.identity.Name:
 		return nil
 	}
-	err := s.may(ctx, c, Right{Verb: VerbDelete, Resource: ResourceUploads, Namespace: u.Namespace, Name: u.Name})
-	if errors.Is(err, ErrForbidden) {
-		return &answer{
-			status:  http.StatusForbidden,
-			message: "somebody else has started the upload: only they may abort it, or who may delete multipartuploads in its namespace. It stays open",
-			cause:   err,
+	err := s.may(ctx, c, identity.Right{Verb: identity.VerbDelete, Resource: identity.ResourceUploads, Namespace: u.Namespace, Name: u.Name})
+	if errors.Is(err, identity.ErrForbidden) {
+		return &apierror.Error{
+			Status:  http.StatusForbidden,
+			Message: "somebody else has started the upload: only they may abort it, or who may delete multipartuploads in its namespace. It stays open",
+			Cause:   err,
 		}
 	}
 	return err
@@ -105,7 +107,7 @@ func (s *Server) abortOnce(ctx context.Context, u *v1alpha1.MultipartUpload) (ch
 		case now == nil:
 			return true, nil
 		case upload.Completed(now):
-			return false, errConflict("the file was completed before it could be aborted, and stays")
+			return false, apierror.Conflict("the file was completed before it could be aborted, and stays")
 		}
 		return upload.Ended(now) && !mustGo, nil
 	})

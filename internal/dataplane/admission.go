@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
 )
 
@@ -79,8 +80,8 @@ func (b *budget) takePart(ctx context.Context, until time.Time, namespace string
 		return release, nil
 	}
 	b.metrics.waits.WithLabelValues(waitRefused).Inc()
-	refusal := errUnavailable("the server is streaming as many parts as it may, or as the namespace may while others need room: send the part again", retrySoon)
-	refusal.final = true
+	refusal := apierror.Unavailable("the server is streaming as many parts as it may, or as the namespace may while others need room: send the part again", apierror.RetrySoon)
+	refusal.Final = true
 	return nil, refusal
 }
 
@@ -173,7 +174,7 @@ func (b *budget) takeRead(namespace string) (release func(), err error) {
 	defer b.mu.Unlock()
 	if !b.memory.room(namespace, readMemory) {
 		b.metrics.rejected.WithLabelValues(budgetBuffers).Inc()
-		return nil, errUnavailable("the server is sending as many files as it may: send the request again", retrySoon)
+		return nil, apierror.Unavailable("the server is sending as many files as it may: send the request again", apierror.RetrySoon)
 	}
 	b.buffer(namespace, readMemory)
 	return func() {

@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
+	"github.com/iotfile-operator/iotfile-operator/internal/identity"
 )
 
 // verbs are what a request may need, any one of which lets it in. Two only where it depends on the
@@ -14,20 +16,20 @@ func verbs(op operation, ifMatch *int64) []string {
 	switch op {
 	case opStart, opPut:
 		if ifMatch == nil {
-			return []string{VerbCreate}
+			return []string{identity.VerbCreate}
 		}
-		return []string{VerbUpdate}
+		return []string{identity.VerbUpdate}
 	case opPart, opComplete, opAbort:
 		if ifMatch == nil {
-			return []string{VerbCreate, VerbUpdate}
+			return []string{identity.VerbCreate, identity.VerbUpdate}
 		}
-		return []string{VerbUpdate}
+		return []string{identity.VerbUpdate}
 	case opDelete:
-		return []string{VerbDelete}
+		return []string{identity.VerbDelete}
 	case opSearch:
-		return []string{VerbList}
+		return []string{identity.VerbList}
 	default:
-		return []string{VerbGet}
+		return []string{identity.VerbGet}
 	}
 }
 
@@ -35,7 +37,7 @@ func verbs(op operation, ifMatch *int64) []string {
 func (s *Server) authorize(ctx context.Context, c *call) error {
 	var err error
 	for _, verb := range verbs(c.route.op, c.ifMatch) {
-		if err = s.may(ctx, c, c.filesRight(verb)); !errors.Is(err, ErrForbidden) {
+		if err = s.may(ctx, c, c.filesRight(verb)); !errors.Is(err, identity.ErrForbidden) {
 			c.granted = verb
 			return err
 		}
@@ -51,9 +53,9 @@ func (s *Server) authorizeUpload(ctx context.Context, c *call, u *v1alpha1.Multi
 	if u == nil {
 		return nil
 	}
-	verb := VerbCreate
+	verb := identity.VerbCreate
 	if u.Spec.IfMatch != nil {
-		verb = VerbUpdate
+		verb = identity.VerbUpdate
 	}
 	if verb == c.granted {
 		return nil
@@ -62,14 +64,14 @@ func (s *Server) authorizeUpload(ctx context.Context, c *call, u *v1alpha1.Multi
 }
 
 // filesRight is the right to do verb with the files of the request's entity.
-func (c *call) filesRight(verb string) Right {
-	return Right{Verb: verb, Resource: ResourceFiles, Namespace: c.file.Namespace, Name: c.file.EntityID}
+func (c *call) filesRight(verb string) identity.Right {
+	return identity.Right{Verb: verb, Resource: identity.ResourceFiles, Namespace: c.file.Namespace, Name: c.file.EntityID}
 }
 
-func (s *Server) may(ctx context.Context, c *call, right Right) error {
+func (s *Server) may(ctx context.Context, c *call, right identity.Right) error {
 	err := s.opts.Authorizer.Authorize(ctx, c.identity, right)
-	if err != nil && !errors.Is(err, ErrForbidden) {
-		return errUnavailable("your rights cannot be checked now: send the request again", retryShort).because(err)
+	if err != nil && !errors.Is(err, identity.ErrForbidden) {
+		return apierror.Unavailable("your rights cannot be checked now: send the request again", apierror.RetryShort).Because(err)
 	}
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 )
 
 // TestHostWithoutAuthentication holds that a web page whose name is made to resolve to a loopback
@@ -14,8 +16,8 @@ func TestHostWithoutAuthentication(t *testing.T) {
 		"evil.example:8080": false, "evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example:80": false, "10.0.0.1:8080": false, "": false,
 	} {
 		err := checkHost(&Options{Authenticator: NoAuthentication{}}, host)
-		var a *answer
-		if ok && err != nil || !ok && (!errors.As(err, &a) || a.status != http.StatusMisdirectedRequest) {
+		var a *apierror.Error
+		if ok && err != nil || !ok && (!errors.As(err, &a) || a.Status != http.StatusMisdirectedRequest) {
 			t.Errorf("%q: %v", host, err)
 		}
 		if err := checkHost(&Options{Authenticator: somebody{}}, host); err != nil {

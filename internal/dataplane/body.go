@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 )
 
 const (
@@ -74,7 +76,8 @@ func newInbound(r *http.Request, controller *http.ResponseController, opts *Opti
 }
 
 // Read implements io.Reader with a deadline that slides as long as bytes arrive fast enough. Errors
-// are errBodyShort, errBodyIdle, errBodySlow, or io.EOF after exactly length bytes.
+// are apierror.ErrBodyShort, apierror.ErrBodyIdle, apierror.ErrBodySlow, or io.EOF after exactly
+// length bytes.
 func (b *inbound) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -98,14 +101,14 @@ func (b *inbound) Read(p []byte) (int, error) {
 		}
 		return n, err
 	case err == nil && b.tooSlow():
-		b.err = errBodySlow
+		b.err = apierror.ErrBodySlow
 		b.stop()
 	case err == nil:
 		return n, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		b.err = errBodyIdle
+		b.err = apierror.ErrBodyIdle
 	default:
-		b.err = errors.Join(errBodyShort, err)
+		b.err = errors.Join(apierror.ErrBodyShort, err)
 	}
 	return n, b.err
 }

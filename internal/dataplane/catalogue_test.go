@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -31,7 +32,7 @@ type known struct {
 // that is gone.
 func TestErrorCatalogue(t *testing.T) {
 	inCode := map[known]string{}
-	for _, dir := range []string{".", "../upload", "../digest"} {
+	for _, dir := range append(rooms(t), "../upload", "../digest") {
 		newScan(t, dir, inCode).run()
 	}
 	inPage := cataloguedErrors(t)
@@ -48,6 +49,22 @@ func TestErrorCatalogue(t *testing.T) {
 	if len(inCode) < 100 {
 		t.Errorf("only %d errors were found in the code: the search must have missed some", len(inCode))
 	}
+}
+
+// rooms are the folders of the data plane that have code of it.
+func rooms(t *testing.T) []string {
+	t.Helper()
+	dirs := []string{"."}
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if entry.IsDir() && entry.Name() != "testdata" && entry.Name() != "openapi" {
+			dirs = append(dirs, entry.Name())
+		}
+	}
+	return dirs
 }
 
 // cataloguedErrors reads the tables of the page: the heading above has the status, the cells are
@@ -89,11 +106,12 @@ type scan struct {
 	functions map[string]*ast.FuncDecl
 	found     map[known]string
 	inside    string // the function that is looked at
+	domain    bool   // each error of the package is answered 400, as serve.go and others do
 }
 
 func newScan(t *testing.T, dir string, found map[known]string) *scan {
 	t.Helper()
-	s := &scan{t: t, set: gotoken.NewFileSet(), constants: map[string]ast.Expr{}, functions: map[string]*ast.FuncDecl{}, found: found}
+	s := &scan{t: t, set: gotoken.NewFileSet(), constants: map[string]ast.Expr{}, functions: map[string]*ast.FuncDecl{}, found: found, domain: strings.HasPrefix(dir, "../")}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -152,19 +170,34 @@ var constructors = map[string]struct {
 	status, message int
 	again           bool
 }{
-	"errBadRequest": {400, 0, false}, "errNotFound": {404, 0, false}, "errMethod": {405, 1, false}, "errConflict": {409, 0, false},
-	"errTooMany": {429, 0, true}, "errUnavailable": {503, 0, true},
+	"apierror.BadRequest": {400, 0, false}, "apierror.NotFound": {404, 0, false}, "apierror.Method": {405, 1, false},
+	"apierror.Conflict": {409, 0, false}, "apierror.TooLarge": {413, 0, false},
+	"apierror.TooMany": {429, 0, true}, "apierror.Unavailable": {503, 0, true},
+}
+
+// answering are the functions of the package apierror.
+var answering = regexp.MustCompile(`^apierror\.[A-Z]\w*$`)
+
+// written is what an expression says, with the package apierror named also where it is the file's
+// own.
+func (s *scan) written(e ast.Expr) string {
+	name := written(e)
+	if _, local := e.(*ast.Ident); local && s.files[0].Name.Name == "apierror" && ast.IsExported(name) {
+		return "apierror." + name
+	}
+	return name
 }
 
 func (s *scan) call(call *ast.CallExpr) {
-	switch name := written(call.Fun); {
+	switch name := s.written(call.Fun); {
 	case constructors[name].status != 0:
 		c := constructors[name]
 		s.add(call, c.status, call.Args[c.message], c.again)
-	case strings.HasPrefix(name, "err") && s.functions[name] != nil && name != "errNoRoute":
+	case strings.HasPrefix(name, "err") && s.functions[name] != nil && name != "errNoRoute",
+		answering.MatchString(name) && name != "apierror.Describe" && name != "apierror.Write":
 		s.t.Errorf("%s: %s makes an error, and this test does not know of which status", s.set.Position(call.Pos()), name)
-	case s.files[0].Name.Name != "dataplane" && (name == "errors.New" || name == "fmt.Errorf"):
-		s.add(call, http.StatusBadRequest, call.Args[0], false) // as serve.go and others answer them
+	case s.domain && (name == "errors.New" || name == "fmt.Errorf"):
+		s.add(call, http.StatusBadRequest, call.Args[0], false)
 	}
 }
 
@@ -198,9 +231,9 @@ func (s *scan) literal(lit *ast.CompositeLit) {
 		}
 		return nil
 	}
-	switch written(lit.Type) {
-	case "answer":
-		s.add(lit, s.status(fields["status"]), fields["message"], fields["retryAfter"] != nil)
+	switch s.written(lit.Type) {
+	case "apierror.Error":
+		s.add(lit, s.status(fields["Status"]), fields["Message"], fields["RetryAfter"] != nil)
 	case "Refusal", "upload.Refusal":
 		kind, ok := map[string]upload.RefusalKind{
 			"RefusalTooSmall": upload.RefusalTooSmall, "RefusalTooLarge": upload.RefusalTooLarge, "RefusalNotOpen": upload.RefusalNotOpen,
@@ -209,7 +242,8 @@ func (s *scan) literal(lit *ast.CompositeLit) {
 		if !ok {
 			s.t.Fatalf("%s: a kind that this test does not know", s.set.Position(lit.Pos()))
 		}
-		s.add(lit, refusalStatus[kind], either("Message", "1"), refusalRetry[kind] > 0)
+		answer := apierror.Describe(&upload.Refusal{Kind: kind})
+		s.add(lit, answer.Status, either("Message", "1"), answer.RetryAfter > 0)
 	case "ConflictError":
 		s.add(lit, http.StatusConflict, fields["Message"], false)
 	}
@@ -217,8 +251,8 @@ func (s *scan) literal(lit *ast.CompositeLit) {
 
 // status of an answer; 0 where it is that of a Refusal.
 func (s *scan) status(e ast.Expr) int {
-	if written(e) == "statusClientGone" {
-		return http.StatusBadRequest // as fail answers
+	if s.written(e) == "apierror.StatusClientGone" {
+		return http.StatusBadRequest // as Write answers
 	}
 	for code := 400; code < 600; code++ {
 		if name := strings.NewReplacer(" ", "", "-", "").Replace(http.StatusText(code)); name != "" && written(e) == "http.Status"+name {
@@ -240,7 +274,7 @@ func (s *scan) add(at ast.Node, status int, text ast.Expr, again bool) {
 		s.found[known{status, placeholders(message), again}] = where
 	case ok:
 		s.t.Errorf("%s: the status of %q is not known", where, message)
-	case constructors[s.inside].status != 0, borrowed.MatchString(written(text)):
+	case constructors["apierror."+s.inside].status != 0, borrowed.MatchString(written(text)):
 	default:
 		s.t.Errorf("%s: what clients are told cannot be read from the code: %s", where, written(text))
 	}

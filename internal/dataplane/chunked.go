@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"sync"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -80,7 +80,7 @@ func (b *budget) takeStep(namespace string) error {
 	defer b.mu.Unlock()
 	if !b.chunked.room(namespace, chunkStep) || !b.memory.room(namespace, chunkStep) {
 		b.metrics.rejected.WithLabelValues(budgetBuffers).Inc()
-		return errUnavailable("the server is taking as many bodies of unknown length as it may: send the request again, best with a Content-Length", retrySoon)
+		return apierror.Unavailable("the server is taking as many bodies of unknown length as it may: send the request again, best with a Content-Length", apierror.RetrySoon)
 	}
 	b.chunked.take(namespace, chunkStep)
 	b.buffer(namespace, chunkStep)
@@ -109,7 +109,7 @@ func (s *Server) gather(c *call) error {
 	c.body.memory, c.body.length = m, int64(m.left)
 	if c.digests != nil && m.left == 0 {
 		if err := c.digests.Check(); err != nil {
-			return errBadRequest(err.Error())
+			return apierror.BadRequest(err.Error())
 		}
 	}
 	return nil
@@ -136,12 +136,10 @@ func (s *Server) fill(c *call, m *memoryBody) error {
 }
 
 // endlessBody answers a body of unknown length that is too long.
-func endlessBody() *answer {
-	return &answer{
-		status: http.StatusRequestEntityTooLarge,
-		message: fmt.Sprintf("a body without a Content-Length may have at most %d bytes: send it with its Content-Length, or start an upload with upload=start and send it in parts",
-			maxChunked),
-	}
+func endlessBody() *apierror.Error {
+	return apierror.TooLarge(fmt.Sprintf(
+		"a body without a Content-Length may have at most %d bytes: send it with its Content-Length, or start an upload with upload=start and send it in parts", maxChunked,
+	))
 }
 
 // admitSize checks the size of a part, as far as it is known by now.

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -54,7 +55,7 @@ func (s *Server) complete(c *call, r *http.Request) error {
 			return err
 		}
 	}
-	return errUnavailable("the upload changes too fast to be completed: send the request again", retrySoon)
+	return apierror.Unavailable("the upload changes too fast to be completed: send the request again", apierror.RetrySoon)
 }
 
 // completeOnce takes the upload as far as it can, which may be nil. again is true, and err nil, if
@@ -133,14 +134,14 @@ func (s *Server) admitCompletion(ctx context.Context, c *call, u *v1alpha1.Multi
 		return err
 	}
 	if done.uid != "" && done.uid != u.UID {
-		return errConflict("the upload was ended and started anew meanwhile: nothing of this request is part of the new one")
+		return apierror.Conflict("the upload was ended and started anew meanwhile: nothing of this request is part of the new one")
 	}
 	if err := c.admitSize(true, s.limitsOf(ctx, u, fs)); err != nil {
 		return err
 	}
 	if upload.Desired(u) == v1alpha1.DesiredStateCompleted {
 		if stalled := upload.Stalled(u); stalled != nil {
-			return &stalledError{stalled.Reason, stalled.Message}
+			return &apierror.StalledError{Reason: stalled.Reason, Message: stalled.Message}
 		}
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -16,7 +17,7 @@ import (
 // answerWhenCompleted waits for the reconciler, which goes on also when the client's patience is
 // over.
 func (s *Server) answerWhenCompleted(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *waiter) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.CompleteTimeout, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.CompleteTimeout, apierror.ErrTimeout)
 	defer cancel()
 	var completed *v1alpha1.MultipartUpload
 	err := s.uploads.await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
@@ -38,13 +39,13 @@ func (s *Server) answerWhenCompleted(ctx context.Context, c *call, u *v1alpha1.M
 			return false, endOf(now)
 		case upload.Stalled(now) != nil:
 			stalled := upload.Stalled(now)
-			return false, &stalledError{stalled.Reason, stalled.Message}
+			return false, &apierror.StalledError{Reason: stalled.Reason, Message: stalled.Message}
 		}
 		return false, nil
 	})
 	switch {
-	case errors.Is(err, errTimeout):
-		return errUnavailable("the file is still being assembled: send the same request again for the result", retryShort).because(err)
+	case errors.Is(err, apierror.ErrTimeout):
+		return apierror.Unavailable("the file is still being assembled: send the same request again for the result", apierror.RetryShort).Because(err)
 	case err != nil:
 		return err
 	case completed == nil:
@@ -56,9 +57,9 @@ func (s *Server) answerWhenCompleted(ctx context.Context, c *call, u *v1alpha1.M
 // endOf says how an upload has ended that is not completed.
 func endOf(u *v1alpha1.MultipartUpload) error {
 	if c := meta.FindStatusCondition(u.Status.Conditions, v1alpha1.ConditionCompleted); c != nil {
-		return &stalledError{c.Reason, c.Message}
+		return &apierror.StalledError{Reason: c.Reason, Message: c.Message}
 	}
-	return &stalledError{v1alpha1.ReasonAborted, "no condition says how"}
+	return &apierror.StalledError{Reason: v1alpha1.ReasonAborted, Message: "no condition says how"}
 }
 
 // answerFromObject answers for an upload whose record was deleted while it was being completed: the
@@ -76,9 +77,9 @@ func (s *Server) answerFromObject(ctx context.Context, c *call, u *v1alpha1.Mult
 	switch intended := upload.NextVersion(u.Spec.IfMatch); {
 	case err == nil && found.Owner == u.UID:
 	case err == nil && found.Version > intended:
-		return errUnavailable("whether the file was assembled is not known, it has been replaced since: read it", retryShort)
+		return apierror.Unavailable("whether the file was assembled is not known, it has been replaced since: read it", apierror.RetryShort)
 	default:
-		return &stalledError{v1alpha1.ReasonAborted, "the record was deleted, and the file is not its result"}
+		return &apierror.StalledError{Reason: v1alpha1.ReasonAborted, Message: "the record was deleted, and the file is not its result"}
 	}
 	u.Status.FileVersion = &found.Version
 	return s.answerAgain(ctx, c, u)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
@@ -28,13 +29,13 @@ func checkPutHeaders(op operation, h http.Header) error {
 		return nil
 	}
 	if len(h.Values("Content-Range")) > 0 { // RFC 9110, 14.5
-		return errBadRequest("Content-Range says that the body is a piece of the file, and it would become all of it: send the whole file without that header, or its pieces as parts, with upload=start")
+		return apierror.BadRequest("Content-Range says that the body is a piece of the file, and it would become all of it: send the whole file without that header, or its pieces as parts, with upload=start")
 	}
 	framed := h.Get("X-Amz-Decoded-Content-Length") != "" || strings.HasPrefix(strings.ToUpper(h.Get("X-Amz-Content-Sha256")), "STREAMING-")
 	if framed || strings.Contains(strings.ToLower(listOf(h, "Content-Encoding")), awsChunked) {
-		return &answer{
-			status:  http.StatusUnsupportedMediaType,
-			message: "the body is framed as aws-chunked, which only object storage reads, and the frames would become part of the file: send the bytes as they are",
+		return &apierror.Error{
+			Status:  http.StatusUnsupportedMediaType,
+			Message: "the body is framed as aws-chunked, which only object storage reads, and the frames would become part of the file: send the bytes as they are",
 		}
 	}
 	return nil
@@ -60,7 +61,7 @@ func readContentHeaders(h http.Header, spec *v1alpha1.MultipartUploadSpec) error
 	} {
 		*field.value = listOf(h, field.name)
 		if len(*field.value) > field.limit || !printable(*field.value) {
-			return errBadRequest(fmt.Sprintf("%s is kept with the file, and must be printable ASCII of at most %d characters", field.name, field.limit))
+			return apierror.BadRequest(fmt.Sprintf("%s is kept with the file, and must be printable ASCII of at most %d characters", field.name, field.limit))
 		}
 	}
 	if strings.EqualFold(spec.ContentEncoding, "identity") { // the word for no coding

@@ -19,6 +19,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
+	"github.com/iotfile-operator/iotfile-operator/internal/identity"
 )
 
 // slowly begins to send a body of which only half comes before finish is called.
@@ -254,13 +255,13 @@ func TestAbortIsTheOwners(t *testing.T) {
 // callers are whoever they say; only admin may delete records.
 type callers struct{ namespace string }
 
-func (c *callers) Authenticate(r *http.Request) (dataplane.Identity, error) {
-	return dataplane.Identity{Name: r.Header.Get("Authorization"), Namespace: c.namespace}, nil
+func (c *callers) Authenticate(r *http.Request) (identity.Identity, error) {
+	return identity.Identity{Name: r.Header.Get("Authorization"), Namespace: c.namespace}, nil
 }
 
-func (c *callers) Authorize(_ context.Context, id dataplane.Identity, right dataplane.Right) error {
-	if right.Resource == dataplane.ResourceUploads && id.Name != "admin" {
-		return dataplane.ErrForbidden
+func (c *callers) Authorize(_ context.Context, id identity.Identity, right identity.Right) error {
+	if right.Resource == identity.ResourceUploads && id.Name != "admin" {
+		return identity.ErrForbidden
 	}
 	return nil
 }

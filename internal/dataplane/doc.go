@@ -6,6 +6,7 @@
 //	server.go      listener and drain, with options.go
 //	serve.go       one request: who, what, may they, and on to its handler
 //	routes.go      paths and queries, parsed by hand: nothing is ever redirected
+//	apierror       errors that answer: the one table of them, and the one writer
 //	auth.go        who asks, and may they: what internal/identity answers
 //	authorize.go   which right a request needs
 //	tenant.go      the namespace and its FileStore
@@ -26,7 +27,6 @@
 //	progress.go    status.progress
 //	body.go        inbound bodies: sliding deadlines, causes, bounded drains, announced digests
 //	chunked.go     bodies of unknown length
-//	errors.go      the one table from errors to answers, and the one writer of them
 //	middleware.go  request id, access log, panics; metrics.go
 //
 // Rights that the package uses:

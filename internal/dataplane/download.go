@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -27,7 +28,7 @@ func (s *Server) download(c *call, r *http.Request) error {
 			return err
 		}
 	}
-	return errUnavailable("the file changes too fast to be read: send the request again", retrySoon).because(err)
+	return apierror.Unavailable("the file changes too fast to be read: send the request again", apierror.RetrySoon).Because(err)
 }
 
 // send sends the file as it is now. ErrPrecondition means that it was replaced before anything was
@@ -46,7 +47,7 @@ func (s *Server) send(ctx context.Context, c *call, r *http.Request, store Store
 	tags := tagsOf(d.file.Version, object.ETag)
 	switch evaluate(r.Header, tags, object.Modified) {
 	case preconditionFailed:
-		return &answer{status: http.StatusPreconditionFailed, message: fmt.Sprintf("the file has ETag %d, which is not what the request demands", d.file.Version)}
+		return &apierror.Error{Status: http.StatusPreconditionFailed, Message: fmt.Sprintf("the file has ETag %d, which is not what the request demands", d.file.Version)}
 	case notModified:
 		return d.notModified()
 	}
@@ -54,9 +55,9 @@ func (s *Server) send(ctx context.Context, c *call, r *http.Request, store Store
 	if r.Method == http.MethodGet && d.continues(r.Header.Get("If-Range")) {
 		var satisfiable bool
 		if rngs, satisfiable = parseRanges(r.Header.Get("Range"), object.Size); !satisfiable {
-			return &answer{
-				status: http.StatusRequestedRangeNotSatisfiable, message: fmt.Sprintf("the file has %d bytes, and the range lies outside of them", object.Size),
-				header: map[string]string{"Content-Range": fmt.Sprintf("bytes */%d", object.Size)},
+			return &apierror.Error{
+				Status: http.StatusRequestedRangeNotSatisfiable, Message: fmt.Sprintf("the file has %d bytes, and the range lies outside of them", object.Size),
+				Header: map[string]string{"Content-Range": fmt.Sprintf("bytes */%d", object.Size)},
 			}
 		}
 	}

@@ -1,120 +1,12 @@
 package dataplane
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
-	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
-	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+	"github.com/iotfile-operator/iotfile-operator/internal/identity"
 )
-
-// TestDescribe: every error has its status, says when to come back if that helps, and keeps its
-// cause to itself.
-func TestDescribe(t *testing.T) {
-	const secret = "bucket-of-acme upload-id-42"
-	cause := errors.New(secret)
-	stored := func(kind error) error {
-		return fmt.Errorf("part: %w", &filestore.Error{Op: "UploadPart", Kind: kind, Cause: cause})
-	}
-	cluster := func(err error) error { return fmt.Errorf("x: %w", &clusterError{secret, err}) }
-	terminating := apierrors.NewForbidden(schema.GroupResource{}, "x", cause)
-	terminating.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
-	for _, tt := range []struct {
-		err    error
-		status int
-		retry  bool
-	}{
-		{errBadRequest("x").because(cause), 400, false},
-		{fmt.Errorf("%w: %w", ErrUnauthenticated, cause), 401, false},
-		{fmt.Errorf("%w: %w", ErrForbidden, cause), 403, false},
-		{&upload.Refusal{Kind: upload.RefusalTooSmall, Message: "m"}, 400, false},
-		{&upload.Refusal{Kind: upload.RefusalTooLarge, Message: "m"}, 413, false},
-		{&upload.Refusal{Kind: upload.RefusalNotOpen, Message: "m"}, 409, false},
-		{&upload.Refusal{Kind: upload.RefusalConflict, Message: "m"}, 409, false},
-		{&upload.ConflictError{Message: "m"}, 409, false},
-		{&upload.SequenceError{Parts: 2, Missing: []int32{1}}, 400, false},
-		{&upload.StoreError{Reason: v1alpha1.ReasonStoreNotFound, Message: secret}, 404, false},
-		{&upload.StoreError{Reason: v1alpha1.ReasonStoreNotAllowed, Message: secret}, 403, false},
-		{&stalledError{v1alpha1.ReasonFileBusy, secret}, 400, false},
-		{&stalledError{v1alpha1.ReasonVersionConflict, secret}, 409, false},
-		{&stalledError{v1alpha1.ReasonTooManyOpenUploads, secret}, 429, true},
-		{&stalledError{v1alpha1.ReasonInvalidKey, secret}, 400, false},
-		{&stalledError{v1alpha1.ReasonPartsMissing, secret}, 400, false},
-		{&stalledError{v1alpha1.ReasonPartsInvalid, secret}, 400, false},
-		{&stalledError{v1alpha1.ReasonExpired, secret}, 409, false},
-		{&stalledError{v1alpha1.ReasonAborted, secret}, 409, false},
-		{&stalledError{v1alpha1.ReasonUploadLost, secret}, 409, false},
-		{&stalledError{v1alpha1.ReasonStoreUnavailable, secret}, 503, true},
-		{stored(filestore.ErrNoSuchUpload), 409, false},
-		{stored(filestore.ErrNotFound), 404, false},
-		{stored(filestore.ErrPrecondition), 409, false},
-		{stored(filestore.ErrInvalidParts), 400, false},
-		{stored(filestore.ErrPartSize), 400, false},
-		{stored(filestore.ErrIncompleteBody), 400, false},
-		{stored(filestore.ErrChecksum), 502, true},
-		{stored(filestore.ErrRange), 416, false},
-		{stored(filestore.ErrInvalidKey), 400, false},
-		{stored(filestore.ErrBucketNotFound), 502, true},
-		{stored(filestore.ErrAccessDenied), 502, true},
-		{stored(filestore.ErrIntegrityUnsupported), 502, true},
-		{stored(filestore.ErrRejected), 502, true},
-		{stored(filestore.ErrInvalidConfig), 502, true},
-		{stored(filestore.ErrStoreNotFound), 502, true},
-		{stored(filestore.ErrSecretNotFound), 502, true},
-		{stored(filestore.ErrSecretKey), 502, true},
-		{stored(filestore.ErrSecretConsent), 502, true},
-		{stored(filestore.ErrPrefixOverlap), 502, true},
-		{stored(filestore.ErrEndpointNotAllowed), 502, true},
-		{stored(filestore.ErrBusy), 503, true},
-		{stored(filestore.ErrUnavailable), 502, true},
-		{&filestore.Error{Op: "UploadPart", Kind: filestore.ErrUnavailable, Cause: context.DeadlineExceeded}, 504, true},
-		{errors.Join(errStoreStalled, stored(filestore.ErrUnavailable)), 504, true},
-		{errors.Join(errBodyShort, stored(filestore.ErrIncompleteBody)), 400, false},
-		{errors.Join(errBodyIdle, stored(filestore.ErrIncompleteBody)), 408, false},
-		{errTimeout, 503, true},
-		{context.Canceled, 499, false},
-		{cluster(apierrors.NewInternalError(cause)), 503, true},
-		{cluster(apierrors.NewTooManyRequests(secret, 1)), 503, true},
-		{cluster(apierrors.NewTimeoutError(secret, 1)), 503, true},
-		{cluster(apierrors.NewForbidden(schema.GroupResource{}, secret, cause)), 403, false},
-		// As an API server words it that has not read its roles yet.
-		{cluster(apierrors.NewForbidden(schema.GroupResource{Resource: "x"}, "y", errors.New(`User "operator" cannot get resource "x" in API group "z"`))), 503, true},
-		{cluster(apierrors.NewUnauthorized(secret)), 503, true},
-		{cluster(apierrors.NewInvalid(schema.GroupKind{}, secret, nil)), 400, false},
-		{cluster(terminating), 409, false},
-		{cluster(cause), 503, true},
-		{cluster(context.Canceled), 499, false},
-		{cause, 500, false},
-	} {
-		a := describe(tt.err)
-		if a.status != tt.status || (a.retryAfter > 0) != tt.retry {
-			t.Errorf("%v: status %d, retry %v; want %d, %v", tt.err, a.status, a.retryAfter, tt.status, tt.retry)
-		}
-		if a.message == "" || strings.Contains(a.message, "acme") || strings.Contains(a.message, "42") {
-			t.Errorf("%v: the message %q is empty or leaks", tt.err, a.message)
-		}
-	}
-}
-
-// TestEveryRefusalHasAStatus fails when the domain gets a kind that the table does not know.
-func TestEveryRefusalHasAStatus(t *testing.T) {
-	for kind := upload.RefusalTooSmall; kind <= upload.RefusalConflict; kind++ {
-		if refusalStatus[kind] == 0 {
-			t.Errorf("refusal %d has no status", kind)
-		}
-	}
-}
 
 func TestParseTimestamp(t *testing.T) {
 	want := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -185,4 +77,6 @@ func TestBindAddress(t *testing.T) {
 
 type somebody struct{}
 
-func (somebody) Authenticate(*http.Request) (Identity, error) { return Identity{}, nil }
+func (somebody) Authenticate(*http.Request) (identity.Identity, error) {
+	return identity.Identity{}, nil
+}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -104,9 +104,9 @@ func (s *shares) takeRate(namespace, store string, size int64, limits upload.Lim
 	forParts, forBytes := share.parts.wait(1), share.bytes.wait(float64(size))
 	switch {
 	case forParts > patience && forParts >= forBytes:
-		return 0, errTooMany(fmt.Sprintf("the namespace may send %d parts or files per second: send the request again", limits.PartsPerSecond), forParts)
+		return 0, apierror.TooMany(fmt.Sprintf("the namespace may send %d parts or files per second: send the request again", limits.PartsPerSecond), forParts)
 	case forBytes > patience:
-		return 0, errTooMany(fmt.Sprintf("the namespace may send %d bytes per second: send the request again", limits.BytesPerSecond), forBytes)
+		return 0, apierror.TooMany(fmt.Sprintf("the namespace may send %d bytes per second: send the request again", limits.BytesPerSecond), forBytes)
 	}
 	share.parts.take(1)
 	share.bytes.take(float64(size))
@@ -136,7 +136,7 @@ func (s *Server) awaitRate(ctx context.Context, c *call, store string, size int6
 	}
 	leave, ok := s.budget.wait(c.file.Namespace)
 	if !ok {
-		return giveUp(errTooMany("too many requests of the namespace wait already: send the request again", wait))
+		return giveUp(apierror.TooMany("too many requests of the namespace wait already: send the request again", wait))
 	}
 	defer leave()
 	select {
@@ -163,11 +163,6 @@ func (s *shares) takeRoom(u *v1alpha1.MultipartUpload, size, held int64, limits 
 		defer s.mu.Unlock()
 		share.inFlight -= size
 	}, nil
-}
-
-// errTooMany answers what would have to wait longer than it may.
-func errTooMany(message string, retryAfter time.Duration) *answer {
-	return &answer{status: http.StatusTooManyRequests, message: message, retryAfter: retryAfter, final: true}
 }
 
 // admitLoad holds the limits of the namespace against part number of u, before its body is asked

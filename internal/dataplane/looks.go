@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 )
 
 // A request that the cache would refuse is judged once more by what the API server has, because the
@@ -41,7 +43,7 @@ func (l *secondLooks) take(namespace string, now time.Time) error {
 		l.byNamespace[namespace] = limiter
 	}
 	if !limiter.AllowN(now, 1) {
-		return errUnavailable("the namespace sends too many requests for uploads that are not open here: start the upload, or send the request again", retryShort)
+		return apierror.Unavailable("the namespace sends too many requests for uploads that are not open here: start the upload, or send the request again", apierror.RetryShort)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 )
 
 // startSpec reads what the client says of the file (contract rule 7).
@@ -29,15 +30,15 @@ func startSpec(c *call, h http.Header) (v1alpha1.MultipartUploadSpec, error) {
 	}
 	switch {
 	case len(spec.ContentType) > 255 || !printable(spec.ContentType):
-		return spec, errBadRequest("the media type must be printable ASCII of at most 255 characters")
+		return spec, apierror.BadRequest("the media type must be printable ASCII of at most 255 characters")
 	case strings.HasPrefix(strings.ToLower(spec.ContentType), "multipart/form-data"):
 		// Two object stores of two take a body or a start of this type for a form of their own, and
 		// fail.
-		return spec, errBadRequest("the body is taken as it is, and cannot be a form (multipart/form-data): send the bytes of the file alone, with their own media type")
+		return spec, apierror.BadRequest("the body is taken as it is, and cannot be a form (multipart/form-data): send the bytes of the file alone, with their own media type")
 	case utf8.RuneCountInString(spec.Description) > 100:
-		return spec, errBadRequest("the description must have at most 100 characters")
+		return spec, apierror.BadRequest("the description must have at most 100 characters")
 	case len(spec.IdempotencyKey) > 255 || !printable(spec.IdempotencyKey):
-		return spec, errBadRequest("the Idempotency-Key must be printable ASCII of at most 255 characters")
+		return spec, apierror.BadRequest("the Idempotency-Key must be printable ASCII of at most 255 characters")
 	}
 	if t, ok := parseTimestamp(h.Get("timestamp")); ok {
 		spec.Timestamp = t.Format(time.RFC3339Nano)
@@ -56,7 +57,7 @@ func declaredSize(h http.Header) (*int64, error) {
 	}
 	size, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || size < 1 || size > maxFileSize {
-		return nil, errBadRequest(fmt.Sprintf("X-File-Size must be the size of the whole file in bytes, 1 to %d, or be left out", int64(maxFileSize)))
+		return nil, apierror.BadRequest(fmt.Sprintf("X-File-Size must be the size of the whole file in bytes, 1 to %d, or be left out", int64(maxFileSize)))
 	}
 	return &size, nil
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/digest"
+	"github.com/iotfile-operator/iotfile-operator/internal/identity"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -22,7 +24,7 @@ type call struct {
 	id       string
 	method   string
 	route    route
-	identity Identity
+	identity identity.Identity
 	// granted is the verb that the caller was found to have, see authorize.
 	granted string
 	file    upload.File
@@ -98,8 +100,8 @@ func (c *call) recoverPanic() {
 func (s *Server) observe(c *call, r *http.Request, begin time.Time) {
 	took, status := time.Since(begin), c.response.status
 	if c.err != nil {
-		if a := describe(c.err); a.status == statusClientGone {
-			status = statusClientGone
+		if a := apierror.Describe(c.err); a.Status == apierror.StatusClientGone {
+			status = apierror.StatusClientGone
 		}
 	}
 	received, op := c.body.received.Load(), string(c.route.op)
@@ -139,6 +141,15 @@ func methodLabel(method string) string {
 	default:
 		return "other"
 	}
+}
+
+// fail answers with an error.
+func (c *call) fail(err error) {
+	c.err = err
+	if c.response.wroteHeader {
+		return // too late: whoever wrote the header cuts the connection if it must
+	}
+	apierror.Write(c.response, c.method, c.id, err)
 }
 
 // response counts what is written, with a deadline that slides as long as the client takes bytes.

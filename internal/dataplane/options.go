@@ -15,6 +15,8 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 )
 
 // Options configure a Server. Those without a default are required.
@@ -177,7 +179,7 @@ func checkHost(opts *Options, requested string) error {
 		host = strings.Trim(requested, "[]")
 	}
 	if opts.anybody() && !loopback(host) {
-		return &answer{status: http.StatusMisdirectedRequest, message: "without authentication only this machine is served: address it as 127.0.0.1, [::1] or localhost"}
+		return &apierror.Error{Status: http.StatusMisdirectedRequest, Message: "without authentication only this machine is served: address it as 127.0.0.1, [::1] or localhost"}
 	}
 	return nil
 }

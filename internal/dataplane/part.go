@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -109,7 +110,7 @@ func (s *Server) judgePart(ctx context.Context, c *call, rs records, fs *v1alpha
 	}
 	number, err := upload.ParsePartNumber(c.route.part, limits.MaxPartNumber)
 	if err != nil {
-		return nil, 0, errBadRequest(err.Error())
+		return nil, 0, apierror.BadRequest(err.Error())
 	}
 	if err := c.admitSize(false, limits); err != nil {
 		return nil, 0, err
@@ -161,7 +162,7 @@ func (s *Server) noSuchUpload(ctx context.Context, c *call, u *v1alpha1.Multipar
 		return errors.Join(err, cause)
 	}
 	if other := now.open(); other != nil && other.UID != u.UID && upload.TakesParts(other) {
-		return errUnavailable("the upload was started anew a moment ago: send the part again", retrySoon).because(cause)
+		return apierror.Unavailable("the upload was started anew a moment ago: send the part again", apierror.RetrySoon).Because(cause)
 	}
 	return cause
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -44,7 +45,7 @@ func (s *Server) listParts(c *call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	none := errNotFound("no upload of this file is open")
+	none := apierror.NotFound("no upload of this file is open")
 	switch {
 	case u == nil || u.Status.UploadID == "":
 		return none
@@ -64,7 +65,7 @@ func (s *Server) listParts(c *call, r *http.Request) error {
 	}
 	switch {
 	case errors.Is(err, filestore.ErrNoSuchUpload):
-		return none.because(err)
+		return none.Because(err)
 	case err != nil:
 		return err
 	}
@@ -88,7 +89,7 @@ func (s *Server) listParts(c *call, r *http.Request) error {
 
 // errCompleted answers who asks for the parts of an upload that is becoming the file: the list
 // would be of few or none.
-var errCompleted = errConflict("the upload is being completed, and its parts become the file: send upload=complete again for the result, or read the file")
+var errCompleted = apierror.Conflict("the upload is being completed, and its parts become the file: send upload=complete again for the result, or read the file")
 
 // fewerThan reports whether parts are fewer than the upload is known to have had.
 func fewerThan(parts []filestore.Part, u *v1alpha1.MultipartUpload) bool {

@@ -6,12 +6,13 @@ import (
 	"io"
 	"time"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// patient is a Store whose questions, and whose files while they are read, end with errStoreStalled
-// when object storage says nothing for idle. Bodies that are sent to it are watched by their
-// stream, searches by their own time limit.
+// patient is a Store whose questions, and whose files while they are read, end with
+// apierror.ErrStoreStalled when object storage says nothing for idle. Bodies that are sent to it
+// are watched by their stream, searches by their own time limit.
 type patient struct {
 	Store
 	idle time.Duration
@@ -56,7 +57,7 @@ func (s patient) Open(ctx context.Context, object filestore.Object, rng filestor
 // watch begins to count the time of one call. The caller ends it.
 func (s patient) watch(ctx context.Context) (*storeWatch, context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(s.idle, func() { cancel(errStoreStalled) })
+	timer := time.AfterFunc(s.idle, func() { cancel(apierror.ErrStoreStalled) })
 	return &storeWatch{timer: timer, idle: s.idle, cancel: cancel, cause: func() error { return context.Cause(ctx) }}, ctx
 }
 
@@ -74,8 +75,8 @@ func (w *storeWatch) end() {
 }
 
 func (w *storeWatch) verdict(err error) error {
-	if err != nil && !errors.Is(err, io.EOF) && errors.Is(w.cause(), errStoreStalled) {
-		return errors.Join(errStoreStalled, err)
+	if err != nil && !errors.Is(err, io.EOF) && errors.Is(w.cause(), apierror.ErrStoreStalled) {
+		return errors.Join(apierror.ErrStoreStalled, err)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -61,7 +62,7 @@ func (s *Server) admitBeside(ctx context.Context, fs *v1alpha1.FileStore, u *v1a
 	}
 	held := others.Beside(open, u.Name)
 	if held.Full(limits) {
-		return &stalledError{v1alpha1.ReasonTooManyOpenUploads, fmt.Sprintf("%d are open", held.Open)}
+		return &apierror.StalledError{Reason: v1alpha1.ReasonTooManyOpenUploads, Message: fmt.Sprintf("%d are open", held.Open)}
 	}
 	if declared {
 		return upload.AdmitBytes(*u.Spec.Size, held.Bytes, limits)
@@ -75,7 +76,7 @@ func (k *uploads) openIn(ctx context.Context, namespace, store string, limit int
 	var list v1alpha1.MultipartUploadList
 	err := k.cached.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{upload.OpenIndex: store}, client.Limit(limit), client.UnsafeDisableDeepCopy)
 	if err != nil {
-		return nil, &clusterError{"list uploads in the cache", err}
+		return nil, &apierror.ClusterError{Op: "list uploads in the cache", Err: err}
 	}
 	return list.Items, nil
 }

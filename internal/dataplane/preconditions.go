@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -27,11 +28,11 @@ func writeConditions(op operation, h http.Header) (w conditions, err error) {
 	switch op {
 	case opPart:
 		if since != "" {
-			return w, errBadRequest("a part is not compared with a date: leave If-Unmodified-Since out, and send If-Match if the upload updates a file")
+			return w, apierror.BadRequest("a part is not compared with a date: leave If-Unmodified-Since out, and send If-Match if the upload updates a file")
 		}
 	case opAbort:
 		if since != "" || len(h.Values("If-None-Match")) > 0 {
-			return w, errBadRequest("upload=abort touches no file, and compares none: leave If-None-Match and If-Unmodified-Since out")
+			return w, apierror.BadRequest("upload=abort touches no file, and compares none: leave If-None-Match and If-Unmodified-Since out")
 		}
 	case opStart, opComplete, opPut, opDelete:
 	default:
@@ -50,9 +51,9 @@ func (w conditions) check(exists bool, version int64, modified time.Time) error 
 	case !exists:
 		return nil
 	case versionTag(version).listed(w.noneMatch, true):
-		return errConflict(fmt.Sprintf("the file has ETag %d, and If-None-Match demands that it has another, or does not exist: read it again and decide anew", version))
+		return apierror.Conflict(fmt.Sprintf("the file has ETag %d, and If-None-Match demands that it has another, or does not exist: read it again and decide anew", version))
 	case !w.unmodified.IsZero() && modified.Truncate(time.Second).After(w.unmodified):
-		return errConflict("the file was written after the time in If-Unmodified-Since: read it again and decide anew")
+		return apierror.Conflict("the file was written after the time in If-Unmodified-Since: read it again and decide anew")
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -122,12 +123,9 @@ func (s *Server) admitFile(c *call, r *http.Request) (v1alpha1.MultipartUploadSp
 func admitFileSize(size int64, limits upload.Limits) error {
 	switch limit := limits.MaxPartSize; {
 	case size == 0:
-		return errBadRequest("the body is empty: a file has at least one byte")
+		return apierror.BadRequest("the body is empty: a file has at least one byte")
 	case size > limit:
-		return &answer{
-			status:  http.StatusRequestEntityTooLarge,
-			message: fmt.Sprintf("the file has %d bytes, and this store takes at most %d in one request: send it in parts, with upload=start", size, limit),
-		}
+		return apierror.TooLarge(fmt.Sprintf("the file has %d bytes, and this store takes at most %d in one request: send it in parts, with upload=start", size, limit))
 	}
 	return nil
 }
@@ -260,7 +258,7 @@ func (s *Server) settle(ctx context.Context, c *call, w *write, cause error) err
 // untouched reports whether err means for certain that the object is as it was, and that no copy of
 // the request can have stored it.
 func untouched(err error) bool {
-	for _, certain := range []error{filestore.ErrIncompleteBody, filestore.ErrChecksum, errBodyShort, errBodyIdle, errBodySlow} {
+	for _, certain := range []error{filestore.ErrIncompleteBody, filestore.ErrChecksum, apierror.ErrBodyShort, apierror.ErrBodyIdle, apierror.ErrBodySlow} {
 		if errors.Is(err, certain) {
 			return true
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -30,8 +31,8 @@ func TestRateIsComputedAtOnce(t *testing.T) {
 	owed := 5<<30 - 1<<10 // more than a second's worth
 	_, err = s.takeRate("ns", "store", 1<<10, limits, now, time.Minute)
 	want := time.Duration((owed+1<<10)/(1<<10)) * time.Second
-	if got := describe(err); got.status != 429 || got.retryAfter != want {
-		t.Errorf("the next one is answered %d, and may come after %s, want %s", got.status, got.retryAfter, want)
+	if got := apierror.Describe(err); got.Status != 429 || got.RetryAfter != want {
+		t.Errorf("the next one is answered %d, and may come after %s, want %s", got.Status, got.RetryAfter, want)
 	}
 	if wait, err := s.takeRate("ns", "store", 1<<10, limits, now.Add(want), time.Minute); err != nil || wait != 0 {
 		t.Errorf("then: %s, %v", wait, err)

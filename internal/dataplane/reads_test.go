@@ -16,6 +16,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
+	"github.com/iotfile-operator/iotfile-operator/internal/identity"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -186,8 +187,8 @@ func TestOpenAPIRoute(t *testing.T) {
 type nobody struct{}
 
 // Authenticate implements dataplane.Authenticator.
-func (nobody) Authenticate(*http.Request) (dataplane.Identity, error) {
-	return dataplane.Identity{}, dataplane.ErrUnauthenticated
+func (nobody) Authenticate(*http.Request) (identity.Identity, error) {
+	return identity.Identity{}, identity.ErrUnauthenticated
 }
 
 // TestVerbs: which right each request needs, any one of two where the request does not say whether
@@ -237,11 +238,11 @@ type verbs struct {
 }
 
 // Authorize implements dataplane.Authorizer.
-func (v *verbs) Authorize(_ context.Context, _ dataplane.Identity, right dataplane.Right) error {
+func (v *verbs) Authorize(_ context.Context, _ identity.Identity, right identity.Right) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.asked = append(v.asked, right.Verb+" "+right.Namespace+" "+right.Name)
-	return dataplane.ErrForbidden
+	return identity.ErrForbidden
 }
 
 // take gives what was asked since the last take, in order.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
+	"github.com/iotfile-operator/iotfile-operator/internal/identity"
 )
 
 // TestRefusals walks the contract's table of errors, with the contract's own limits: 5 MiB parts,
@@ -183,19 +184,19 @@ func TestStartWithoutReconciler(t *testing.T) {
 // gate lets "Bearer alice" of the namespace "default" read and create, but not update.
 type gate struct{ namespace string }
 
-func (g gate) Authenticate(r *http.Request) (dataplane.Identity, error) {
+func (g gate) Authenticate(r *http.Request) (identity.Identity, error) {
 	switch r.Header.Get("Authorization") {
 	case "Bearer alice":
-		return dataplane.Identity{Name: "alice", Namespace: g.namespace}, nil
+		return identity.Identity{Name: "alice", Namespace: g.namespace}, nil
 	case "Bearer broken":
-		return dataplane.Identity{}, errors.New("the API server is down")
+		return identity.Identity{}, errors.New("the API server is down")
 	}
-	return dataplane.Identity{}, dataplane.ErrUnauthenticated
+	return identity.Identity{}, identity.ErrUnauthenticated
 }
 
-func (gate) Authorize(_ context.Context, id dataplane.Identity, right dataplane.Right) error {
-	if id.Name != "alice" || right.Verb == dataplane.VerbUpdate || (right.Resource == dataplane.ResourceFiles && right.Name != entity) {
-		return dataplane.ErrForbidden
+func (gate) Authorize(_ context.Context, id identity.Identity, right identity.Right) error {
+	if id.Name != "alice" || right.Verb == identity.VerbUpdate || (right.Resource == identity.ResourceFiles && right.Name != entity) {
+		return identity.ErrForbidden
 	}
 	return nil
 }

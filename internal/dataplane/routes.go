@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -69,7 +70,7 @@ func parseRoute(method, rest, rawQuery string) (route, error) {
 		return rt, err
 	}
 	if strings.Contains(rt.entity, "/") {
-		return rt, errBadRequest("the entityId holds an encoded slash: write the slash behind it as it is")
+		return rt, apierror.BadRequest("the entityId holds an encoded slash: write the slash behind it as it is")
 	}
 	if !hasPath && collection == "files" {
 		return routeEntity(rt, method)
@@ -85,7 +86,7 @@ func parseRoute(method, rest, rawQuery string) (route, error) {
 
 func routeParts(rt route, method string) (route, error) {
 	if method != http.MethodGet && method != http.MethodHead {
-		return rt, errMethod("GET, HEAD", "the list of parts can only be read")
+		return rt, apierror.Method("GET, HEAD", "the list of parts can only be read")
 	}
 	rt.op = opParts
 	return rt, nil
@@ -93,7 +94,7 @@ func routeParts(rt route, method string) (route, error) {
 
 func routeEntity(rt route, method string) (route, error) {
 	if method != http.MethodGet && method != http.MethodHead {
-		return rt, errMethod("GET, HEAD", "an entity can only be searched, with GET: name a file behind the entityId to write or delete it")
+		return rt, apierror.Method("GET, HEAD", "an entity can only be searched, with GET: name a file behind the entityId to write or delete it")
 	}
 	rt.op = opSearch
 	return rt, nil
@@ -109,19 +110,19 @@ func routeFile(rt route, method, rawQuery string) (route, error) {
 	case http.MethodDelete:
 		if rawQuery != "" {
 			// An S3 client ends an upload so. Whoever means that is not to lose the file.
-			return rt, errBadRequest("a DELETE takes no query parameter, and would delete the whole file: to end an upload, send PUT with upload=abort")
+			return rt, apierror.BadRequest("a DELETE takes no query parameter, and would delete the whole file: to end an upload, send PUT with upload=abort")
 		}
 		rt.op = opDelete
 		return rt, nil
 	default:
-		return rt, errMethod("GET, HEAD, PUT, DELETE", "files are read with GET and HEAD, written with PUT and deleted with DELETE")
+		return rt, apierror.Method("GET, HEAD, PUT, DELETE", "files are read with GET and HEAD, written with PUT and deleted with DELETE")
 	}
 }
 
 func routePut(rt route, rawQuery string) (route, error) {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return rt, errBadRequest("the query cannot be read: percent-encode it")
+		return rt, apierror.BadRequest("the query cannot be read: percent-encode it")
 	}
 	parts, uploads := query["part"], query["upload"]
 	delete(query, "part")
@@ -130,14 +131,14 @@ func routePut(rt route, rawQuery string) (route, error) {
 	case len(query) > 0:
 		// Such as Part=1, or what S3 clients send: taken for a simple upload, it would put a piece
 		// in the place of the file.
-		return rt, errBadRequest("a PUT takes no query parameter but part and upload, written in lower case: send no others")
+		return rt, apierror.BadRequest("a PUT takes no query parameter but part and upload, written in lower case: send no others")
 	case len(parts)+len(uploads) == 0:
 		rt.op = opPut
 		return rt, nil
 	case len(parts) > 0 && len(uploads) > 0:
-		return rt, errBadRequest("part and upload cannot stand together: send one of them")
+		return rt, apierror.BadRequest("part and upload cannot stand together: send one of them")
 	case len(parts)+len(uploads) > 1:
-		return rt, errBadRequest("part or upload is given more than once: send it once")
+		return rt, apierror.BadRequest("part or upload is given more than once: send it once")
 	case len(parts) == 1:
 		rt.op, rt.part = opPart, parts[0]
 		return rt, nil
@@ -150,7 +151,7 @@ func routePut(rt route, rawQuery string) (route, error) {
 	case "abort":
 		rt.op = opAbort
 	default:
-		return rt, errBadRequest("upload must be start, complete or abort")
+		return rt, apierror.BadRequest("upload must be start, complete or abort")
 	}
 	return rt, nil
 }
@@ -161,9 +162,14 @@ func routePut(rt route, rawQuery string) (route, error) {
 func decode(escaped string) (string, error) {
 	decoded, err := url.PathUnescape(escaped)
 	if err != nil {
-		return "", errBadRequest("the path is not percent-encoded correctly")
+		return "", apierror.BadRequest("the path is not percent-encoded correctly")
 	}
 	return decoded, nil
+}
+
+// errNoRoute answers for a path that is not of this API.
+func errNoRoute() error {
+	return apierror.NotFound("no such resource: the API is " + basePath + "files/{entityId}/{filepath} and " + basePath + "fileslist/{entityId}/{filepath}")
 }
 
 // locationOf is the path of the file's URL, written in the one canonical way, below the namespace

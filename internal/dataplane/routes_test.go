@@ -6,6 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -76,10 +77,10 @@ func TestParseRoute(t *testing.T) {
 		{"GET", "", "", "", "", 404, "no such resource"},
 	} {
 		rt, err := parseRoute(tt.method, tt.rest, tt.query)
-		var refused *answer
+		var refused *apierror.Error
 		switch {
 		case tt.status != 0:
-			if !errors.As(err, &refused) || refused.status != tt.status || !strings.Contains(refused.message, tt.message) {
+			if !errors.As(err, &refused) || refused.Status != tt.status || !strings.Contains(refused.Message, tt.message) {
 				t.Errorf("%s %s?%s: %v, want %d %q", tt.method, tt.rest, tt.query, err, tt.status, tt.message)
 			}
 		case err != nil || (tt.op != "" && (rt.op != tt.op || rt.path != tt.path || rt.entity != testEntity)):
@@ -102,8 +103,8 @@ func FuzzParseRoute(f *testing.F) {
 		}
 		rt, err := parseRoute(method, rest, query)
 		if err != nil {
-			var refused *answer
-			if !errors.As(err, &refused) || refused.status < 400 || refused.status >= 500 {
+			var refused *apierror.Error
+			if !errors.As(err, &refused) || refused.Status < 400 || refused.Status >= 500 {
 				t.Fatalf("%q: %v is not a refusal", path, err)
 			}
 			return

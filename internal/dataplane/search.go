@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -65,7 +66,7 @@ func (s *Server) search(c *call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(r.Context(), s.opts.SearchTimeout, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), s.opts.SearchTimeout, apierror.ErrTimeout)
 	defer cancel()
 	fs, err := s.fileStore(ctx, c.file.Namespace)
 	if err != nil {
@@ -82,8 +83,8 @@ func (s *Server) search(c *call, r *http.Request) error {
 	defer release()
 	p := &pass{store: store, query: query, prefix: fs.Spec.Prefix + c.file.TenantKey(), best: newTop(query.offset+query.limit, query.order.compare)}
 	files, total, err := p.run(ctx)
-	if errors.Is(context.Cause(ctx), errTimeout) {
-		return errUnavailable("the search takes too long: narrow it with a filter on path", retryShort).because(err)
+	if errors.Is(context.Cause(ctx), apierror.ErrTimeout) {
+		return apierror.Unavailable("the search takes too long: narrow it with a filter on path", apierror.RetryShort).Because(err)
 	}
 	if err != nil {
 		return err
@@ -158,7 +159,8 @@ func (p *pass) run(ctx context.Context) ([]*foundFile, int, error) {
 // U+FFFD for what XML cannot hold.
 func garbled(key string) bool { return strings.ContainsRune(key, utf8.RuneError) }
 
-// found makes a file of an object. ok is false where the key is no address, such as a directory mark.
+// found makes a file of an object. ok is false where the key is no address, such as a directory
+// mark.
 func (p *pass) found(o filestore.Object) (f *foundFile, ok bool) {
 	full := strings.TrimPrefix(o.Key, p.prefix)
 	if err := (upload.File{EntityID: anyEntity, Path: full}).Validate(); err != nil {

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 )
 
 const (
@@ -33,7 +35,7 @@ type ordering struct {
 func parseSearch(rawQuery string) (searchQuery, error) {
 	values, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return searchQuery{}, errBadRequest("the query cannot be read: percent-encode it")
+		return searchQuery{}, apierror.BadRequest("the query cannot be read: percent-encode it")
 	}
 	q := searchQuery{order: parseOrder(values.Get("order"))}
 	if err := checkFilter(values.Get("filter")); err != nil {
@@ -58,10 +60,10 @@ const (
 // malformed.
 func checkFilter(s string) error {
 	if len(s) > maxFilterBytes {
-		return errBadRequest(fmt.Sprintf("the filter has %d bytes, and may have %d: search for less at once", len(s), maxFilterBytes))
+		return apierror.BadRequest(fmt.Sprintf("the filter has %d bytes, and may have %d: search for less at once", len(s), maxFilterBytes))
 	}
 	if n := strings.Count(s, "*"); n > maxWildcards {
-		return errBadRequest(fmt.Sprintf("the filter has %d wildcards (*), and may have %d: search for less at once", n, maxWildcards))
+		return apierror.BadRequest(fmt.Sprintf("the filter has %d wildcards (*), and may have %d: search for less at once", n, maxWildcards))
 	}
 	return nil
 }
@@ -73,7 +75,7 @@ func parseCount(values url.Values, name string, absent, least, most int) (int, e
 	}
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil || int(n) < least || int(n) > most {
-		return 0, errBadRequest(fmt.Sprintf("%s must be an integer from %d to %d: narrow the search with a filter to see more", name, least, most))
+		return 0, apierror.BadRequest(fmt.Sprintf("%s must be an integer from %d to %d: narrow the search with a filter to see more", name, least, most))
 	}
 	return int(n), nil
 }

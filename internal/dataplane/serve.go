@@ -8,8 +8,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/connlimit"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/openapi"
 	"github.com/iotfile-operator/iotfile-operator/internal/digest"
+	"github.com/iotfile-operator/iotfile-operator/internal/identity"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -25,28 +27,28 @@ func (s *Server) serve(c *call, r *http.Request) error {
 	if err := checkHost(&s.opts, r.Host); err != nil {
 		return err
 	}
-	identity, err := s.opts.Authenticator.Authenticate(r)
+	caller, err := s.opts.Authenticator.Authenticate(r)
 	switch {
-	case errors.Is(err, ErrUnauthenticated):
+	case errors.Is(err, identity.ErrUnauthenticated):
 		return err
 	case err != nil:
-		return errUnavailable("the token cannot be checked now: send the request again", retryShort).because(err)
+		return apierror.Unavailable("the token cannot be checked now: send the request again", apierror.RetryShort).Because(err)
 	}
 	connlimit.Known(r.Context())
-	c.identity = identity
+	c.identity = caller
 	if c.route, err = parseRoute(r.Method, rest, r.URL.RawQuery); err != nil {
 		return err
 	}
 	named := namespace
 	if namespace == "" {
-		namespace = identity.Namespace
+		namespace = caller.Namespace
 	}
 	if len(validation.IsDNS1123Label(namespace)) > 0 {
-		return errBadRequest("the namespace is not a DNS label: name yours in the path, as in /namespaces/NAME" + basePath)
+		return apierror.BadRequest("the namespace is not a DNS label: name yours in the path, as in /namespaces/NAME" + basePath)
 	}
 	c.file = upload.File{Namespace: namespace, EntityID: c.route.entity, Path: c.route.path}
 	if err := validate(c.file, c.route.op); err != nil {
-		return errBadRequest(err.Error())
+		return apierror.BadRequest(err.Error())
 	}
 	c.location = locationOf(named, c.file)
 	if err := c.readHeader(r.Header); err != nil {
@@ -58,7 +60,7 @@ func (s *Server) serve(c *call, r *http.Request) error {
 		return err
 	}
 	if err := c.readDigests(r.Header); err != nil {
-		return errBadRequest(err.Error())
+		return apierror.BadRequest(err.Error())
 	}
 	return s.handle(c, r)
 }
@@ -68,7 +70,7 @@ func (s *Server) serve(c *call, r *http.Request) error {
 func (c *call) readHeader(h http.Header) (err error) {
 	if c.route.op != opDownload && c.route.op != opSearch { // reads have conditions of their own
 		if c.ifMatch, err = upload.ParseIfMatch(strings.Join(h.Values("If-Match"), ",")); err != nil {
-			return errBadRequest(err.Error())
+			return apierror.BadRequest(err.Error())
 		}
 	}
 	if c.conditions, err = writeConditions(c.route.op, h); err != nil {
@@ -95,7 +97,7 @@ func (c *call) readDigests(h http.Header) (err error) {
 // describeAPI serves the description of the API, to anybody: it says nothing of who uses it.
 func (s *Server) describeAPI(c *call, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return errMethod("GET, HEAD", "the description of the API can only be read")
+		return apierror.Method("GET, HEAD", "the description of the API can only be read")
 	}
 	c.route.op = opOpenAPI
 	_ = openapi.Serve(c.response, r) // fails if the client is gone

@@ -11,18 +11,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-const alreadyOpen = "an upload of this file is open, and stays open: continue it, or end it with upload=complete or upload=abort"
-
 // start opens an upload (contract, "PUT …?upload=start"): it records the MultipartUpload and waits
 // until the reconciler has opened it in object storage.
 func (s *Server) start(c *call, r *http.Request) error {
 	if c.body.length != 0 {
-		return errBadRequest("upload=start takes no body: send the bytes with part=1 and so on")
+		return apierror.BadRequest("upload=start takes no body: send the bytes with part=1 and so on")
 	}
 	spec, err := startSpec(c, r.Header)
 	if err != nil {
@@ -48,7 +47,7 @@ func (s *Server) start(c *call, r *http.Request) error {
 	defer release()
 	spec.StoreName = fs.Name
 	spec.RequestTime = ptr.To(metav1.NewTime(s.opts.Clock.Now()))
-	ctx, cancel := context.WithTimeoutCause(r.Context(), s.opts.StartTimeout, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), s.opts.StartTimeout, apierror.ErrTimeout)
 	defer cancel()
 	u, err := s.open(ctx, c, fs, spec)
 	if err != nil {
@@ -81,7 +80,7 @@ func (s *Server) open(ctx context.Context, c *call, fs *v1alpha1.FileStore, spec
 		}
 		current = true
 	}
-	return nil, errTimeout
+	return nil, apierror.ErrTimeout
 }
 
 // join gives the upload that has the file, if an earlier copy of this request has opened it. It
@@ -209,8 +208,8 @@ func (s *Server) awaitEnd(ctx context.Context, u *v1alpha1.MultipartUpload) erro
 	err := s.uploads.await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
 		return now == nil || upload.Ended(now), nil
 	})
-	if errors.Is(err, errTimeout) {
-		return errUnavailable("an earlier upload of this file is being removed: send the request again", retryShort).because(err)
+	if errors.Is(err, apierror.ErrTimeout) {
+		return apierror.Unavailable("an earlier upload of this file is being removed: send the request again", apierror.RetryShort).Because(err)
 	}
 	return err
 }
@@ -228,7 +227,7 @@ func (s *Server) awaitOpened(ctx context.Context, u *v1alpha1.MultipartUpload) (
 			opened = now
 		case upload.Stalled(now) != nil:
 			c := upload.Stalled(now)
-			return false, &stalledError{c.Reason, c.Message}
+			return false, &apierror.StalledError{Reason: c.Reason, Message: c.Message}
 		default:
 			return false, nil
 		}
@@ -243,7 +242,7 @@ func (s *Server) awaitOwn(ctx context.Context, c *call, u *v1alpha1.MultipartUpl
 	opened, gone, err := s.awaitOpened(ctx, u)
 	switch {
 	case gone:
-		return nil, errConflict("the upload was aborted while it was being opened: start it again")
+		return nil, apierror.Conflict("the upload was aborted while it was being opened: start it again")
 	case err == nil:
 		return opened, nil
 	case errors.Is(err, context.Canceled) && u.Spec.IdempotencyKey != "":

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -135,12 +136,12 @@ func mediaTypeOf(spec v1alpha1.MultipartUploadSpec) string {
 func refuseStart(holder *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) error {
 	switch {
 	case sameKey(holder, spec):
-		return errBadRequest("this Idempotency-Key opened the upload with another If-Match, X-File-Size or media type: send a new key with a new request")
+		return apierror.BadRequest("this Idempotency-Key opened the upload with another If-Match, X-File-Size or media type: send a new key with a new request")
 	case completing(holder):
-		return errBadRequest("an upload of this file is being completed: wait until it is, then start with its ETag as If-Match")
+		return apierror.BadRequest("an upload of this file is being completed: wait until it is, then start with its ETag as If-Match")
 	case upload.Stalled(holder) != nil:
-		return errBadRequest("an upload of this file is open and cannot go on: end it with upload=abort")
+		return apierror.BadRequest("an upload of this file is open and cannot go on: end it with upload=abort")
 	default:
-		return errBadRequest(alreadyOpen)
+		return &apierror.StalledError{Reason: v1alpha1.ReasonFileBusy, Message: "another upload of this file is open"}
 	}
 }

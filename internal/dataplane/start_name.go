@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -35,7 +36,7 @@ func (s *Server) clearName(ctx context.Context, u *v1alpha1.MultipartUpload) err
 	case err != nil || old == nil:
 		return err
 	case upload.Open(old) && upload.FileOf(old) != upload.FileOf(u):
-		return errConflict(fmt.Sprintf("the MultipartUpload %q, which uploads another file, has the name that the upload of this file needs: its owner has to end it or give it another name", old.Name))
+		return apierror.Conflict(fmt.Sprintf("the MultipartUpload %q, which uploads another file, has the name that the upload of this file needs: its owner has to end it or give it another name", old.Name))
 	case upload.Open(old):
 		return nil
 	}
@@ -43,7 +44,7 @@ func (s *Server) clearName(ctx context.Context, u *v1alpha1.MultipartUpload) err
 	defer w.stop()
 	if old.DeletionTimestamp == nil {
 		if old.Labels[v1alpha1.LabelCreatedThrough] != v1alpha1.CreatedThroughREST {
-			return errConflict(fmt.Sprintf("the MultipartUpload %q, which has ended, was made by hand and has the name that the upload of this file needs: its owner has to delete it", old.Name))
+			return apierror.Conflict(fmt.Sprintf("the MultipartUpload %q, which has ended, was made by hand and has the name that the upload of this file needs: its owner has to delete it", old.Name))
 		}
 		if deleted, err := s.uploads.remove(ctx, old, true); err != nil || !deleted {
 			return err

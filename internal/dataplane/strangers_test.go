@@ -15,16 +15,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
+	"github.com/iotfile-operator/iotfile-operator/internal/identity"
 )
 
 // tokenAuthenticator knows one token.
 type tokenAuthenticator struct{}
 
-func (tokenAuthenticator) Authenticate(r *http.Request) (dataplane.Identity, error) {
+func (tokenAuthenticator) Authenticate(r *http.Request) (identity.Identity, error) {
 	if r.Header.Get("Authorization") != "Bearer good" {
-		return dataplane.Identity{}, dataplane.ErrUnauthenticated
+		return identity.Identity{}, identity.ErrUnauthenticated
 	}
-	return dataplane.Identity{Name: "app", Namespace: "default"}, nil
+	return identity.Identity{Name: "app", Namespace: "default"}, nil
 }
 
 // TestStrangersTakeLittle: thousands of connections of nobody knows whom, each with a header as

@@ -6,6 +6,7 @@ import (
 	"hash"
 	"time"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/digest"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 )
@@ -31,13 +32,13 @@ type stream struct {
 	refused error
 }
 
-// newStream returns the stream and the context to store it with, which ends with errStoreStalled
-// when the store takes no byte for storeIdle. The caller calls stop. digests, if any, is compared
-// with the body before its end.
+// newStream returns the stream and the context to store it with, which ends with
+// apierror.ErrStoreStalled when the store takes no byte for storeIdle. The caller calls stop.
+// digests, if any, is compared with the body before its end.
 func newStream(ctx context.Context, b *inbound, digests *digest.Set, storeIdle time.Duration) (*stream, context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	s := &stream{inbound: b, digests: digests, idle: storeIdle, cancel: cancel}
-	s.timer = time.AfterFunc(storeIdle, func() { cancel(errStoreStalled) })
+	s.timer = time.AfterFunc(storeIdle, func() { cancel(apierror.ErrStoreStalled) })
 	// A Read that blocks on a silent client would keep PutPart from returning after the context's
 	// end.
 	s.unhook = context.AfterFunc(ctx, b.stop)
@@ -76,7 +77,7 @@ func (s *stream) Read(p []byte) (int, error) {
 func (s *stream) judge() error {
 	if s.digests != nil {
 		if wrong := s.digests.Check(); wrong != nil {
-			return errBadRequest(wrong.Error())
+			return apierror.BadRequest(wrong.Error())
 		}
 	}
 	if last := s.last; last != nil {
@@ -122,7 +123,7 @@ func (s *stream) verdict(ctx context.Context, err error) error {
 // blame is verdict, where why the end of the body was withheld is all that counts: object storage
 // can only say that it ended.
 func (s *stream) blame(ctx context.Context, err error) error {
-	if s.refused != nil && !errors.As(s.refused, new(*answer)) {
+	if s.refused != nil && !errors.As(s.refused, new(*apierror.Error)) {
 		return s.refused
 	}
 	return s.verdict(ctx, err)

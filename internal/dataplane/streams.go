@@ -10,6 +10,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -25,9 +26,9 @@ const (
 
 // Why the stream of a part was cut. A cut body leaves nothing in any payload mode.
 var (
-	errEnded      = errConflict("the upload was ended while this request was under way, and nothing of it was kept: start it again with upload=start")
-	errExpired    = errConflict("the upload's time was over while this request was under way, and nothing of it was kept: start it again with upload=start")
-	errCompleting = errConflict("the upload was completed while this request was under way, which is no part of the file: read the file, or update it")
+	errEnded      = apierror.Conflict("the upload was ended while this request was under way, and nothing of it was kept: start it again with upload=start")
+	errExpired    = apierror.Conflict("the upload's time was over while this request was under way, and nothing of it was kept: start it again with upload=start")
+	errCompleting = apierror.Conflict("the upload was completed while this request was under way, which is no part of the file: read the file, or update it")
 )
 
 // causeOf is what a client is told of an end, nil for none.

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -40,7 +41,7 @@ func (s *Server) fileStore(ctx context.Context, namespace string) (*v1alpha1.Fil
 	}
 	var list v1alpha1.FileStoreList
 	if err := s.uploads.cached.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, &clusterError{"list FileStores in the cache", err}
+		return nil, &apierror.ClusterError{Op: "list FileStores in the cache", Err: err}
 	}
 	return upload.ResolveStore("", upload.Namespace{Labels: ns.Labels, Annotations: ns.Annotations}, list.Items)
 }
@@ -58,9 +59,9 @@ func (s *Server) namespace(ctx context.Context, name string) (*corev1.Namespace,
 	}
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, errNotFound("the namespace " + name + " does not exist")
+		return nil, apierror.NotFound("the namespace " + name + " does not exist")
 	case err != nil:
-		return nil, &clusterError{"get namespace", err}
+		return nil, &apierror.ClusterError{Op: "get namespace", Err: err}
 	}
 	return ns, nil
 }
@@ -70,12 +71,12 @@ func ready(fs *v1alpha1.FileStore) error {
 	c := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady)
 	switch {
 	case fs.DeletionTimestamp != nil:
-		return errUnavailable("the file store is being removed: ask the platform team for another one", retryLong)
+		return apierror.Unavailable("the file store is being removed: ask the platform team for another one", apierror.RetryLong)
 	case c == nil:
-		return errUnavailable("the file store is not ready yet: send the request again", retryShort)
+		return apierror.Unavailable("the file store is not ready yet: send the request again", apierror.RetryShort)
 	case c.Status != "True":
-		return errUnavailable("the file store is not ready: send the request again later, or ask the platform team", retryLong).
-			because(&stalledError{c.Reason, c.Message})
+		return apierror.Unavailable("the file store is not ready: send the request again later, or ask the platform team", apierror.RetryLong).
+			Because(&apierror.StalledError{Reason: c.Reason, Message: c.Message})
 	}
 	return nil
 }
@@ -119,8 +120,8 @@ func found(object filestore.Object, err error) (filestore.Object, upload.FileMet
 
 func (s *Server) storeNamed(ctx context.Context, name string) (Store, error) {
 	store, err := s.opts.Stores.Get(ctx, name)
-	if err != nil && describe(err).status == http.StatusInternalServerError {
-		return nil, errUnavailable("the file store cannot be looked up now: send the request again", retryShort).because(err)
+	if err != nil && apierror.Describe(err).Status == http.StatusInternalServerError {
+		return nil, apierror.Unavailable("the file store cannot be looked up now: send the request again", apierror.RetryShort).Because(err)
 	}
 	if err != nil {
 		return nil, err

@@ -7,6 +7,8 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 )
 
 // fromCaller reads the trace that a caller is in (W3C trace context).
@@ -36,7 +38,7 @@ func (c *call) endTrace(status int) {
 		attribute.Int64("http.response.body.size", c.response.sent),
 	)
 	if status >= http.StatusInternalServerError && c.err != nil {
-		c.span.SetStatus(codes.Error, describe(c.err).message)
+		c.span.SetStatus(codes.Error, apierror.Describe(c.err).Message)
 	}
 	c.span.End()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
 )
 
@@ -37,10 +38,10 @@ func (s *Server) takeTurn(ctx context.Context, c *call, line *sharing.Line, budg
 }
 
 func tooManyTurns(budget string) error {
-	refusal := errUnavailable("the server is starting as many uploads as it may, or as the namespace may while others need room: send the request again", retrySoon)
+	refusal := apierror.Unavailable("the server is starting as many uploads as it may, or as the namespace may while others need room: send the request again", apierror.RetrySoon)
 	if budget == budgetSearches {
-		refusal = errUnavailable("the server is searching as much as it may, or as the namespace may while others need room: send the request again", retrySoon)
+		refusal = apierror.Unavailable("the server is searching as much as it may, or as the namespace may while others need room: send the request again", apierror.RetrySoon)
 	}
-	refusal.final = true
+	refusal.Final = true
 	return refusal
 }

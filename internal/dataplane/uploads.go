@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -80,7 +81,7 @@ func (k *uploads) known(ctx context.Context, file upload.File) (records, error) 
 	var found v1alpha1.MultipartUploadList
 	err := k.cached.List(ctx, &found, client.InNamespace(file.Namespace), client.MatchingFields{upload.FileIndex: file.IndexKey()}, client.UnsafeDisableDeepCopy)
 	if err != nil {
-		return nil, &clusterError{"list uploads in the cache", err}
+		return nil, &apierror.ClusterError{Op: "list uploads in the cache", Err: err}
 	}
 	return upload.OfFile(found.Items, file), nil
 }
@@ -133,7 +134,7 @@ func (k *uploads) get(ctx context.Context, key client.ObjectKey) (*v1alpha1.Mult
 	case apierrors.IsNotFound(err):
 		return nil, nil
 	case err != nil:
-		return nil, &clusterError{"get upload", err}
+		return nil, &apierror.ClusterError{Op: "get upload", Err: err}
 	}
 	return u, nil
 }
@@ -144,7 +145,7 @@ func (k *uploads) create(ctx context.Context, u *v1alpha1.MultipartUpload) (exis
 	case apierrors.IsAlreadyExists(err):
 		return true, nil
 	case err != nil:
-		return false, &clusterError{"create upload", err}
+		return false, &apierror.ClusterError{Op: "create upload", Err: err}
 	}
 	return false, nil
 }
@@ -160,7 +161,7 @@ func (k *uploads) intend(ctx context.Context, u *v1alpha1.MultipartUpload, mutat
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 		return false, nil
 	case err != nil:
-		return false, &clusterError{"record the intent", err}
+		return false, &apierror.ClusterError{Op: "record the intent", Err: err}
 	}
 	return true, nil
 }
@@ -176,7 +177,7 @@ func (k *uploads) remove(ctx context.Context, u *v1alpha1.MultipartUpload, anyVe
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 		return false, nil
 	case err != nil:
-		return false, &clusterError{"delete upload", err}
+		return false, &apierror.ClusterError{Op: "delete upload", Err: err}
 	}
 	return true, nil
 }

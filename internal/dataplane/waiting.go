@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
@@ -68,9 +69,9 @@ func (s *Server) mayPass(c *call, err error) bool {
 	if s.draining.Load() || c.response.wroteHeader || !c.body.untouched() {
 		return false
 	}
-	switch a := describe(err); a.status {
+	switch a := apierror.Describe(err); a.Status {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		return !a.final
+		return !a.Final
 	default:
 		return false
 	}

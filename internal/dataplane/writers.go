@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
 // errOutrun ends the body of a write whose file another request of this process is about to
 // replace. It would lose in the end, and some stores keep all other writers waiting while a
 // conditional write is under way (MinIO).
-var errOutrun = errUnavailable("another request is replacing this file: send yours again", retrySoon)
+var errOutrun = apierror.Unavailable("another request is replacing this file: send yours again", apierror.RetrySoon)
 
 // writers keeps apart what this process writes to one object. The comparison of versions is exact
 // then, also where the store sees no difference because the bytes are the same. Nobody has the turn

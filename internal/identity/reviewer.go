@@ -24,12 +24,10 @@ import (
 	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
-
-	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 )
 
 // Group is the API group of the resources that a SubjectAccessReview asks for. RBAC grants rights
-// on dataplane.ResourceFiles, which no API serves, like any other.
+// on ResourceFiles, which no API serves, like any other.
 const Group = "iotfile.dev"
 
 // DefaultAudience is what tokens are for unless Options say otherwise.
@@ -102,11 +100,6 @@ type Reviewer struct {
 	clientCA *dynamiccertificates.DynamicFileCAContent // nil without
 }
 
-var (
-	_ dataplane.Authenticator = (*Reviewer)(nil)
-	_ dataplane.Authorizer    = (*Reviewer)(nil)
-)
-
 // New makes a Reviewer. It asks nothing of the API server yet. Errors: ClientCAFile cannot be read,
 // or Config is not usable.
 func New(opts Options) (*Reviewer, error) {
@@ -170,31 +163,31 @@ func (r *Reviewer) Start(ctx context.Context) error {
 // NeedLeaderElection implements manager.LeaderElectionRunnable: every replica serves.
 func (r *Reviewer) NeedLeaderElection() bool { return false }
 
-// Authenticate implements dataplane.Authenticator: by a client certificate, where that is
+// Authenticate finds out who sent a request: by a client certificate, where that is
 // configured, else by a bearer token.
-func (r *Reviewer) Authenticate(req *http.Request) (dataplane.Identity, error) {
+func (r *Reviewer) Authenticate(req *http.Request) (Identity, error) {
 	if err := checkCredentials(req.Header); err != nil {
-		return dataplane.Identity{}, fmt.Errorf("%w: %w", dataplane.ErrUnauthenticated, err)
+		return Identity{}, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
 	}
 	response, ok, err := r.requests.AuthenticateRequest(req)
 	switch {
 	case errors.Is(err, errNoReview):
-		return dataplane.Identity{}, err
+		return Identity{}, err
 	case err != nil:
-		return dataplane.Identity{}, fmt.Errorf("%w: %w", dataplane.ErrUnauthenticated, err)
+		return Identity{}, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
 	case !ok:
-		return dataplane.Identity{}, dataplane.ErrUnauthenticated
+		return Identity{}, ErrUnauthenticated
 	}
 	who := response.User
-	id := dataplane.Identity{Name: who.GetName(), UID: who.GetUID(), Groups: who.GetGroups(), Extra: who.GetExtra()}
+	id := Identity{Name: who.GetName(), UID: who.GetUID(), Groups: who.GetGroups(), Extra: who.GetExtra()}
 	if namespace, _, err := serviceaccount.SplitUsername(id.Name); err == nil {
 		id.Namespace = namespace
 	}
 	return id, nil
 }
 
-// Authorize implements dataplane.Authorizer.
-func (r *Reviewer) Authorize(ctx context.Context, id dataplane.Identity, right dataplane.Right) error {
+// Authorize reports whether id has a right.
+func (r *Reviewer) Authorize(ctx context.Context, id Identity, right Right) error {
 	question := authorizer.AttributesRecord{
 		User: &user.DefaultInfo{Name: id.Name, UID: id.UID, Groups: id.Groups, Extra: id.Extra},
 		Verb: right.Verb, Namespace: right.Namespace, APIGroup: Group, APIVersion: "*", Resource: right.Resource, Name: right.Name, ResourceRequest: true,
@@ -210,9 +203,9 @@ func (r *Reviewer) Authorize(ctx context.Context, id dataplane.Identity, right d
 	case v.granted:
 		return nil
 	case v.reason != "":
-		return fmt.Errorf("%w: %s", dataplane.ErrForbidden, v.reason)
+		return fmt.Errorf("%w: %s", ErrForbidden, v.reason)
 	}
-	return dataplane.ErrForbidden
+	return ErrForbidden
 }
 
 // review asks for a right. A refusal is believed of an API server that was ready before it was

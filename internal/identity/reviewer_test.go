@@ -30,7 +30,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clocktesting "k8s.io/utils/clock/testing"
 
-	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/identity"
 )
 
@@ -86,7 +85,7 @@ func TestTokens(t *testing.T) {
 			switch {
 			case side.ok && (err != nil || id.Name != "system:serviceaccount:team-a:app" || id.Namespace != "team-a" || !slices.Contains(id.Groups, "system:serviceaccounts:team-a") || id.UID == ""):
 				t.Errorf("%s: %+v, %v", name, id, err)
-			case !side.ok && (!errors.Is(err, dataplane.ErrUnauthenticated) || id.Name != ""):
+			case !side.ok && (!errors.Is(err, identity.ErrUnauthenticated) || id.Name != ""):
 				t.Errorf("%s: %+v, %v; want it refused", name, id, err)
 			case err != nil && tt.authorization != "" && strings.Contains(err.Error(), strings.Fields(tt.authorization)[len(strings.Fields(tt.authorization))-1]) && len(tt.authorization) > 20:
 				t.Errorf("%s: the error tells the token: %v", name, err)
@@ -126,7 +125,7 @@ func TestOneRuleForCredentials(t *testing.T) {
 		request := request(t, "")
 		request.Header["Authorization"] = tt.authorization
 		id, err := b.Authenticate(request)
-		if tt.ok != (err == nil) || (!tt.ok && (!errors.Is(err, dataplane.ErrUnauthenticated) || id.Name != "")) {
+		if tt.ok != (err == nil) || (!tt.ok && (!errors.Is(err, identity.ErrUnauthenticated) || id.Name != "")) {
 			t.Errorf("%s: %+v, %v", name, id, err)
 		}
 		if err != nil && strings.Contains(err.Error(), good) {
@@ -160,7 +159,7 @@ func TestOneReview(t *testing.T) {
 	var group sync.WaitGroup
 	for range 100 {
 		group.Go(func() {
-			if err := b.Authorize(t.Context(), dataplane.Identity{Name: "nobody"}, files("get", "team-a", entity)); !errors.Is(err, dataplane.ErrForbidden) {
+			if err := b.Authorize(t.Context(), identity.Identity{Name: "nobody"}, files("get", "team-a", entity)); !errors.Is(err, identity.ErrForbidden) {
 				t.Error(err)
 			}
 		})
@@ -177,7 +176,7 @@ func TestOneReview(t *testing.T) {
 func TestAPIServerJustStarted(t *testing.T) {
 	const denied = `{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1","status":{"allowed":false}}`
 	grant(t, "team-a", "patient", []string{"get"}, nil, "patient")
-	id := dataplane.Identity{Name: "system:serviceaccount:team-a:patient"}
+	id := identity.Identity{Name: "system:serviceaccount:team-a:patient"}
 	ask := func(b *bench) error { return b.Authorize(t.Context(), id, files("get", "team-a", entity)) }
 
 	t.Run("not ready", func(t *testing.T) {
@@ -188,7 +187,7 @@ func TestAPIServerJustStarted(t *testing.T) {
 			}
 			return http.StatusCreated, denied
 		}
-		if err := ask(b); err == nil || errors.Is(err, dataplane.ErrForbidden) {
+		if err := ask(b); err == nil || errors.Is(err, identity.ErrForbidden) {
 			t.Errorf("answered with %v, and not with an error of another kind", err)
 		}
 		b.young = nil
@@ -221,7 +220,7 @@ func TestAPIServerJustStarted(t *testing.T) {
 				}
 				return http.StatusCreated, denied
 			}
-			if err := ask(b); !errors.Is(err, dataplane.ErrForbidden) {
+			if err := ask(b); !errors.Is(err, identity.ErrForbidden) {
 				t.Errorf("%v; want a refusal", err)
 			}
 		})
@@ -243,7 +242,7 @@ func TestFirstGoes(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	leave()
-	if err := <-first; err == nil || errors.Is(err, dataplane.ErrUnauthenticated) {
+	if err := <-first; err == nil || errors.Is(err, identity.ErrUnauthenticated) {
 		t.Errorf("who leaves is told %v", err)
 	}
 	if _, err := b.Authenticate(request(t, authorization)); err != nil || b.count("tokenreviews") != 1 {
@@ -259,7 +258,7 @@ func TestTimes(t *testing.T) {
 	ask := func() {
 		_, err := b.Authenticate(request(t, good))
 		must(t, err)
-		if _, err := b.Authenticate(request(t, bad)); !errors.Is(err, dataplane.ErrUnauthenticated) {
+		if _, err := b.Authenticate(request(t, bad)); !errors.Is(err, identity.ErrUnauthenticated) {
 			t.Fatal(err)
 		}
 	}
@@ -313,13 +312,13 @@ func TestAPIServerDown(t *testing.T) {
 	if err := b.Authorize(t.Context(), id, files("get", "team-a", entity)); err != nil {
 		t.Errorf("a known right: %v", err)
 	}
-	if _, err := b.Authenticate(request(t, bad)); !errors.Is(err, dataplane.ErrUnauthenticated) {
+	if _, err := b.Authenticate(request(t, bad)); !errors.Is(err, identity.ErrUnauthenticated) {
 		t.Errorf("a token that is known to be bad: %v", err)
 	}
-	if _, err := b.Authenticate(request(t, unknown)); err == nil || errors.Is(err, dataplane.ErrUnauthenticated) {
+	if _, err := b.Authenticate(request(t, unknown)); err == nil || errors.Is(err, identity.ErrUnauthenticated) {
 		t.Errorf("an unknown token is answered with %v, and not with an error of another kind", err)
 	}
-	if err := b.Authorize(t.Context(), id, files("get", "team-a", other)); err == nil || errors.Is(err, dataplane.ErrForbidden) {
+	if err := b.Authorize(t.Context(), id, files("get", "team-a", other)); err == nil || errors.Is(err, identity.ErrForbidden) {
 		t.Errorf("an unknown right is answered with %v, and not with an error of another kind", err)
 	}
 	b.down.Store(false) // and nothing of it is remembered
@@ -332,7 +331,7 @@ func TestRights(t *testing.T) {
 	grant(t, "team-a", "one-device", []string{"get", "update"}, []string{entity}, "device")
 	grant(t, "team-a", "all-devices", []string{"get"}, nil, "fleet")
 	b := newBench(t, nil)
-	ids := map[string]dataplane.Identity{} // one each, so that an answer can be taken for that to another question
+	ids := map[string]identity.Identity{} // one each, so that an answer can be taken for that to another question
 	for _, who := range []string{"device", "fleet", "nobody"} {
 		var err error
 		ids[who], err = b.Authenticate(request(t, "Bearer "+token(t, "team-a", who, "iotfile.dev")))
@@ -354,7 +353,7 @@ func TestRights(t *testing.T) {
 		{"nobody", "get", "team-a", entity, false},
 	} {
 		err := b.Authorize(t.Context(), ids[tt.who], files(tt.verb, tt.namespace, tt.entity))
-		if tt.allowed && err != nil || !tt.allowed && !errors.Is(err, dataplane.ErrForbidden) {
+		if tt.allowed && err != nil || !tt.allowed && !errors.Is(err, identity.ErrForbidden) {
 			t.Errorf("%+v: %v", tt, err)
 		}
 	}
@@ -382,7 +381,7 @@ func grant(t *testing.T, namespace, name string, verbs, entities []string, accou
 	id := entity
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		probe := newBench(t, nil)
-		if probe.Authorize(t.Context(), dataplane.Identity{Name: user}, files(verbs[0], namespace, id)) == nil {
+		if probe.Authorize(t.Context(), identity.Identity{Name: user}, files(verbs[0], namespace, id)) == nil {
 			return
 		}
 		if time.Since(begin) > time.Minute {
@@ -413,21 +412,21 @@ func TestClientCertificates(t *testing.T) {
 	if err != nil || id.Name != "gateway" || id.Namespace != "" || !slices.Equal(id.Groups, []string{"gateways", "system:authenticated"}) {
 		t.Errorf("our certificate: %+v, %v", id, err)
 	}
-	if _, err := b.Authenticate(with(foreign, "")); !errors.Is(err, dataplane.ErrUnauthenticated) {
+	if _, err := b.Authenticate(with(foreign, "")); !errors.Is(err, identity.ErrUnauthenticated) {
 		t.Errorf("a foreign certificate: %v", err)
 	}
 	good := "Bearer " + token(t, "team-a", "app", "iotfile.dev")
 	if id, err := b.Authenticate(with(foreign, good)); err != nil || id.Namespace != "team-a" {
 		t.Errorf("a foreign certificate and a good token: %+v, %v", id, err)
 	}
-	if _, err := newBench(t, nil).Authenticate(with(ours, "")); !errors.Is(err, dataplane.ErrUnauthenticated) {
+	if _, err := newBench(t, nil).Authenticate(with(ours, "")); !errors.Is(err, identity.ErrUnauthenticated) {
 		t.Errorf("a certificate where none are taken: %v", err)
 	}
 	must(t, os.WriteFile(file, foreign.pem, 0o600)) // the CA is replaced
 	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		_, before := b.Authenticate(with(ours, ""))
 		_, after := b.Authenticate(with(foreign, ""))
-		if errors.Is(before, dataplane.ErrUnauthenticated) && after == nil {
+		if errors.Is(before, identity.ErrUnauthenticated) && after == nil {
 			return
 		}
 		if time.Since(begin) > 2*time.Minute {
@@ -471,6 +470,6 @@ func (c *ca) issue(t *testing.T, user string, groups ...string) *x509.Certificat
 }
 
 // files is the right to do verb with the files of an entity.
-func files(verb, namespace, entity string) dataplane.Right {
-	return dataplane.Right{Verb: verb, Resource: dataplane.ResourceFiles, Namespace: namespace, Name: entity}
+func files(verb, namespace, entity string) identity.Right {
+	return identity.Right{Verb: verb, Resource: identity.ResourceFiles, Namespace: namespace, Name: entity}
 }
