@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/content"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/precondition"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
@@ -17,14 +19,14 @@ import (
 func (d *download) sendSeveral(ctx context.Context, rngs []filestore.ByteRange) error {
 	described := http.Header{}
 	describeFile(described, d.object, d.file)
-	content := moveContent(described)
+	each := content.Move(described)
 	// Unguessable, so that no file can hold it.
 	boundary := uuid.NewString()
 	heads := make([]string, len(rngs))
 	end := "\r\n--" + boundary + "--\r\n"
 	length := int64(len(end))
 	for i, rng := range rngs {
-		heads[i] = fmt.Sprintf("\r\n--%s\r\nContent-Type: %s\r\n%sContent-Range: %s\r\n\r\n", boundary, mediaType(d.object), content, contentRange(rng, d.object.Size))
+		heads[i] = fmt.Sprintf("\r\n--%s\r\nContent-Type: %s\r\n%sContent-Range: %s\r\n\r\n", boundary, content.MediaType(d.object), each, precondition.ContentRange(rng, d.object.Size))
 		length += int64(len(heads[i])) + rng.Length
 	}
 	release, err := d.take()

@@ -92,7 +92,7 @@ func (s *Server) answerAgain(ctx context.Context, c *call, u *v1alpha1.Multipart
 	if err := upload.AdmitCaller(u, c.ifMatch); err != nil {
 		return err
 	}
-	if err := c.conditions.checkUpload(u); err != nil {
+	if err := c.conditions.CheckUpload(u); err != nil {
 		return err
 	}
 	if c.body.unread() {

@@ -29,7 +29,7 @@ func (s *Server) deleteFile(c *call, r *http.Request) error {
 			return err
 		}
 	}
-	if err := c.conditions.check(exists, file.Version, object.Modified); err != nil {
+	if err := c.conditions.Check(exists, file.Version, object.Modified); err != nil {
 		return err
 	}
 	if err := at.store.DeleteObject(r.Context(), at.key); err != nil {

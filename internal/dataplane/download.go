@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/content"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/precondition"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -44,17 +46,17 @@ func (s *Server) send(ctx context.Context, c *call, r *http.Request, store Store
 		return err
 	}
 	d := &download{call: c, store: store, take: func() (func(), error) { return s.budget.takeRead(c.file.Namespace) }, object: object, file: upload.DecodeFileMetadata(object.Metadata)}
-	tags := tagsOf(d.file.Version, object.ETag)
-	switch evaluate(r.Header, tags, object.Modified) {
-	case preconditionFailed:
+	tags := precondition.TagsOf(d.file.Version, object.ETag)
+	switch precondition.Evaluate(r.Header, tags, object.Modified) {
+	case precondition.Failed:
 		return &apierror.Error{Status: http.StatusPreconditionFailed, Message: fmt.Sprintf("the file has ETag %d, which is not what the request demands", d.file.Version)}
-	case notModified:
+	case precondition.NotModified:
 		return d.notModified()
 	}
 	var rngs []filestore.ByteRange
-	if r.Method == http.MethodGet && d.continues(r.Header.Get("If-Range")) {
+	if r.Method == http.MethodGet && precondition.Continues(r.Header.Get("If-Range"), tags, d.file, object.Modified) {
 		var satisfiable bool
-		if rngs, satisfiable = parseRanges(r.Header.Get("Range"), object.Size); !satisfiable {
+		if rngs, satisfiable = precondition.ParseRanges(r.Header.Get("Range"), object.Size); !satisfiable {
 			return &apierror.Error{
 				Status: http.StatusRequestedRangeNotSatisfiable, Message: fmt.Sprintf("the file has %d bytes, and the range lies outside of them", object.Size),
 				Header: map[string]string{"Content-Range": fmt.Sprintf("bytes */%d", object.Size)},
@@ -119,7 +121,7 @@ func (d *download) sendOne(ctx context.Context, rng filestore.ByteRange, status 
 	}
 	defer func() { _ = body.Close() }() // every byte that counts was read, or the client's connection is cut
 	if status == http.StatusPartialContent {
-		d.call.response.Header().Set("Content-Range", contentRange(rng, d.object.Size))
+		d.call.response.Header().Set("Content-Range", precondition.ContentRange(rng, d.object.Size))
 	}
 	d.header(status, rng.Length)
 	return d.call.copyExactly(body, rng.Length)
@@ -150,13 +152,13 @@ type onlyWriter struct{ io.Writer }
 
 // describeFile sets the headers that tell of a file.
 func describeFile(h http.Header, object filestore.Object, file upload.FileMetadata) {
-	tags := tagsOf(file.Version, object.ETag)
-	h["ETag"] = []string{tags.version}
-	h.Set("X-File-Tag", tags.tag)
+	tags := precondition.TagsOf(file.Version, object.ETag)
+	h["ETag"] = []string{tags.Version}
+	h.Set("X-File-Tag", tags.Tag)
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("Last-Modified", object.Modified.UTC().Format(http.TimeFormat))
-	h.Set("Content-Type", mediaType(object))
-	describeContent(h, object.ContentHeaders)
+	h.Set("Content-Type", content.MediaType(object))
+	content.Describe(h, object.ContentHeaders)
 	// Tenants choose media types, and other tenants' browsers may open the URL: nothing in a file
 	// runs as this origin.
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/precondition"
 	"github.com/iotfile-operator/iotfile-operator/internal/digest"
 	"github.com/iotfile-operator/iotfile-operator/internal/identity"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -33,7 +34,7 @@ type call struct {
 	// ifMatch is the parsed header, nil if it was not sent.
 	ifMatch *int64
 	// conditions are the others of a write.
-	conditions conditions
+	conditions precondition.Write
 	body       *inbound
 	// until is when the request may wait no longer for a place; zero for requests that do not wait.
 	until time.Time

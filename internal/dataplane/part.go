@@ -118,7 +118,7 @@ func (s *Server) judgePart(ctx context.Context, c *call, rs records, fs *v1alpha
 	if err := upload.AdmitPart(u, fs, number, c.ifMatch, s.opts.Clock.Now()); err != nil {
 		return nil, 0, err
 	}
-	return u, number, c.conditions.checkUpload(u)
+	return u, number, c.conditions.CheckUpload(u)
 }
 
 // stream sends the request's body to object storage as a part of u. It reads the body only when

@@ -64,7 +64,7 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 		}
 		return c.answerStored(file.Version)
 	}
-	if err := c.conditions.check(exists, file.Version, seen.Modified); err != nil {
+	if err := c.conditions.Check(exists, file.Version, seen.Modified); err != nil {
 		return err
 	}
 	if err := s.awaitRate(r.Context(), c, at.fs.Name, c.body.length, upload.LimitsOf(at.fs)); err != nil {

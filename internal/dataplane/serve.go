@@ -9,6 +9,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/internal/connlimit"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/content"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/openapi"
 	"github.com/iotfile-operator/iotfile-operator/internal/digest"
 	"github.com/iotfile-operator/iotfile-operator/internal/identity"
@@ -76,7 +77,12 @@ func (c *call) readHeader(h http.Header) (err error) {
 	if c.conditions, err = writeConditions(c.route.op, h); err != nil {
 		return err
 	}
-	return checkPutHeaders(c.route.op, h)
+	switch c.route.op {
+	case opStart, opPart, opComplete, opAbort, opPut:
+		return content.CheckBody(h)
+	default:
+		return nil
+	}
 }
 
 // readDigests reads what the client announces of a body that is to be stored. That of no bytes is

@@ -1,4 +1,4 @@
-package dataplane
+package precondition
 
 import (
 	"net/http"
@@ -56,7 +56,7 @@ func TestParseRanges(t *testing.T) {
 		// Too many, or the same bytes again: the whole file.
 		{"bytes=0-1,1-2", size, nil, true},
 		{"bytes=0-,0-,0-", size, nil, true},
-		{"bytes=0-0" + strings.Repeat(",200-200", maxRanges), size, nil, true},
+		{"bytes=0-0" + strings.Repeat(",200-200", MaxRanges), size, nil, true},
 		// Unsatisfiable.
 		{"bytes=100-", size, nil, false},
 		{"bytes=100-200", size, nil, false},
@@ -67,9 +67,9 @@ func TestParseRanges(t *testing.T) {
 		{"bytes=-1", 0, nil, false},
 		{"", 0, nil, true},
 	} {
-		got, satisfiable := parseRanges(tt.header, tt.size)
+		got, satisfiable := ParseRanges(tt.header, tt.size)
 		if satisfiable != tt.satisfiable || (satisfiable && !slices.Equal(got, tt.want)) {
-			t.Errorf("parseRanges(%q, %d) = %+v, %v", tt.header, tt.size, got, satisfiable)
+			t.Errorf("ParseRanges(%q, %d) = %+v, %v", tt.header, tt.size, got, satisfiable)
 		}
 	}
 }
@@ -83,7 +83,7 @@ func FuzzParseRange(f *testing.F) {
 		if size < 0 {
 			return
 		}
-		rngs, satisfiable := parseRanges(header, size)
+		rngs, satisfiable := ParseRanges(header, size)
 		if !satisfiable && len(rngs) > 0 {
 			t.Fatalf("%q of %d: unsatisfiable, and %+v", header, size, rngs)
 		}
@@ -96,7 +96,7 @@ func FuzzParseRange(f *testing.F) {
 				t.Fatalf("%q of %d: %+v are more than the file", header, size, rngs)
 			}
 		}
-		if len(rngs) > maxRanges {
+		if len(rngs) > MaxRanges {
 			t.Fatalf("%q: %d ranges", header, len(rngs))
 		}
 	})
@@ -107,40 +107,40 @@ func TestEvaluate(t *testing.T) {
 	const same, earlier, later = "Fri, 02 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 03:04:04 GMT", "Fri, 02 Jan 2026 03:04:06 GMT"
 	for _, tt := range []struct {
 		headers []string
-		want    verdict
+		want    Verdict
 	}{
-		{nil, goAhead},
-		{[]string{"If-None-Match", "3"}, notModified},
-		{[]string{"If-None-Match", `"3"`}, notModified},
-		{[]string{"If-None-Match", `W/"3"`}, notModified},
-		{[]string{"If-None-Match", `"1", "2" ,3`}, notModified},
-		{[]string{"If-None-Match", "1", "If-None-Match", "3"}, notModified},
-		{[]string{"If-None-Match", "*"}, notModified},
-		{[]string{"If-None-Match", "4"}, goAhead},
-		{[]string{"If-None-Match", `"33", "03", +3, 3.0`}, goAhead},
-		{[]string{"If-None-Match", `"d41d8cd9"`}, goAhead},
-		{[]string{"If-Modified-Since", same}, notModified},
-		{[]string{"If-Modified-Since", later}, notModified},
-		{[]string{"If-Modified-Since", earlier}, goAhead},
-		{[]string{"If-Modified-Since", "yesterday"}, goAhead},
-		{[]string{"If-None-Match", "4", "If-Modified-Since", later}, goAhead}, // the date does not count then
-		{[]string{"If-Match", "3"}, goAhead},
-		{[]string{"If-Match", `"1", "3"`}, goAhead},
-		{[]string{"If-Match", "*"}, goAhead},
-		{[]string{"If-Match", "4"}, preconditionFailed},
-		{[]string{"If-Match", `W/"3"`}, preconditionFailed}, // compared strongly
-		{[]string{"If-Match", "4", "If-None-Match", "3"}, preconditionFailed},
-		{[]string{"If-Match", "3", "If-None-Match", "3"}, notModified},
-		{[]string{"If-Unmodified-Since", earlier}, preconditionFailed},
-		{[]string{"If-Unmodified-Since", same}, goAhead},
-		{[]string{"If-Unmodified-Since", "x"}, goAhead},
-		{[]string{"If-Match", "3", "If-Unmodified-Since", earlier}, goAhead},
+		{nil, GoAhead},
+		{[]string{"If-None-Match", "3"}, NotModified},
+		{[]string{"If-None-Match", `"3"`}, NotModified},
+		{[]string{"If-None-Match", `W/"3"`}, NotModified},
+		{[]string{"If-None-Match", `"1", "2" ,3`}, NotModified},
+		{[]string{"If-None-Match", "1", "If-None-Match", "3"}, NotModified},
+		{[]string{"If-None-Match", "*"}, NotModified},
+		{[]string{"If-None-Match", "4"}, GoAhead},
+		{[]string{"If-None-Match", `"33", "03", +3, 3.0`}, GoAhead},
+		{[]string{"If-None-Match", `"d41d8cd9"`}, GoAhead},
+		{[]string{"If-Modified-Since", same}, NotModified},
+		{[]string{"If-Modified-Since", later}, NotModified},
+		{[]string{"If-Modified-Since", earlier}, GoAhead},
+		{[]string{"If-Modified-Since", "yesterday"}, GoAhead},
+		{[]string{"If-None-Match", "4", "If-Modified-Since", later}, GoAhead}, // the date does not count then
+		{[]string{"If-Match", "3"}, GoAhead},
+		{[]string{"If-Match", `"1", "3"`}, GoAhead},
+		{[]string{"If-Match", "*"}, GoAhead},
+		{[]string{"If-Match", "4"}, Failed},
+		{[]string{"If-Match", `W/"3"`}, Failed}, // compared strongly
+		{[]string{"If-Match", "4", "If-None-Match", "3"}, Failed},
+		{[]string{"If-Match", "3", "If-None-Match", "3"}, NotModified},
+		{[]string{"If-Unmodified-Since", earlier}, Failed},
+		{[]string{"If-Unmodified-Since", same}, GoAhead},
+		{[]string{"If-Unmodified-Since", "x"}, GoAhead},
+		{[]string{"If-Match", "3", "If-Unmodified-Since", earlier}, GoAhead},
 	} {
 		h := http.Header{}
 		for i := 0; i+1 < len(tt.headers); i += 2 {
 			h.Add(tt.headers[i], tt.headers[i+1])
 		}
-		if got := evaluate(h, tagsOf(3, "etag"), modified); got != tt.want {
+		if got := Evaluate(h, TagsOf(3, "etag"), modified); got != tt.want {
 			t.Errorf("%v: %v, want %v", tt.headers, got, tt.want)
 		}
 	}
@@ -156,7 +156,7 @@ func FuzzIfMatch(f *testing.F) {
 		if version < 0 {
 			return
 		}
-		tags := tagsOf(version, "etag")
+		tags := TagsOf(version, "etag")
 		strong, weak := tags.listed([]string{header}, false), tags.listed([]string{header}, true)
 		if strong && !weak {
 			t.Errorf("%q names %d strongly, but not weakly", header, version)
@@ -175,7 +175,7 @@ func TestRangeApplies(t *testing.T) {
 	for ifRange, want := range map[string]bool{
 		"": true, "3": true, `"3"`: true, "4": false, `W/"3"`: false, "Fri, 02 Jan 2026 03:04:05 GMT": false, "x": false,
 	} {
-		if got := rangeApplies(ifRange, tagsOf(3, "etag")); got != want {
+		if got := rangeApplies(ifRange, TagsOf(3, "etag")); got != want {
 			t.Errorf("If-Range %q: %v, want %v", ifRange, got, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package dataplane
+package precondition
 
 import (
 	"net/http"
@@ -12,10 +12,10 @@ import (
 // time of one is compared with one of the other.
 const clocksApart = 5 * time.Second
 
-// continues reports whether a range may be sent: there is no If-Range, or it names the version that
-// is here.
-func (d *download) continues(ifRange string) bool {
-	return rangeApplies(ifRange, tagsOf(d.file.Version, d.object.ETag)) || dateApplies(ifRange, d.file, d.object.Modified)
+// Continues evaluates an If-Range for a file of these tags: a range may be sent where there is no
+// such header, or it names the version that is here, by a tag or by a strong date.
+func Continues(ifRange string, tags Tags, file upload.FileMetadata, modified time.Time) bool {
+	return rangeApplies(ifRange, tags) || dateApplies(ifRange, file, modified)
 }
 
 // dateApplies evaluates an If-Range that is a date (RFC 9110, 13.1.5): it must be that of the file,

@@ -1,4 +1,4 @@
-package dataplane
+package search
 
 import (
 	"testing"
@@ -17,8 +17,8 @@ func TestCreatedIsNotAfterUpdated(t *testing.T) {
 		stored.Add(-time.Hour):             "2026-05-06T06:08:09.000Z",
 		{}:                                 "2026-05-06T07:08:09.000Z",
 	} {
-		f := &foundFile{object: filestore.Object{Modified: stored}, meta: &upload.FileMetadata{Created: created}}
-		if got := f.listed("team-a"); got.Created != want || got.Updated != "2026-05-06T07:08:09.000Z" {
+		f := &File{object: filestore.Object{Modified: stored}, meta: &upload.FileMetadata{Created: created}}
+		if got := f.Listed("team-a"); got.Created != want || got.Updated != "2026-05-06T07:08:09.000Z" {
 			t.Errorf("recorded as created %s: created %s, updated %s, want created %s", created, got.Created, got.Updated, want)
 		}
 	}

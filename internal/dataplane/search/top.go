@@ -1,4 +1,4 @@
-package dataplane
+package search
 
 import (
 	"container/heap"

@@ -1,4 +1,4 @@
-package dataplane
+package search
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-var filterFile = foundFile{
+var filterFile = File{
 	path: "logs/2026/", name: "engine o'1.bin",
 	object: filestore.Object{Key: "k", Size: 100, ContentType: "text/plain", Modified: time.Date(2026, 7, 27, 17, 5, 31, 208_000_000, time.UTC)},
 	meta: &upload.FileMetadata{
@@ -150,7 +150,7 @@ func TestParseSearch(t *testing.T) {
 		{query: "offset=99999999999999999999", bad: true},
 		{query: "filter=%zz", bad: true},
 	} {
-		q, err := parseSearch(tt.query)
+		q, err := Parse(tt.query)
 		if (err != nil) != tt.bad {
 			t.Errorf("%q: %v", tt.query, err)
 		}

@@ -1,4 +1,4 @@
-package dataplane
+package precondition
 
 import (
 	"cmp"
@@ -10,15 +10,15 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// maxRanges is how many ranges one request gets. A client that asks for more, or for the same bytes
+// MaxRanges is how many ranges one request gets. A client that asks for more, or for the same bytes
 // more than once, is sent the whole file, which costs less (RFC 9110, 14.2 and 17.15).
-const maxRanges = 16
+const MaxRanges = 16
 
-// parseRanges reads a Range header (RFC 9110, 14.1.2; contract rule 9) for a file of size bytes. No
+// ParseRanges reads a Range header (RFC 9110, 14.1.2; contract rule 9) for a file of size bytes. No
 // ranges mean that the whole file is to be sent: there is no header, it is malformed, of another
 // unit, or asks for too much. Of several ranges those that lie outside the file are left out;
 // satisfiable is false when that leaves none.
-func parseRanges(header string, size int64) (rngs []filestore.ByteRange, satisfiable bool) {
+func ParseRanges(header string, size int64) (rngs []filestore.ByteRange, satisfiable bool) {
 	unit, set, found := strings.Cut(header, "=")
 	if !found || !strings.EqualFold(strings.TrimSpace(unit), "bytes") {
 		return nil, true
@@ -29,7 +29,7 @@ func parseRanges(header string, size int64) (rngs []filestore.ByteRange, satisfi
 			continue // an empty element of a list does not count
 		}
 		rng, ok := parseRange(spec, size)
-		if asked++; !ok || asked > maxRanges {
+		if asked++; !ok || asked > MaxRanges {
 			return nil, true
 		}
 		if rng.Length > 0 {
@@ -89,13 +89,14 @@ func parsePosition(s string, absent int64) (int64, bool) {
 	return n, true
 }
 
-func contentRange(rng filestore.ByteRange, size int64) string {
+// ContentRange is the header of that name for a range of a file of size bytes.
+func ContentRange(rng filestore.ByteRange, size int64) string {
 	return fmt.Sprintf("bytes %d-%d/%d", rng.Offset, rng.Offset+rng.Length-1, size)
 }
 
 // rangeApplies evaluates If-Range (RFC 9110, 13.1.5) by its tag: a range is only sent of the
 // version that the client has the rest of. Dates are dateApplies' business.
-func rangeApplies(ifRange string, tags fileTags) bool {
+func rangeApplies(ifRange string, tags Tags) bool {
 	ifRange = strings.TrimSpace(ifRange)
 	if ifRange == "" {
 		return true

@@ -1,4 +1,4 @@
-package dataplane
+package content
 
 import (
 	"fmt"
@@ -20,14 +20,9 @@ const (
 // awsChunked is the content coding in which S3 clients frame bodies for S3.
 const awsChunked = "aws-chunked"
 
-// checkPutHeaders refuses a PUT whose headers say something of its body that this API cannot do,
+// CheckBody refuses a PUT whose headers say something of its body that this API cannot do,
 // before the body is asked for.
-func checkPutHeaders(op operation, h http.Header) error {
-	switch op {
-	case opStart, opPart, opComplete, opAbort, opPut:
-	default:
-		return nil
-	}
+func CheckBody(h http.Header) error {
 	if len(h.Values("Content-Range")) > 0 { // RFC 9110, 14.5
 		return apierror.BadRequest("Content-Range says that the body is a piece of the file, and it would become all of it: send the whole file without that header, or its pieces as parts, with upload=start")
 	}
@@ -46,9 +41,9 @@ func listOf(h http.Header, name string) string {
 	return strings.Trim(strings.Join(h.Values(name), ", "), ", ")
 }
 
-// readContentHeaders reads what is kept with the file of the headers of its content. The error is
+// ReadHeaders reads what is kept with the file of the headers of its content. The error is
 // for the client.
-func readContentHeaders(h http.Header, spec *v1alpha1.MultipartUploadSpec) error {
+func ReadHeaders(h http.Header, spec *v1alpha1.MultipartUploadSpec) error {
 	for _, field := range []struct {
 		name  string
 		limit int
@@ -60,7 +55,7 @@ func readContentHeaders(h http.Header, spec *v1alpha1.MultipartUploadSpec) error
 		{"Cache-Control", maxContentHeader, &spec.CacheControl},
 	} {
 		*field.value = listOf(h, field.name)
-		if len(*field.value) > field.limit || !printable(*field.value) {
+		if len(*field.value) > field.limit || !Printable(*field.value) {
 			return apierror.BadRequest(fmt.Sprintf("%s is kept with the file, and must be printable ASCII of at most %d characters", field.name, field.limit))
 		}
 	}
@@ -70,9 +65,9 @@ func readContentHeaders(h http.Header, spec *v1alpha1.MultipartUploadSpec) error
 	return nil
 }
 
-// describeContent sets the headers of the content of a file. Those that S3 tools have stored are
+// Describe sets the headers of the content of a file. Those that S3 tools have stored are
 // served, too, as far as they tell readers the truth.
-func describeContent(h http.Header, content filestore.ContentHeaders) {
+func Describe(h http.Header, content filestore.ContentHeaders) {
 	for name, value := range map[string]string{
 		"Content-Encoding":    without(content.ContentEncoding, isAWSChunked),
 		"Content-Language":    content.ContentLanguage,
@@ -85,9 +80,9 @@ func describeContent(h http.Header, content filestore.ContentHeaders) {
 	}
 }
 
-// moveContent takes those headers off that tell of the bytes of a file, and not of several ranges
+// Move takes those headers off that tell of the bytes of a file, and not of several ranges
 // of it with something in between, and gives them as each range is headed with them.
-func moveContent(h http.Header) (lines string) {
+func Move(h http.Header) (lines string) {
 	for _, name := range []string{"Content-Encoding", "Content-Language"} {
 		if value := h.Get(name); value != "" {
 			h.Del(name)
@@ -139,9 +134,9 @@ func without(list string, drop func(element string) bool) string {
 	return strings.Join(kept, ", ")
 }
 
-// isWildcard reports whether a media type is a range of them, such as "*/*", which some clients
+// IsWildcard reports whether a media type is a range of them, such as "*/*", which some clients
 // send where they know none.
-func isWildcard(mediaType string) bool {
+func IsWildcard(mediaType string) bool {
 	essence, _, _ := strings.Cut(mediaType, ";")
 	essence = strings.TrimSpace(essence)
 	return essence == "*" || strings.HasSuffix(essence, "/*")
@@ -150,18 +145,18 @@ func isWildcard(mediaType string) bool {
 // unknownType is the media type of bytes of which nothing is known.
 const unknownType = "application/octet-stream"
 
-// kindOf is what a file is said to be, in listings: a media type, or another word that a client has
+// Kind is what a file is said to be, in listings: a media type, or another word that a client has
 // sent as type.
-func kindOf(object filestore.Object) string {
-	if object.ContentType == "" || isWildcard(object.ContentType) {
+func Kind(object filestore.Object) string {
+	if object.ContentType == "" || IsWildcard(object.ContentType) {
 		return unknownType
 	}
 	return object.ContentType
 }
 
-// mediaType is what a file is served as: a word without a slash is no media type.
-func mediaType(object filestore.Object) string {
-	kind := kindOf(object)
+// MediaType is what a file is served as: a word without a slash is no media type.
+func MediaType(object filestore.Object) string {
+	kind := Kind(object)
 	if essence, _, _ := strings.Cut(kind, ";"); !strings.Contains(essence, "/") {
 		return unknownType
 	}

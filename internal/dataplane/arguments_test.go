@@ -3,26 +3,9 @@ package dataplane
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/identity"
 )
-
-func TestParseTimestamp(t *testing.T) {
-	want := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for _, s := range []string{
-		"2026-01-02T03:04:05Z", "2026-01-02T04:04:05+01:00", "2026-01-02T04:04:05.000+0100", "2026-01-02T03:04:05", "20260102T030405Z",
-	} {
-		if got, ok := parseTimestamp(s); !ok || !got.Equal(want) {
-			t.Errorf("%q: %v, %v", s, got, ok)
-		}
-	}
-	for _, s := range []string{"", "Fri Jan 02 2026 03:04:05 GMT+0000", "2026-13-02T03:04:05Z", "0001-01-01T00:00:00Z", "0000-01-01", "12345"} {
-		if got, ok := parseTimestamp(s); ok {
-			t.Errorf("%q is taken for %v", s, got)
-		}
-	}
-}
 
 func TestFinalNumber(t *testing.T) {
 	p := func(n int32) *int32 { return &n }
@@ -48,15 +31,6 @@ func TestFinalNumber(t *testing.T) {
 		if (err == nil) != tt.ok || (tt.ok && got != tt.want) {
 			t.Errorf("finalNumber(%v, %v) = %d, %v", tt.numbers, tt.fixed, got, err)
 		}
-	}
-}
-
-func TestHeaderText(t *testing.T) {
-	if got := text("gr\xf6\xdfe"); got != "größe" {
-		t.Errorf("ISO 8859-1: %q", got)
-	}
-	if got := text("größe"); got != "größe" {
-		t.Errorf("UTF-8: %q", got)
 	}
 }
 

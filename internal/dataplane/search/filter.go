@@ -1,4 +1,4 @@
-package dataplane
+package search
 
 import (
 	"cmp"
@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/content"
 )
 
 // field is a property of a file that can be searched for and ordered by.
@@ -154,7 +156,7 @@ func parseValue(f field, text string) (value, bool) {
 		n, err := strconv.ParseInt(text, 10, 64)
 		return numberValue(n), err == nil
 	case fieldTimestamp, fieldCreated, fieldUpdated:
-		t, ok := parseTimestamp(text)
+		t, ok := content.ParseTimestamp(text)
 		return timeValue(t), ok
 	case fieldPath:
 		return textValue(strings.TrimSuffix(text, "/")), true

@@ -1,4 +1,4 @@
-package dataplane
+package search
 
 import (
 	"cmp"
@@ -15,8 +15,8 @@ const (
 	maxOffset = 10_000
 )
 
-// searchQuery is what a search asks for.
-type searchQuery struct {
+// Query is what a search asks for.
+type Query struct {
 	filter        filter
 	order         ordering
 	offset, limit int
@@ -29,15 +29,15 @@ type ordering struct {
 	desc  bool
 }
 
-// parseSearch reads the query of a search (contract rule 12). What is no filter and no order is
+// Parse reads the query of a search (contract rule 12). What is no filter and no order is
 // ignored, as the service does that this API comes from; numbers out of their bounds are refused.
 // count needs no reading: the total is always sent.
-func parseSearch(rawQuery string) (searchQuery, error) {
+func Parse(rawQuery string) (Query, error) {
 	values, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return searchQuery{}, apierror.BadRequest("the query cannot be read: percent-encode it")
+		return Query{}, apierror.BadRequest("the query cannot be read: percent-encode it")
 	}
-	q := searchQuery{order: parseOrder(values.Get("order"))}
+	q := Query{order: parseOrder(values.Get("order"))}
 	if err := checkFilter(values.Get("filter")); err != nil {
 		return q, err
 	}
@@ -95,13 +95,13 @@ func parseOrder(s string) ordering {
 }
 
 // needsMetadata reports whether each object has to be asked for what a listing does not tell.
-func (q searchQuery) needsMetadata() bool {
+func (q Query) needsMetadata() bool {
 	return q.filter.needsMetadata() || (q.order.field != "" && !q.order.field.listed())
 }
 
 // compare puts files into the order that was asked for. Files of one name are ordered by their
 // paths, all else by their keys.
-func (o ordering) compare(a, b *foundFile) int {
+func (o ordering) compare(a, b *File) int {
 	order := 0
 	if o.field != "" {
 		order = a.sort.compare(b.sort)
