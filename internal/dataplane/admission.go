@@ -26,11 +26,11 @@ const waitingPerPart = 4
 // the requests that wait for a place, and shares all of them among the namespaces.
 type budget struct {
 	mu      sync.Mutex
-	parts   shared
-	memory  shared
-	waiting shared
+	parts   sharing.Limit[string]
+	memory  sharing.Limit[string]
+	waiting sharing.Limit[string]
 	// chunked is what bodies of unknown length have of memory.
-	chunked shared
+	chunked sharing.Limit[string]
 	// lines are the parts that wait for a place, by namespace, in the order in which they came.
 	lines   map[string][]*place
 	metrics *metrics
@@ -47,8 +47,8 @@ func newBudget(parts int, memory int64, m *metrics) *budget {
 	m.bufferedLimit.Set(float64(memory))
 	m.waitingLimit.Set(float64(waitingPerPart * parts))
 	return &budget{
-		parts: newShared(int64(parts)), memory: newShared(memory), chunked: newShared(memory / chunkedShare),
-		waiting: newShared(int64(waitingPerPart * parts)), lines: map[string][]*place{}, metrics: m,
+		parts: sharing.NewLimit[string](int64(parts)), memory: sharing.NewLimit[string](memory), chunked: sharing.NewLimit[string](memory / chunkedShare),
+		waiting: sharing.NewLimit[string](int64(waitingPerPart * parts)), lines: map[string][]*place{}, metrics: m,
 	}
 }
 
@@ -90,13 +90,13 @@ func (b *budget) takePart(ctx context.Context, until time.Time, namespace string
 func (b *budget) wait(namespace string) (leave func(), ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.waiting.room(namespace, 1) {
+	if !b.waiting.Room(namespace, 1) {
 		b.metrics.rejected.WithLabelValues(budgetWaiting).Inc()
 		return nil, false
 	}
 	count := func(n int64) {
-		b.waiting.take(namespace, n)
-		b.metrics.waiting.Set(float64(b.waiting.used))
+		b.waiting.Take(namespace, n)
+		b.metrics.waiting.Set(float64(b.waiting.Used()))
 	}
 	count(1)
 	return func() {
@@ -108,10 +108,10 @@ func (b *budget) wait(namespace string) (leave func(), ok bool) {
 
 // tryPart takes a part's share, if there is one. The caller holds the lock.
 func (b *budget) tryPart(namespace string) bool {
-	if !b.parts.room(namespace, 1) || !b.memory.room(namespace, partMemory) {
+	if !b.parts.Room(namespace, 1) || !b.memory.Room(namespace, partMemory) {
 		return false
 	}
-	b.parts.take(namespace, 1)
+	b.parts.Take(namespace, 1)
 	b.buffer(namespace, partMemory)
 	b.metrics.partsInFlight.Inc()
 	return true
@@ -121,7 +121,7 @@ func (b *budget) givePart(namespace string) {
 	b.metrics.partsInFlight.Dec()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.parts.take(namespace, -1)
+	b.parts.Take(namespace, -1)
 	b.buffer(namespace, -partMemory)
 	b.serveLines()
 }
@@ -131,7 +131,7 @@ func (b *budget) serveLines() {
 	for {
 		next, found := "", false
 		for namespace := range b.lines {
-			if !found || b.parts.held[namespace] < b.parts.held[next] {
+			if !found || b.parts.Held(namespace) < b.parts.Held(next) {
 				next, found = namespace, true
 			}
 		}
@@ -151,7 +151,7 @@ func (b *budget) leaveLine(namespace string, p *place) (taken bool) {
 	defer b.mu.Unlock()
 	if !p.taken {
 		reason := budgetParts
-		if b.parts.room(namespace, 1) {
+		if b.parts.Room(namespace, 1) {
 			reason = budgetBuffers
 		}
 		b.metrics.rejected.WithLabelValues(reason).Inc()
@@ -172,7 +172,7 @@ func (b *budget) drop(namespace string, p *place) {
 func (b *budget) takeRead(namespace string) (release func(), err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.memory.room(namespace, readMemory) {
+	if !b.memory.Room(namespace, readMemory) {
 		b.metrics.rejected.WithLabelValues(budgetBuffers).Inc()
 		return nil, apierror.Unavailable("the server is sending as many files as it may: send the request again", apierror.RetrySoon)
 	}
@@ -187,34 +187,6 @@ func (b *budget) takeRead(namespace string) (release func(), err error) {
 
 // buffer takes bytes of memory, or gives -bytes back. The caller holds the lock.
 func (b *budget) buffer(namespace string, bytes int64) {
-	b.memory.take(namespace, bytes)
-	b.metrics.buffered.Set(float64(b.memory.used))
-}
-
-// shared is a limit that several holders share by dynamic thresholds, as switches share their
-// buffers (Choudhury and Hahne, 1998): a holder may take more as long as it has less than
-// sharing.Greed times of what is free. So n holders that take all they can get have 3/(1+3n) each:
-// one alone three quarters, two three sevenths; and something is always free for the next. No
-// holder is known in advance, nothing is reserved for those that are silent, and one that has
-// nothing is refused only when there is nothing left: the one that has most is refused first.
-type shared struct {
-	limit, used int64
-	held        map[string]int64
-}
-
-func newShared(limit int64) shared { return shared{limit: limit, held: map[string]int64{}} }
-
-// room reports whether the holder may take n more.
-func (s *shared) room(holder string, n int64) bool {
-	free := s.limit - s.used
-	return n <= free && s.held[holder] < sharing.Greed*free
-}
-
-// take takes n, or gives back -n. The holders that are remembered are those that have something.
-func (s *shared) take(holder string, n int64) {
-	s.used += n
-	s.held[holder] += n
-	if s.held[holder] == 0 {
-		delete(s.held, holder)
-	}
+	b.memory.Take(namespace, bytes)
+	b.metrics.buffered.Set(float64(b.memory.Used()))
 }

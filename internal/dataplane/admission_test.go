@@ -44,14 +44,14 @@ func TestFairBudget(t *testing.T) {
 	for _, release := range flood[:places/2] {
 		release()
 	}
-	if _, err := b.takePart(t.Context(), time.Time{}, "flood"); err == nil && b.parts.held["flood"] > b.parts.held["a"]*2 {
+	if _, err := b.takePart(t.Context(), time.Time{}, "flood"); err == nil && b.parts.Held("flood") > b.parts.Held("a")*2 {
 		t.Error("the flooding namespace takes back what the others want")
 	}
 	if n := len(takeAll(t, b, "a")); n == 0 {
 		t.Error("what the flooding namespace gave back is not for those that have less")
 	}
-	if b.parts.used > places || b.memory.used > places*partMemory {
-		t.Errorf("%d places and %d bytes are taken, more than there are", b.parts.used, b.memory.used)
+	if b.parts.Used() > places || b.memory.Used() > places*partMemory {
+		t.Errorf("%d places and %d bytes are taken, more than there are", b.parts.Used(), b.memory.Used())
 	}
 }
 
@@ -72,7 +72,7 @@ func TestBudgetForgets(t *testing.T) {
 		}
 		release()
 	}
-	if len(b.parts.held) != 0 || len(b.memory.held) != 0 || b.parts.used != 0 || b.memory.used != 0 {
+	if b.parts.Holders() != 0 || b.memory.Holders() != 0 || b.parts.Used() != 0 || b.memory.Used() != 0 {
 		t.Errorf("after all was given back: %+v, %+v", b.parts, b.memory)
 	}
 }

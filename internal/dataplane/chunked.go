@@ -78,11 +78,11 @@ func (m *memoryBody) free() {
 func (b *budget) takeStep(namespace string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.chunked.room(namespace, chunkStep) || !b.memory.room(namespace, chunkStep) {
+	if !b.chunked.Room(namespace, chunkStep) || !b.memory.Room(namespace, chunkStep) {
 		b.metrics.rejected.WithLabelValues(budgetBuffers).Inc()
 		return apierror.Unavailable("the server is taking as many bodies of unknown length as it may: send the request again, best with a Content-Length", apierror.RetrySoon)
 	}
-	b.chunked.take(namespace, chunkStep)
+	b.chunked.Take(namespace, chunkStep)
 	b.buffer(namespace, chunkStep)
 	return nil
 }
@@ -90,7 +90,7 @@ func (b *budget) takeStep(namespace string) error {
 func (b *budget) giveStep(namespace string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.chunked.take(namespace, -chunkStep)
+	b.chunked.Take(namespace, -chunkStep)
 	b.buffer(namespace, -chunkStep)
 	b.serveLines()
 }

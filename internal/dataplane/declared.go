@@ -136,11 +136,7 @@ func (s *Server) listRoom(ctx context.Context, u *v1alpha1.MultipartUpload, r *d
 	if done, err := d.beginListing(r, came); done {
 		return err
 	}
-	var parts []filestore.Part
-	at, err := s.locate(ctx, u)
-	if err == nil {
-		parts, err = at.store.ListParts(ctx, at.ref)
-	}
+	parts, err := s.listedParts(ctx, u)
 	d.endListing(r, parts, now, err, ctx.Err() == nil)
 	return err
 }

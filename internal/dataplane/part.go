@@ -32,7 +32,7 @@ func (s *Server) part(c *call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.progress.mark(u)
+	s.progress.Mark(u)
 	if stored.ETag != "" {
 		c.response.Header().Set("X-Part-Etag", stored.ETag)
 	}

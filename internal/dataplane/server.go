@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/progress"
 	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -37,7 +38,7 @@ type Server struct {
 	looks     secondLooks
 	searches  *sharing.Line
 	starts    *sharing.Line
-	progress  *progress
+	progress  *progress.Recorder
 	strangers *strangerLog
 	metrics   *metrics
 	informers []cache.Informer
@@ -73,7 +74,10 @@ func New(opts Options) (*Server, error) {
 	s.places.TTL = opts.StartTimeout + claimKept
 	s.streams = &streams{now: opts.Clock.Now}
 	s.strangers = newStrangerLog(opts.Log)
-	s.progress = newProgress(s)
+	s.progress = progress.New(progress.Options{
+		Client: opts.Client, Parts: s.listedParts, Delay: opts.ProgressDelay, Interval: opts.ProgressInterval,
+		Clock: opts.Clock, Updates: m.progress, Log: opts.Log,
+	})
 	return s, s.watch()
 }
 
@@ -144,7 +148,7 @@ func (s *Server) Start(ctx context.Context) error {
 	progressDone := make(chan struct{})
 	go func() {
 		defer close(progressDone)
-		s.progress.run(progressCtx)
+		s.progress.Run(progressCtx)
 	}()
 	defer func() {
 		stopProgress()

@@ -25,6 +25,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/s3"
+	"github.com/iotfile-operator/iotfile-operator/internal/progress"
 )
 
 // TestProgress: parts that have landed soon show in the status, at few listings, and the last word
@@ -33,7 +34,7 @@ func TestProgress(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store, options: func(o *dataplane.Options) { o.ProgressInterval = 2 * time.Second }})
 	s.want(s.put(s.path("x?upload=start"), nil), 201)
-	progress := func(parts int32, display string) {
+	recorded := func(parts int32, display string) {
 		t.Helper()
 		s.eventually("recorded", func() error {
 			p := s.records()[0].Status.Progress
@@ -44,22 +45,22 @@ func TestProgress(t *testing.T) {
 		})
 	}
 	s.want(s.put(s.path("x?part=1"), randomBytes(1<<20)), 201)
-	progress(1, "1 MiB")
+	recorded(1, "1 MiB")
 	for i := 2; i <= 20; i++ {
 		s.want(s.put(fmt.Sprintf("%s?part=%d", s.path("x"), i), randomBytes(1<<20)), 201)
 	}
-	progress(20, "20 MiB")
+	recorded(20, "20 MiB")
 	if n := store.Calls(memory.ListParts); n > 10 {
 		t.Errorf("%d listings for 20 parts", n)
 	}
 	u := s.records()[0]
 	for _, f := range u.ManagedFields {
-		if f.Manager == dataplane.FieldManager && (f.Subresource != "status" || strings.Contains(f.FieldsV1.String(), "f:uploadID")) {
+		if f.Manager == progress.FieldManager && (f.Subresource != "status" || strings.Contains(f.FieldsV1.String(), "f:uploadID")) {
 			t.Errorf("%s owns more than the progress: %s", f.Manager, f.FieldsV1)
 		}
 	}
 	s.want(s.put(s.path("x?upload=complete"), []byte("last")), 201)
-	progress(21, "20 MiB")
+	recorded(21, "20 MiB")
 	if p := s.records()[0].Status.Progress; *p.Bytes != 20<<20+4 {
 		t.Errorf("the final progress has %d bytes", *p.Bytes)
 	}

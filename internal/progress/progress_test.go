@@ -1,10 +1,11 @@
-package dataplane
+package progress
 
 import (
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 
@@ -14,13 +15,13 @@ import (
 // Listings in a store that does not answer leave workers to the progress of uploads in others.
 func TestProgressIsSharedByStores(t *testing.T) {
 	clock := clocktesting.NewFakeClock(time.Now())
-	m := testBudget(t, 1, 1).metrics
-	p := newProgress(&Server{opts: Options{Clock: clock, ProgressInterval: time.Minute}, metrics: m})
+	updates := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "updates"}, []string{"result"})
+	p := New(Options{Clock: clock, Interval: time.Minute, Updates: updates})
 	mark := func(store string, n int) {
 		for i := range n {
 			u := testkit.Upload(testkit.Named("ns", fmt.Sprint(store, i)), testkit.Opened("id"))
 			u.UID, u.Status.StoreName = types.UID(u.Name), store
-			p.mark(u)
+			p.Mark(u)
 		}
 	}
 	mark("silent", 64)
@@ -36,7 +37,7 @@ func TestProgressIsSharedByStores(t *testing.T) {
 		t.Errorf("beside them, %d of another store are: %v", n, others)
 	}
 	for _, done := range held { // once the store is known to be silent, the rest fails as soon as it is begun
-		p.finish(done, progressFailed)
+		p.finish(done, failed)
 	}
 	if held, _ = p.take(); len(held) == 0 {
 		t.Error("those that waited for a worker are forgotten")
