@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/transfer"
 	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
 )
 
@@ -14,9 +15,13 @@ import (
 const (
 	// partMemory: the buffer of one write to object storage, and those of two connections.
 	partMemory = 1<<20 + 128<<10
-	// readMemory: copyBuffer, and those of two connections.
-	readMemory = copyBuffer + 128<<10
+	// readMemory: transfer.BufferSize, and those of two connections.
+	readMemory = transfer.BufferSize + 128<<10
 )
+
+// chunkedShare is the part of the buffered bytes, one in so many, that bodies of unknown length get
+// together: those that stream are not to wait for them.
+const chunkedShare = 4
 
 // waitingPerPart is how many requests may wait for each part that may be in flight. One that waits
 // takes a connection and some kilobytes.
@@ -166,6 +171,27 @@ func (b *budget) drop(namespace string, p *place) {
 	if b.lines[namespace] = left; len(left) == 0 {
 		delete(b.lines, namespace)
 	}
+}
+
+// takeStep sets memory aside for a body of unknown length, or answers 503. giveStep gives it back.
+func (b *budget) takeStep(namespace string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.chunked.Room(namespace, transfer.Step) || !b.memory.Room(namespace, transfer.Step) {
+		b.metrics.rejected.WithLabelValues(budgetBuffers).Inc()
+		return apierror.Unavailable("the server is taking as many bodies of unknown length as it may: send the request again, best with a Content-Length", apierror.RetrySoon)
+	}
+	b.chunked.Take(namespace, transfer.Step)
+	b.buffer(namespace, transfer.Step)
+	return nil
+}
+
+func (b *budget) giveStep(namespace string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.chunked.Take(namespace, -transfer.Step)
+	b.buffer(namespace, -transfer.Step)
+	b.serveLines()
 }
 
 // takeRead takes a download's share, or answers 503. The caller calls release once.

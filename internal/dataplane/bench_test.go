@@ -170,32 +170,3 @@ func (forgetful) PutPart(_ context.Context, _ filestore.UploadRef, number int32,
 	_, err := body.Read(p[:])
 	return filestore.Part{Number: number, Size: size, ETag: "x"}, err
 }
-
-// BenchmarkBody is what watching both sides of a body costs, by the size of the reads: the bytes
-// themselves are free here.
-func BenchmarkBody(b *testing.B) {
-	const size = 64 << 20
-	for _, read := range []int{16 << 10, 256 << 10, 1 << 20} {
-		b.Run(fmt.Sprintf("read=%dKiB", read>>10), func(b *testing.B) {
-			var opts Options
-			opts.setDefaults()
-			buffer := make([]byte, read)
-			b.SetBytes(size)
-			b.ReportAllocs()
-			for b.Loop() {
-				r := httptest.NewRequest(http.MethodPut, "/", io.LimitReader(free{}, size))
-				r.ContentLength = size
-				body, _ := newStream(b.Context(), newInbound(r, http.NewResponseController(httptest.NewRecorder()), &opts), nil, opts.StoreIdleTimeout)
-				if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, onlyReader{io.LimitReader(body, size)}, buffer); err != nil {
-					b.Fatal(err)
-				}
-				body.stop()
-			}
-		})
-	}
-}
-
-// free is a Reader that touches no byte.
-type free struct{}
-
-func (free) Read(p []byte) (int, error) { return len(p), nil }

@@ -85,7 +85,7 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 	if again, err := s.gatherFinal(ctx, c, u, parts); again || err != nil {
 		return again, err
 	}
-	if c.body.length > 0 && done.uid == "" {
+	if c.body.Length() > 0 && done.uid == "" {
 		return s.streamFinal(ctx, c, u, parts, done)
 	}
 	if err := checkParts(parts, u); err != nil {
@@ -157,12 +157,12 @@ func (s *Server) admitCompletion(ctx context.Context, c *call, u *v1alpha1.Multi
 func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, parts []filestore.Part, done *completion) (again bool, err error) {
 	final, err := finalNumber(numbersOf(parts), u.Spec.FinalPartNumber)
 	if err == nil {
-		err = upload.CheckSize(sizeWithout(parts, final)+c.body.length, u.Spec.Size)
+		err = upload.CheckSize(sizeWithout(parts, final)+c.body.Length(), u.Spec.Size)
 	}
 	if err != nil {
 		return s.lacking(ctx, u, err)
 	}
-	leave, err := s.admitLoad(ctx, c, u, final, c.body.length)
+	leave, err := s.admitLoad(ctx, c, u, final, c.body.Length())
 	if err != nil {
 		return false, err
 	}

@@ -95,7 +95,7 @@ func (s *Server) answerAgain(ctx context.Context, c *call, u *v1alpha1.Multipart
 	if err := c.conditions.CheckUpload(u); err != nil {
 		return err
 	}
-	if c.body.unread() {
+	if c.body.Unread() {
 		if err := c.admitSize(true, s.limitsOf(ctx, u, nil)); err != nil {
 			return err
 		}

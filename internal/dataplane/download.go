@@ -13,6 +13,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/content"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/precondition"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/transfer"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -129,8 +130,8 @@ func (d *download) sendOne(ctx context.Context, rng filestore.ByteRange, status 
 
 // copyExactly sends length bytes, or cuts the connection: a short answer must not look whole.
 func (c *call) copyExactly(body io.Reader, length int64) error {
-	buffer := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buffer)
+	buffer := transfer.Buffers.Get().(*[]byte)
+	defer transfer.Buffers.Put(buffer)
 	n, err := io.CopyBuffer(onlyWriter{c.response}, io.LimitReader(body, length), *buffer)
 	if err == nil && n < length {
 		err = io.ErrUnexpectedEOF

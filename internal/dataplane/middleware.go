@@ -14,6 +14,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/precondition"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/transfer"
 	"github.com/iotfile-operator/iotfile-operator/internal/digest"
 	"github.com/iotfile-operator/iotfile-operator/internal/identity"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -35,12 +36,12 @@ type call struct {
 	ifMatch *int64
 	// conditions are the others of a write.
 	conditions precondition.Write
-	body       *inbound
+	body       *transfer.Inbound
 	// until is when the request may wait no longer for a place; zero for requests that do not wait.
 	until time.Time
 	// digests is what the client announced of the body, nil if nothing.
 	digests  *digest.Set
-	response *response
+	response *transfer.Response
 	log      logr.Logger
 	span     trace.Span // nil unless requests are traced
 	// err is what was answered, with its cause.
@@ -57,9 +58,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		id:     uuid.NewString(),
 		method: r.Method,
 		route:  route{op: opNone},
-		body:   newInbound(r, controller, &s.opts),
+		body:   transfer.NewInbound(r, controller, s.opts.patience()),
 	}
-	c.response = &response{ResponseWriter: w, controller: controller, idle: s.opts.IdleTimeout, before: c.body.beforeAnswer}
+	c.response = transfer.NewResponse(w, controller, s.opts.IdleTimeout, c.body.BeforeAnswer)
 	c.log = s.log.WithValues("id", c.id)
 	if s.opts.Tracer != nil {
 		r = s.beginTrace(c, r)
@@ -73,7 +74,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 
 	defer s.observe(c, r, begin)
-	defer c.body.afterAnswer()
+	defer c.body.AfterAnswer()
 	defer c.recoverPanic()
 	if err := s.serve(c, r); err != nil {
 		c.fail(err)
@@ -92,24 +93,24 @@ func (c *call) recoverPanic() {
 	}
 	err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 	c.fail(err)
-	if c.response.status < http.StatusBadRequest {
+	if c.response.Status() < http.StatusBadRequest {
 		panic(http.ErrAbortHandler) // part of a good answer is out: it must not look whole
 	}
 }
 
 // observe counts the request and writes its log line. It also runs when the connection is cut.
 func (s *Server) observe(c *call, r *http.Request, begin time.Time) {
-	took, status := time.Since(begin), c.response.status
+	took, status := time.Since(begin), c.response.Status()
 	if c.err != nil {
 		if a := apierror.Describe(c.err); a.Status == apierror.StatusClientGone {
 			status = apierror.StatusClientGone
 		}
 	}
-	received, op := c.body.received.Load(), string(c.route.op)
+	received, op := c.body.Received(), string(c.route.op)
 	s.metrics.requests.WithLabelValues(op, methodLabel(c.method), strconv.Itoa(status)).Inc()
 	s.metrics.duration.WithLabelValues(op).Observe(took.Seconds())
 	s.metrics.received.Add(float64(received))
-	s.metrics.sent.Add(float64(c.response.sent))
+	s.metrics.sent.Add(float64(c.response.Sent()))
 	if c.span != nil {
 		c.endTrace(status)
 	}
@@ -118,7 +119,7 @@ func (s *Server) observe(c *call, r *http.Request, begin time.Time) {
 		return
 	}
 	fields := []any{
-		"route", op, "method", c.method, "status", status, "received", received, "sent", c.response.sent,
+		"route", op, "method", c.method, "status", status, "received", received, "sent", c.response.Sent(),
 		"seconds", took.Seconds(), "remote", r.RemoteAddr, "user", c.identity.Name, "namespace", c.file.Namespace, "entity", c.file.EntityID, "path", c.file.Path,
 	}
 	if c.route.part != "" {
@@ -147,52 +148,8 @@ func methodLabel(method string) string {
 // fail answers with an error.
 func (c *call) fail(err error) {
 	c.err = err
-	if c.response.wroteHeader {
+	if c.response.Begun() {
 		return // too late: whoever wrote the header cuts the connection if it must
 	}
 	apierror.Write(c.response, c.method, c.id, err)
-}
-
-// response counts what is written, with a deadline that slides as long as the client takes bytes.
-type response struct {
-	http.ResponseWriter
-	controller  *http.ResponseController
-	idle        time.Duration
-	before      func(http.Header) // runs once, before the header is written
-	status      int
-	sent        int64
-	wroteHeader bool
-	moved       time.Time
-}
-
-// Unwrap gives http.ResponseController the connection.
-func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// WriteHeader implements http.ResponseWriter.
-func (w *response) WriteHeader(status int) {
-	if w.wroteHeader {
-		return
-	}
-	w.wroteHeader, w.status = true, status
-	w.before(w.Header())
-	w.slide()
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write implements http.ResponseWriter.
-func (w *response) Write(p []byte) (int, error) {
-	if !w.wroteHeader {
-		w.WriteHeader(http.StatusOK)
-	}
-	w.slide()
-	n, err := w.ResponseWriter.Write(p)
-	w.sent += int64(n)
-	return n, err
-}
-
-func (w *response) slide() {
-	if now := time.Now(); now.Sub(w.moved) >= deadlineStep {
-		w.moved = now
-		_ = w.controller.SetWriteDeadline(now.Add(w.idle)) // without deadlines (a test recorder) there is nothing to slide
-	}
 }

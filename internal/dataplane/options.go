@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/transfer"
 )
 
 // Options configure a Server. Those without a default are required.
@@ -145,6 +146,11 @@ func (o *Options) setDefaults() {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
+}
+
+// patience is how long a body is waited for.
+func (o *Options) patience() transfer.Patience {
+	return transfer.Patience{Idle: o.IdleTimeout, MinRate: o.MinBodyRate, Grace: o.BodyGrace}
 }
 
 // checkBind refuses an address that others can reach while nobody is authenticated.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/transfer"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -43,7 +44,7 @@ func (s *Server) part(c *call, r *http.Request) error {
 // streamAdmitted streams part number of u, if the limits of its namespace and its own size have
 // room for it.
 func (s *Server) streamAdmitted(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, number int32) (stored filestore.Part, err error) {
-	leave, err := s.admitLoad(ctx, c, u, number, c.body.length)
+	leave, err := s.admitLoad(ctx, c, u, number, c.body.Length())
 	if err != nil {
 		return filestore.Part{}, err
 	}
@@ -134,24 +135,24 @@ func (s *Server) stream(ctx context.Context, c *call, u *v1alpha1.MultipartUploa
 		return filestore.Part{}, err
 	}
 	defer release()
-	body, ctx := newStream(ctx, c.body, c.digests, s.opts.StoreIdleTimeout)
-	defer body.stop()
-	f, err := s.register(ctx, u, body.cancel, c.route.op == opComplete)
+	body, ctx := transfer.NewStream(ctx, c.body, c.digests, s.opts.StoreIdleTimeout)
+	defer body.Stop()
+	f, err := s.register(ctx, u, body.Cut, c.route.op == opComplete)
 	defer s.streams.end(u, f)
 	if err != nil {
 		return filestore.Part{}, err
 	}
-	body.last = func() error { return s.confirm(ctx, f, u) }
+	body.Last = func() error { return s.confirm(ctx, f, u) }
 	if c.route.op == opComplete { // the answer is that of the copy which was faster
-		body.ended = func() error { return s.streams.over(f) }
+		body.Ended = func() error { return s.streams.over(f) }
 	}
 	failpoint.Hit(failpoint.PartAdmitted)
-	stored, err := at.store.PutPart(ctx, at.ref, number, body, c.body.length)
+	stored, err := at.store.PutPart(ctx, at.ref, number, body, c.body.Length())
 	if err == nil {
 		failpoint.Hit(failpoint.PartStored)
 		err = s.streams.over(f)
 	}
-	return stored, body.verdict(ctx, err)
+	return stored, body.Verdict(ctx, err)
 }
 
 // noSuchUpload answers for a part that object storage has no upload for. If the cache was behind,

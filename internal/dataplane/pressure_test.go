@@ -107,7 +107,7 @@ func TestNothingOutlivesItsRequest(t *testing.T) {
 		stacks := make([]byte, 4<<20)
 		stacks = stacks[:runtime.Stack(stacks, true)]
 		for stack := range strings.SplitSeq(string(stacks), "\n\n") {
-			if strings.Contains(stack, "dataplane.(*Server).ServeHTTP") || strings.Contains(stack, "dataplane.newStream") || strings.Contains(stack, "dataplane.(*stream)") {
+			if strings.Contains(stack, "dataplane.(*Server).ServeHTTP") || strings.Contains(stack, "transfer.NewStream") || strings.Contains(stack, "transfer.(*Stream)") {
 				return errors.New(stack)
 			}
 		}

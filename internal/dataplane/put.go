@@ -16,6 +16,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/transfer"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -67,7 +68,7 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 	if err := c.conditions.Check(exists, file.Version, seen.Modified); err != nil {
 		return err
 	}
-	if err := s.awaitRate(r.Context(), c, at.fs.Name, c.body.length, upload.LimitsOf(at.fs)); err != nil {
+	if err := s.awaitRate(r.Context(), c, at.fs.Name, c.body.Length(), upload.LimitsOf(at.fs)); err != nil {
 		return err
 	}
 	release, err := s.budget.takePart(r.Context(), c.until, c.file.Namespace)
@@ -112,7 +113,7 @@ func (s *Server) admitFile(c *call, r *http.Request) (v1alpha1.MultipartUploadSp
 	if err != nil {
 		return spec, at, err
 	}
-	if err := admitFileSize(c.body.length, upload.LimitsOf(at.fs)); err != nil {
+	if err := admitFileSize(c.body.Length(), upload.LimitsOf(at.fs)); err != nil {
 		return spec, at, err
 	}
 	return spec, at, ready(at.fs)
@@ -140,7 +141,7 @@ func requestMark(c *call, key string) string {
 	if c.ifMatch != nil {
 		version = strconv.FormatInt(*c.ifMatch, 10)
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %s %d %q", c.identity.Name, version, c.body.length, key))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %s %d %q", c.identity.Name, version, c.body.Length(), key))
 	return hex.EncodeToString(sum[:16])
 }
 
@@ -167,28 +168,28 @@ func conditionalPut(fs *v1alpha1.FileStore) bool {
 // storage said. A body that one buffer holds is taken before object storage is asked: MinIO keeps
 // readers waiting from the request to its end, which a slow client would else draw out.
 func (s *Server) store(ctx context.Context, c *call, w *write) error {
-	body, streamCtx := newStream(ctx, c.body, c.digests, s.opts.StoreIdleTimeout)
-	defer body.stop()
-	body.last = func() error { return s.commit(streamCtx, w) }
+	body, streamCtx := transfer.NewStream(ctx, c.body, c.digests, s.opts.StoreIdleTimeout)
+	defer body.Stop()
+	body.Last = func() error { return s.commit(streamCtx, w) }
 	var source io.Reader = body
-	if c.body.length <= copyBuffer {
-		buffer := copyBuffers.Get().(*[]byte)
-		defer copyBuffers.Put(buffer)
-		if _, err := io.ReadFull(body, (*buffer)[:c.body.length]); err != nil {
-			return s.settle(ctx, c, w, body.blame(streamCtx, errors.Join(filestore.ErrIncompleteBody, err)))
+	if c.body.Length() <= transfer.BufferSize {
+		buffer := transfer.Buffers.Get().(*[]byte)
+		defer transfer.Buffers.Put(buffer)
+		if _, err := io.ReadFull(body, (*buffer)[:c.body.Length()]); err != nil {
+			return s.settle(ctx, c, w, body.Blame(streamCtx, errors.Join(filestore.ErrIncompleteBody, err)))
 		}
-		source = bytes.NewReader((*buffer)[:c.body.length])
-	} else if err := s.inTurn(streamCtx, func(ctx context.Context) error { return w.writer.open(ctx, body.cancel) }); err != nil {
+		source = bytes.NewReader((*buffer)[:c.body.Length()])
+	} else if err := s.inTurn(streamCtx, func(ctx context.Context) error { return w.writer.open(ctx, body.Cut) }); err != nil {
 		return s.settle(ctx, c, w, err)
 	}
-	_, err := w.store.PutObject(streamCtx, w.key, source, c.body.length, w.options, w.cond)
+	_, err := w.store.PutObject(streamCtx, w.key, source, c.body.Length(), w.options, w.cond)
 	if err == nil {
 		w.stored = true
 		failpoint.Hit(failpoint.ObjectStored)
 		return nil
 	}
-	err = body.blame(streamCtx, err)
-	body.stop()
+	err = body.Blame(streamCtx, err)
+	body.Stop()
 	return s.settle(ctx, c, w, err)
 }
 
@@ -245,7 +246,7 @@ func (s *Server) settle(ctx context.Context, c *call, w *write, cause error) err
 	case exists && file.Request == w.mark:
 		c.log.Info("the file was stored, although object storage reported an error", "cause", cause.Error())
 		w.version, w.stored = file.Version, true
-		_ = c.body.discard() // the rest of what another copy of this request has sent
+		_ = c.body.Discard() // the rest of what another copy of this request has sent
 		return nil
 	case errors.Is(cause, filestore.ErrPrecondition):
 		if err := upload.CheckVersion(w.ifMatch, exists, file.Version); err != nil {
@@ -269,7 +270,7 @@ func untouched(err error) bool {
 // dropBody reads and drops a body that is not needed, at the price of a part in flight: a client
 // that must send it to its end would else take the success for a failure.
 func (s *Server) dropBody(ctx context.Context, c *call) error {
-	if !c.body.unread() {
+	if !c.body.Unread() {
 		return nil
 	}
 	release, err := s.budget.takePart(ctx, c.until, c.file.Namespace)
@@ -277,7 +278,7 @@ func (s *Server) dropBody(ctx context.Context, c *call) error {
 		return err
 	}
 	defer release()
-	if err := c.body.discard(); err != nil {
+	if err := c.body.Discard(); err != nil {
 		return fmt.Errorf("drop the body of a repeated request: %w", err)
 	}
 	return nil

@@ -94,7 +94,7 @@ func (c *call) readDigests(h http.Header) (err error) {
 		return nil
 	}
 	c.digests, err = digest.Of(h)
-	if err == nil && c.digests != nil && c.body.length == 0 {
+	if err == nil && c.digests != nil && c.body.Length() == 0 {
 		err = c.digests.Check()
 	}
 	return err
@@ -120,7 +120,7 @@ func validate(file upload.File, op operation) error {
 
 func (s *Server) dispatch(c *call, r *http.Request) error {
 	if c.route.op == opStart || c.route.op == opAbort {
-		if err := c.body.expectNone(); err != nil {
+		if err := c.body.ExpectNone(); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ import (
 // start opens an upload (contract, "PUT …?upload=start"): it records the MultipartUpload and waits
 // until the reconciler has opened it in object storage.
 func (s *Server) start(c *call, r *http.Request) error {
-	if c.body.length != 0 {
+	if c.body.Length() != 0 {
 		return apierror.BadRequest("upload=start takes no body: send the bytes with part=1 and so on")
 	}
 	spec, err := startSpec(c, r.Header)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/transfer"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -126,5 +127,5 @@ func (s *Server) storeNamed(ctx context.Context, name string) (Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return patient{store, s.opts.StoreIdleTimeout}, nil
+	return transfer.Watch(store, s.opts.StoreIdleTimeout), nil
 }

@@ -34,8 +34,8 @@ func (c *call) endTrace(status int) {
 		attribute.String("iotfile.namespace", c.file.Namespace),
 		attribute.String("http.request.method", methodLabel(c.method)),
 		attribute.Int("http.response.status_code", status),
-		attribute.Int64("http.request.body.size", c.body.received.Load()),
-		attribute.Int64("http.response.body.size", c.response.sent),
+		attribute.Int64("http.request.body.size", c.body.Received()),
+		attribute.Int64("http.response.body.size", c.response.Sent()),
 	)
 	if status >= http.StatusInternalServerError && c.err != nil {
 		c.span.SetStatus(codes.Error, apierror.Describe(c.err).Message)

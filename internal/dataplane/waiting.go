@@ -29,7 +29,7 @@ func (s *Server) handle(c *call, r *http.Request) error {
 	ctx, cancel := context.WithDeadline(r.Context(), c.until)
 	defer cancel()
 	err := s.dispatch(c, r)
-	if !c.body.untouched() && comesBack(err) {
+	if !c.body.Untouched() && comesBack(err) {
 		s.awaitStore(r.Context(), c)
 		return err
 	}
@@ -66,7 +66,7 @@ func comesBack(err error) bool {
 // mayPass reports whether the request can be tried again, and what it has failed of may have passed
 // by then. While the server drains, another replica is the better place.
 func (s *Server) mayPass(c *call, err error) bool {
-	if s.draining.Load() || c.response.wroteHeader || !c.body.untouched() {
+	if s.draining.Load() || c.response.Begun() || !c.body.Untouched() {
 		return false
 	}
 	switch a := apierror.Describe(err); a.Status {
@@ -82,7 +82,7 @@ func (s *Server) mayPass(c *call, err error) bool {
 // once, three times within a second, and gives up. A store that is going down may answer once more,
 // so it has to answer twice.
 func (s *Server) awaitStore(ctx context.Context, c *call) {
-	if s.draining.Load() || c.response.wroteHeader {
+	if s.draining.Load() || c.response.Begun() {
 		return
 	}
 	leave, ok := s.budget.wait(c.file.Namespace)

@@ -1,4 +1,4 @@
-package dataplane
+package transfer
 
 import (
 	"bytes"
@@ -41,13 +41,11 @@ func TestSumIsComputedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, digests := range []*digest.Set{announced, nil} {
-			var opts Options
-			opts.setDefaults()
 			r.Body = io.NopCloser(bytes.NewReader(content))
-			body, ctx := newStream(t.Context(), newInbound(r, http.NewResponseController(httptest.NewRecorder()), &opts), digests, time.Minute)
+			body, ctx := NewStream(t.Context(), NewInbound(r, http.NewResponseController(httptest.NewRecorder()), Patience{Idle: time.Minute}), digests, time.Minute)
 			keeper := &sumKeeper{}
 			_, err := filestore.NewMetrics(prometheus.NewRegistry()).Instrument("test", keeper).PutPart(ctx, filestore.UploadRef{}, 1, body, int64(len(content)))
-			body.stop()
+			body.Stop()
 			if want := name == "x-amz-checksum-crc64nvme" && digests != nil; err != nil || (keeper.running != nil) != want {
 				t.Errorf("%s: %v, %v", name, keeper.running, err)
 			}

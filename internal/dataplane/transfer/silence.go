@@ -1,4 +1,4 @@
-package dataplane
+package transfer
 
 import (
 	"context"
@@ -9,6 +9,18 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
+
+// Store is what is watched of object storage.
+type Store interface {
+	filestore.PartWriter
+	filestore.PartLister
+	filestore.Reader
+	filestore.ObjectWriter
+	filestore.ObjectLister
+}
+
+// Watch gives a Store whose silence ends with apierror.ErrStoreStalled after idle.
+func Watch(store Store, idle time.Duration) Store { return patient{store, idle} }
 
 // patient is a Store whose questions, and whose files while they are read, end with
 // apierror.ErrStoreStalled when object storage says nothing for idle. Bodies that are sent to it

@@ -1,4 +1,4 @@
-package dataplane
+package transfer
 
 import (
 	"errors"
@@ -21,24 +21,31 @@ const (
 	drainTime  = 2 * time.Second
 	// deadlineStep is how often a sliding deadline is moved at most.
 	deadlineStep = time.Second
-	copyBuffer   = 256 << 10
+	// BufferSize is that of the buffers that bytes are copied with.
+	BufferSize = 256 << 10
 )
 
-var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
+// Buffers are those that bytes are copied with.
+var Buffers = sync.Pool{New: func() any { b := make([]byte, BufferSize); return &b }}
 
-// inbound is a request's body. Nothing of it is read, and so no "100 Continue" is sent, before
+// Patience is how long a body is waited for.
+type Patience struct {
+	// Idle is how long the client may send nothing.
+	Idle time.Duration
+	// MinRate is how many bytes per second the client must send on average once it was waited for
+	// longer than Grace; none if not positive. Only the time counts for which the server was ready
+	// to read.
+	MinRate int64
+	Grace   time.Duration
+}
+
+// Inbound is a request's body. Nothing of it is read, and so no "100 Continue" is sent, before
 // someone calls Read.
-type inbound struct {
+type Inbound struct {
 	body       io.Reader
 	controller *http.ResponseController
-	// idle is how long the client may send nothing.
-	idle time.Duration
-	// minRate is how many bytes per second the client must send on average once it was waited for
-	// longer than grace; none if not positive. Only the time counts for which the server was ready
-	// to read.
-	minRate int64
-	grace   time.Duration
-	waited  time.Duration
+	patience   Patience
+	waited     time.Duration
 	// length is the Content-Length, -1 if there is none and the body is chunked, until its end is
 	// seen.
 	length int64
@@ -62,23 +69,28 @@ type inbound struct {
 	stopped bool
 }
 
-func newInbound(r *http.Request, controller *http.ResponseController, opts *Options) *inbound {
-	return &inbound{
+// NewInbound makes an Inbound of a request's body.
+func NewInbound(r *http.Request, controller *http.ResponseController, patience Patience) *Inbound {
+	return &Inbound{
 		body:       r.Body,
 		controller: controller,
-		idle:       opts.IdleTimeout,
-		minRate:    opts.MinBodyRate,
-		grace:      opts.BodyGrace,
+		patience:   patience,
 		length:     r.ContentLength,
 		chunked:    r.ContentLength < 0,
 		expects:    strings.EqualFold(r.Header.Get("Expect"), "100-continue"),
 	}
 }
 
+// Length is how many bytes the body has, -1 as long as that is unknown.
+func (b *Inbound) Length() int64 { return b.length }
+
+// Received is how many bytes have been read of it.
+func (b *Inbound) Received() int64 { return b.received.Load() }
+
 // Read implements io.Reader with a deadline that slides as long as bytes arrive fast enough. Errors
 // are apierror.ErrBodyShort, apierror.ErrBodyIdle, apierror.ErrBodySlow, or io.EOF after exactly
 // length bytes.
-func (b *inbound) Read(p []byte) (int, error) {
+func (b *Inbound) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
@@ -92,7 +104,7 @@ func (b *inbound) Read(p []byte) (int, error) {
 	b.received.Add(int64(n))
 	b.waited += time.Since(begin)
 	switch {
-	case err == io.EOF || (err == nil && !b.unread()):
+	case err == io.EOF || (err == nil && !b.Unread()):
 		// The deadline would else end the request's context while the answer is prepared: net/http
 		// watches the connection by then.
 		_ = b.controller.SetReadDeadline(time.Time{})
@@ -115,33 +127,33 @@ func (b *inbound) Read(p []byte) (int, error) {
 
 // tooSlow reports whether the client sends too little to keep its place: a few bytes now and then
 // would else hold it for ever.
-func (b *inbound) tooSlow() bool {
-	return b.minRate > 0 && b.waited > b.grace && float64(b.received.Load()) < float64(b.minRate)*b.waited.Seconds()
+func (b *Inbound) tooSlow() bool {
+	return b.patience.MinRate > 0 && b.waited > b.patience.Grace && float64(b.received.Load()) < float64(b.patience.MinRate)*b.waited.Seconds()
 }
 
-// unread reports whether bytes may still be on their way.
-func (b *inbound) unread() bool {
+// Unread reports whether bytes may still be on their way.
+func (b *Inbound) Unread() bool {
 	if b.memory != nil {
 		return b.memory.left > 0
 	}
 	return b.length != 0 && (b.length < 0 || b.received.Load() < b.length)
 }
 
-// untouched reports whether the body can still be sent from its beginning.
-func (b *inbound) untouched() bool {
+// Untouched reports whether the body can still be sent from its beginning.
+func (b *Inbound) Untouched() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return !b.stopped && b.err == nil && b.received.Load() == 0
 }
 
-// discard reads the rest, so that a client that does not read while it sends sees the answer. The
+// Discard reads the rest, so that a client that does not read while it sends sees the answer. The
 // caller has checked the length, if it is known.
-func (b *inbound) discard() error {
-	if b.memory != nil || !b.unread() || (b.expects && !b.began) {
+func (b *Inbound) Discard() error {
+	if b.memory != nil || !b.Unread() || (b.expects && !b.began) {
 		return nil
 	}
-	buffer := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buffer)
+	buffer := Buffers.Get().(*[]byte)
+	defer Buffers.Put(buffer)
 	var rest io.Reader = onlyReader{b}
 	if b.length < 0 {
 		rest = io.LimitReader(rest, maxChunked+1)
@@ -153,7 +165,7 @@ func (b *inbound) discard() error {
 	return err
 }
 
-func (b *inbound) slide() {
+func (b *Inbound) slide() {
 	now := time.Now()
 	if now.Sub(b.moved) < deadlineStep {
 		return
@@ -162,14 +174,14 @@ func (b *inbound) slide() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.stopped {
-		_ = b.controller.SetReadDeadline(now.Add(b.idle)) // without deadlines (a test recorder) there is nothing to slide
+		_ = b.controller.SetReadDeadline(now.Add(b.patience.Idle)) // without deadlines (a test recorder) there is nothing to slide
 	}
 }
 
 // stop makes the Read that is going on, and all later ones, fail. When all was read there are none,
 // and the deadline would end the connection.
-func (b *inbound) stop() {
-	if b.memory != nil || !b.unread() {
+func (b *Inbound) stop() {
+	if b.memory != nil || !b.Unread() {
 		return
 	}
 	b.mu.Lock()
@@ -178,16 +190,16 @@ func (b *inbound) stop() {
 	_ = b.controller.SetReadDeadline(time.Unix(1, 0))
 }
 
-// beforeAnswer prepares an answer that is begun although the body is unread: the connection does
+// BeforeAnswer prepares an answer that is begun although the body is unread: the connection does
 // not outlive it. net/http would else read the body on its own, unbounded in time, before it writes
 // the header.
-func (b *inbound) beforeAnswer(h http.Header) {
+func (b *Inbound) BeforeAnswer(h http.Header) {
 	if b.chunked {
 		// It may have had a Content-Length, too, which net/http drops without a word. What is
 		// behind such a request is not to be taken for another one (RFC 9112, 6.1).
 		h.Set("Connection", "close")
 	}
-	if b.memory != nil || !b.unread() {
+	if b.memory != nil || !b.Unread() {
 		return
 	}
 	h.Set("Connection", "close")
@@ -202,10 +214,10 @@ func (b *inbound) beforeAnswer(h http.Header) {
 	_ = b.controller.SetReadDeadline(deadline)
 }
 
-// afterAnswer reads a bounded amount of a body that was not read before the answer, or not to its
+// AfterAnswer reads a bounded amount of a body that was not read before the answer, or not to its
 // end because it was cut. A client that waits for "100 Continue" gets none, and there is nothing to
 // read. The memory of a body is free from now on.
-func (b *inbound) afterAnswer() {
+func (b *Inbound) AfterAnswer() {
 	if b.memory != nil {
 		b.memory.free()
 	}
@@ -213,8 +225,8 @@ func (b *inbound) afterAnswer() {
 		return
 	}
 	_ = b.controller.Flush()
-	buffer := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buffer)
+	buffer := Buffers.Get().(*[]byte)
+	defer Buffers.Put(buffer)
 	_, _ = io.CopyBuffer(io.Discard, io.LimitReader(onlyReader{b.body}, drainBytes), *buffer) // best effort
 }
 
