@@ -65,3 +65,12 @@ func (s *Server) limitsOf(ctx context.Context, u *v1alpha1.MultipartUpload, fall
 func (s *Server) endOf(ctx context.Context, u *v1alpha1.MultipartUpload) upload.End {
 	return upload.EndOf(u, s.takerOf(ctx, u, nil), s.opts.Clock.Now())
 }
+
+// listedParts are the parts of u as object storage lists them.
+func (s *Server) listedParts(ctx context.Context, u *v1alpha1.MultipartUpload) ([]filestore.Part, error) {
+	at, err := s.locate(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	return at.store.ListParts(ctx, at.ref)
+}

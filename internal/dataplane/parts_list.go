@@ -117,12 +117,3 @@ func (s *Server) openUpload(ctx context.Context, file upload.File) (*v1alpha1.Mu
 	now, err := s.uploads.read(ctx, file, fs.Name)
 	return now.open(), err
 }
-
-// listedParts are the parts of u as object storage lists them.
-func (s *Server) listedParts(ctx context.Context, u *v1alpha1.MultipartUpload) ([]filestore.Part, error) {
-	at, err := s.locate(ctx, u)
-	if err != nil {
-		return nil, err
-	}
-	return at.store.ListParts(ctx, at.ref)
-}
