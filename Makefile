@@ -41,7 +41,7 @@ TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw 
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod internal/e2e/generated/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run tools unit test race verify verify-generated vet lint tidy-check govulncheck manifests generate reference docs build bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
+.PHONY: help run tools unit test race verify verify-generated vet lint circles tidy-check govulncheck manifests generate reference docs build bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,7 +69,7 @@ race: devcluster ## Run the tests of what goroutines share with the race detecto
 	case "$$out" in *'WARNING: DATA RACE'*) echo 'It was.';; *) printf '%s\nIt was not.\n' "$$out" >&2; exit 1;; esac
 	$(RACE_TEST) -timeout=30m $(TEST_ARGS) $(RACE_DIRS:%=./%/...)
 
-verify: verify-generated vet lint tidy-check ## Check what CI checks besides the tests.
+verify: verify-generated vet lint circles tidy-check ## Check what CI checks besides the tests.
 
 verify-generated: devcluster # Generates into a copy, so that it neither needs nor leaves a clean checkout.
 	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
@@ -83,6 +83,9 @@ vet:
 
 lint: devcluster ## Run the linters, which hold the import rules and the length limits.
 	$(GOLANGCI_LINT) run --allow-parallel-runners ./...
+
+circles: ## Hold that no large group of files calls one another in a circle.
+	go run -trimpath ./hack/circles
 
 govulncheck: ## Look for known vulnerabilities in what the operator is made of. GOVULNDB names a mirror of the database.
 	$(GO_BUILD) -o bin/govulncheck-run ./hack/govulncheck
