@@ -15,7 +15,7 @@ import (
 // Listings in a store that does not answer leave workers to the progress of uploads in others.
 func TestProgressIsSharedByStores(t *testing.T) {
 	clock := clocktesting.NewFakeClock(time.Now())
-	updates := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "updates"}, []string{"result"})
+	updates := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "updates_total", Help: "Of this test."}, []string{"result"})
 	p := New(Options{Clock: clock, Interval: time.Minute, Updates: updates})
 	mark := func(store string, n int) {
 		for i := range n {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// verdict is what the conditions of a read come to.
+// Verdict is what the conditions of a read come to.
 type Verdict int
 
 // Verdicts.
