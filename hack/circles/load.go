@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,10 +83,7 @@ func usesOf(p listed, exports map[string]string) (map[string][]string, error) {
 		files = append(files, file)
 	}
 	lookup := func(importPath string) (io.ReadCloser, error) {
-		if real := p.ImportMap[importPath]; real != "" {
-			importPath = real
-		}
-		return os.Open(exports[importPath])
+		return os.Open(exports[cmp.Or(p.ImportMap[importPath], importPath)])
 	}
 	config := types.Config{Importer: importer.ForCompiler(set, "gc", lookup)}
 	info := &types.Info{Uses: map[*ast.Ident]types.Object{}}

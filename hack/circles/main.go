@@ -8,6 +8,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -54,30 +55,36 @@ func report(out io.Writer, found map[string][]string, files, whole bool) error {
 		return err
 	}
 	allowed := allowances(string(text))
-	var wrong []string
-	largest := ""
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		group := found[name]
-		if largest == "" || len(group) > len(found[largest]) {
-			largest = name
-		}
-		if files && len(group) > 1 {
-			fmt.Fprintf(out, "%s: %d: %s\n", name, len(group), strings.Join(group, " "))
-		}
-		if len(group) > most && allowed[name] != len(group) {
-			wrong = append(wrong, fmt.Sprintf("%s has a group of %d files that call one another in a circle; %s allows %d", name, len(group), page, max(most, allowed[name])))
-		}
-	}
+	wrong := compare(found, allowed)
 	for _, name := range slices.Sorted(maps.Keys(allowed)) {
 		if whole && len(found[name]) <= most {
 			wrong = append(wrong, fmt.Sprintf("%s lists %s, which has no group of more than %d files: take its row out", page, name, most))
 		}
 	}
-	fmt.Fprintf(out, "The largest group of files that call one another in a circle has %d: %s.\n", len(found[largest]), largest)
+	name := ""
+	for _, other := range slices.Sorted(maps.Keys(found)) {
+		if files && len(found[other]) > 1 {
+			fmt.Fprintf(out, "%s: %d: %s\n", other, len(found[other]), strings.Join(found[other], " "))
+		}
+		if len(found[other]) > len(found[name]) {
+			name = other
+		}
+	}
+	fmt.Fprintf(out, "The largest group of files that call one another in a circle has %d: %s.\n", len(found[name]), name)
 	if len(wrong) > 0 {
-		return fmt.Errorf("%s", strings.Join(wrong, "\n"))
+		return errors.New(strings.Join(wrong, "\n"))
 	}
 	return nil
+}
+
+// compare names the groups that have another size than they may.
+func compare(found map[string][]string, allowed map[string]int) (wrong []string) {
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if n := len(found[name]); n > most && allowed[name] != n {
+			wrong = append(wrong, fmt.Sprintf("%s has a group of %d files that call one another in a circle; %s allows %d", name, n, page, max(most, allowed[name])))
+		}
+	}
+	return wrong
 }
 
 var row = regexp.MustCompile("(?m)^\\| `([\\w/.-]+)` \\| (\\d+) \\|$")
