@@ -2,8 +2,6 @@ package dataplane
 
 import (
 	"context"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
@@ -30,188 +28,151 @@ const waitingPerPart = 4
 // budget bounds the parts that are streamed at once, the bytes that parts and downloads buffer, and
 // the requests that wait for a place, and shares all of them among the namespaces.
 type budget struct {
-	mu      sync.Mutex
+	// line are the parts in flight, and those that wait for a place. Its lock guards all.
+	line    *sharing.Line
 	parts   sharing.Limit[string]
 	memory  sharing.Limit[string]
 	waiting sharing.Limit[string]
 	// chunked is what bodies of unknown length have of memory.
 	chunked sharing.Limit[string]
-	// lines are the parts that wait for a place, by namespace, in the order in which they came.
-	lines   map[string][]*place
 	metrics *metrics
-}
-
-// place is what a part waits for.
-type place struct {
-	got   chan struct{} // closed when it has it
-	taken bool
 }
 
 func newBudget(parts int, memory int64, m *metrics) *budget {
 	m.partsLimit.Set(float64(parts))
 	m.bufferedLimit.Set(float64(memory))
 	m.waitingLimit.Set(float64(waitingPerPart * parts))
-	return &budget{
+	b := &budget{
 		parts: sharing.NewLimit[string](int64(parts)), memory: sharing.NewLimit[string](memory), chunked: sharing.NewLimit[string](memory / chunkedShare),
-		waiting: sharing.NewLimit[string](int64(waitingPerPart * parts)), lines: map[string][]*place{}, metrics: m,
+		waiting: sharing.NewLimit[string](int64(waitingPerPart * parts)), metrics: m,
 	}
+	b.line = sharing.NewLine(partPlaces{b})
+	return b
 }
 
 // takePart takes a part's share. Where there is none it waits, until that time or the end of ctx,
 // and is answered 503 then: public clients do not know Retry-After. Of those that wait, the
 // namespace that has least is next. The caller calls release once.
 func (b *budget) takePart(ctx context.Context, until time.Time, namespace string) (release func(), err error) {
-	ctx, cancel := context.WithDeadline(ctx, until)
-	defer cancel()
-	release = func() { b.givePart(namespace) }
-	b.mu.Lock()
-	if len(b.lines[namespace]) == 0 && b.tryPart(namespace) {
-		b.mu.Unlock()
+	lane := sharing.Lane{Namespace: namespace}
+	if release, ok := b.line.Try(lane); ok {
 		return release, nil
 	}
-	p := &place{got: make(chan struct{})}
-	b.lines[namespace] = append(b.lines[namespace], p)
-	b.mu.Unlock()
-	if leave, ok := b.wait(namespace); ok {
-		defer leave()
-		select {
-		case <-p.got:
-			b.metrics.waits.WithLabelValues(waitServed).Inc()
-			return release, nil
-		case <-ctx.Done():
-		}
-	}
-	if b.leaveLine(namespace, p) {
+	if release, _ := b.await(ctx, until, b.line, lane); release != nil {
 		return release, nil
 	}
 	b.metrics.waits.WithLabelValues(waitRefused).Inc()
+	b.metrics.rejected.WithLabelValues(b.lacking(namespace)).Inc()
 	refusal := apierror.Unavailable("the server is streaming as many parts as it may, or as the namespace may while others need room: send the part again", apierror.RetrySoon)
 	refusal.Final = true
 	return nil, refusal
 }
 
+// await waits for a place of a line until then, if one more may wait. The release that it gives is
+// called once; it is nil if there was no place. waited reports whether the request could wait at all.
+func (b *budget) await(ctx context.Context, until time.Time, line *sharing.Line, lane sharing.Lane) (release func(), waited bool) {
+	leave, ok := b.wait(lane.Namespace)
+	if !ok {
+		return nil, false
+	}
+	defer leave()
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	release, err := line.Wait(ctx, lane)
+	if err != nil {
+		return nil, true
+	}
+	b.metrics.waits.WithLabelValues(waitServed).Inc()
+	return release, true
+}
+
+// lacking is which budget a part of the namespace finds used up.
+func (b *budget) lacking(namespace string) (reason string) {
+	reason = budgetBuffers
+	b.line.Change(func() {
+		if !b.parts.Room(namespace, 1) {
+			reason = budgetParts
+		}
+	})
+	return reason
+}
+
 // wait takes a place among the requests that wait; ok is false if there is none. The caller calls
 // leave once.
 func (b *budget) wait(namespace string) (leave func(), ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.waiting.Room(namespace, 1) {
-		b.metrics.rejected.WithLabelValues(budgetWaiting).Inc()
-		return nil, false
-	}
 	count := func(n int64) {
 		b.waiting.Take(namespace, n)
 		b.metrics.waiting.Set(float64(b.waiting.Used()))
 	}
-	count(1)
-	return func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		count(-1)
-	}, true
-}
-
-// tryPart takes a part's share, if there is one. The caller holds the lock.
-func (b *budget) tryPart(namespace string) bool {
-	if !b.parts.Room(namespace, 1) || !b.memory.Room(namespace, partMemory) {
-		return false
-	}
-	b.parts.Take(namespace, 1)
-	b.buffer(namespace, partMemory)
-	b.metrics.partsInFlight.Inc()
-	return true
-}
-
-func (b *budget) givePart(namespace string) {
-	b.metrics.partsInFlight.Dec()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.parts.Take(namespace, -1)
-	b.buffer(namespace, -partMemory)
-	b.serveLines()
-}
-
-// serveLines gives what is free to those that wait. The caller holds the lock.
-func (b *budget) serveLines() {
-	for {
-		next, found := "", false
-		for namespace := range b.lines {
-			if !found || b.parts.Held(namespace) < b.parts.Held(next) {
-				next, found = namespace, true
-			}
+	b.line.Change(func() {
+		if ok = b.waiting.Room(namespace, 1); ok {
+			count(1)
 		}
-		if !found || !b.tryPart(next) {
-			return
-		}
-		first := b.lines[next][0]
-		first.taken = true
-		close(first.got)
-		b.drop(next, first)
+	})
+	if !ok {
+		b.metrics.rejected.WithLabelValues(budgetWaiting).Inc()
+		return nil, false
 	}
+	return func() { b.line.Change(func() { count(-1) }) }, true
 }
 
-// leaveLine gives the place up; taken is true if it was given in the same moment.
-func (b *budget) leaveLine(namespace string, p *place) (taken bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !p.taken {
-		reason := budgetParts
-		if b.parts.Room(namespace, 1) {
-			reason = budgetBuffers
-		}
-		b.metrics.rejected.WithLabelValues(reason).Inc()
-		b.drop(namespace, p)
-	}
-	return p.taken
+// partPlaces are the places of parts in flight: each has its memory, too.
+type partPlaces struct{ *budget }
+
+// Room implements sharing.Places.
+func (p partPlaces) Room(l sharing.Lane) bool {
+	return p.parts.Room(l.Namespace, 1) && p.memory.Room(l.Namespace, partMemory)
 }
 
-// drop takes a place out of its line. The caller holds the lock.
-func (b *budget) drop(namespace string, p *place) {
-	left := slices.DeleteFunc(b.lines[namespace], func(other *place) bool { return other == p })
-	if b.lines[namespace] = left; len(left) == 0 {
-		delete(b.lines, namespace)
-	}
+// Take implements sharing.Places.
+func (p partPlaces) Take(l sharing.Lane, n int) {
+	p.parts.Take(l.Namespace, int64(n))
+	p.buffer(l.Namespace, int64(n)*partMemory)
+	p.metrics.partsInFlight.Add(float64(n))
 }
+
+// Held implements sharing.Places.
+func (p partPlaces) Held(l sharing.Lane) int { return int(p.parts.Held(l.Namespace)) }
 
 // takeStep sets memory aside for a body of unknown length, or answers 503. giveStep gives it back.
 func (b *budget) takeStep(namespace string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.chunked.Room(namespace, transfer.Step) || !b.memory.Room(namespace, transfer.Step) {
+	ok := false
+	b.line.Change(func() {
+		if ok = b.chunked.Room(namespace, transfer.Step) && b.memory.Room(namespace, transfer.Step); ok {
+			b.chunked.Take(namespace, transfer.Step)
+			b.buffer(namespace, transfer.Step)
+		}
+	})
+	if !ok {
 		b.metrics.rejected.WithLabelValues(budgetBuffers).Inc()
 		return apierror.Unavailable("the server is taking as many bodies of unknown length as it may: send the request again, best with a Content-Length", apierror.RetrySoon)
 	}
-	b.chunked.Take(namespace, transfer.Step)
-	b.buffer(namespace, transfer.Step)
 	return nil
 }
 
 func (b *budget) giveStep(namespace string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.chunked.Take(namespace, -transfer.Step)
-	b.buffer(namespace, -transfer.Step)
-	b.serveLines()
+	b.line.Change(func() {
+		b.chunked.Take(namespace, -transfer.Step)
+		b.buffer(namespace, -transfer.Step)
+	})
 }
 
 // takeRead takes a download's share, or answers 503. The caller calls release once.
 func (b *budget) takeRead(namespace string) (release func(), err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.memory.Room(namespace, readMemory) {
+	ok := false
+	b.line.Change(func() {
+		if ok = b.memory.Room(namespace, readMemory); ok {
+			b.buffer(namespace, readMemory)
+		}
+	})
+	if !ok {
 		b.metrics.rejected.WithLabelValues(budgetBuffers).Inc()
 		return nil, apierror.Unavailable("the server is sending as many files as it may: send the request again", apierror.RetrySoon)
 	}
-	b.buffer(namespace, readMemory)
-	return func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.buffer(namespace, -readMemory)
-		b.serveLines()
-	}, nil
+	return func() { b.line.Change(func() { b.buffer(namespace, -readMemory) }) }, nil
 }
 
-// buffer takes bytes of memory, or gives -bytes back. The caller holds the lock.
+// buffer takes bytes of memory, or gives -bytes back, with the lock of the line held.
 func (b *budget) buffer(namespace string, bytes int64) {
 	b.memory.Take(namespace, bytes)
 	b.metrics.buffered.Set(float64(b.memory.Used()))

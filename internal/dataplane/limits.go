@@ -3,134 +3,57 @@ package dataplane
 import (
 	"context"
 	"fmt"
-	"math"
-	"sync"
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/limit"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// sharesKept is how many namespaces' shares are kept before those that are full, and as good as
-// new, are dropped.
-const sharesKept = 1024
+// tenant is a namespace in a FileStore.
+type tenant struct{ namespace, store string }
 
 // shares are what this replica has taken of each namespace in each store: how fast, and how much at
 // this moment. The limits are the replica's own: to divide them by the number of replicas would
 // starve a client whose connections all lead to one of them.
-type shares struct {
-	mu    sync.Mutex
-	known map[string]*share
-	// sweepAt is how many have to be known for the next sweep: each costs as many steps, and comes
-	// after as many namespaces.
-	sweepAt int
-}
+type shares struct{ limit.Keyed[tenant] }
 
-// share is what was taken of one namespace in one store.
-type share struct {
-	parts, bytes bucket
-	// inFlight is how many bytes of parts are on their way, under a limit of incomplete bytes.
-	inFlight int64
-}
-
-// of finds the share. The caller holds the lock.
-func (s *shares) of(namespace, store string, now time.Time) *share {
-	if len(s.known) >= max(sharesKept, s.sweepAt) {
-		for key, share := range s.known {
-			if share.inFlight == 0 && share.parts.full(now) && share.bytes.full(now) {
-				delete(s.known, key)
-			}
-		}
-		s.sweepAt = 2 * len(s.known)
+// wantsOf are what a body takes of the rates of its namespace.
+func wantsOf(size int64, limits upload.Limits) []limit.Want {
+	return []limit.Want{
+		{Amount: 1, Rate: limit.PerSecond(int64(limits.PartsPerSecond))},
+		{Amount: float64(size), Rate: limit.PerSecond(limits.BytesPerSecond)},
 	}
-	key := namespace + "/" + store
-	found := s.known[key]
-	if found == nil {
-		if s.known == nil {
-			s.known = map[string]*share{}
-		}
-		found = &share{}
-		s.known[key] = found
-	}
-	return found
-}
-
-// bucket is a rate, of which a second's worth may be taken at once. What is taken beyond it is owed
-// by those that come after: a body larger than a second's worth would else never pass.
-type bucket struct {
-	perSecond float64 // 0 for no limit
-	level     float64 // negative while something is owed
-	at        time.Time
-}
-
-// adjust fills the bucket up to now. It begins anew, full, when the limit was changed.
-func (b *bucket) adjust(perSecond int64, now time.Time) {
-	if limit := float64(perSecond); limit != b.perSecond {
-		*b = bucket{perSecond: limit, level: limit, at: now}
-		return
-	}
-	if passed := now.Sub(b.at); passed > 0 {
-		b.level, b.at = min(b.perSecond, b.level+b.perSecond*passed.Seconds()), now
-	}
-}
-
-// wait is how long until n may be taken.
-func (b *bucket) wait(n float64) time.Duration {
-	if missing := min(n, b.perSecond) - b.level; b.perSecond > 0 && missing > 0 {
-		return time.Duration(math.Ceil(missing / b.perSecond * float64(time.Second)))
-	}
-	return 0
-}
-
-func (b *bucket) take(n float64) { b.level -= n }
-
-func (b *bucket) full(now time.Time) bool {
-	return b.perSecond == 0 || b.level+b.perSecond*now.Sub(b.at).Seconds() >= b.perSecond
 }
 
 // takeRate takes a body of size bytes off the namespace's rates, and gives the time to wait before
 // it is asked for. Where that is more than patience nothing is taken, and the answer is 429 with
 // the time after which it would be.
-func (s *shares) takeRate(namespace, store string, size int64, limits upload.Limits, now time.Time, patience time.Duration) (time.Duration, error) {
+func (s *shares) takeRate(of tenant, size int64, limits upload.Limits, now time.Time, patience time.Duration) (time.Duration, error) {
 	if limits.PartsPerSecond == 0 && limits.BytesPerSecond == 0 {
 		return 0, nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	share := s.of(namespace, store, now)
-	share.parts.adjust(int64(limits.PartsPerSecond), now)
-	share.bytes.adjust(limits.BytesPerSecond, now)
-	forParts, forBytes := share.parts.wait(1), share.bytes.wait(float64(size))
-	switch {
-	case forParts > patience && forParts >= forBytes:
-		return 0, apierror.TooMany(fmt.Sprintf("the namespace may send %d parts or files per second: send the request again", limits.PartsPerSecond), forParts)
-	case forBytes > patience:
-		return 0, apierror.TooMany(fmt.Sprintf("the namespace may send %d bytes per second: send the request again", limits.BytesPerSecond), forBytes)
+	switch wait, over := s.Take(of, now, patience, wantsOf(size, limits)...); over {
+	case 0:
+		return 0, apierror.TooMany(fmt.Sprintf("the namespace may send %d parts or files per second: send the request again", limits.PartsPerSecond), wait)
+	case 1:
+		return 0, apierror.TooMany(fmt.Sprintf("the namespace may send %d bytes per second: send the request again", limits.BytesPerSecond), wait)
+	default:
+		return wait, nil
 	}
-	share.parts.take(1)
-	share.bytes.take(float64(size))
-	return max(forParts, forBytes), nil
-}
-
-// giveRate gives back what was taken for a request that was given up while it waited.
-func (s *shares) giveRate(namespace, store string, size int64, now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	share := s.of(namespace, store, now)
-	share.parts.take(-1)
-	share.bytes.take(-float64(size))
 }
 
 // awaitRate holds the rates of the namespace against a body of size bytes: it waits as long as the
 // request may, or answers 429.
 func (s *Server) awaitRate(ctx context.Context, c *call, store string, size int64, limits upload.Limits) error {
-	wait, err := s.shares.takeRate(c.file.Namespace, store, size, limits, s.opts.Clock.Now(), time.Until(c.until))
+	of := tenant{c.file.Namespace, store}
+	wait, err := s.shares.takeRate(of, size, limits, s.opts.Clock.Now(), time.Until(c.until))
 	if err != nil || wait == 0 {
 		return err
 	}
 	giveUp := func(err error) error {
-		s.shares.giveRate(c.file.Namespace, store, size, s.opts.Clock.Now())
+		s.shares.Give(of, s.opts.Clock.Now(), wantsOf(size, limits)...)
 		s.metrics.waits.WithLabelValues(waitRefused).Inc()
 		return err
 	}
@@ -151,18 +74,9 @@ func (s *Server) awaitRate(ctx context.Context, c *call, store string, size int6
 // takeRoom reserves room for a part beside what the namespace holds, or refuses it. The caller
 // calls release once.
 func (s *shares) takeRoom(u *v1alpha1.MultipartUpload, size, held int64, limits upload.Limits) (release func(), err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	share := s.of(u.Namespace, upload.StoreNameOf(u), time.Now())
-	if err := upload.AdmitBytes(upload.IncompleteBytes(u)+size, held+share.inFlight, limits); err != nil {
-		return nil, err
-	}
-	share.inFlight += size
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		share.inFlight -= size
-	}, nil
+	return s.Hold(tenant{u.Namespace, upload.StoreNameOf(u)}, size, time.Now(), func(inFlight int64) error {
+		return upload.AdmitBytes(upload.IncompleteBytes(u)+size, held+inFlight, limits)
+	})
 }
 
 // admitLoad holds the limits of the namespace against part number of u, before its body is asked

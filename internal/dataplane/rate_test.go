@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -14,55 +13,28 @@ import (
 func TestRateIsComputedAtOnce(t *testing.T) {
 	limits := upload.Limits{BytesPerSecond: 1 << 10}
 	var s shares
+	ns := tenant{"ns", "store"}
 	now := time.Now()
 	const calls = 10_000
 	begin := time.Now()
 	for range calls / 2 {
-		s.takeRate("ns", "store", 5<<30, limits, now, time.Minute)
-		s.giveRate("ns", "store", 5<<30, now)
+		s.takeRate(ns, 5<<30, limits, now, time.Minute)
+		s.Give(ns, now, wantsOf(5<<30, limits)...)
 	}
 	if took := time.Since(begin); took > 30*time.Second { // a step for each second of it would be 5,242,880 a call
 		t.Errorf("%d calls took %s", calls, took)
 	}
-	wait, err := s.takeRate("ns", "store", 5<<30, limits, now, time.Minute)
+	wait, err := s.takeRate(ns, 5<<30, limits, now, time.Minute)
 	if err != nil || wait != 0 {
 		t.Fatalf("the first body: %s, %v", wait, err)
 	}
 	owed := 5<<30 - 1<<10 // more than a second's worth
-	_, err = s.takeRate("ns", "store", 1<<10, limits, now, time.Minute)
+	_, err = s.takeRate(ns, 1<<10, limits, now, time.Minute)
 	want := time.Duration((owed+1<<10)/(1<<10)) * time.Second
 	if got := apierror.Describe(err); got.Status != 429 || got.RetryAfter != want {
 		t.Errorf("the next one is answered %d, and may come after %s, want %s", got.Status, got.RetryAfter, want)
 	}
-	if wait, err := s.takeRate("ns", "store", 1<<10, limits, now.Add(want), time.Minute); err != nil || wait != 0 {
+	if wait, err := s.takeRate(ns, 1<<10, limits, now.Add(want), time.Minute); err != nil || wait != 0 {
 		t.Errorf("then: %s, %v", wait, err)
-	}
-}
-
-// Namespaces that owe something are kept, and looked through once for as many new ones, not at each
-// part.
-func TestSharesAreSweptSeldom(t *testing.T) {
-	limits := upload.Limits{BytesPerSecond: 1}
-	var s shares
-	now := time.Now()
-	sweeps, before := 0, 0
-	for i := range 16 * sharesKept {
-		_, _ = s.takeRate(fmt.Sprint("ns-", i), "store", 1<<30, limits, now, time.Minute)
-		if s.sweepAt != before {
-			sweeps, before = sweeps+1, s.sweepAt
-		}
-	}
-	if sweeps == 0 || sweeps > 5 {
-		t.Errorf("%d sweeps", sweeps)
-	}
-	if _, err := s.takeRate("ns-0", "store", 1, limits, now, time.Minute); err == nil {
-		t.Error("what a namespace owes is forgotten")
-	}
-	later := now.Add(200 * 365 * 24 * time.Hour)
-	for i := range 16*sharesKept + 1 {
-		_, _ = s.takeRate(fmt.Sprint("late-", i), "store", 1, limits, later, time.Minute)
-	}
-	if n := len(s.known); n > 17*sharesKept {
-		t.Errorf("%d shares are kept of those who owe nothing", n)
 	}
 }

@@ -67,8 +67,8 @@ func New(opts Options) (*Server, error) {
 		log:      opts.Log,
 		metrics:  m,
 		budget:   newBudget(opts.MaxPartsInFlight, opts.MaxBufferedBytes, m),
-		searches: sharing.NewLine(opts.MaxSearches),
-		starts:   sharing.NewLine(opts.MaxStarts),
+		searches: sharing.NewLine(sharing.NewPool(opts.MaxSearches)),
+		starts:   sharing.NewLine(sharing.NewPool(opts.MaxStarts)),
 		uploads:  &uploads{cached: opts.Client, live: opts.APIReader, writer: opts.Client, waiters: &waiters{}},
 	}
 	s.places.TTL = opts.StartTimeout + claimKept

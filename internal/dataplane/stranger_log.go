@@ -6,35 +6,37 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"golang.org/x/time/rate"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/limit"
 )
 
-const (
-	// strangerLines is how many log lines a second are written of requests of nobody knows whom,
-	// strangerBurst how many at once. Anybody who reaches the port can cause them.
-	strangerLines = 5
-	strangerBurst = 100
-	// strangerReport is how often the log says how many of them were left out.
-	strangerReport = 10 * time.Second
-)
+// strangerLines is how many log lines are written of requests of nobody knows whom. Anybody who
+// reaches the port can cause them.
+var strangerLines = limit.Rate{PerSecond: 5, Burst: 100}
+
+// strangerReport is how often the log says how many of them were left out.
+const strangerReport = 10 * time.Second
 
 // strangerLog is a budget of log lines for requests that were refused before it was known who sent
 // them. What it leaves out is counted, and the count is written.
 type strangerLog struct {
 	log    logr.Logger
-	budget *rate.Limiter
+	budget limit.Keyed[struct{}]
 
 	mu      sync.Mutex
 	leftOut int // since the last report
 }
 
 func newStrangerLog(log logr.Logger) *strangerLog {
-	return &strangerLog{log: log, budget: rate.NewLimiter(strangerLines, strangerBurst)}
+	return &strangerLog{log: log}
 }
 
 // admits reports whether the line of a request may be written.
 func (l *strangerLog) admits(c *call, status int) bool {
-	if c.identity.Name != "" || status < http.StatusBadRequest || status >= http.StatusInternalServerError || l.budget.Allow() {
+	if c.identity.Name != "" || status < http.StatusBadRequest || status >= http.StatusInternalServerError {
+		return true
+	}
+	if _, over := l.budget.Take(struct{}{}, time.Now(), 0, limit.Want{Amount: 1, Rate: strangerLines}); over < 0 {
 		return true
 	}
 	l.mu.Lock()

@@ -16,18 +16,15 @@ func (s *Server) takeTurn(ctx context.Context, c *call, line *sharing.Line, budg
 	if release, ok := line.Try(lane); ok {
 		return release, nil
 	}
-	if leave, ok := s.budget.wait(lane.Namespace); ok {
-		defer leave()
-		until := c.until
-		if until.IsZero() {
-			until = time.Now().Add(s.opts.Patience)
-		}
-		waiting, cancel := context.WithDeadline(ctx, until)
-		defer cancel()
-		if release, err := line.Wait(waiting, lane); err == nil {
-			s.metrics.waits.WithLabelValues(waitServed).Inc()
-			return release, nil
-		}
+	until := c.until
+	if until.IsZero() {
+		until = time.Now().Add(s.opts.Patience)
+	}
+	release, waited := s.budget.await(ctx, until, line, lane)
+	if release != nil {
+		return release, nil
+	}
+	if waited {
 		s.metrics.waits.WithLabelValues(waitRefused).Inc()
 	}
 	if ctx.Err() != nil {

@@ -6,12 +6,22 @@ import (
 	"sync"
 )
 
-// Line is a Pool with those who wait for a place. The places go to the lane that has least, and of
+// Places are what a Line gives out. They are called by one at a time.
+type Places interface {
+	// Room reports whether the lane may take one more place.
+	Room(l Lane) bool
+	// Take takes n places, or gives -n back.
+	Take(l Lane, n int)
+	// Held is how many places the lane holds.
+	Held(l Lane) int
+}
+
+// Line are Places with those who wait for one. The places go to the lane that has least, and of
 // those that have as much to the one that was served longest ago: tenants take turns, however many
 // requests each has waiting. It is safe for concurrent use.
 type Line struct {
-	mu   sync.Mutex
-	pool *Pool
+	mu     sync.Mutex
+	places Places
 	// waiting is by lane, in the order in which they came.
 	waiting map[Lane][]*waiter
 	// served counts, by lane, when it was served last; of those that hold or want something.
@@ -25,16 +35,16 @@ type waiter struct {
 	taken bool
 }
 
-// NewLine makes a Line for so many places.
-func NewLine(limit int) *Line {
-	return &Line{pool: NewPool(limit), waiting: map[Lane][]*waiter{}, served: map[Lane]uint64{}}
+// NewLine makes a Line for places that nobody else gives out: a Pool, or what else has some.
+func NewLine(places Places) *Line {
+	return &Line{places: places, waiting: map[Lane][]*waiter{}, served: map[Lane]uint64{}}
 }
 
 // Try takes a place if there is one and nobody of the lane waits. The caller calls release once.
 func (s *Line) Try(l Lane) (release func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waiting[l]) > 0 || !s.pool.Room(l) {
+	if len(s.waiting[l]) > 0 || !s.places.Room(l) {
 		return nil, false
 	}
 	s.take(l)
@@ -59,9 +69,17 @@ func (s *Line) Wait(ctx context.Context, l Lane) (release func(), err error) {
 	return func() { s.give(l) }, nil
 }
 
+// Change changes what places depend on, and then gives what is free to those that wait.
+func (s *Line) Change(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+	s.serve()
+}
+
 // take takes a place. The caller holds the lock.
 func (s *Line) take(l Lane) {
-	s.pool.Take(l, 1)
+	s.places.Take(l, 1)
 	s.turns++
 	s.served[l] = s.turns
 }
@@ -69,7 +87,7 @@ func (s *Line) take(l Lane) {
 func (s *Line) give(l Lane) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pool.Take(l, -1)
+	s.places.Take(l, -1)
 	s.serve()
 	s.forget(l)
 }
@@ -102,10 +120,10 @@ func (s *Line) serve() {
 // next is whose turn it is. The caller holds the lock.
 func (s *Line) next() (best Lane, found bool) {
 	for l := range s.waiting {
-		if !s.pool.Room(l) {
+		if !s.places.Room(l) {
 			continue
 		}
-		held, least := s.pool.Held(l), s.pool.Held(best)
+		held, least := s.places.Held(l), s.places.Held(best)
 		if !found || held < least || held == least && s.served[l] < s.served[best] {
 			best, found = l, true
 		}
@@ -125,7 +143,7 @@ func (s *Line) drop(l Lane, w *waiter) {
 // forget drops what is remembered of a lane that neither holds nor wants anything. The caller holds
 // the lock.
 func (s *Line) forget(l Lane) {
-	if s.pool.Held(l) == 0 && len(s.waiting[l]) == 0 {
+	if s.places.Held(l) == 0 && len(s.waiting[l]) == 0 {
 		delete(s.served, l)
 	}
 }

@@ -49,7 +49,7 @@ func TestPoolIsShared(t *testing.T) {
 
 // Lanes that wait take turns, however many places each waits for.
 func TestLineTakesTurns(t *testing.T) {
-	line := sharing.NewLine(1)
+	line := sharing.NewLine(sharing.NewPool(1))
 	release, ok := line.Try(sharing.Lane{Namespace: "first"})
 	if !ok {
 		t.Fatal("there is no place")
@@ -104,7 +104,7 @@ func TestLineTakesTurns(t *testing.T) {
 
 // Who gives up waiting leaves no trace.
 func TestLineIsLeft(t *testing.T) {
-	line := sharing.NewLine(1)
+	line := sharing.NewLine(sharing.NewPool(1))
 	lane := sharing.Lane{Namespace: "a"}
 	release, _ := line.Try(lane)
 	enough := errors.New("enough")
