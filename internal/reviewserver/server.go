@@ -67,7 +67,7 @@ type Options struct {
 type Server struct {
 	opts           Options
 	hooks          webhook.Server // keeps the handlers, with the usual metrics of each, and serves nothing itself
-	reviews, large *share
+	reviews, large share
 	refused        *prometheus.CounterVec
 	listening      atomic.Pointer[net.Addr]
 }

@@ -3,66 +3,48 @@ package reviewserver
 import (
 	"context"
 	"net"
-	"sync"
 	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
 )
 
 // share is a number of places, of which each address gets so many at once.
 type share struct {
-	total, each int
-
-	mu    sync.Mutex
-	taken int
-	by    map[string]int
-	freed chan struct{} // closed, and replaced, when a place becomes free
+	line *sharing.Line
 }
 
-func newShare(total, each int) *share {
-	return &share{total: total, each: each, by: map[string]int{}, freed: make(chan struct{})}
+func newShare(total, each int) share {
+	return share{sharing.NewLine(&places{total: total, each: each, by: map[sharing.Lane]int{}})}
 }
 
 // enter takes a place for an address, and waits for one at most until patience or ctx is over. The
 // caller calls leave once, if ok.
-func (s *share) enter(ctx context.Context, address string, patience time.Duration) (leave func(), ok bool) {
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	for {
-		freed, ok := s.try(address)
-		if ok {
-			return func() { s.leave(address) }, true
-		}
-		select {
-		case <-freed:
-		case <-timer.C:
-			return nil, false
-		case <-ctx.Done():
-			return nil, false
-		}
+func (s share) enter(ctx context.Context, address string, patience time.Duration) (leave func(), ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	leave, err := s.line.Wait(ctx, sharing.Lane{Namespace: address})
+	return leave, err == nil
+}
+
+// places implement sharing.Places. A lane is an address.
+type places struct {
+	total, each, taken int
+	by                 map[sharing.Lane]int
+}
+
+// Room implements sharing.Places.
+func (p *places) Room(l sharing.Lane) bool { return p.taken < p.total && p.by[l] < p.each }
+
+// Take implements sharing.Places.
+func (p *places) Take(l sharing.Lane, n int) {
+	p.taken += n
+	if p.by[l] += n; p.by[l] == 0 {
+		delete(p.by, l)
 	}
 }
 
-// try takes a place, or gives what tells that it is worth another try.
-func (s *share) try(address string) (freed <-chan struct{}, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.taken >= s.total || s.by[address] >= s.each {
-		return s.freed, false
-	}
-	s.taken++
-	s.by[address]++
-	return nil, true
-}
-
-func (s *share) leave(address string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.taken--
-	if s.by[address]--; s.by[address] == 0 {
-		delete(s.by, address)
-	}
-	close(s.freed)
-	s.freed = make(chan struct{})
-}
+// Held implements sharing.Places.
+func (p *places) Held(l sharing.Lane) int { return p.by[l] }
 
 // addressOf is the host of host:port.
 func addressOf(remote string) string {
