@@ -82,7 +82,7 @@ func TestExpiryIsRecordedLater(t *testing.T) {
 		r := cleared(t)
 		u := r.uploads
 		r.uploads = &controllers.MultipartUploadReconciler{
-			Client: u.Client, Live: u.Live, Stores: u.Stores, Clock: u.Clock, Events: u.Events, FinalizerTimeout: u.FinalizerTimeout, Workers: u.Workers,
+			Client: u.Client, Catalog: u.Catalog, Live: u.Live, Stores: u.Stores, Clock: u.Clock, Events: u.Events, FinalizerTimeout: u.FinalizerTimeout, Workers: u.Workers,
 		}
 		r.drive("up")
 		r.expect("up", v1alpha1.ReasonExpired)

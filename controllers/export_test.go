@@ -13,8 +13,3 @@ var (
 
 // Finishing is what every reconciler is wrapped in.
 var Finishing = finishing
-
-// EachLive reads all records from the API server, LivePage at once.
-var EachLive = eachLive
-
-const LivePage = livePage

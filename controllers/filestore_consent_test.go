@@ -37,7 +37,7 @@ func (r *rig) consent(secret *corev1.Secret, stores string) {
 func (r *rig) freshStores() *controllers.FileStoreReconciler {
 	s := r.stores
 	return &controllers.FileStoreReconciler{
-		Client: s.Client, Uploads: s.Uploads, Live: s.Live, Stores: s.Stores, Clock: s.Clock, Events: s.Events, ProbeInterval: s.ProbeInterval,
+		Client: s.Client, Catalog: s.Catalog, Stores: s.Stores, Clock: s.Clock, Events: s.Events, ProbeInterval: s.ProbeInterval,
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
@@ -49,12 +50,11 @@ const (
 type FileStoreReconciler struct {
 	// Client reads from the informer cache, and writes.
 	Client client.Client
-	// Uploads are those of the informer cache.
-	Uploads Uploads
+	// Catalog finds uploads and other FileStores: before a store is let go, what is open is counted
+	// again by the API server.
+	Catalog *catalog.Catalog
 	// Stores finds object storage.
 	Stores Stores
-	// Live reads from the API server: before a store is let go, what is open is counted again.
-	Live client.Reader
 	// Clock tells the time.
 	Clock clock.PassiveClock
 	// Events tells the users of the cluster.
@@ -130,7 +130,7 @@ func (r *FileStoreReconciler) Reconcile(ctx context.Context, req reconcile.Reque
 // count counts the uploads of a store: those that are open, and the records of those that object
 // storage has deleted on its own.
 func (r *FileStoreReconciler) count(ctx context.Context, store string) (open, lost int32, err error) {
-	err = r.Uploads.Each(ctx, func(u *v1alpha1.MultipartUpload) {
+	err = r.Catalog.EachUpload(ctx, func(u *v1alpha1.MultipartUpload) {
 		switch {
 		case isOpenIn(u, store):
 			open++
@@ -169,7 +169,7 @@ func (r *FileStoreReconciler) probeDue(ctx context.Context, fs *v1alpha1.FileSto
 }
 
 // probe fills in what the backend is seen to do.
-func (r *FileStoreReconciler) probe(ctx context.Context, fs *v1alpha1.FileStore, rivals []v1alpha1.FileStore) {
+func (r *FileStoreReconciler) probe(ctx context.Context, fs *v1alpha1.FileStore, rivals []*v1alpha1.FileStore) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	r.noteConsent(ctx, fs)

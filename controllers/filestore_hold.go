@@ -35,7 +35,7 @@ func (r *FileStoreReconciler) hold(ctx context.Context, fs *v1alpha1.FileStore) 
 // release lets a deleted store go once nothing is open in it, by the word of the API server: the
 // cache may be behind. It returns how many uploads keep it.
 func (r *FileStoreReconciler) release(ctx context.Context, fs *v1alpha1.FileStore) (open int32, err error) {
-	err = eachLive(ctx, r.Live, func(u *v1alpha1.MultipartUpload) {
+	err = r.Catalog.EachLiveUpload(ctx, func(u *v1alpha1.MultipartUpload) {
 		if isOpenIn(u, fs.Name) {
 			open++
 		}

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,18 +18,14 @@ import (
 
 // rivals are the other FileStores whose keys could be those of fs. What is being deleted takes
 // nothing new, and is none.
-func (r *FileStoreReconciler) rivals(ctx context.Context, fs *v1alpha1.FileStore) ([]v1alpha1.FileStore, error) {
-	var stores v1alpha1.FileStoreList
-	if err := r.Client.List(ctx, &stores); err != nil {
-		return nil, fmt.Errorf("list FileStores: %w", err)
+func (r *FileStoreReconciler) rivals(ctx context.Context, fs *v1alpha1.FileStore) ([]*v1alpha1.FileStore, error) {
+	stores, err := r.Catalog.FileStores(ctx)
+	if err != nil {
+		return nil, err
 	}
-	var out []v1alpha1.FileStore
-	for i := range stores.Items {
-		if other := &stores.Items[i]; other.Name != fs.Name && other.DeletionTimestamp == nil && upload.Overlap(&fs.Spec, &other.Spec) {
-			out = append(out, *other)
-		}
-	}
-	return out, nil
+	return slices.DeleteFunc(stores, func(other *v1alpha1.FileStore) bool {
+		return other.Name == fs.Name || other.DeletionTimestamp != nil || !upload.Overlap(&fs.Spec, &other.Spec)
+	}), nil
 }
 
 // inUse reports whether a store was found good with the spec that it has, or has gone on beside a
@@ -50,10 +47,10 @@ func before(a, b *v1alpha1.FileStore) bool {
 }
 
 // yieldsTo is the rival that has the keys before a store that is not in use; nil for none.
-func yieldsTo(fs *v1alpha1.FileStore, rivals []v1alpha1.FileStore) *v1alpha1.FileStore {
-	for i := range rivals {
-		if !inUse(fs) && before(&rivals[i], fs) {
-			return &rivals[i]
+func yieldsTo(fs *v1alpha1.FileStore, rivals []*v1alpha1.FileStore) *v1alpha1.FileStore {
+	for _, other := range rivals {
+		if !inUse(fs) && before(other, fs) {
+			return other
 		}
 	}
 	return nil
@@ -63,15 +60,15 @@ func yieldsTo(fs *v1alpha1.FileStore, rivals []v1alpha1.FileStore) *v1alpha1.Fil
 // ones, but two that are made at once can pass it, and others are older than it. A store that is in
 // use goes on in any case, with a condition; one that is not yields to those before it, and the
 // error says so.
-func (r *FileStoreReconciler) judgeOverlap(fs *v1alpha1.FileStore, rivals []v1alpha1.FileStore) error {
+func (r *FileStoreReconciler) judgeOverlap(fs *v1alpha1.FileStore, rivals []*v1alpha1.FileStore) error {
 	if other := yieldsTo(fs, rivals); other != nil {
 		return filestore.NewConfigError(filestore.ErrPrefixOverlap,
 			"the FileStore %q has the same bucket, and the prefix %q: choose another bucket or prefix, or delete that one", other.Name, other.Spec.Prefix)
 	}
 	var names []string
-	for i := range rivals {
-		if inUse(&rivals[i]) {
-			names = append(names, fmt.Sprintf("%q (prefix %q)", rivals[i].Name, rivals[i].Spec.Prefix))
+	for _, other := range rivals {
+		if inUse(other) {
+			names = append(names, fmt.Sprintf("%q (prefix %q)", other.Name, other.Spec.Prefix))
 		}
 	}
 	if len(names) == 0 {
@@ -88,7 +85,7 @@ func (r *FileStoreReconciler) judgeOverlap(fs *v1alpha1.FileStore, rivals []v1al
 }
 
 // mayUse finds object storage, unless the keys are those of another store.
-func (r *FileStoreReconciler) mayUse(ctx context.Context, fs *v1alpha1.FileStore, rivals []v1alpha1.FileStore) (Store, error) {
+func (r *FileStoreReconciler) mayUse(ctx context.Context, fs *v1alpha1.FileStore, rivals []*v1alpha1.FileStore) (Store, error) {
 	if err := r.judgeOverlap(fs, rivals); err != nil {
 		return nil, err
 	}
@@ -97,7 +94,7 @@ func (r *FileStoreReconciler) mayUse(ctx context.Context, fs *v1alpha1.FileStore
 
 // forgive takes back that a store has to yield, before it is probed: while its status says so,
 // nobody gets the store. It reports whether it did.
-func (r *FileStoreReconciler) forgive(ctx context.Context, fs *v1alpha1.FileStore, rivals []v1alpha1.FileStore) (bool, error) {
+func (r *FileStoreReconciler) forgive(ctx context.Context, fs *v1alpha1.FileStore, rivals []*v1alpha1.FileStore) (bool, error) {
 	if !filestore.Yields(fs) || yieldsTo(fs, rivals) != nil {
 		return false, nil
 	}

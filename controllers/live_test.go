@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
@@ -19,7 +19,7 @@ func TestLiveRecordsAreReadInPages(t *testing.T) {
 	r := newRig(t)
 	var group errgroup.Group
 	group.SetLimit(16)
-	for i := range controllers.LivePage + 1 {
+	for i := range catalog.LivePage + 1 {
 		u := testkit.Upload(testkit.Named(r.ns, fmt.Sprintf("up-%d", i)), testkit.ForFile(testkit.Entity, fmt.Sprint(i)))
 		u.UID, u.Generation, u.CreationTimestamp = "", 0, metav1.Time{}
 		group.Go(func() error { return r.direct.Create(r.ctx, u) })
@@ -29,7 +29,7 @@ func TestLiveRecordsAreReadInPages(t *testing.T) {
 		r.must(r.direct.DeleteAllOf(context.Background(), &v1alpha1.MultipartUpload{}, client.InNamespace(r.ns)))
 	})
 	seen := map[string]int{}
-	r.must(controllers.EachLive(r.ctx, r.direct, func(u *v1alpha1.MultipartUpload) {
+	r.must(catalog.New(r.direct, r.direct).EachLiveUpload(r.ctx, func(u *v1alpha1.MultipartUpload) {
 		if u.Namespace == r.ns {
 			seen[u.Name]++
 		}
@@ -39,7 +39,7 @@ func TestLiveRecordsAreReadInPages(t *testing.T) {
 			t.Errorf("%s is read %d times", name, times)
 		}
 	}
-	if len(seen) != controllers.LivePage+1 {
+	if len(seen) != catalog.LivePage+1 {
 		t.Errorf("%d records are read", len(seen))
 	}
 }

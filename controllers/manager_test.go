@@ -24,11 +24,11 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
-	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // awake is how soon an upload must go on that an event wakes: sooner than it would look again by
@@ -86,26 +86,18 @@ func (m *managed) start() (stop func()) {
 		},
 	})
 	m.must(err)
-	for name, values := range upload.Indexes() {
-		m.must(mgr.GetFieldIndexer().IndexField(m.ctx, &v1alpha1.MultipartUpload{}, name, func(obj client.Object) []string {
-			u, ok := obj.(*v1alpha1.MultipartUpload)
-			if !ok {
-				return nil
-			}
-			return values(u)
-		}))
-	}
+	m.must(catalog.SetupIndexes(m.ctx, mgr.GetFieldIndexer()))
 	provider := filestore.NewProvider(kubesource.New(mgr.GetClient(), ns), m.factory)
 	m.t.Cleanup(provider.Close)
 	stores, events := storesOf{provider}, mgr.GetEventRecorder("iotfile-operator")
+	known := catalog.New(mgr.GetCache(), mgr.GetAPIReader())
 	uploads := &controllers.MultipartUploadReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
+		Client: mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
 		FinalizerTimeout: time.Hour, Workers: m.workers,
 	}
-	known := controllers.CachedUploads(mgr.GetCache())
-	filestores := &controllers.FileStoreReconciler{Client: mgr.GetClient(), Uploads: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour}
+	filestores := &controllers.FileStoreReconciler{Client: mgr.GetClient(), Catalog: known, Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour}
 	sweep := &controllers.OrphanSweep{
-		Client: mgr.GetClient(), Uploads: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, Interval: time.Second, Grace: -time.Hour,
+		Client: mgr.GetClient(), Catalog: known, Stores: stores, Clock: clock.RealClock{}, Events: events, Interval: time.Second, Grace: -time.Hour,
 	}
 	m.must(errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr)))
 	return m.run(mgr)

@@ -7,9 +7,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -39,18 +39,17 @@ var (
 
 // stateCollector tells of stores and of what is open in them at the moment of the scrape.
 type stateCollector struct {
-	cache   client.Reader
-	uploads Uploads
+	catalog *catalog.Catalog
 	clock   clock.PassiveClock
 }
 
 // NewStateCollector returns the metrics of what there is: iotfile_store_ready,
 // iotfile_open_uploads, iotfile_incomplete_bytes, iotfile_oldest_open_upload_age_seconds,
 // iotfile_orphan_uploads, iotfile_stalled_uploads and iotfile_reconcile_lag_seconds. They are
-// counted at each scrape in the informer cache, that of FileStores read through cache, which every
-// replica has: none is stale because another one holds the lease.
-func NewStateCollector(cache client.Reader, uploads Uploads, clock clock.PassiveClock) prometheus.Collector {
-	return &stateCollector{cache: cache, uploads: uploads, clock: clock}
+// counted at each scrape in the informer cache, which every replica has: none is stale because
+// another one holds the lease.
+func NewStateCollector(catalog *catalog.Catalog, clock clock.PassiveClock) prometheus.Collector {
+	return &stateCollector{catalog: catalog, clock: clock}
 }
 
 // Describe implements prometheus.Collector.
@@ -69,23 +68,23 @@ func (*stateCollector) Describe(out chan<- *prometheus.Desc) {
 func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	var stores v1alpha1.FileStoreList
-	if c.cache.List(ctx, &stores, client.UnsafeDisableDeepCopy) != nil {
+	stores, err := c.catalog.FileStores(ctx)
+	if err != nil {
 		return
 	}
 	sums := map[string]*storeState{}
-	for i := range stores.Items {
+	for _, fs := range stores {
 		s := &storeState{}
-		if meta.IsStatusConditionTrue(stores.Items[i].Status.Conditions, v1alpha1.ConditionReady) {
+		if meta.IsStatusConditionTrue(fs.Status.Conditions, v1alpha1.ConditionReady) {
 			s.ready = 1
 		}
-		if n := stores.Items[i].Status.Orphans; n != nil {
+		if n := fs.Status.Orphans; n != nil {
 			s.orphans = float64(*n)
 		}
-		sums[stores.Items[i].Name] = s
+		sums[fs.Name] = s
 	}
 	now, waited := c.clock.Now(), waiting{stalled: map[stalledKey]float64{}}
-	err := c.uploads.Each(ctx, func(u *v1alpha1.MultipartUpload) {
+	err = c.catalog.EachUpload(ctx, func(u *v1alpha1.MultipartUpload) {
 		s := sums[upload.OpenedIn(u)] // of a store that is gone nothing is told: its label would never go
 		if s != nil && !upload.Ended(u) {
 			s.add(u, now)

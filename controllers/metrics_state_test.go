@@ -39,7 +39,7 @@ func valuesOf(t *testing.T, from prometheus.Gatherer, store string) map[string]f
 func TestStateMetrics(t *testing.T) {
 	r := newRig(t)
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(controllers.NewStateCollector(r.uploads.Client, listed{r.uploads.Client}, r.clock))
+	registry.MustRegister(controllers.NewStateCollector(r.uploads.Catalog, r.clock))
 	expect := func(when string, open, bytes, oldest float64) {
 		t.Helper()
 		want := map[string]float64{"iotfile_store_ready": 1, "iotfile_open_uploads": open, "iotfile_incomplete_bytes": bytes, "iotfile_oldest_open_upload_age_seconds": oldest, "iotfile_orphan_uploads": 0}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
@@ -26,16 +27,11 @@ type cached struct {
 }
 
 func (c cached) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	if stores, ok := list.(*v1alpha1.FileStoreList); ok {
-		stores.Items = []v1alpha1.FileStore{*testkit.Store("main")}
-	}
-	return nil
-}
-
-// Each implements controllers.Uploads.
-func (c cached) Each(_ context.Context, yield func(*v1alpha1.MultipartUpload)) error {
-	for i := range c.uploads {
-		yield(&c.uploads[i])
+	switch list := list.(type) {
+	case *v1alpha1.FileStoreList:
+		list.Items = []v1alpha1.FileStore{*testkit.Store("main")}
+	case *v1alpha1.MultipartUploadList:
+		list.Items = c.uploads
 	}
 	return nil
 }
@@ -48,7 +44,7 @@ func waitingMetrics(t *testing.T, now time.Time, uploads ...*v1alpha1.MultipartU
 		c.uploads = append(c.uploads, *u)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(controllers.NewStateCollector(c, c, clocktesting.NewFakePassiveClock(now)))
+	registry.MustRegister(controllers.NewStateCollector(catalog.New(c, c), clocktesting.NewFakePassiveClock(now)))
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

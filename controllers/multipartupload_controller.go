@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -38,8 +39,10 @@ const (
 // MultipartUploadReconciler drives each MultipartUpload to what its owner wants of it. All exported
 // fields but TidyRate, Ended, Orphans and Tracer are required.
 type MultipartUploadReconciler struct {
-	// Client reads from the informer cache, which must have upload.Indexes, and writes.
+	// Client reads from the informer cache, and writes.
 	Client client.Client
+	// Catalog finds other uploads and FileStores.
+	Catalog *catalog.Catalog
 	// Live reads from the API server: before anything is destroyed, the record is read again.
 	Live client.Reader
 	// Stores finds object storage.
@@ -193,31 +196,33 @@ func (r *MultipartUploadReconciler) next(done outcome, silence time.Duration) re
 }
 
 // waitingForFile are the uploads of the same file that wait for this one to end.
-func (r *MultipartUploadReconciler) waitingForFile(ctx context.Context, obj client.Object) []v1alpha1.MultipartUpload {
+func (r *MultipartUploadReconciler) waitingForFile(ctx context.Context, obj client.Object) []*v1alpha1.MultipartUpload {
 	u, ok := obj.(*v1alpha1.MultipartUpload)
 	if !ok {
 		return nil
 	}
-	same, err := r.ofFile(ctx, upload.FileOf(u))
+	same, err := r.Catalog.OfFile(ctx, upload.FileOf(u))
 	if err != nil {
 		return nil // the waiting ones look again by themselves
 	}
-	return slices.DeleteFunc(same, func(other v1alpha1.MultipartUpload) bool {
-		return other.UID == u.UID || other.Status.UploadID != "" || upload.Ended(&other)
+	return slices.DeleteFunc(same, func(other *v1alpha1.MultipartUpload) bool {
+		return other.UID == u.UID || other.Status.UploadID != "" || upload.Ended(other)
 	})
 }
 
-// waitingForStore are the uploads that a change of a FileStore can concern. They are shared with
-// the cache.
-func (r *MultipartUploadReconciler) waitingForStore(ctx context.Context, obj client.Object) []v1alpha1.MultipartUpload {
-	var all v1alpha1.MultipartUploadList
-	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+// waitingForStore are the uploads that a change of a FileStore can concern.
+func (r *MultipartUploadReconciler) waitingForStore(ctx context.Context, obj client.Object) []*v1alpha1.MultipartUpload {
+	var out []*v1alpha1.MultipartUpload
+	err := r.Catalog.EachUpload(ctx, func(u *v1alpha1.MultipartUpload) {
+		_, collected := upload.CollectionTime(u, nil) // when, the store's finishedTTL may have changed
+		if name := upload.StoreNameOf(u); (name == "" || name == obj.GetName()) && (collected || !upload.Ended(u)) {
+			out = append(out, u)
+		}
+	})
+	if err != nil {
 		return nil // the waiting ones look again by themselves
 	}
-	return slices.DeleteFunc(all.Items, func(u v1alpha1.MultipartUpload) bool {
-		_, collected := upload.CollectionTime(&u, nil) // when, the store's finishedTTL may have changed
-		return (upload.Ended(&u) && !collected) || (upload.StoreNameOf(&u) != "" && upload.StoreNameOf(&u) != obj.GetName())
-	})
+	return out
 }
 
 // endedOrDeleted passes the events after which a file is free again.

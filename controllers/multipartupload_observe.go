@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -80,30 +81,15 @@ func (r *MultipartUploadReconciler) observe(ctx context.Context, o *observation)
 // observeOthers finds out who else has the file, and how much the namespace has open.
 func (r *MultipartUploadReconciler) observeOthers(ctx context.Context, o *observation) error {
 	u := o.Upload
-	same, err := r.ofFile(ctx, upload.FileOf(u))
+	same, err := r.Catalog.OfFile(ctx, upload.FileOf(u))
 	if err != nil {
 		return err
 	}
-	for i := range same {
-		other := &same[i]
-		if other.UID != u.UID && upload.Holds(other) && (o.Holder == nil || upload.Goes(other, o.Holder)) {
-			o.Holder = other
-		}
-	}
+	o.Holder = slices.DeleteFunc(same, func(other *v1alpha1.MultipartUpload) bool { return other.UID == u.UID }).Holder()
 	if o.Store == nil {
 		return nil
 	}
 	return r.countHeld(ctx, o, r.places.Others(placeOf(o), u.Name, o.at))
-}
-
-// ofFile are copies of all uploads of a file that the cache has.
-func (r *MultipartUploadReconciler) ofFile(ctx context.Context, file upload.File) ([]v1alpha1.MultipartUpload, error) {
-	var found v1alpha1.MultipartUploadList
-	err := r.Client.List(ctx, &found, client.InNamespace(file.Namespace), client.MatchingFields{upload.FileIndex: file.IndexKey()}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return nil, fmt.Errorf("list uploads of the file: %w", err)
-	}
-	return upload.OfFile(found.Items, file), nil
 }
 
 // observeBackend looks at object storage, as far as Decide needs it: at the ledger first, so that

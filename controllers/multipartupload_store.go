@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -24,24 +22,17 @@ func (r *MultipartUploadReconciler) observeStore(ctx context.Context, u *v1alpha
 
 func (r *MultipartUploadReconciler) resolveStore(ctx context.Context, o *observation) error {
 	u := o.Upload
-	var stores v1alpha1.FileStoreList
-	if err := r.Client.List(ctx, &stores); err != nil {
-		return fmt.Errorf("list FileStores: %w", err)
-	}
-	var ns corev1.Namespace
-	if err := r.Client.Get(ctx, client.ObjectKey{Name: u.Namespace}, &ns); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("get namespace: %w", err)
-	}
-	name := upload.StoreNameOf(u)
-	fs, err := upload.ResolveStore(name, upload.Namespace{Labels: ns.Labels, Annotations: ns.Annotations}, stores.Items)
+	fs, err := r.Catalog.StoreOf(ctx, u.Namespace, upload.StoreNameOf(u))
 	var refused *upload.StoreError
-	if errors.As(err, &refused) && refused.Reason == v1alpha1.ReasonStoreNotAllowed && u.Status.UploadID != "" {
-		// A selector that changes later does not strand what is open: it may end.
-		fs, err = upload.ResolveStore(name, upload.Namespace{}, withoutSelectors(stores.Items))
+	if errors.As(err, &refused) && refused.Store != nil && u.Status.UploadID != "" {
+		fs, err = refused.Store, nil // a selector that changes later does not strand what is open: it may end
 	}
 	if errors.As(err, &refused) {
 		o.Problem = &upload.Problem{Reason: refused.Reason, Message: refused.Message, Stalled: true}
 		return nil
+	}
+	if err != nil {
+		return err
 	}
 	o.Store = fs
 	if o.Problem = unready(u, fs); o.Problem != nil {
@@ -77,13 +68,4 @@ func unready(u *v1alpha1.MultipartUpload, fs *v1alpha1.FileStore) *upload.Proble
 	default:
 		return nil
 	}
-}
-
-func withoutSelectors(stores []v1alpha1.FileStore) []v1alpha1.FileStore {
-	out := make([]v1alpha1.FileStore, len(stores))
-	for i := range stores {
-		out[i] = stores[i]
-		out[i].Spec.NamespaceSelector = nil
-	}
-	return out
 }

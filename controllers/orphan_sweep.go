@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -34,10 +35,8 @@ import (
 type OrphanSweep struct {
 	// Client reads from the informer cache.
 	Client client.Client
-	// Uploads are those of the informer cache.
-	Uploads Uploads
-	// Live reads from the API server: before anything is aborted, all records are read again.
-	Live client.Reader
+	// Catalog finds uploads: before anything is aborted, all are read again from the API server.
+	Catalog *catalog.Catalog
 	// Stores finds object storage.
 	Stores Stores
 	// Clock tells the time.
@@ -93,7 +92,7 @@ func (s *OrphanSweep) sweep(ctx context.Context, fs *v1alpha1.FileStore, store S
 	}
 	owned := owners{prefix: fs.Spec.Prefix}
 	if len(suspects) > 0 {
-		if err := eachLive(ctx, s.Live, owned.add); err != nil {
+		if err := s.Catalog.EachLiveUpload(ctx, owned.add); err != nil {
 			return err
 		}
 	}
@@ -202,7 +201,7 @@ var ourKey = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/[a-f0-9]{
 // the cache owns.
 func (s *OrphanSweep) suspects(ctx context.Context, fs *v1alpha1.FileStore, store Store) ([]filestore.Upload, error) {
 	owned := owners{prefix: fs.Spec.Prefix}
-	if err := s.Uploads.Each(ctx, owned.add); err != nil {
+	if err := s.Catalog.EachUpload(ctx, owned.add); err != nil {
 		return nil, err
 	}
 	prefixes, err := s.prefixes(ctx, fs)
@@ -234,7 +233,7 @@ func (s *OrphanSweep) prefixes(ctx context.Context, fs *v1alpha1.FileStore) ([]s
 		return []string{fs.Spec.Prefix}, nil
 	case v1alpha1.UploadListingExactKey:
 		keys := map[string]bool{}
-		err := s.Uploads.Each(ctx, func(u *v1alpha1.MultipartUpload) {
+		err := s.Catalog.EachUpload(ctx, func(u *v1alpha1.MultipartUpload) {
 			if store := upload.StoreNameOf(u); store == fs.Name || store == "" {
 				if key, err := upload.KeyOf(upload.FileOf(u), fs); err == nil {
 					keys[key] = true

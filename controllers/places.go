@@ -3,13 +3,11 @@ package controllers
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -53,13 +51,11 @@ func (r *MultipartUploadReconciler) countHeld(ctx context.Context, o *observatio
 	if !upload.LimitsOf(o.Store).Count(o.Upload.Spec.Size != nil) {
 		return nil
 	}
-	var opened v1alpha1.MultipartUploadList
-	err := r.Client.List(ctx, &opened, client.InNamespace(o.Upload.Namespace), client.MatchingFields{upload.OpenedIndex: o.Store.Name}, client.UnsafeDisableDeepCopy)
+	open := func(u *v1alpha1.MultipartUpload) bool { return !r.writes.hasEnded(u) }
+	held, err := r.Catalog.Held(ctx, placeOf(o), catalog.ByOpened, claimed, o.Upload.Name, open)
 	if err != nil {
-		return fmt.Errorf("list open uploads of the namespace: %w", err)
+		return err
 	}
-	open := slices.DeleteFunc(opened.Items, func(u v1alpha1.MultipartUpload) bool { return r.writes.hasEnded(&u) })
-	held := claimed.Beside(open, o.Upload.Name)
 	o.OtherOpen = held.Open + r.Orphans.of(o.Store.Name, o.Upload.Namespace)
 	o.OtherBytes = held.Bytes
 	return nil

@@ -44,11 +44,9 @@ func priorityOf(u *v1alpha1.MultipartUpload) int {
 }
 
 // byPriority enqueues, by their priority, the uploads that an event concerns.
-func byPriority(concerned func(context.Context, client.Object) []v1alpha1.MultipartUpload) handler.EventHandler {
+func byPriority(concerned func(context.Context, client.Object) []*v1alpha1.MultipartUpload) handler.EventHandler {
 	add := func(ctx context.Context, obj client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-		uploads := concerned(ctx, obj)
-		for i := range uploads {
-			u := &uploads[i]
+		for _, u := range concerned(ctx, obj) {
 			req := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: u.Namespace, Name: u.Name}}
 			if pq, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
 				pq.AddWithOpts(priorityqueue.AddOpts{Priority: ptr.To(priorityOf(u))}, req)
@@ -71,10 +69,10 @@ func byPriority(concerned func(context.Context, client.Object) []v1alpha1.Multip
 }
 
 // itself is the upload that an event is about.
-func itself(_ context.Context, obj client.Object) []v1alpha1.MultipartUpload {
+func itself(_ context.Context, obj client.Object) []*v1alpha1.MultipartUpload {
 	u, ok := obj.(*v1alpha1.MultipartUpload)
 	if !ok {
 		return nil
 	}
-	return []v1alpha1.MultipartUpload{*u}
+	return []*v1alpha1.MultipartUpload{u}
 }

@@ -45,7 +45,12 @@ func TestPriorities(t *testing.T) {
 	})
 	t.Run("ByAChangeOfTheirStore", func(t *testing.T) {
 		q := newQueue(t)
-		all := func(context.Context, client.Object) []v1alpha1.MultipartUpload { return uploads }
+		all := func(context.Context, client.Object) (all []*v1alpha1.MultipartUpload) {
+			for i := range uploads {
+				all = append(all, &uploads[i])
+			}
+			return all
+		}
 		fs := testkit.Store("store")
 		controllers.ByPriority(all).Update(t.Context(), event.UpdateEvent{ObjectOld: fs, ObjectNew: fs}, q)
 		expectOrder(t, q, want)

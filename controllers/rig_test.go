@@ -24,6 +24,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
@@ -68,15 +69,15 @@ func newRigWith(t *testing.T, backend memory.Options, options ...testkit.StoreOp
 	faulty := interceptor.NewClient(api, r.faults.funcs())
 	provider := filestore.NewProvider(kubesource.New(faulty, r.ns), r.backend.Factory())
 	t.Cleanup(provider.Close)
-	stores := storesOf{provider}
+	stores, known := storesOf{provider}, catalog.New(faulty, api)
 	r.uploads = &controllers.MultipartUploadReconciler{
-		Client: faulty, Live: api, Stores: stores, Clock: r.clock, Events: r.events, FinalizerTimeout: finalizerTimeout, Workers: 1,
+		Client: faulty, Catalog: known, Live: api, Stores: stores, Clock: r.clock, Events: r.events, FinalizerTimeout: finalizerTimeout, Workers: 1,
 		Ended:   &controllers.EndedLog{Client: api, Live: api, Namespace: r.ns, Clock: r.clock},
 		Orphans: &controllers.OrphanCounts{},
 	}
-	r.stores = &controllers.FileStoreReconciler{Client: faulty, Uploads: listed{faulty}, Live: api, Stores: stores, Clock: r.clock, Events: r.events, ProbeInterval: 5 * time.Minute}
+	r.stores = &controllers.FileStoreReconciler{Client: faulty, Catalog: known, Stores: stores, Clock: r.clock, Events: r.events, ProbeInterval: 5 * time.Minute}
 	r.sweep = &controllers.OrphanSweep{
-		Client: faulty, Uploads: listed{faulty}, Live: api, Stores: stores, Clock: r.clock, Events: r.events, Interval: time.Hour, Grace: time.Hour, Counts: r.uploads.Orphans,
+		Client: faulty, Catalog: known, Stores: stores, Clock: r.clock, Events: r.events, Interval: time.Hour, Grace: time.Hour, Counts: r.uploads.Orphans,
 	}
 	r.createStore(options...)
 	t.Cleanup(r.removeRecords)
@@ -115,20 +116,6 @@ type storesOf struct{ provider *filestore.Provider }
 
 func (s storesOf) Get(ctx context.Context, name string) (controllers.Store, error) {
 	return s.provider.Get(ctx, name)
-}
-
-// listed are the uploads that the API server has: the rig has no cache.
-type listed struct{ reader client.Reader }
-
-func (l listed) Each(ctx context.Context, yield func(*v1alpha1.MultipartUpload)) error {
-	var all v1alpha1.MultipartUploadList
-	if err := l.reader.List(ctx, &all); err != nil {
-		return err
-	}
-	for i := range all.Items {
-		yield(&all.Items[i])
-	}
-	return nil
 }
 
 // storeLabels mark the FileStores of a test.
@@ -483,8 +470,8 @@ func (f *apiFaults) listed(u *v1alpha1.MultipartUpload, asked client.ListOptions
 	if asked.FieldSelector == nil {
 		return true
 	}
-	for name, values := range upload.Indexes() {
-		if value, ok := asked.FieldSelector.RequiresExactMatch(name); ok && !slices.Contains(values(u), value) {
+	for name, values := range catalog.Indexes() {
+		if value, ok := asked.FieldSelector.RequiresExactMatch(string(name)); ok && !slices.Contains(values(u), value) {
 			return false
 		}
 	}

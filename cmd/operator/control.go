@@ -20,6 +20,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/leader"
 )
@@ -44,7 +45,7 @@ func control(ctx context.Context, base cluster.Cluster, o *options, stores *file
 	if !base.GetCache().WaitForCacheSync(ctx) {
 		return nil
 	}
-	state := controllers.NewStateCollector(base.GetClient(), controllers.CachedUploads(base.GetCache()), clock.RealClock{})
+	state := controllers.NewStateCollector(catalog.New(base.GetCache(), base.GetAPIReader()), clock.RealClock{})
 	if err := errors.Join(metrics.Registry.Register(leading), metrics.Registry.Register(state)); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
@@ -91,18 +92,18 @@ func addControllers(mgr ctrl.Manager, base cluster.Cluster, o *options, provider
 	events := base.GetEventRecorder("iotfile-operator")
 	orphans := &controllers.OrphanCounts{}
 	ended := &controllers.EndedLog{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Namespace: o.namespace, Clock: clock.RealClock{}}
+	known := catalog.New(base.GetCache(), base.GetAPIReader())
 	uploads := &controllers.MultipartUploadReconciler{
 		Ended: ended, Orphans: orphans,
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
+		Client: mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
 		FinalizerTimeout: o.finalizerTimeout, Workers: o.workers, TidyRate: o.tidyRate, Tracer: o.tracing.Tracer(),
 	}
-	known := controllers.CachedUploads(base.GetCache())
 	filestores := &controllers.FileStoreReconciler{
-		Client: mgr.GetClient(), Uploads: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: o.probeInterval,
+		Client: mgr.GetClient(), Catalog: known, Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: o.probeInterval,
 		Tracer: o.tracing.Tracer(),
 	}
 	sweep := &controllers.OrphanSweep{
-		Client: mgr.GetClient(), Uploads: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: events,
+		Client: mgr.GetClient(), Catalog: known, Stores: stores, Clock: clock.RealClock{}, Events: events,
 		Interval: o.sweepInterval, Grace: o.orphanGrace, Counts: orphans, Tracer: o.tracing.Tracer(),
 	}
 	again := &controllers.AbortAgain{Log: ended, Client: mgr.GetClient(), Stores: stores, Clock: clock.RealClock{}}

@@ -14,7 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
-	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
 	"github.com/iotfile-operator/iotfile-operator/internal/tracing"
@@ -60,7 +60,7 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	if err := dataplane.SetupIndexes(ctx, base.GetFieldIndexer()); err != nil {
+	if err := catalog.SetupIndexes(ctx, base.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("index uploads: %w", err)
 	}
 	stores := filestore.NewProvider(kubesource.New(base.GetClient(), o.namespace), observed(guardStores(o, base.GetConfig().Host).New, o.tracing.Tracer()))

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
@@ -61,7 +61,7 @@ func newProcess(t *testing.T) *process {
 	}}
 	p.Cluster, err = newCluster(p.o)
 	must(t, err)
-	must(t, dataplane.SetupIndexes(t.Context(), p.GetFieldIndexer()))
+	must(t, catalog.SetupIndexes(t.Context(), p.GetFieldIndexer()))
 	backend := memory.New(memory.Options{})
 	p.stores = filestore.NewProvider(kubesource.New(p.GetClient(), p.o.namespace), func(c filestore.Config) (filestore.Store, error) {
 		if d := p.stall.Load(); d > 0 {

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 )
 
 // decoded is an upload as an informer gets it: every string is a copy of its own.
@@ -156,8 +156,8 @@ const cacheBytes = 2200
 func TestUploadsAreSmallInTheCache(t *testing.T) {
 	const count = 5000
 	indexers := toolscache.Indexers{toolscache.NamespaceIndex: toolscache.MetaNamespaceIndexFunc}
-	for name, values := range upload.Indexes() {
-		indexers["field:"+name] = func(obj any) ([]string, error) { // as controller-runtime makes them
+	for name, values := range catalog.Indexes() {
+		indexers["field:"+string(name)] = func(obj any) ([]string, error) { // as controller-runtime makes them
 			u := obj.(*v1alpha1.MultipartUpload)
 			var keys []string
 			for _, value := range values(u) {

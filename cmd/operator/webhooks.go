@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/reviewserver"
 	"github.com/iotfile-operator/iotfile-operator/internal/servingcert"
 	admission "github.com/iotfile-operator/iotfile-operator/webhook/v1alpha1"
@@ -64,7 +65,7 @@ func newWebhooks(base cluster.Cluster, o *options, keep func(manager.Runnable)) 
 		return nil, fmt.Errorf("webhooks: %w", err)
 	}
 	admission.Register(server, base.GetScheme(), admission.Options{
-		Cached: base.GetClient(), Known: base.GetCache(), Live: base.GetAPIReader(), Trusted: (&self{client: base.GetClient()}).is, Now: time.Now,
+		Catalog: catalog.New(base.GetCache(), base.GetAPIReader()), Trusted: (&self{client: base.GetClient()}).is, Now: time.Now,
 	})
 	keep(server)
 	return allReady(func(*http.Request) error { return errors.Join(certificate.Ready(), synced()) }, server.StartedChecker()), nil

@@ -28,7 +28,7 @@ func (s *Server) abort(c *call, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		u := now.open()
+		u := now.Open()
 		switch {
 		case u == nil && len(now) == 0 && storeErr != nil:
 			return storeErr

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -90,7 +91,7 @@ func benchServer(b *testing.B, uploads int) *Server {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := SetupIndexes(ctx, known); err != nil {
+	if err := catalog.SetupIndexes(ctx, known); err != nil {
 		b.Fatal(err)
 	}
 	c, err := client.New(config, client.Options{Scheme: scheme, Mapper: mapper, Cache: &client.CacheOptions{Reader: known}})

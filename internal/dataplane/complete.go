@@ -40,13 +40,13 @@ func (s *Server) complete(c *call, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		u := now.open()
-		if err := s.authorizeUpload(r.Context(), c, cmp.Or(u, now.completed())); err != nil {
+		u := now.Open()
+		if err := s.authorizeUpload(r.Context(), c, cmp.Or(u, now.Completed())); err != nil {
 			return err
 		}
 		switch {
-		case u == nil && now.completed() != nil:
-			return s.answerAgain(r.Context(), c, now.completed())
+		case u == nil && now.Completed() != nil:
+			return s.answerAgain(r.Context(), c, now.Completed())
 		case u == nil && len(now) == 0 && storeErr != nil:
 			return storeErr
 		}

@@ -173,10 +173,10 @@ func TestCompleteCutsItsCopy(t *testing.T) {
 }
 
 // deaf is a cache that tells nobody of changes, as that of a process that was suspended.
-type deaf struct{ cache.Informers }
+type deaf struct{ cache.Cache }
 
 func (d deaf) GetInformer(ctx context.Context, obj client.Object, opts ...cache.InformerGetOption) (cache.Informer, error) {
-	informer, err := d.Informers.GetInformer(ctx, obj, opts...)
+	informer, err := d.Cache.GetInformer(ctx, obj, opts...)
 	return deafInformer{informer}, err
 }
 

@@ -36,6 +36,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
@@ -193,7 +194,7 @@ func (s *system) launch(scheme *runtime.Scheme, with setup) {
 		},
 	})
 	must(s.t, err)
-	must(s.t, dataplane.SetupIndexes(s.t.Context(), mgr.GetFieldIndexer()))
+	must(s.t, catalog.SetupIndexes(s.t.Context(), mgr.GetFieldIndexer()))
 	opts := dataplane.Options{
 		BindAddress: "127.0.0.1:0", Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Cache: mgr.GetCache(),
 		Stores: stores[dataplane.Store]{s.store}, Log: s.log.logger(), ProgressDelay: 50 * time.Millisecond, ProgressInterval: 300 * time.Millisecond,
@@ -251,12 +252,13 @@ func (s *system) addControllers(mgr ctrl.Manager) {
 	s.t.Helper()
 	backend := stores[controllers.Store]{s.store}
 	events := mgr.GetEventRecorder("test")
+	known := catalog.New(mgr.GetCache(), mgr.GetAPIReader())
 	uploads := &controllers.MultipartUploadReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Stores: backend, Clock: clock.RealClock{}, Events: events,
+		Client: mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: backend, Clock: clock.RealClock{}, Events: events,
 		FinalizerTimeout: time.Minute, Workers: 4,
 	}
 	probes := &controllers.FileStoreReconciler{
-		Client: mgr.GetClient(), Uploads: controllers.CachedUploads(mgr.GetCache()), Stores: backend, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour,
+		Client: mgr.GetClient(), Catalog: known, Stores: backend, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour,
 	}
 	must(s.t, errors.Join(uploads.SetupWithManager(mgr), probes.SetupWithManager(mgr)))
 }

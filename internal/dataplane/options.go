@@ -35,9 +35,9 @@ type Options struct {
 	// Client reads from Cache and writes to the API server. APIReader reads from the API server.
 	Client    client.Client
 	APIReader client.Reader
-	// Cache is where Client reads; SetupIndexes must have been called with it. New makes it watch
-	// what the server needs.
-	Cache cache.Informers
+	// Cache is where Client reads; catalog.SetupIndexes must have been called with it. New makes it
+	// watch what the server needs.
+	Cache cache.Cache
 	// Stores finds object storage.
 	Stores Stores
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/transfer"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
@@ -67,7 +68,7 @@ func created(u *v1alpha1.MultipartUpload) int {
 // server before a refusal that the cache may be wrong about.
 func (s *Server) admitPart(ctx context.Context, c *call) (*v1alpha1.MultipartUpload, int32, error) {
 	fs, storeErr := s.fileStore(ctx, c.file.Namespace)
-	judge := func(rs records) (*v1alpha1.MultipartUpload, int32, error) { return s.judgePart(ctx, c, rs, fs) }
+	judge := func(rs catalog.Records) (*v1alpha1.MultipartUpload, int32, error) { return s.judgePart(ctx, c, rs, fs) }
 	if storeErr == nil {
 		if u, number, err := judge(s.uploads.named(ctx, c.file, fs.Name)); err == nil {
 			return u, number, nil
@@ -102,8 +103,8 @@ func (s *Server) admitPart(ctx context.Context, c *call) (*v1alpha1.MultipartUpl
 
 // judgePart judges the part by these records of its file. fs, which may be nil, is the FileStore
 // that a new upload would have.
-func (s *Server) judgePart(ctx context.Context, c *call, rs records, fs *v1alpha1.FileStore) (*v1alpha1.MultipartUpload, int32, error) {
-	u := rs.open()
+func (s *Server) judgePart(ctx context.Context, c *call, rs catalog.Records, fs *v1alpha1.FileStore) (*v1alpha1.MultipartUpload, int32, error) {
+	u := rs.Open()
 	fs = s.takerOf(ctx, u, fs)
 	limits := upload.DefaultLimits // of a FileStore that is gone: whoever asks for its Store learns it
 	if fs != nil {
@@ -162,7 +163,7 @@ func (s *Server) noSuchUpload(ctx context.Context, c *call, u *v1alpha1.Multipar
 	if err != nil {
 		return errors.Join(err, cause)
 	}
-	if other := now.open(); other != nil && other.UID != u.UID && upload.TakesParts(other) {
+	if other := now.Open(); other != nil && other.UID != u.UID && upload.TakesParts(other) {
 		return apierror.Unavailable("the upload was started anew a moment ago: send the part again", apierror.RetrySoon).Because(cause)
 	}
 	return cause

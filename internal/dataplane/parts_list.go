@@ -104,7 +104,7 @@ func (s *Server) openUpload(ctx context.Context, file upload.File) (*v1alpha1.Mu
 	if err != nil {
 		return nil, err
 	}
-	if u := known.open(); u != nil && u.Status.UploadID != "" {
+	if u := known.Open(); u != nil && u.Status.UploadID != "" {
 		return u, nil
 	}
 	fs, err := s.fileStore(ctx, file.Namespace)
@@ -115,5 +115,5 @@ func (s *Server) openUpload(ctx context.Context, file upload.File) (*v1alpha1.Mu
 		return nil, err
 	}
 	now, err := s.uploads.read(ctx, file, fs.Name)
-	return now.open(), err
+	return now.Open(), err
 }

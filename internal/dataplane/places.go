@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -52,15 +51,10 @@ func (s *Server) admitBeside(ctx context.Context, fs *v1alpha1.FileStore, u *v1a
 		return nil
 	}
 	declared := u.Spec.Size != nil && limits.MaxIncompleteBytes > 0
-	most := int64(0) // all, where their bytes are to be added up
-	if !declared {
-		most = int64(limits.MaxOpenUploads) + 1 // u itself may be among them
-	}
-	open, err := s.uploads.openIn(ctx, u.Namespace, fs.Name, most)
+	held, err := s.uploads.catalog.Held(ctx, upload.Tenant{Namespace: u.Namespace, Store: fs.Name}, catalog.ByOpen, others, u.Name, nil)
 	if err != nil {
-		return err
+		return &apierror.ClusterError{Op: "count uploads in the cache", Err: err}
 	}
-	held := others.Beside(open, u.Name)
 	if held.Full(limits) {
 		return &apierror.StalledError{Reason: v1alpha1.ReasonTooManyOpenUploads, Message: fmt.Sprintf("%d are open", held.Open)}
 	}
@@ -70,23 +64,12 @@ func (s *Server) admitBeside(ctx context.Context, fs *v1alpha1.FileStore, u *v1a
 	return nil
 }
 
-// openIn are the namespace's uploads that count in a store, at most limit of them if that is
-// positive, by the cache. They belong to the cache.
-func (k *uploads) openIn(ctx context.Context, namespace, store string, limit int64) ([]v1alpha1.MultipartUpload, error) {
-	var list v1alpha1.MultipartUploadList
-	err := k.cached.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{upload.OpenIndex: store}, client.Limit(limit), client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return nil, &apierror.ClusterError{Op: "list uploads in the cache", Err: err}
-	}
-	return list.Items, nil
-}
-
 // incompleteIn adds up what the namespace's uploads in a store count with, but for one, by the
 // cache: it is behind by as much as progress is.
 func (k *uploads) incompleteIn(ctx context.Context, namespace, store, except string) (int64, error) {
-	open, err := k.openIn(ctx, namespace, store, 0)
+	held, err := k.catalog.Held(ctx, upload.Tenant{Namespace: namespace, Store: store}, catalog.ByOpen, nil, except, nil)
 	if err != nil {
-		return 0, err
+		return 0, &apierror.ClusterError{Op: "count uploads in the cache", Err: err}
 	}
-	return upload.Claimed{}.Beside(open, except).Bytes, nil
+	return held.Bytes, nil
 }

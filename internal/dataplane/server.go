@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/progress"
 	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -69,7 +70,7 @@ func New(opts Options) (*Server, error) {
 		budget:   newBudget(opts.MaxPartsInFlight, opts.MaxBufferedBytes, m),
 		searches: sharing.NewLine(sharing.NewPool(opts.MaxSearches)),
 		starts:   sharing.NewLine(sharing.NewPool(opts.MaxStarts)),
-		uploads:  &uploads{cached: opts.Client, live: opts.APIReader, writer: opts.Client, waiters: &waiters{}},
+		uploads:  &uploads{catalog: catalog.New(opts.Cache, opts.APIReader), cached: opts.Client, live: opts.APIReader, writer: opts.Client, waiters: &waiters{}},
 	}
 	s.places.TTL = opts.StartTimeout + claimKept
 	s.streams = &streams{now: opts.Clock.Now}

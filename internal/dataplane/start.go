@@ -139,12 +139,12 @@ func (s *Server) recordClaimed(ctx context.Context, c *call, u *v1alpha1.Multipa
 func (s *Server) holder(ctx context.Context, file upload.File, store string, current bool) (*v1alpha1.MultipartUpload, error) {
 	if !current {
 		known, err := s.uploads.known(ctx, file)
-		if err != nil || known.open() == nil {
+		if err != nil || known.Open() == nil {
 			return nil, err
 		}
 	}
 	now, err := s.uploads.read(ctx, file, store)
-	return now.open(), err
+	return now.Open(), err
 }
 
 // ending reports whether the upload will free its file by itself: it is being aborted or deleted,

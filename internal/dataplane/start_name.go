@@ -19,8 +19,8 @@ func (s *Server) clearEnded(ctx context.Context, u *v1alpha1.MultipartUpload) er
 	if err != nil {
 		return err
 	}
-	for i := range known {
-		if known[i].Name == u.Name && !upload.Open(&known[i]) {
+	for _, old := range known {
+		if old.Name == u.Name && !upload.Open(old) {
 			return s.clearName(ctx, u)
 		}
 	}

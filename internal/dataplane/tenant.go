@@ -5,12 +5,10 @@ import (
 	"errors"
 	"net/http"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/transfer"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
@@ -33,38 +31,23 @@ type Stores interface {
 	Get(ctx context.Context, name string) (Store, error)
 }
 
-// fileStore finds the FileStore that serves a namespace for REST, from the cache. The object is
-// shared: it must not be changed.
+// fileStore finds the FileStore that serves a namespace for REST, from the cache.
 func (s *Server) fileStore(ctx context.Context, namespace string) (*v1alpha1.FileStore, error) {
-	ns, err := s.namespace(ctx, namespace)
-	if err != nil {
-		return nil, err
-	}
-	var list v1alpha1.FileStoreList
-	if err := s.uploads.cached.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, &apierror.ClusterError{Op: "list FileStores in the cache", Err: err}
-	}
-	return upload.ResolveStore("", upload.Namespace{Labels: ns.Labels, Annotations: ns.Annotations}, list.Items)
-}
-
-// namespace reads the Namespace from the cache, or, as it may be new, from the API server.
-func (s *Server) namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
-	ns := &corev1.Namespace{}
-	err := s.uploads.cached.Get(ctx, client.ObjectKey{Name: name}, ns)
-	if apierrors.IsNotFound(err) {
+	fs, err := s.uploads.catalog.StoreOf(ctx, namespace, "")
+	if errors.Is(err, catalog.ErrNoNamespace) { // it may be new
 		// All unknown names have one allowance: anybody can think of another one.
 		if err := s.looks.take("", s.opts.Clock.Now()); err != nil {
 			return nil, err
 		}
-		err = s.uploads.live.Get(ctx, client.ObjectKey{Name: name}, ns)
+		fs, err = s.uploads.catalog.LiveStoreOf(ctx, namespace, "")
 	}
 	switch {
-	case apierrors.IsNotFound(err):
-		return nil, apierror.NotFound("the namespace " + name + " does not exist")
-	case err != nil:
-		return nil, &apierror.ClusterError{Op: "get namespace", Err: err}
+	case errors.Is(err, catalog.ErrNoNamespace):
+		return nil, apierror.NotFound("the namespace " + namespace + " does not exist")
+	case err != nil && !errors.As(err, new(*upload.StoreError)):
+		return nil, &apierror.ClusterError{Op: "find the FileStore of the namespace", Err: err}
 	}
-	return ns, nil
+	return fs, err
 }
 
 // ready reports whether the FileStore takes new uploads: its bucket was reached.

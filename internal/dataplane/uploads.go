@@ -2,13 +2,13 @@ package dataplane
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -20,121 +20,47 @@ const attempts = 8
 // lost.
 const liveCheck = 5 * time.Second
 
-// SetupIndexes registers upload.Indexes. It is called once per cache, before the cache starts; the
-// reconciler and the webhooks use the same indexes.
-func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	for name, values := range upload.Indexes() {
-		err := indexer.IndexField(ctx, &v1alpha1.MultipartUpload{}, name, func(obj client.Object) []string {
-			u, ok := obj.(*v1alpha1.MultipartUpload)
-			if !ok {
-				return nil
-			}
-			return values(u)
-		})
-		if err != nil {
-			return fmt.Errorf("index %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// records are the MultipartUploads of one file, in no order.
-type records []v1alpha1.MultipartUpload
-
-// open returns the one that holds the file, nil if none does.
-func (rs records) open() *v1alpha1.MultipartUpload {
-	var holder *v1alpha1.MultipartUpload
-	for i := range rs {
-		if u := &rs[i]; upload.Open(u) && (holder == nil || upload.Goes(u, holder)) {
-			holder = u
-		}
-	}
-	return holder
-}
-
-// completed returns the one that became the file last, nil if there is none.
-func (rs records) completed() *v1alpha1.MultipartUpload {
-	var last *v1alpha1.MultipartUpload
-	for i := range rs {
-		u := &rs[i]
-		if !upload.Completed(u) || u.Status.CompletionTime == nil {
-			continue
-		}
-		if last == nil || last.Status.CompletionTime.Before(u.Status.CompletionTime) {
-			last = u
-		}
-	}
-	return last
-}
-
 // uploads is the window to Kubernetes.
 type uploads struct {
 	// cached reads from the informer cache, live from the API server.
 	cached, live client.Reader
+	catalog      *catalog.Catalog
 	writer       client.Client
 	waiters      *waiters
 }
 
 // known returns the uploads of the file that the informer cache knows, whatever they are called. It
 // costs no request.
-func (k *uploads) known(ctx context.Context, file upload.File) (records, error) {
-	var found v1alpha1.MultipartUploadList
-	err := k.cached.List(ctx, &found, client.InNamespace(file.Namespace), client.MatchingFields{upload.FileIndex: file.IndexKey()}, client.UnsafeDisableDeepCopy)
+func (k *uploads) known(ctx context.Context, file upload.File) (catalog.Records, error) {
+	found, err := k.catalog.OfFile(ctx, file)
 	if err != nil {
 		return nil, &apierror.ClusterError{Op: "list uploads in the cache", Err: err}
 	}
-	return upload.OfFile(found.Items, file), nil
+	return found, nil
 }
 
-// named returns the upload that the cache has by the name derived for the file and its store, if it
-// is one of the file. Nearly all are found so, and at a fraction of what known takes. That there is
-// none means nothing: the upload may have been made by a manifest.
-func (k *uploads) named(ctx context.Context, file upload.File, store string) records {
-	var u v1alpha1.MultipartUpload
-	err := k.cached.Get(ctx, client.ObjectKey{Namespace: file.Namespace, Name: upload.Name(store, file)}, &u)
-	if err != nil || upload.FileOf(&u) != file {
-		return nil
-	}
-	return records{u}
-}
-
-// read returns the uploads of the file as the API server has them now: those that the cache knows,
-// and the one of the derived name in store (which may be empty). An upload by manifest, which can
-// have any name, is not found before the cache has it.
-func (k *uploads) read(ctx context.Context, file upload.File, store string) (records, error) {
-	known, err := k.known(ctx, file)
+// read returns the uploads of the file as the API server has them now, see catalog.LiveOfFile.
+func (k *uploads) read(ctx context.Context, file upload.File, store string) (catalog.Records, error) {
+	found, err := k.catalog.LiveOfFile(ctx, file, store)
 	if err != nil {
-		return nil, err
+		return nil, &apierror.ClusterError{Op: "read uploads", Err: err}
 	}
-	names := map[string]bool{}
-	if store != "" {
-		names[upload.Name(store, file)] = true
+	return found, nil
+}
+
+// named is catalog.Named, as the only record of the file.
+func (k *uploads) named(ctx context.Context, file upload.File, store string) catalog.Records {
+	if u := k.catalog.Named(ctx, file, store); u != nil {
+		return catalog.Records{u}
 	}
-	for i := range known {
-		names[known[i].Name] = true
-	}
-	var out records
-	for name := range names {
-		u, err := k.get(ctx, client.ObjectKey{Namespace: file.Namespace, Name: name})
-		if err != nil {
-			return nil, err
-		}
-		if u != nil && upload.FileOf(u) == file {
-			out = append(out, *u)
-		}
-	}
-	return out, nil
+	return nil
 }
 
 // get reads one upload from the API server, nil if it is not there.
 func (k *uploads) get(ctx context.Context, key client.ObjectKey) (*v1alpha1.MultipartUpload, error) {
-	u := &v1alpha1.MultipartUpload{}
-	err := k.live.Get(ctx, key, u)
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil, nil
-	case err != nil:
-		return nil, &apierror.ClusterError{Op: "get upload", Err: err}
+	u, err := k.catalog.LiveUpload(ctx, key)
+	if err != nil {
+		return nil, &apierror.ClusterError{Op: "read upload", Err: err}
 	}
 	return u, nil
 }

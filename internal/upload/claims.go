@@ -137,19 +137,8 @@ func (t *tenantClaims) others(name string, oldest time.Time) Claimed {
 type Claimed map[string]int64
 
 // Beside is what other uploads hold, those that were found and those that are claimed, but for the
-// one of that name. What was found may be cut off at a limit: then it is at least as many.
-func (c Claimed) Beside(found []v1alpha1.MultipartUpload, except string) Held {
-	return c.BesideEach(func(yield func(*v1alpha1.MultipartUpload) bool) {
-		for i := range found {
-			if !yield(&found[i]) {
-				return
-			}
-		}
-	}, except)
-}
-
-// BesideEach is Beside of what is found one by one.
-func (c Claimed) BesideEach(found iter.Seq[*v1alpha1.MultipartUpload], except string) Held {
+// one of that name.
+func (c Claimed) Beside(found iter.Seq[*v1alpha1.MultipartUpload], except string) Held {
 	var held Held
 	seen := map[string]bool{}
 	for u := range found {

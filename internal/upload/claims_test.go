@@ -3,6 +3,7 @@ package upload_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,6 +22,7 @@ var (
 
 // Of many at once as many pass as there are places, although the cache shows none of them.
 func TestClaimsAtOnce(t *testing.T) {
+	var none []*v1alpha1.MultipartUpload
 	limits := upload.Limits{MaxOpenUploads: 5, MaxIncompleteBytes: 40}
 	for _, c := range []struct {
 		name   string
@@ -41,7 +43,7 @@ func TestClaimsAtOnce(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range 60 {
 				all.Go(func() {
-					err := claims.Admit(gold, fmt.Sprint(i), 10, testkit.Epoch, func(others upload.Claimed) error { return c.judge(others.Beside(nil, "")) })
+					err := claims.Admit(gold, fmt.Sprint(i), 10, testkit.Epoch, func(others upload.Claimed) error { return c.judge(others.Beside(slices.Values(none), "")) })
 					if err == nil {
 						passed.Add(1)
 					}
@@ -63,8 +65,8 @@ func TestClaims(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	held := func(of upload.Tenant, now time.Time, found ...v1alpha1.MultipartUpload) upload.Held {
-		return claims.Others(of, "self", now).Beside(found, "self")
+	held := func(of upload.Tenant, now time.Time, found ...*v1alpha1.MultipartUpload) upload.Held {
+		return claims.Others(of, "self", now).Beside(slices.Values(found), "self")
 	}
 	want := func(got, want upload.Held) {
 		t.Helper()
@@ -81,7 +83,7 @@ func TestClaims(t *testing.T) {
 	want(held(gold, now), upload.Held{Open: 1, Bytes: 20})
 	size := int64(7)
 	shown := testkit.Upload(testkit.Named("team-a", "a"), func(u *v1alpha1.MultipartUpload) { u.Spec.Size = &size })
-	want(held(gold, now, *shown), upload.Held{Open: 1, Bytes: 7}) // once it is shown it counts with that alone
+	want(held(gold, now, shown), upload.Held{Open: 1, Bytes: 7}) // once it is shown it counts with that alone
 	if err := claims.Admit(gold, "c", 1, now, func(upload.Claimed) error { return errors.New("no") }); err == nil {
 		t.Error("the refusal is lost")
 	}

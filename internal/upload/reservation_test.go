@@ -2,6 +2,7 @@ package upload_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"k8s.io/utils/ptr"
@@ -18,7 +19,7 @@ func TestIncompleteBytes(t *testing.T) {
 	declared := func(n int64) testkit.UploadOption {
 		return func(u *v1alpha1.MultipartUpload) { u.Spec.Size = &n }
 	}
-	var all []v1alpha1.MultipartUpload
+	var all []*v1alpha1.MultipartUpload
 	for name, c := range map[string]struct {
 		options []testkit.UploadOption
 		want    int64
@@ -35,9 +36,9 @@ func TestIncompleteBytes(t *testing.T) {
 		if got := upload.IncompleteBytes(u); got != c.want {
 			t.Errorf("%s counts with %d, want %d", name, got, c.want)
 		}
-		all = append(all, *u)
+		all = append(all, u)
 	}
-	held := upload.Claimed{"new": 1, "on-its-way": 1000}.Beside(all, "too-much")
+	held := upload.Claimed{"new": 1, "on-its-way": 1000}.Beside(slices.Values(all), "too-much")
 	if want := (upload.Held{Open: len(all), Bytes: 1207}); held != want {
 		t.Errorf("all but one, with what is claimed, hold %+v, want %+v", held, want)
 	}

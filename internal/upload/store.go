@@ -101,14 +101,13 @@ type Namespace struct {
 // namespace's annotation names, else the default one (of several defaults the one created last, as
 // with StorageClasses). It returns a *StoreError if there is none or it does not take the
 // namespace.
-func ResolveStore(name string, ns Namespace, stores []v1alpha1.FileStore) (*v1alpha1.FileStore, error) {
+func ResolveStore(name string, ns Namespace, stores []*v1alpha1.FileStore) (*v1alpha1.FileStore, error) {
 	wanted := name
 	if wanted == "" {
 		wanted = ns.Annotations[v1alpha1.AnnotationNamespaceStore]
 	}
 	var found *v1alpha1.FileStore
-	for i := range stores {
-		s := &stores[i]
+	for _, s := range stores {
 		switch {
 		case wanted != "" && s.Name == wanted:
 			found = s
@@ -145,16 +144,20 @@ func takesNamespace(store *v1alpha1.FileStore, ns Namespace) error {
 	}
 	selector, err := metav1.LabelSelectorAsSelector(store.Spec.NamespaceSelector)
 	if err != nil {
-		return &StoreError{Reason: v1alpha1.ReasonStoreNotAllowed, Message: fmt.Sprintf("the namespaceSelector of FileStore %q is not valid: %v", store.Name, err)}
+		return &StoreError{Store: store, Reason: v1alpha1.ReasonStoreNotAllowed, Message: fmt.Sprintf("the namespaceSelector of FileStore %q is not valid: %v", store.Name, err)}
 	}
 	if !selector.Matches(labels.Set(ns.Labels)) {
-		return &StoreError{Reason: v1alpha1.ReasonStoreNotAllowed, Message: fmt.Sprintf("the FileStore %q does not take this namespace: its namespaceSelector is %s", store.Name, selector)}
+		return &StoreError{Store: store, Reason: v1alpha1.ReasonStoreNotAllowed, Message: fmt.Sprintf("the FileStore %q does not take this namespace: its namespaceSelector is %s", store.Name, selector)}
 	}
 	return nil
 }
 
 // StoreError says why a namespace has no store. Reason is a condition reason.
-type StoreError struct{ Reason, Message string }
+type StoreError struct {
+	Reason, Message string
+	// Store is the FileStore that does not take the namespace, nil where there is none.
+	Store *v1alpha1.FileStore
+}
 
 // Error implements error. The text names cluster-scoped objects: it is for the cluster's users
 // (conditions), not for REST clients.

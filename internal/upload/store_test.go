@@ -22,31 +22,31 @@ func TestResolveStore(t *testing.T) {
 	badSelector := func(fs *v1alpha1.FileStore) {
 		fs.Spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Sounds"}}}
 	}
-	plain, standard := *testkit.Store("plain"), *testkit.Store("standard", testkit.Default())
-	picky := *testkit.Store("picky", testkit.OnlyFor("tier", "gold"))
+	plain, standard := testkit.Store("plain"), testkit.Store("standard", testkit.Default())
+	picky := testkit.Store("picky", testkit.OnlyFor("tier", "gold"))
 	gold := upload.Namespace{Labels: map[string]string{"tier": "gold"}}
 	annotated := upload.Namespace{Annotations: map[string]string{v1alpha1.AnnotationNamespaceStore: "plain"}}
 	for _, c := range []struct {
 		name   string
 		asked  string
 		ns     upload.Namespace
-		stores []v1alpha1.FileStore
+		stores []*v1alpha1.FileStore
 		want   string
 		reason string
 	}{
-		{name: "Named", asked: "plain", stores: []v1alpha1.FileStore{standard, plain}, want: "plain"},
-		{name: "NamedBeforeAnnotated", asked: "standard", ns: annotated, stores: []v1alpha1.FileStore{standard, plain}, want: "standard"},
-		{name: "Annotated", ns: annotated, stores: []v1alpha1.FileStore{standard, plain}, want: "plain"},
-		{name: "Default", stores: []v1alpha1.FileStore{plain, standard}, want: "standard"},
-		{name: "YoungestDefault", stores: []v1alpha1.FileStore{*testkit.Store("new", testkit.Default(), younger), standard}, want: "new"},
-		{name: "DefaultsOfOneAge", stores: []v1alpha1.FileStore{standard, *testkit.Store("another", testkit.Default())}, want: "another"},
-		{name: "SelectorMatches", asked: "picky", ns: gold, stores: []v1alpha1.FileStore{picky}, want: "picky"},
-		{name: "NamedButAbsent", asked: "gone", stores: []v1alpha1.FileStore{standard}, reason: v1alpha1.ReasonStoreNotFound},
-		{name: "AnnotatedButAbsent", ns: annotated, stores: []v1alpha1.FileStore{standard}, reason: v1alpha1.ReasonStoreNotFound},
-		{name: "NoDefault", stores: []v1alpha1.FileStore{plain, *testkit.Store("no", notDefault)}, reason: v1alpha1.ReasonStoreNotFound},
+		{name: "Named", asked: "plain", stores: []*v1alpha1.FileStore{standard, plain}, want: "plain"},
+		{name: "NamedBeforeAnnotated", asked: "standard", ns: annotated, stores: []*v1alpha1.FileStore{standard, plain}, want: "standard"},
+		{name: "Annotated", ns: annotated, stores: []*v1alpha1.FileStore{standard, plain}, want: "plain"},
+		{name: "Default", stores: []*v1alpha1.FileStore{plain, standard}, want: "standard"},
+		{name: "YoungestDefault", stores: []*v1alpha1.FileStore{testkit.Store("new", testkit.Default(), younger), standard}, want: "new"},
+		{name: "DefaultsOfOneAge", stores: []*v1alpha1.FileStore{standard, testkit.Store("another", testkit.Default())}, want: "another"},
+		{name: "SelectorMatches", asked: "picky", ns: gold, stores: []*v1alpha1.FileStore{picky}, want: "picky"},
+		{name: "NamedButAbsent", asked: "gone", stores: []*v1alpha1.FileStore{standard}, reason: v1alpha1.ReasonStoreNotFound},
+		{name: "AnnotatedButAbsent", ns: annotated, stores: []*v1alpha1.FileStore{standard}, reason: v1alpha1.ReasonStoreNotFound},
+		{name: "NoDefault", stores: []*v1alpha1.FileStore{plain, testkit.Store("no", notDefault)}, reason: v1alpha1.ReasonStoreNotFound},
 		{name: "None", reason: v1alpha1.ReasonStoreNotFound},
-		{name: "SelectorRefuses", asked: "picky", stores: []v1alpha1.FileStore{picky}, reason: v1alpha1.ReasonStoreNotAllowed},
-		{name: "SelectorInvalid", asked: "bad", ns: gold, stores: []v1alpha1.FileStore{*testkit.Store("bad", badSelector)}, reason: v1alpha1.ReasonStoreNotAllowed},
+		{name: "SelectorRefuses", asked: "picky", stores: []*v1alpha1.FileStore{picky}, reason: v1alpha1.ReasonStoreNotAllowed},
+		{name: "SelectorInvalid", asked: "bad", ns: gold, stores: []*v1alpha1.FileStore{testkit.Store("bad", badSelector)}, reason: v1alpha1.ReasonStoreNotAllowed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := upload.ResolveStore(c.asked, c.ns, c.stores)
@@ -54,7 +54,7 @@ func TestResolveStore(t *testing.T) {
 			switch {
 			case c.reason == "" && (err != nil || got.Name != c.want):
 				t.Errorf("got %v, %v; want %s", got, err, c.want)
-			case c.reason != "" && (!errors.As(err, &refused) || refused.Reason != c.reason || refused.Error() == ""):
+			case c.reason != "" && (!errors.As(err, &refused) || refused.Reason != c.reason || refused.Error() == "" || (refused.Store != nil) != (c.reason == v1alpha1.ReasonStoreNotAllowed)):
 				t.Errorf("got %v, %v; want reason %s", got, err, c.reason)
 			}
 		})

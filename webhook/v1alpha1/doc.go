@@ -7,7 +7,6 @@
 //	multipartupload_finalizer.go  a change that leaves our finalizer out leaves it there
 //	multipartupload_validator.go  the store takes the namespace, the file is free, the caps
 //	filestore_validator.go        selectors; who shares what
-//	records.go                    uploads of the cache, uncopied
 //	refusal.go                    how No is said
 //
 // What happens to requests while no replica answers (failurePolicy):

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 )
 
 // TestPairsMayBeChanged: FileStores with keys in common that are older than the refusal can still
@@ -25,7 +26,7 @@ func TestPairsMayBeChanged(t *testing.T) {
 	old, third := one("old", ""), one("third", "deeper/")
 	third.Spec.Endpoint = "https://s3.example.org"
 	reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects(old, one("other", "iot/"), third).Build()
-	validator := &storeValidator{world: &world{cached: reader, live: reader}}
+	validator := &storeValidator{catalog: catalog.New(reader, reader)}
 	changed := old.DeepCopy()
 	changed.Spec.Region = "eu-central-1"
 	warnings, err := validator.ValidateUpdate(t.Context(), old, changed)

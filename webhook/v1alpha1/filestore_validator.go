@@ -3,20 +3,19 @@ package v1alpha1
 import (
 	"context"
 	"fmt"
-	"slices"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // storeValidator refuses a FileStore that selects namespaces by what is no selector, or that has
 // keys of another one, and warns of what is seldom meant.
-type storeValidator struct{ world *world }
+type storeValidator struct{ catalog *catalog.Catalog }
 
 // ValidateCreate implements admission.Validator.
 func (v *storeValidator) ValidateCreate(ctx context.Context, fs *v1alpha1.FileStore) (admission.Warnings, error) {
@@ -54,16 +53,15 @@ func checkSelector(fs *v1alpha1.FileStore) error {
 // good: one that is being deleted does not count. A pair that is older than the refusal may be
 // changed; that it should not stay is a warning.
 func (v *storeValidator) judge(ctx context.Context, old, fs *v1alpha1.FileStore) (admission.Warnings, error) {
-	var stores v1alpha1.FileStoreList
-	if err := v.world.cached.List(ctx, &stores, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list FileStores: %w", err)
+	stores, err := v.catalog.FileStores(ctx)
+	if err != nil {
+		return nil, err
 	}
-	others := slices.DeleteFunc(stores.Items, func(other v1alpha1.FileStore) bool {
-		return other.Name == fs.Name || other.DeletionTimestamp != nil
-	})
 	var out admission.Warnings
-	for i := range others {
-		other := &others[i]
+	for _, other := range stores {
+		if other.Name == fs.Name || other.DeletionTimestamp != nil {
+			continue
+		}
 		if isDefault(fs) && isDefault(other) {
 			out = append(out, fmt.Sprintf("the FileStore %q is a default one, too: of several, the one that was created last is used", other.Name))
 		}
@@ -87,13 +85,9 @@ func (v *storeValidator) judge(ctx context.Context, old, fs *v1alpha1.FileStore)
 
 // overlapsLive asks the API server before a refusal: the cache may still have what is gone.
 func (v *storeValidator) overlapsLive(ctx context.Context, fs *v1alpha1.FileStore, name string) (bool, error) {
-	now := &v1alpha1.FileStore{}
-	err := v.world.live.Get(ctx, client.ObjectKey{Name: name}, now)
-	if apierrors.IsNotFound(err) {
-		return false, nil
-	}
+	now, err := v.catalog.LiveFileStore(ctx, name)
 	if err != nil {
-		return false, fmt.Errorf("get FileStore: %w", err)
+		return false, client.IgnoreNotFound(err)
 	}
 	return now.DeletionTimestamp == nil && upload.Overlap(&fs.Spec, &now.Spec), nil
 }

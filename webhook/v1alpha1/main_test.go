@@ -29,7 +29,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 	"github.com/iotfile-operator/iotfile-operator/internal/reviewserver"
 	"github.com/iotfile-operator/iotfile-operator/internal/servingcert"
@@ -148,12 +148,12 @@ func serve() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	issuer := &servingcert.Issuer{Client: mgr.GetClient(), Secret: secret, Webhooks: "iotfile-operator", Policy: shortLived, Clock: clock.RealClock{}}
 	err = errors.Join(
-		dataplane.SetupIndexes(ctx, mgr.GetFieldIndexer()),
+		catalog.SetupIndexes(ctx, mgr.GetFieldIndexer()),
 		certificate.Watch(mgr.GetCache()),
 		issuer.SetupWithManager(mgr),
 	)
 	admission.Register(mgr.GetWebhookServer(), world.scheme, admission.Options{
-		Cached: mgr.GetClient(), Known: mgr.GetCache(), Live: mgr.GetAPIReader(), Trusted: func(_ context.Context, user string) bool { return user == otherDataPlane }, Now: time.Now,
+		Catalog: catalog.New(mgr.GetCache(), mgr.GetAPIReader()), Trusted: func(_ context.Context, user string) bool { return user == otherDataPlane }, Now: time.Now,
 	})
 	if err != nil {
 		cancel()

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -19,7 +20,7 @@ const maxCreatedBy = 512
 
 // uploadDefaulter writes down who asked for an upload, and which store takes it.
 type uploadDefaulter struct {
-	world   *world
+	catalog *catalog.Catalog
 	trusted func(ctx context.Context, user string) bool
 	now     func() time.Time
 }
@@ -43,7 +44,7 @@ func (d *uploadDefaulter) Default(ctx context.Context, u *v1alpha1.MultipartUplo
 	if u.Spec.StoreName != "" {
 		return nil
 	}
-	store, err := d.world.storeFor(ctx, u.Namespace, "")
+	store, err := storeFor(ctx, d.catalog, u.Namespace, "")
 	var none *upload.StoreError
 	switch {
 	case errors.As(err, &none):

@@ -8,15 +8,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 // uploadValidator refuses an upload that could not be opened.
-type uploadValidator struct{ world *world }
+type uploadValidator struct{ catalog *catalog.Catalog }
 
 // ValidateCreate implements admission.Validator.
 func (v *uploadValidator) ValidateCreate(ctx context.Context, u *v1alpha1.MultipartUpload) (admission.Warnings, error) {
-	store, err := v.world.storeFor(ctx, u.Namespace, u.Spec.StoreName)
+	store, err := storeFor(ctx, v.catalog, u.Namespace, u.Spec.StoreName)
 	var refused *upload.StoreError
 	switch {
 	case errors.As(err, &refused):
@@ -30,7 +31,7 @@ func (v *uploadValidator) ValidateCreate(ctx context.Context, u *v1alpha1.Multip
 	if message := upload.TTLTooLong(u, store); message != "" {
 		return nil, refuse(v1alpha1.ReasonMaxUploadTTL, message)
 	}
-	holder, err := v.world.holderOf(ctx, u)
+	holder, err := v.catalog.LiveHolder(ctx, upload.FileOf(u))
 	switch {
 	case err != nil:
 		return nil, err
@@ -48,7 +49,7 @@ func (v *uploadValidator) checkCaps(ctx context.Context, u *v1alpha1.MultipartUp
 	if !limits.Count(u.Spec.Size != nil) {
 		return nil
 	}
-	held, err := v.world.heldBy(ctx, u.Namespace, store.Name, u.Name)
+	held, err := v.catalog.Held(ctx, upload.Tenant{Namespace: u.Namespace, Store: store.Name}, catalog.ByOpen, nil, u.Name, nil)
 	if err != nil {
 		return err
 	}

@@ -7,12 +7,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 // A cache of everything shows its own objects, one of a namespace copies of them; both show all.
-func TestCachedUploads(t *testing.T) {
+func TestCatalogOfEveryCache(t *testing.T) {
 	r := newRig(t)
 	r.create("one")
 	r.create("two", testkit.ForFile(testkit.Entity, "two"))
@@ -29,7 +29,7 @@ func TestCachedUploads(t *testing.T) {
 				t.Fatal("the cache does not start")
 			}
 			seen := map[string]bool{}
-			r.must(controllers.CachedUploads(known).Each(ctx, func(u *v1alpha1.MultipartUpload) {
+			r.must(catalog.New(known, r.direct).EachUpload(ctx, func(u *v1alpha1.MultipartUpload) {
 				if u.Namespace == r.ns {
 					seen[u.Name] = true
 				}
