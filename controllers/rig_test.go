@@ -115,7 +115,7 @@ func newNamespace(t *testing.T) string {
 type storesOf struct{ provider *filestore.Provider }
 
 func (s storesOf) Get(ctx context.Context, name string) (controllers.Store, error) {
-	return s.provider.Get(ctx, name)
+	return s.provider.Current(ctx, name)
 }
 
 // storeLabels mark the FileStores of a test.

@@ -88,7 +88,8 @@ func reconcileFor(ctx context.Context, base cluster.Cluster, o *options, stores 
 }
 
 func addControllers(mgr ctrl.Manager, base cluster.Cluster, o *options, provider *filestore.Provider) error {
-	stores := narrowed[controllers.Store]{provider}
+	// Who has seen a change of a FileStore must not probe the store of before.
+	stores := narrowed[controllers.Store]{provider.Current}
 	events := base.GetEventRecorder("iotfile-operator")
 	orphans := &controllers.OrphanCounts{}
 	ended := &controllers.EndedLog{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Namespace: o.namespace, Clock: clock.RealClock{}}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
 )
 
 // newDataPlane makes the server; what has to run beside it, also while it drains, is given to keep.
@@ -23,7 +24,7 @@ func newDataPlane(base cluster.Cluster, o *options, stores *filestore.Provider, 
 		Client:           base.GetClient(),
 		APIReader:        base.GetAPIReader(),
 		Cache:            base.GetCache(),
-		Stores:           narrowed[dataplane.Store]{stores},
+		Stores:           narrowed[dataplane.Store]{stores.Get},
 		MaxPartsInFlight: o.maxPartsInFlight,
 		MaxBufferedBytes: o.maxBufferedBytes,
 		DrainDelay:       o.drainDelay,
@@ -48,6 +49,17 @@ func newDataPlane(base cluster.Cluster, o *options, stores *filestore.Provider, 
 	return server, nil
 }
 
+// newStores makes the stores of the process. A store is made anew after an event of its FileStore,
+// or of a Secret. The caller closes them.
+func newStores(base cluster.Cluster, o *options) (*filestore.Provider, error) {
+	stores := filestore.NewProvider(kubesource.New(base.GetClient(), o.namespace), observed(guardStores(o, base.GetConfig().Host).New, o.tracing.Tracer()))
+	if err := kubesource.Watch(base.GetCache(), stores.Changed); err != nil {
+		stores.Close()
+		return nil, fmt.Errorf("stores: %w", err)
+	}
+	return stores, nil
+}
+
 // observed has every Store that the factory makes guarded against silence, measured, and traced
 // where there is a tracer.
 func observed(factory filestore.Factory, tracer trace.Tracer) filestore.Factory {
@@ -68,12 +80,14 @@ func observed(factory filestore.Factory, tracer trace.Tracer) filestore.Factory 
 
 // narrowed gives a consumer the part of a Store that it may use: S is an interface that
 // filestore.Store includes.
-type narrowed[S any] struct{ provider *filestore.Provider }
+type narrowed[S any] struct {
+	get func(ctx context.Context, name string) (filestore.Store, error)
+}
 
 // Get finds the Store of a FileStore.
 func (n narrowed[S]) Get(ctx context.Context, name string) (S, error) {
 	var none S
-	store, err := n.provider.Get(ctx, name)
+	store, err := n.get(ctx, name)
 	if err != nil {
 		return none, fmt.Errorf("store %s: %w", name, err)
 	}

@@ -15,8 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
-	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
-	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
 	"github.com/iotfile-operator/iotfile-operator/internal/tracing"
 )
 
@@ -63,7 +61,10 @@ func run(ctx context.Context, o *options) error {
 	if err := catalog.SetupIndexes(ctx, base.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("index uploads: %w", err)
 	}
-	stores := filestore.NewProvider(kubesource.New(base.GetClient(), o.namespace), observed(guardStores(o, base.GetConfig().Host).New, o.tracing.Tracer()))
+	stores, err := newStores(base, o) //nolint:contextcheck // what it watches outlives any context of the start
+	if err != nil {
+		return err
+	}
 	defer stores.Close()
 
 	life, end := context.WithCancel(context.WithoutCancel(ctx))

@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // Source knows how the FileStores are reached. internal/filestore/kubesource reads it from the
 // cluster.
 type Source interface {
-	// StoreConfig is what the FileStore of that name and its Secret say now. It is asked for every
-	// call of Provider.Get, so it must answer from memory.
+	// StoreConfig is what the FileStore of that name and its Secret say now. It answers from
+	// memory.
 	//
 	// Errors: ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent,
 	// ErrPrefixOverlap.
@@ -20,20 +21,24 @@ type Source interface {
 }
 
 // Provider gives the Store of a FileStore, by name. A Store lives as long as its Config stays the
-// same: when credentials are rotated or the endpoint changes, the next Get makes another one. It is
-// safe for concurrent use.
+// same: when credentials are rotated or the endpoint changes, another one is made. It is safe for
+// concurrent use.
 type Provider struct {
 	source  Source
 	factory Factory
 
 	stores sync.Map // name → *provided; written under mu only
-	mu     sync.Mutex
-	closed bool
+	// changes counts the calls of Changed.
+	changes atomic.Int64
+	mu      sync.Mutex
+	closed  bool
 }
 
 type provided struct {
 	config Config
 	store  Store
+	// asOf is the number of changes that config is known to include.
+	asOf atomic.Int64
 }
 
 // errProviderClosed is a state of this process, not of object storage, but a caller can do no more
@@ -45,23 +50,36 @@ func NewProvider(source Source, factory Factory) *Provider {
 	return &Provider{source: source, factory: factory}
 }
 
-// Get returns the Store of the FileStore. It makes no request, and takes no lock but when the
-// Config has changed. The Provider closes the Store, not the caller; a Store that is replaced
-// meanwhile still ends the calls that it has begun.
+// Changed has the next Get of each FileStore read its Config again. It is called when a FileStore
+// or a Secret has changed.
+func (p *Provider) Changed() { p.changes.Add(1) }
+
+// Get returns the Store of the FileStore. It makes no request, and reads the Config only if Changed
+// was called since it was last read. The Provider closes the Store, not the caller; a Store that is
+// replaced meanwhile still ends the calls that it has begun.
 //
 // Errors: those of Source, ErrInvalidConfig, and ErrUnavailable after Close.
 func (p *Provider) Get(ctx context.Context, name string) (Store, error) {
+	if have, ok := p.load(name); ok && have.asOf.Load() == p.changes.Load() {
+		return have.store, nil
+	}
+	return p.Current(ctx, name)
+}
+
+// Current is Get for who has seen the FileStore as it is now, and must not be given the Store of
+// what it was: it reads the Config in any case.
+func (p *Provider) Current(ctx context.Context, name string) (Store, error) {
+	changes := p.changes.Load()
 	config, err := p.source.StoreConfig(ctx, name)
 	if err != nil {
-		if errors.Is(err, ErrStoreNotFound) {
-			p.forget(name)
-		}
+		p.refuse(name, errors.Is(err, ErrStoreNotFound))
 		return nil, err
 	}
 	if have, ok := p.load(name); ok && have.config.equal(config) {
+		have.asOf.Store(changes)
 		return have.store, nil
 	}
-	return p.replace(name, config)
+	return p.replace(name, config, changes)
 }
 
 // Close closes all Stores. Calls in flight end by themselves. It is idempotent.
@@ -84,7 +102,7 @@ func (p *Provider) load(name string) (*provided, bool) {
 	return store, ok
 }
 
-func (p *Provider) replace(name string, config Config) (Store, error) {
+func (p *Provider) replace(name string, config Config, changes int64) (Store, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -98,17 +116,25 @@ func (p *Provider) replace(name string, config Config) (Store, error) {
 		return nil, fmt.Errorf("FileStore %s: %w", name, err)
 	}
 	p.drop(name)
-	p.stores.Store(name, &provided{config: config, store: store})
+	made := &provided{config: config, store: store}
+	made.asOf.Store(changes)
+	p.stores.Store(name, made)
 	return store, nil
 }
 
-func (p *Provider) forget(name string) {
-	if _, ok := p.stores.Load(name); !ok {
+// refuse has the Store that there is not be given before its Config was read again; one of a
+// FileStore that is gone is closed.
+func (p *Provider) refuse(name string, gone bool) {
+	have, ok := p.load(name)
+	if !ok {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.drop(name)
+	have.asOf.Store(-1)
+	if gone {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.drop(name)
+	}
 }
 
 func (p *Provider) drop(name any) {

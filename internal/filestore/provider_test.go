@@ -14,11 +14,15 @@ type source struct {
 	mu     sync.Mutex
 	config filestore.Config
 	err    error
+	// changed is told of each change, as of an event; nil for nobody.
+	changed func()
+	reads   int
 }
 
 func (s *source) StoreConfig(_ context.Context, name string) (filestore.Config, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.reads++
 	c := s.config
 	c.Name = name
 	if c.Credentials != nil {
@@ -32,6 +36,9 @@ func (s *source) set(change func(*source)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(s)
+	if s.changed != nil {
+		s.changed()
+	}
 }
 
 type fakeStore struct {
@@ -50,6 +57,7 @@ func TestProvider(t *testing.T) {
 		made++
 		return &fakeStore{config: c, closed: &closed}, makeErr
 	})
+	src.changed = p.Changed
 	get := func(wantMade, wantClosed int) filestore.Store {
 		t.Helper()
 		s, err := p.Get(t.Context(), "main")
@@ -64,6 +72,13 @@ func TestProvider(t *testing.T) {
 	first := get(1, 0)
 	if again := get(1, 0); again != first {
 		t.Fatal("the same Config gave another Store")
+	}
+	if src.reads != 1 {
+		t.Errorf("without a change the Config was read %d times", src.reads)
+	}
+	src.set(func(*source) {})
+	if same := get(1, 0); same != first {
+		t.Error("a change of nothing gave another Store")
 	}
 	src.set(func(s *source) { s.config.Credentials = &filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "2"} })
 	get(2, 1)
@@ -95,6 +110,35 @@ func TestProvider(t *testing.T) {
 	}
 }
 
+// TestProviderCurrent: who has seen a change that no event has told of yet gets the Store of what
+// is now, and so does everybody from then on.
+func TestProviderCurrent(t *testing.T) {
+	src := &source{config: filestore.Config{Endpoint: "http://a"}}
+	closed := 0
+	p := filestore.NewProvider(src, func(c filestore.Config) (filestore.Store, error) {
+		return &fakeStore{config: c, closed: &closed}, nil
+	})
+	endpoint := func(get func(context.Context, string) (filestore.Store, error), want string) {
+		t.Helper()
+		s, err := get(t.Context(), "main")
+		if err != nil || s.(*fakeStore).config.Endpoint != want {
+			t.Errorf("it gave %v, %v, want %s", s, err, want)
+		}
+	}
+	endpoint(p.Get, "http://a")
+	src.set(func(s *source) { s.config.Endpoint = "http://b" })
+	endpoint(p.Get, "http://a")
+	endpoint(p.Current, "http://b")
+	endpoint(p.Get, "http://b")
+	src.set(func(s *source) { s.err = filestore.ErrSecretNotFound })
+	if _, err := p.Current(t.Context(), "main"); !errors.Is(err, filestore.ErrSecretNotFound) {
+		t.Error(err)
+	}
+	if _, err := p.Get(t.Context(), "main"); !errors.Is(err, filestore.ErrSecretNotFound) {
+		t.Errorf("what was refused is given: %v", err)
+	}
+}
+
 // TestProviderConcurrent: many callers during a change of the Config get a Store of the old or the
 // new one, and one Store is made of each.
 func TestProviderConcurrent(t *testing.T) {
@@ -118,6 +162,7 @@ func TestProviderConcurrent(t *testing.T) {
 	if made != 1 {
 		t.Fatalf("one Config made %d stores", made)
 	}
+	src.changed = p.Changed
 	src.set(func(s *source) { s.config.Endpoint = "http://b" })
 	for range 16 {
 		wg.Go(func() {

@@ -32,7 +32,7 @@ type Source struct {
 var _ filestore.Source = (*Source)(nil)
 
 // New makes a Source. reader must be backed by informers of FileStores and of the Secrets of
-// namespace, the operator's own: it is asked for each part that is uploaded.
+// namespace, the operator's own.
 func New(reader client.Reader, namespace string) *Source {
 	return &Source{reader: reader, namespace: namespace}
 }
