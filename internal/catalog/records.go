@@ -96,6 +96,11 @@ func (c *Catalog) LiveOfFile(ctx context.Context, file upload.File, store string
 	return out, nil
 }
 
+// Upload finds an upload by its name in the cache. The error of one that is not there is NotFound.
+func (c *Catalog) Upload(ctx context.Context, key client.ObjectKey) (*v1alpha1.MultipartUpload, error) {
+	return c.uploads.get(ctx, key)
+}
+
 // LiveUpload reads one upload from the API server, nil if it is not there.
 func (c *Catalog) LiveUpload(ctx context.Context, key client.ObjectKey) (*v1alpha1.MultipartUpload, error) {
 	u := &v1alpha1.MultipartUpload{}

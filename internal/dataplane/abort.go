@@ -85,8 +85,8 @@ func (s *Server) mayAbort(ctx context.Context, c *call, u *v1alpha1.MultipartUpl
 // abortOnce records the intent and waits for the end. changed is false, and err nil, if the record
 // is to be read anew.
 func (s *Server) abortOnce(ctx context.Context, u *v1alpha1.MultipartUpload) (changed bool, err error) {
-	w := s.uploads.waiters.subscribe(u.UID)
-	defer w.stop()
+	w := s.uploads.Watch(u.UID)
+	defer w.Stop()
 	viaREST := u.Labels[v1alpha1.LabelCreatedThrough] == v1alpha1.CreatedThroughREST
 	changed = true
 	switch {
@@ -102,7 +102,7 @@ func (s *Server) abortOnce(ctx context.Context, u *v1alpha1.MultipartUpload) (ch
 	}
 	failpoint.Hit(failpoint.AbortIntended)
 	mustGo := viaREST || u.DeletionTimestamp != nil
-	return true, s.uploads.await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
+	return true, s.uploads.Await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
 		switch {
 		case now == nil:
 			return true, nil

@@ -38,7 +38,7 @@ func BenchmarkPartOverhead(b *testing.B) {
 		uploads = 10_000
 	}
 	b.Run(fmt.Sprintf("uploads=%d", uploads), func(b *testing.B) {
-		s := benchServer(b, uploads)
+		s := benchServer(b, uploads, nil)
 		body := strings.NewReader("x")
 		i := 0
 		b.ReportAllocs()
@@ -70,8 +70,9 @@ const benchEntity = "0123456789abcdef0123456789abcdef"
 
 func benchPath(i int) string { return fmt.Sprintf("dir/file-%d", i) }
 
-// benchServer is a Server on a real cache that is filled without an API server.
-func benchServer(b *testing.B, uploads int) *Server {
+// benchServer is a Server on a real cache that is filled without an API server, as wrap, if that is
+// not nil, shows it to the Server.
+func benchServer(b testing.TB, uploads int, wrap func(cache.Cache) cache.Cache) *Server {
 	b.Helper()
 	api := httptest.NewServer(http.HandlerFunc(emptyAPI))
 	b.Cleanup(api.Close)
@@ -94,11 +95,15 @@ func benchServer(b *testing.B, uploads int) *Server {
 	if err := catalog.SetupIndexes(ctx, known); err != nil {
 		b.Fatal(err)
 	}
-	c, err := client.New(config, client.Options{Scheme: scheme, Mapper: mapper, Cache: &client.CacheOptions{Reader: known}})
+	shown := known
+	if wrap != nil {
+		shown = wrap(known)
+	}
+	c, err := client.New(config, client.Options{Scheme: scheme, Mapper: mapper, Cache: &client.CacheOptions{Reader: shown}})
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := New(Options{BindAddress: "127.0.0.1:0", Client: c, APIReader: c, Cache: known, Stores: forgetful{}})
+	s, err := New(Options{BindAddress: "127.0.0.1:0", Client: c, APIReader: c, Cache: shown, Stores: forgetful{}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -116,7 +121,7 @@ func benchServer(b *testing.B, uploads int) *Server {
 	return s
 }
 
-func fill(b *testing.B, known cache.Cache, kind, obj client.Object) {
+func fill(b testing.TB, known cache.Cache, kind, obj client.Object) {
 	b.Helper()
 	informer, err := known.GetInformer(b.Context(), kind)
 	if err != nil {

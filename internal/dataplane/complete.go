@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
@@ -61,17 +62,18 @@ func (s *Server) complete(c *call, r *http.Request) error {
 // completeOnce takes the upload as far as it can, which may be nil. again is true, and err nil, if
 // it is to be read anew.
 func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, done *completion) (again bool, err error) {
-	if err := s.admitCompletion(ctx, c, u, done); err != nil {
+	of := s.subject(ctx, u)
+	if err := s.admitCompletion(ctx, c, of, done); err != nil {
 		return false, err
 	}
 	// Before the intent, whose answer can be late: by then the file may be there, and another start
 	// have taken the record away.
-	w := s.uploads.waiters.subscribe(u.UID)
-	defer w.stop()
+	w := s.uploads.Watch(u.UID)
+	defer w.Stop()
 	if upload.Desired(u) == v1alpha1.DesiredStateCompleted {
 		return false, s.answerWhenCompleted(ctx, c, u, w)
 	}
-	at, err := s.locate(ctx, u)
+	at, err := s.locate(ctx, of)
 	if err != nil {
 		return false, err
 	}
@@ -82,11 +84,11 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 	case err != nil:
 		return false, err
 	}
-	if again, err := s.gatherFinal(ctx, c, u, parts); again || err != nil {
+	if again, err := s.gatherFinal(ctx, c, of, parts); again || err != nil {
 		return again, err
 	}
 	if c.body.Length() > 0 && done.uid == "" {
-		return s.streamFinal(ctx, c, u, parts, done)
+		return s.streamFinal(ctx, c, of, parts, done)
 	}
 	if err := checkParts(parts, u); err != nil {
 		return s.lacking(ctx, u, err)
@@ -95,7 +97,7 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 }
 
 // intendCompletion records that u is to be completed, and answers when it is.
-func (s *Server) intendCompletion(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *waiter) (again bool, err error) {
+func (s *Server) intendCompletion(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *catalog.Waiter) (again bool, err error) {
 	changed, err := s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.DesiredState = v1alpha1.DesiredStateCompleted })
 	if err != nil || !changed {
 		return err == nil, err
@@ -107,7 +109,7 @@ func (s *Server) intendCompletion(ctx context.Context, c *call, u *v1alpha1.Mult
 // withoutParts deals with an upload that object storage does not know. Its record may have moved
 // on; or come back from a backup that was made before the completion, which the file's owner tells,
 // and then the reconciler records the end.
-func (s *Server) withoutParts(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *waiter, at located, cause error) (again bool, err error) {
+func (s *Server) withoutParts(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *catalog.Waiter, at located, cause error) (again bool, err error) {
 	if s.moved(ctx, u) {
 		return true, nil
 	}
@@ -122,21 +124,21 @@ func (s *Server) withoutParts(ctx context.Context, c *call, u *v1alpha1.Multipar
 }
 
 // admitCompletion refuses before a body is asked for.
-func (s *Server) admitCompletion(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, done *completion) error {
+func (s *Server) admitCompletion(ctx context.Context, c *call, of subject, done *completion) error {
+	u, fs := of.u, of.fs
 	if err := upload.AdmitCaller(u, c.ifMatch); err != nil {
 		return err
 	}
-	fs := s.takerOf(ctx, u, nil)
 	if err := upload.CheckStatus(u, fs, s.opts.Clock.Now()); err != nil {
 		return err
 	}
-	if err := s.checkCompletion(ctx, c, u); err != nil {
+	if err := s.checkCompletion(ctx, c, of); err != nil {
 		return err
 	}
 	if done.uid != "" && done.uid != u.UID {
 		return apierror.Conflict("the upload was ended and started anew meanwhile: nothing of this request is part of the new one")
 	}
-	if err := c.admitSize(true, s.limitsOf(ctx, u, fs)); err != nil {
+	if err := c.admitSize(true, of.limits()); err != nil {
 		return err
 	}
 	if upload.Desired(u) == v1alpha1.DesiredStateCompleted {
@@ -154,7 +156,8 @@ func (s *Server) admitCompletion(ctx context.Context, c *call, u *v1alpha1.Multi
 
 // streamFinal records which number the final part has, unless an earlier request has, and streams
 // it. It asks for the upload to be read anew afterwards.
-func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, parts []filestore.Part, done *completion) (again bool, err error) {
+func (s *Server) streamFinal(ctx context.Context, c *call, of subject, parts []filestore.Part, done *completion) (again bool, err error) {
+	u := of.u
 	final, err := finalNumber(numbersOf(parts), u.Spec.FinalPartNumber)
 	if err == nil {
 		err = upload.CheckSize(sizeWithout(parts, final)+c.body.Length(), u.Spec.Size)
@@ -162,7 +165,7 @@ func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.Multipart
 	if err != nil {
 		return s.lacking(ctx, u, err)
 	}
-	leave, err := s.admitLoad(ctx, c, u, final, c.body.Length())
+	leave, err := s.admitLoad(ctx, c, of, final, c.body.Length())
 	if err != nil {
 		return false, err
 	}
@@ -175,7 +178,7 @@ func (s *Server) streamFinal(ctx context.Context, c *call, u *v1alpha1.Multipart
 		}
 		failpoint.Hit(failpoint.FinalNumberRecorded)
 	}
-	_, err = s.stream(ctx, c, u, final)
+	_, err = s.stream(ctx, c, of, final)
 	landed = err == nil
 	if err != nil && !errors.Is(err, errCompleting) && !errors.Is(err, filestore.ErrNoSuchUpload) {
 		return false, err

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
@@ -16,16 +17,16 @@ import (
 
 // answerWhenCompleted waits for the reconciler, which goes on also when the client's patience is
 // over.
-func (s *Server) answerWhenCompleted(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *waiter) error {
+func (s *Server) answerWhenCompleted(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *catalog.Waiter) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.CompleteTimeout, apierror.ErrTimeout)
 	defer cancel()
 	var completed *v1alpha1.MultipartUpload
-	err := s.uploads.await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
+	err := s.uploads.Await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
 		if now == nil {
-			if s.uploads.cachedStill(ctx, u) {
+			if s.uploads.Cached(ctx, u) {
 				return false, nil // the events that say how it ended are on their way
 			}
-			if last := w.last(); last != nil && upload.Ended(last) {
+			if last := w.Last(); last != nil && upload.Ended(last) {
 				now = last
 			}
 		}
@@ -65,7 +66,7 @@ func endOf(u *v1alpha1.MultipartUpload) error {
 // answerFromObject answers for an upload whose record was deleted while it was being completed: the
 // file reports whether it was.
 func (s *Server) answerFromObject(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
-	at, err := s.locate(ctx, u)
+	at, err := s.locate(ctx, s.subject(ctx, u))
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func (s *Server) answerAgain(ctx context.Context, c *call, u *v1alpha1.Multipart
 		return err
 	}
 	if c.body.Unread() {
-		if err := c.admitSize(true, s.limitsOf(ctx, u, nil)); err != nil {
+		if err := c.admitSize(true, s.subject(ctx, u).limits()); err != nil {
 			return err
 		}
 		if err := s.dropBody(ctx, c); err != nil {

@@ -80,18 +80,18 @@ func (d *declaredRooms) of(uid types.UID, now time.Time) *declaredRoom {
 	return r
 }
 
-// takeDeclared takes the room of a part of u, or refuses a part with which u would have more than
+// takeDeclared takes the room of a part, or refuses one with which the upload would have more than
 // was declared for it. It asks object storage for the parts only where what is known is too old,
 // and before it refuses. The caller calls release once, with whether the part has landed.
-func (s *Server) takeDeclared(ctx context.Context, u *v1alpha1.MultipartUpload, number int32, size int64) (release func(landed bool), err error) {
-	declared, came := *u.Spec.Size, time.Now()
+func (s *Server) takeDeclared(ctx context.Context, of subject, number int32, size int64) (release func(landed bool), err error) {
+	declared, came := *of.u.Spec.Size, time.Now()
 	if err := upload.AdmitDeclared(declared, 0, 0, size); err != nil {
 		return nil, err
 	}
 	d, part := &s.declared, flightSize{number, size}
-	r, ok := d.takeKnown(u, part, came)
+	r, ok := d.takeKnown(of.u, part, came)
 	if !ok {
-		if err := s.listRoom(ctx, u, r, came); err != nil {
+		if err := s.listRoom(ctx, of, r, came); err != nil {
 			return nil, err
 		}
 		if err := d.take(r, declared, part); err != nil {
@@ -123,7 +123,7 @@ func (d *declaredRooms) takeKnown(u *v1alpha1.MultipartUpload, part flightSize, 
 
 // listRoom lists the parts, unless somebody has done so since the request came, and ends its wait
 // for that.
-func (s *Server) listRoom(ctx context.Context, u *v1alpha1.MultipartUpload, r *declaredRoom, came time.Time) error {
+func (s *Server) listRoom(ctx context.Context, of subject, r *declaredRoom, came time.Time) error {
 	d := &s.declared
 	defer d.waited(r)
 	select {
@@ -136,7 +136,7 @@ func (s *Server) listRoom(ctx context.Context, u *v1alpha1.MultipartUpload, r *d
 	if done, err := d.beginListing(r, came); done {
 		return err
 	}
-	parts, err := s.listedParts(ctx, u)
+	parts, err := s.partsOf(ctx, of)
 	d.endListing(r, parts, now, err, ctx.Err() == nil)
 	return err
 }

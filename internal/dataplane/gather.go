@@ -3,7 +3,6 @@ package dataplane
 import (
 	"context"
 
-	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -35,29 +34,30 @@ func (c *call) admitSize(final bool, limits upload.Limits) error {
 	return upload.AdmitSize(c.body.Length(), final, limits)
 }
 
-// gatherPart gathers the body of a part of u, which was admitted without its size.
-func (s *Server) gatherPart(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
+// gatherPart gathers the body of a part of an upload, which was admitted without its size.
+func (s *Server) gatherPart(c *call, of subject) error {
 	if c.body.Length() >= 0 {
 		return nil
 	}
 	if err := s.gather(c); err != nil {
 		return err
 	}
-	return c.admitSize(false, s.limitsOf(ctx, u, nil))
+	return c.admitSize(false, of.limits())
 }
 
-// gatherFinal gathers the body of a completion of u, unless the parts before it are not all there.
-func (s *Server) gatherFinal(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, parts []filestore.Part) (again bool, err error) {
+// gatherFinal gathers the body of a completion of an upload, unless the parts before it are not all
+// there.
+func (s *Server) gatherFinal(ctx context.Context, c *call, of subject, parts []filestore.Part) (again bool, err error) {
 	if c.body.Length() >= 0 {
 		return false, nil
 	}
-	if _, err := finalNumber(numbersOf(parts), u.Spec.FinalPartNumber); err != nil {
-		return s.lacking(ctx, u, err)
+	if _, err := finalNumber(numbersOf(parts), of.u.Spec.FinalPartNumber); err != nil {
+		return s.lacking(ctx, of.u, err)
 	}
 	if err := s.gather(c); err != nil {
 		return false, err
 	}
-	return false, c.admitSize(true, s.limitsOf(ctx, u, nil))
+	return false, c.admitSize(true, of.limits())
 }
 
 // gatherFile gathers the body of a file that is sent in one request, unless the file is not as the

@@ -79,13 +79,13 @@ func (s *shares) takeRoom(u *v1alpha1.MultipartUpload, size, held int64, limits 
 	})
 }
 
-// admitLoad holds the limits of the namespace against part number of u, before its body is asked
-// for. The caller calls release once, with whether the part has landed.
-func (s *Server) admitLoad(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, number int32, size int64) (release func(landed bool), err error) {
-	limits := s.limitsOf(ctx, u, nil)
+// admitLoad holds the limits of the namespace against part number of an upload, before its body is
+// asked for. The caller calls release once, with whether the part has landed.
+func (s *Server) admitLoad(ctx context.Context, c *call, of subject, number int32, size int64) (release func(landed bool), err error) {
+	u, limits := of.u, of.limits()
 	release = func(bool) {}
 	if u.Spec.Size != nil { // its room was reserved when it was started
-		if release, err = s.takeDeclared(ctx, u, number, size); err != nil {
+		if release, err = s.takeDeclared(ctx, of, number, size); err != nil {
 			return nil, err
 		}
 	} else if limits.MaxIncompleteBytes > 0 {

@@ -17,17 +17,18 @@ import (
 // part streams one part to object storage (contract, "PUT …?part=N"). In the steady state it asks
 // nothing of the API server.
 func (s *Server) part(c *call, r *http.Request) error {
-	u, number, err := s.admitPart(r.Context(), c)
+	of, number, err := s.admitPart(r.Context(), c)
 	if err != nil {
 		return err
 	}
+	u := of.u
 	if err := s.authorizeUpload(r.Context(), c, u); err != nil {
 		return err
 	}
-	if err := s.gatherPart(r.Context(), c, u); err != nil {
+	if err := s.gatherPart(c, of); err != nil {
 		return err
 	}
-	stored, err := s.streamAdmitted(r.Context(), c, u, number)
+	stored, err := s.streamAdmitted(r.Context(), c, of, number)
 	if errors.Is(err, filestore.ErrNoSuchUpload) {
 		return s.noSuchUpload(r.Context(), c, u, err)
 	}
@@ -42,16 +43,16 @@ func (s *Server) part(c *call, r *http.Request) error {
 	return nil
 }
 
-// streamAdmitted streams part number of u, if the limits of its namespace and its own size have
-// room for it.
-func (s *Server) streamAdmitted(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, number int32) (stored filestore.Part, err error) {
-	leave, err := s.admitLoad(ctx, c, u, number, c.body.Length())
+// streamAdmitted streams part number of an upload, if the limits of its namespace and its own size
+// have room for it.
+func (s *Server) streamAdmitted(ctx context.Context, c *call, of subject, number int32) (stored filestore.Part, err error) {
+	leave, err := s.admitLoad(ctx, c, of, number, c.body.Length())
 	if err != nil {
 		return filestore.Part{}, err
 	}
 	landed := false
 	defer func() { leave(landed) }()
-	stored, err = s.stream(ctx, c, u, number)
+	stored, err = s.stream(ctx, c, of, number)
 	landed = err == nil
 	return stored, err
 }
@@ -66,68 +67,64 @@ func created(u *v1alpha1.MultipartUpload) int {
 
 // admitPart looks the upload up and judges the part: first by the cache, and once more by the API
 // server before a refusal that the cache may be wrong about.
-func (s *Server) admitPart(ctx context.Context, c *call) (*v1alpha1.MultipartUpload, int32, error) {
+func (s *Server) admitPart(ctx context.Context, c *call) (subject, int32, error) {
 	fs, storeErr := s.fileStore(ctx, c.file.Namespace)
-	judge := func(rs catalog.Records) (*v1alpha1.MultipartUpload, int32, error) { return s.judgePart(ctx, c, rs, fs) }
+	judge := func(rs catalog.Records) (subject, int32, error) { return s.judgePart(ctx, c, rs, fs) }
 	if storeErr == nil {
-		if u, number, err := judge(s.uploads.named(ctx, c.file, fs.Name)); err == nil {
-			return u, number, nil
+		if of, number, err := judge(s.uploads.named(ctx, c.file, fs.Name)); err == nil {
+			return of, number, nil
 		}
 	}
 	known, err := s.uploads.known(ctx, c.file)
 	if err != nil {
-		return nil, 0, err
+		return subject{}, 0, err
 	}
-	u, number, err := judge(known)
+	of, number, err := judge(known)
 	var refusal *upload.Refusal
 	if !errors.As(err, &refusal) || (refusal.Kind != upload.RefusalNotOpen && refusal.Kind != upload.RefusalConflict) {
-		return u, number, err
+		return of, number, err
 	}
 	var name string
 	switch {
 	case storeErr == nil:
 		name = fs.Name
 	case len(known) == 0:
-		return nil, 0, storeErr
+		return subject{}, 0, storeErr
 	}
 	if err := s.looks.take(c.file.Namespace, s.opts.Clock.Now()); err != nil {
 		s.metrics.rejected.WithLabelValues(budgetLooks).Inc()
-		return nil, 0, err
+		return subject{}, 0, err
 	}
 	now, err := s.uploads.read(ctx, c.file, name)
 	if err != nil {
-		return nil, 0, err
+		return subject{}, 0, err
 	}
 	return judge(now)
 }
 
 // judgePart judges the part by these records of its file. fs, which may be nil, is the FileStore
 // that a new upload would have.
-func (s *Server) judgePart(ctx context.Context, c *call, rs catalog.Records, fs *v1alpha1.FileStore) (*v1alpha1.MultipartUpload, int32, error) {
-	u := rs.Open()
-	fs = s.takerOf(ctx, u, fs)
-	limits := upload.DefaultLimits // of a FileStore that is gone: whoever asks for its Store learns it
-	if fs != nil {
-		limits = upload.LimitsOf(fs)
-	}
+func (s *Server) judgePart(ctx context.Context, c *call, rs catalog.Records, fs *v1alpha1.FileStore) (subject, int32, error) {
+	of := s.subjectIn(ctx, rs.Open(), fs)
+	limits := of.limits()
 	number, err := upload.ParsePartNumber(c.route.part, limits.MaxPartNumber)
 	if err != nil {
-		return nil, 0, apierror.BadRequest(err.Error())
+		return subject{}, 0, apierror.BadRequest(err.Error())
 	}
 	if err := c.admitSize(false, limits); err != nil {
-		return nil, 0, err
+		return subject{}, 0, err
 	}
-	if err := upload.AdmitPart(u, fs, number, c.ifMatch, s.opts.Clock.Now()); err != nil {
-		return nil, 0, err
+	if err := upload.AdmitPart(of.u, of.fs, number, c.ifMatch, s.opts.Clock.Now()); err != nil {
+		return subject{}, 0, err
 	}
-	return u, number, c.conditions.CheckUpload(u)
+	return of, number, c.conditions.CheckUpload(of.u)
 }
 
 // stream sends the request's body to object storage as a part of u. It reads the body only when
 // there is room for a part in flight. Once u has ended, or is to end, the stream is cut; what
 // object storage has taken all the same nobody is to believe in.
-func (s *Server) stream(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, number int32) (filestore.Part, error) {
-	at, err := s.locate(ctx, u)
+func (s *Server) stream(ctx context.Context, c *call, of subject, number int32) (filestore.Part, error) {
+	at, err := s.locate(ctx, of)
 	if err != nil {
 		return filestore.Part{}, err
 	}
@@ -138,12 +135,12 @@ func (s *Server) stream(ctx context.Context, c *call, u *v1alpha1.MultipartUploa
 	defer release()
 	body, ctx := transfer.NewStream(ctx, c.body, c.digests, s.opts.StoreIdleTimeout)
 	defer body.Stop()
-	f, err := s.register(ctx, u, body.Cut, c.route.op == opComplete)
-	defer s.streams.end(u, f)
+	f, err := s.register(ctx, of, body.Cut, c.route.op == opComplete)
+	defer s.streams.end(of.u, f)
 	if err != nil {
 		return filestore.Part{}, err
 	}
-	body.Last = func() error { return s.confirm(ctx, f, u) }
+	body.Last = func() error { return s.confirm(ctx, f, of) }
 	if c.route.op == opComplete { // the answer is that of the copy which was faster
 		body.Ended = func() error { return s.streams.over(f) }
 	}

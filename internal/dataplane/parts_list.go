@@ -52,14 +52,15 @@ func (s *Server) listParts(c *call, r *http.Request) error {
 	case completing(u):
 		return errCompleted
 	}
-	at, err := s.locate(ctx, u)
+	of := s.subject(ctx, u)
+	at, err := s.locate(ctx, of)
 	if err != nil {
 		return err
 	}
 	parts, err := at.store.ListParts(ctx, at.ref)
 	if gone := errors.Is(err, filestore.ErrNoSuchUpload); gone || fewerThan(parts, u) {
 		// A backend takes the parts off its list, one by one, before it has put the file in place.
-		if now, known := s.uploads.look(ctx, u, true); known && s.endOf(ctx, now) == upload.EndCompleting {
+		if now, known := s.uploads.LiveReread(ctx, u); known && s.endOf(subject{now, of.fs}) == upload.EndCompleting {
 			return errCompleted
 		}
 	}

@@ -42,14 +42,15 @@ func (c *call) checkFile(exists bool, version int64, modified time.Time) error {
 // checkCompletion evaluates the conditions of a completion. The file is looked at only for a date:
 // what If-None-Match says of it, the start has fixed. A file that is the upload's own result is
 // that of an earlier copy of the request.
-func (s *Server) checkCompletion(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) error {
+func (s *Server) checkCompletion(ctx context.Context, c *call, of subject) error {
+	u := of.u
 	if err := c.conditions.CheckUpload(u); err != nil {
 		return err
 	}
 	if !c.conditions.Dated() || u.Status.UploadID == "" || upload.Desired(u) == v1alpha1.DesiredStateCompleted {
 		return nil
 	}
-	at, err := s.locate(ctx, u)
+	at, err := s.locate(ctx, of)
 	if err != nil {
 		return err
 	}

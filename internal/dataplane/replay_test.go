@@ -14,6 +14,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -59,7 +60,7 @@ func TestStartCutOff(t *testing.T) {
 	cut := &cutOff{}
 	other := s.replica(func(o *dataplane.Options) {
 		cut.Client = o.Client
-		o.Client, o.APIReader, o.StartTimeout = cut, cut, 3*time.Second
+		o.Client, o.APIReader, o.Cache, o.StartTimeout = cut, cut, cutCache{o.Cache, cut}, 3*time.Second
 	})
 	start := s.path("x?upload=start")
 	first := make(chan reply)
@@ -89,6 +90,16 @@ func (c *cutOff) Get(ctx context.Context, key client.ObjectKey, obj client.Objec
 		return ctx.Err()
 	}
 	return c.Client.Get(ctx, key, obj, opts...)
+}
+
+// cutCache is the cache of a replica that is cut off.
+type cutCache struct {
+	cache.Cache
+	cut *cutOff
+}
+
+func (c cutCache) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	return c.cut.Get(ctx, key, obj, opts...)
 }
 
 // TestStartWhoseReplicaDied: a client without keys gets the upload that its first start has opened,

@@ -14,7 +14,6 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
-	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -70,7 +69,7 @@ func New(opts Options) (*Server, error) {
 		budget:   newBudget(opts.MaxPartsInFlight, opts.MaxBufferedBytes, m),
 		searches: sharing.NewLine(sharing.NewPool(opts.MaxSearches)),
 		starts:   sharing.NewLine(sharing.NewPool(opts.MaxStarts)),
-		uploads:  &uploads{catalog: catalog.New(opts.Cache, opts.APIReader), cached: opts.Client, live: opts.APIReader, writer: opts.Client, waiters: &waiters{}},
+		uploads:  &uploads{Catalog: catalog.New(opts.Cache, opts.APIReader), writer: opts.Client},
 	}
 	s.places.TTL = opts.StartTimeout + claimKept
 	s.streams = &streams{now: opts.Clock.Now}
@@ -92,11 +91,12 @@ func (s *Server) watch() error {
 		}
 		s.informers = append(s.informers, informer)
 	}
-	s.streams.taker = func(u *v1alpha1.MultipartUpload) *v1alpha1.FileStore { return s.takerOf(context.Background(), u, nil) }
-	for _, handler := range []toolscache.ResourceEventHandler{s.uploads.waiters.handler(), s.streams.handler()} {
-		if _, err := s.informers[0].AddEventHandler(handler); err != nil {
-			return fmt.Errorf("data plane: watch uploads: %w", err)
-		}
+	s.streams.find = func(u *v1alpha1.MultipartUpload) subject { return s.subject(context.Background(), u) }
+	if _, err := s.informers[0].AddEventHandler(s.streams.handler()); err != nil {
+		return fmt.Errorf("data plane: watch uploads: %w", err)
+	}
+	if err := s.uploads.Follow(); err != nil {
+		return fmt.Errorf("data plane: %w", err)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func (s *Server) start(c *call, r *http.Request) error {
 	}
 	failpoint.Hit(failpoint.StartOpened)
 	defer s.markAnswered(context.WithoutCancel(r.Context()), u)
-	c.tellLimits(s.limitsOf(ctx, u, fs))
+	c.tellLimits(s.subjectIn(ctx, u, fs).limits())
 	c.response.WriteHeader(created(u))
 	return nil
 }
@@ -153,7 +153,7 @@ func (s *Server) ending(ctx context.Context, u *v1alpha1.MultipartUpload) bool {
 	if completing(u) {
 		return false
 	}
-	fs, now := s.takerOf(ctx, u, nil), s.opts.Clock.Now()
+	fs, now := s.subject(ctx, u).fs, s.opts.Clock.Now()
 	switch {
 	case u.DeletionTimestamp != nil:
 		return true
@@ -203,9 +203,9 @@ func newUpload(file upload.File, spec v1alpha1.MultipartUploadSpec) *v1alpha1.Mu
 
 // awaitEnd waits until the upload has freed its file.
 func (s *Server) awaitEnd(ctx context.Context, u *v1alpha1.MultipartUpload) error {
-	w := s.uploads.waiters.subscribe(u.UID)
-	defer w.stop()
-	err := s.uploads.await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
+	w := s.uploads.Watch(u.UID)
+	defer w.Stop()
+	err := s.uploads.Await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
 		return now == nil || upload.Ended(now), nil
 	})
 	if errors.Is(err, apierror.ErrTimeout) {
@@ -217,9 +217,9 @@ func (s *Server) awaitEnd(ctx context.Context, u *v1alpha1.MultipartUpload) erro
 // awaitOpened waits until the reconciler has opened u, or cannot. gone is true if the record has
 // disappeared.
 func (s *Server) awaitOpened(ctx context.Context, u *v1alpha1.MultipartUpload) (opened *v1alpha1.MultipartUpload, gone bool, err error) {
-	w := s.uploads.waiters.subscribe(u.UID)
-	defer w.stop()
-	err = s.uploads.await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
+	w := s.uploads.Watch(u.UID)
+	defer w.Stop()
+	err = s.uploads.Await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
 		switch {
 		case now == nil:
 			gone = true

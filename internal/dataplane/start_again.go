@@ -36,7 +36,7 @@ func (s *Server) markAnswered(ctx context.Context, u *v1alpha1.MultipartUpload) 
 	time.AfterFunc(answeredAfter, func() {
 		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 		defer cancel()
-		if now, known := s.uploads.look(ctx, u, false); known && (now == nil || !upload.TakesParts(now) || hasParts(now)) {
+		if now, known := s.uploads.Reread(ctx, u); known && (now == nil || !upload.TakesParts(now) || hasParts(now)) {
 			return
 		}
 		patch := fmt.Appendf(nil, `{"metadata":{"uid":%q,"annotations":{%q:"true"}}}`, u.UID, v1alpha1.AnnotationAnswered)
@@ -93,7 +93,7 @@ func (s *Server) adoptEmpty(ctx context.Context, holder *v1alpha1.MultipartUploa
 	if err != nil || opened == nil {
 		return nil, err
 	}
-	at, err := s.locate(ctx, opened)
+	at, err := s.locate(ctx, s.subject(ctx, opened))
 	if err != nil {
 		return nil, err
 	}

@@ -40,8 +40,8 @@ func (s *Server) clearName(ctx context.Context, u *v1alpha1.MultipartUpload) err
 	case upload.Open(old):
 		return nil
 	}
-	w := s.uploads.waiters.subscribe(old.UID)
-	defer w.stop()
+	w := s.uploads.Watch(old.UID)
+	defer w.Stop()
 	if old.DeletionTimestamp == nil {
 		if old.Labels[v1alpha1.LabelCreatedThrough] != v1alpha1.CreatedThroughREST {
 			return apierror.Conflict(fmt.Sprintf("the MultipartUpload %q, which has ended, was made by hand and has the name that the upload of this file needs: its owner has to delete it", old.Name))
@@ -51,5 +51,5 @@ func (s *Server) clearName(ctx context.Context, u *v1alpha1.MultipartUpload) err
 		}
 		failpoint.Hit(failpoint.StartNameCleared)
 	}
-	return s.uploads.await(ctx, w, old, func(now *v1alpha1.MultipartUpload) (bool, error) { return now == nil, nil })
+	return s.uploads.Await(ctx, w, old, func(now *v1alpha1.MultipartUpload) (bool, error) { return now == nil, nil })
 }

@@ -53,9 +53,9 @@ type streams struct {
 	mu    sync.Mutex
 	byUID map[types.UID]map[*flow]struct{}
 	now   func() time.Time
-	// taker is the FileStore that takes an upload, which may be nil: when its time is over follows
-	// from it.
-	taker func(*v1alpha1.MultipartUpload) *v1alpha1.FileStore
+	// find gives the FileStore of an upload, which may be nil: when its time is over follows from
+	// it.
+	find func(*v1alpha1.MultipartUpload) subject
 }
 
 // flow is one body on its way.
@@ -72,8 +72,9 @@ type flow struct {
 	unseen bool
 }
 
-// begin registers a stream of u, which cut ends. The caller calls end.
-func (s *streams) begin(u *v1alpha1.MultipartUpload, cut context.CancelCauseFunc, final bool) *flow {
+// begin registers a stream of an upload, which cut ends. The caller calls end.
+func (s *streams) begin(of subject, cut context.CancelCauseFunc, final bool) *flow {
+	u := of.u
 	f := &flow{cut: cut, begun: time.Now(), final: final}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +85,7 @@ func (s *streams) begin(u *v1alpha1.MultipartUpload, cut context.CancelCauseFunc
 		s.byUID[u.UID] = map[*flow]struct{}{}
 	}
 	s.byUID[u.UID][f] = struct{}{}
-	s.expire(f, u)
+	s.expire(f, of)
 	return f
 }
 
@@ -117,22 +118,23 @@ func (s *streams) told(uid types.UID, u *v1alpha1.MultipartUpload) {
 	if len(flows) == 0 {
 		return
 	}
-	cause := causeOf(upload.EndOf(u, s.taker(u), s.now()))
+	of := s.find(u)
+	cause := causeOf(upload.EndOf(of.u, of.fs, s.now()))
 	for f := range flows {
 		if cause != nil {
 			f.stop(cause)
 		} else {
-			s.expire(f, u) // its ttl may have been changed
+			s.expire(f, of) // its ttl may have been changed
 		}
 	}
 }
 
 // expire has the stream cut when the upload's time is over. The caller holds the lock.
-func (s *streams) expire(f *flow, u *v1alpha1.MultipartUpload) {
+func (s *streams) expire(f *flow, of subject) {
 	if f.timer != nil {
 		f.timer.Stop()
 	}
-	at := upload.ExpirationTime(u, s.taker(u))
+	at := upload.ExpirationTime(of.u, of.fs)
 	if at.IsZero() {
 		return
 	}
@@ -175,31 +177,31 @@ func (s *streams) handler() toolscache.ResourceEventHandler {
 	}
 }
 
-// register registers a stream of u, and looks once more whether u takes it: an event that came
-// before it was registered cuts nothing. The caller calls streams.end, also after an error.
-func (s *Server) register(ctx context.Context, u *v1alpha1.MultipartUpload, cut context.CancelCauseFunc, final bool) (*flow, error) {
-	f := s.streams.begin(u, cut, final)
-	now, known := s.uploads.look(ctx, u, false)
+// register registers a stream of an upload, and reads that again: an event that came before the
+// stream was registered cuts nothing. The caller calls streams.end, also after an error.
+func (s *Server) register(ctx context.Context, of subject, cut context.CancelCauseFunc, final bool) (*flow, error) {
+	f := s.streams.begin(of, cut, final)
+	now, known := s.uploads.Reread(ctx, of.u)
 	if f.unseen = !known; f.unseen {
 		return f, nil
 	}
-	return f, causeOf(s.endOf(ctx, now))
+	return f, causeOf(s.endOf(subject{now, of.fs}))
 }
 
-// confirm is the last look at u before the end of a body is given away. It costs a request only for
-// parts that took long, and where the cache had no record to tell by.
-func (s *Server) confirm(ctx context.Context, f *flow, u *v1alpha1.MultipartUpload) error {
+// confirm is the last look at an upload before the end of a body is given away. It costs a request
+// only for parts that took long, and where the cache had no record to tell by.
+func (s *Server) confirm(ctx context.Context, f *flow, of subject) error {
 	if err := s.streams.over(f); err != nil {
 		return err
 	}
 	if !f.unseen && time.Since(f.begun) < confirmAfter {
-		return causeOf(s.endOf(ctx, u))
+		return causeOf(s.endOf(of))
 	}
 	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
-	now, known := s.uploads.look(ctx, u, true)
+	now, known := s.uploads.LiveReread(ctx, of.u)
 	if !known {
 		return nil
 	}
-	return causeOf(s.endOf(ctx, now))
+	return causeOf(s.endOf(s.subject(ctx, now)))
 }

@@ -33,13 +33,13 @@ type Stores interface {
 
 // fileStore finds the FileStore that serves a namespace for REST, from the cache.
 func (s *Server) fileStore(ctx context.Context, namespace string) (*v1alpha1.FileStore, error) {
-	fs, err := s.uploads.catalog.StoreOf(ctx, namespace, "")
+	fs, err := s.uploads.StoreOf(ctx, namespace, "")
 	if errors.Is(err, catalog.ErrNoNamespace) { // it may be new
 		// All unknown names have one allowance: anybody can think of another one.
 		if err := s.looks.take("", s.opts.Clock.Now()); err != nil {
 			return nil, err
 		}
-		fs, err = s.uploads.catalog.LiveStoreOf(ctx, namespace, "")
+		fs, err = s.uploads.LiveStoreOf(ctx, namespace, "")
 	}
 	switch {
 	case errors.Is(err, catalog.ErrNoNamespace):

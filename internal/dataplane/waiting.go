@@ -26,14 +26,22 @@ func (s *Server) handle(c *call, r *http.Request) error {
 		return s.dispatch(c, r)
 	}
 	c.until = time.Now().Add(s.opts.Patience)
-	ctx, cancel := context.WithDeadline(r.Context(), c.until)
-	defer cancel()
 	err := s.dispatch(c, r)
 	if !c.body.Untouched() && comesBack(err) {
 		s.awaitStore(r.Context(), c)
 		return err
 	}
-	if err == nil || !s.mayPass(c, err) || ctx.Err() != nil {
+	if err == nil || !s.mayPass(c, err) {
+		return err
+	}
+	return s.tryAgain(c, r, err)
+}
+
+// tryAgain tries a request again, which has failed with err, as long as that may pass.
+func (s *Server) tryAgain(c *call, r *http.Request, err error) error {
+	ctx, cancel := context.WithDeadline(r.Context(), c.until)
+	defer cancel()
+	if ctx.Err() != nil {
 		return err
 	}
 	leave, ok := s.budget.wait(c.file.Namespace)

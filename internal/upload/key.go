@@ -3,7 +3,6 @@ package upload
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -11,8 +10,6 @@ import (
 // MaxKeyBytes is the length limit of an S3 object key in bytes of UTF-8 (S3 User Guide, "Naming
 // Amazon S3 objects").
 const MaxKeyBytes = 1024
-
-var entityIDPattern = regexp.MustCompile(`^[a-f0-9]{32}$`)
 
 // File names a file within the cluster.
 type File struct {
@@ -28,10 +25,20 @@ type File struct {
 // its entity or path and may be shown to a client. The length of the key is KeyOf's to check, since
 // it depends on the store.
 func (f File) Validate() error {
-	if !entityIDPattern.MatchString(f.EntityID) {
+	if !isEntityID(f.EntityID) {
 		return fmt.Errorf("the entityId %q is not 32 lower-case hexadecimal digits", clip(f.EntityID))
 	}
 	return validatePath(f.Path)
+}
+
+// isEntityID reports whether an entityId is written as it has to be.
+func isEntityID(id string) bool {
+	for i := range len(id) {
+		if c := id[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(id) == 32
 }
 
 func validatePath(path string) error {

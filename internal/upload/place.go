@@ -13,14 +13,21 @@ import (
 // alone, and nothing that is acted on has a key from elsewhere: a status can be forged. It returns
 // a *KeyError if the file has no key there.
 func KeyOf(file File, store *v1alpha1.FileStore) (string, error) {
+	if err := checkKey(file, store); err != nil {
+		return "", err
+	}
+	return store.Spec.Prefix + file.TenantKey(), nil
+}
+
+// checkKey returns nil or a *KeyError.
+func checkKey(file File, store *v1alpha1.FileStore) error {
 	if err := file.Validate(); err != nil {
-		return "", &KeyError{err}
+		return &KeyError{err}
 	}
-	key := store.Spec.Prefix + file.TenantKey()
-	if len(key) > MaxKeyBytes {
-		return "", &KeyError{fmt.Errorf("the file path is too long: with its prefix it has %d bytes, and object storage takes %d", len(key), MaxKeyBytes)}
+	if n := len(store.Spec.Prefix) + len(file.Namespace) + len(file.EntityID) + len(file.Path) + 2; n > MaxKeyBytes {
+		return &KeyError{fmt.Errorf("the file path is too long: with its prefix it has %d bytes, and object storage takes %d", n, MaxKeyBytes)}
 	}
-	return key, nil
+	return nil
 }
 
 // KeyError says why a file has no key. Its text may be shown to a client.
@@ -58,8 +65,12 @@ func keyHolds(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore) bool {
 	if u.Status.ObjectKey == "" && u.Status.UploadID == "" {
 		return true
 	}
-	key, err := KeyOf(FileOf(u), store)
-	return err == nil && (u.Status.ObjectKey == "" || u.Status.ObjectKey == key)
+	file := FileOf(u)
+	if checkKey(file, store) != nil {
+		return false
+	}
+	rest, found := strings.CutPrefix(u.Status.ObjectKey, store.Spec.Prefix)
+	return u.Status.ObjectKey == "" || found && rest == file.TenantKey()
 }
 
 // StatusError says which field of a status cannot be true.

@@ -23,7 +23,11 @@ type Write struct {
 // WriteOf reads the conditions of a write.
 func WriteOf(h http.Header) (w Write) {
 	w.noneMatch = h.Values("If-None-Match")
-	if t, err := http.ParseTime(h.Get("If-Unmodified-Since")); err == nil && h.Get("If-Match") == "" {
+	since := h.Get("If-Unmodified-Since")
+	if since == "" || h.Get("If-Match") != "" {
+		return w
+	}
+	if t, err := http.ParseTime(since); err == nil {
 		w.unmodified = t
 	}
 	return w
