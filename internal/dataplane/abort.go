@@ -23,7 +23,7 @@ func (s *Server) abort(c *call, r *http.Request) error {
 	if storeErr == nil {
 		name = fs.Name
 	}
-	for range attempts {
+	err := decide(ctx, func() error {
 		now, err := s.uploads.read(ctx, c.file, name)
 		if err != nil {
 			return err
@@ -40,19 +40,19 @@ func (s *Server) abort(c *call, r *http.Request) error {
 		if err := s.mayAbort(ctx, c, u, r.Header.Get("Idempotency-Key")); err != nil {
 			return err
 		}
-		changed, err := s.abortOnce(ctx, u)
-		switch {
-		case errors.Is(err, apierror.ErrTimeout):
-			return apierror.Unavailable("the parts are still being deleted: send the request again to learn when they are gone", apierror.RetryShort).Because(err)
-		case err != nil:
-			return err
-		case changed:
-			failpoint.Hit(failpoint.AbortSeen)
-			c.response.WriteHeader(http.StatusNoContent)
-			return nil
-		}
+		return s.abortOnce(ctx, u)
+	})
+	switch {
+	case errors.Is(err, errChanged):
+		return apierror.Unavailable("the upload changes too fast to be aborted: send the request again", apierror.RetrySoon)
+	case errors.Is(err, apierror.ErrTimeout):
+		return apierror.Unavailable("the parts are still being deleted: send the request again to learn when they are gone", apierror.RetryShort).Because(err)
+	case err != nil:
+		return err
 	}
-	return apierror.Unavailable("the upload changes too fast to be aborted: send the request again", apierror.RetrySoon)
+	failpoint.Hit(failpoint.AbortSeen)
+	c.response.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 // mayAbort reports whether the caller may end u: a client aborts what it has started, and not what
@@ -82,27 +82,25 @@ func (s *Server) mayAbort(ctx context.Context, c *call, u *v1alpha1.MultipartUpl
 	return err
 }
 
-// abortOnce records the intent and waits for the end. changed is false, and err nil, if the record
-// is to be read anew.
-func (s *Server) abortOnce(ctx context.Context, u *v1alpha1.MultipartUpload) (changed bool, err error) {
+// abortOnce records the intent and waits for the end.
+func (s *Server) abortOnce(ctx context.Context, u *v1alpha1.MultipartUpload) (err error) {
 	w := s.uploads.Watch(u.UID)
 	defer w.Stop()
 	viaREST := u.Labels[v1alpha1.LabelCreatedThrough] == v1alpha1.CreatedThroughREST
-	changed = true
 	switch {
 	case u.DeletionTimestamp != nil:
 	case viaREST:
 		// The record as it was judged: a completion that was asked for meanwhile is not cut short.
-		changed, err = s.uploads.remove(ctx, u, false)
+		err = s.uploads.remove(ctx, u, false)
 	case upload.Desired(u) != v1alpha1.DesiredStateAborted:
-		changed, err = s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.DesiredState = v1alpha1.DesiredStateAborted })
+		err = s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.DesiredState = v1alpha1.DesiredStateAborted })
 	}
-	if err != nil || !changed {
-		return false, err
+	if err != nil {
+		return err
 	}
 	failpoint.Hit(failpoint.AbortIntended)
 	mustGo := viaREST || u.DeletionTimestamp != nil
-	return true, s.uploads.Await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
+	return s.uploads.Await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
 		switch {
 		case now == nil:
 			return true, nil

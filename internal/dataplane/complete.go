@@ -30,62 +30,62 @@ type completion struct {
 // part: its number is recorded before its bytes are streamed, so that a repeated request writes the
 // same part again. Then the intent is recorded, and the reconciler's answer awaited.
 func (s *Server) complete(c *call, r *http.Request) error {
-	fs, storeErr := s.fileStore(r.Context(), c.file.Namespace)
+	ctx := r.Context()
+	fs, storeErr := s.fileStore(ctx, c.file.Namespace)
 	name := ""
 	if storeErr == nil {
 		name = fs.Name
 	}
 	var done completion
-	for range attempts {
-		now, err := s.uploads.read(r.Context(), c.file, name)
+	err := decide(ctx, func() error {
+		now, err := s.uploads.read(ctx, c.file, name)
 		if err != nil {
 			return err
 		}
 		u := now.Open()
-		if err := s.authorizeUpload(r.Context(), c, cmp.Or(u, now.Completed())); err != nil {
+		if err := s.authorizeUpload(ctx, c, cmp.Or(u, now.Completed())); err != nil {
 			return err
 		}
 		switch {
 		case u == nil && now.Completed() != nil:
-			return s.answerAgain(r.Context(), c, now.Completed())
+			return s.answerAgain(ctx, c, now.Completed())
 		case u == nil && len(now) == 0 && storeErr != nil:
 			return storeErr
 		}
-		again, err := s.completeOnce(r.Context(), c, u, &done)
-		if err != nil || !again {
-			return err
-		}
+		return s.completeOnce(ctx, c, u, &done)
+	})
+	if errors.Is(err, errChanged) {
+		return apierror.Unavailable("the upload changes too fast to be completed: send the request again", apierror.RetrySoon)
 	}
-	return apierror.Unavailable("the upload changes too fast to be completed: send the request again", apierror.RetrySoon)
+	return err
 }
 
-// completeOnce takes the upload as far as it can, which may be nil. again is true, and err nil, if
-// it is to be read anew.
-func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, done *completion) (again bool, err error) {
+// completeOnce takes the upload as far as it can, which may be nil.
+func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, done *completion) error {
 	of := s.subject(ctx, u)
 	if err := s.admitCompletion(ctx, c, of, done); err != nil {
-		return false, err
+		return err
 	}
 	// Before the intent, whose answer can be late: by then the file may be there, and another start
 	// have taken the record away.
 	w := s.uploads.Watch(u.UID)
 	defer w.Stop()
 	if upload.Desired(u) == v1alpha1.DesiredStateCompleted {
-		return false, s.answerWhenCompleted(ctx, c, u, w)
+		return s.answerWhenCompleted(ctx, c, u, w)
 	}
 	at, err := s.locate(ctx, of)
 	if err != nil {
-		return false, err
+		return err
 	}
 	parts, err := at.store.ListParts(ctx, at.ref)
 	switch {
 	case errors.Is(err, filestore.ErrNoSuchUpload):
 		return s.withoutParts(ctx, c, u, w, at, err)
 	case err != nil:
-		return false, err
+		return err
 	}
-	if again, err := s.gatherFinal(ctx, c, of, parts); again || err != nil {
-		return again, err
+	if err := s.gatherFinal(ctx, c, of, parts); err != nil {
+		return err
 	}
 	if c.body.Length() > 0 && done.uid == "" {
 		return s.streamFinal(ctx, c, of, parts, done)
@@ -97,30 +97,30 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 }
 
 // intendCompletion records that u is to be completed, and answers when it is.
-func (s *Server) intendCompletion(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *catalog.Waiter) (again bool, err error) {
-	changed, err := s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.DesiredState = v1alpha1.DesiredStateCompleted })
-	if err != nil || !changed {
-		return err == nil, err
+func (s *Server) intendCompletion(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *catalog.Waiter) error {
+	err := s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.DesiredState = v1alpha1.DesiredStateCompleted })
+	if err != nil {
+		return err
 	}
 	failpoint.Hit(failpoint.CompletionIntended)
-	return false, s.answerWhenCompleted(ctx, c, u, w)
+	return s.answerWhenCompleted(ctx, c, u, w)
 }
 
 // withoutParts deals with an upload that object storage does not know. Its record may have moved
 // on; or come back from a backup that was made before the completion, which the file's owner tells,
 // and then the reconciler records the end.
-func (s *Server) withoutParts(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *catalog.Waiter, at located, cause error) (again bool, err error) {
+func (s *Server) withoutParts(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *catalog.Waiter, at located, cause error) error {
 	if s.moved(ctx, u) {
-		return true, nil
+		return errChanged
 	}
 	object, err := at.store.Stat(ctx, at.ref.Key)
 	switch {
 	case err == nil && upload.DecodeFileMetadata(object.Metadata).Owner == u.UID:
 		return s.intendCompletion(ctx, c, u, w)
 	case err != nil && !errors.Is(err, filestore.ErrNotFound):
-		return false, errors.Join(err, cause)
+		return errors.Join(err, cause)
 	}
-	return false, cause
+	return cause
 }
 
 // admitCompletion refuses before a body is asked for.
@@ -155,8 +155,8 @@ func (s *Server) admitCompletion(ctx context.Context, c *call, of subject, done 
 }
 
 // streamFinal records which number the final part has, unless an earlier request has, and streams
-// it. It asks for the upload to be read anew afterwards.
-func (s *Server) streamFinal(ctx context.Context, c *call, of subject, parts []filestore.Part, done *completion) (again bool, err error) {
+// it. The upload has changed then, so the error is errChanged unless it is another.
+func (s *Server) streamFinal(ctx context.Context, c *call, of subject, parts []filestore.Part, done *completion) error {
 	u := of.u
 	final, err := finalNumber(numbersOf(parts), u.Spec.FinalPartNumber)
 	if err == nil {
@@ -167,25 +167,25 @@ func (s *Server) streamFinal(ctx context.Context, c *call, of subject, parts []f
 	}
 	leave, err := s.admitLoad(ctx, c, of, final, c.body.Length())
 	if err != nil {
-		return false, err
+		return err
 	}
 	landed := false
 	defer func() { leave(landed) }()
 	if u.Spec.FinalPartNumber == nil {
-		changed, err := s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.FinalPartNumber = &final })
-		if err != nil || !changed {
-			return err == nil, err
+		err := s.uploads.intend(ctx, u, func(spec *v1alpha1.MultipartUploadSpec) { spec.FinalPartNumber = &final })
+		if err != nil {
+			return err
 		}
 		failpoint.Hit(failpoint.FinalNumberRecorded)
 	}
 	_, err = s.stream(ctx, c, of, final)
 	landed = err == nil
 	if err != nil && !errors.Is(err, errCompleting) && !errors.Is(err, filestore.ErrNoSuchUpload) {
-		return false, err
+		return err
 	}
 	// Else perhaps a copy of this request was faster, and the file is there.
 	done.uid, done.failed = u.UID, err
-	return true, nil
+	return errChanged
 }
 
 // checkParts reports whether these are all parts of u. It returns nil, a *upload.SequenceError or a
@@ -199,12 +199,12 @@ func checkParts(parts []filestore.Part, u *v1alpha1.MultipartUpload) error {
 
 // lacking refuses to complete u, whose parts are not all there. If the record has changed
 // meanwhile, a copy of the request may be having the file assembled, and parts disappear then
-// before the file is there (upload.LackSettles): the upload is to be read anew.
-func (s *Server) lacking(ctx context.Context, u *v1alpha1.MultipartUpload, err error) (again bool, _ error) {
+// before the file is there (upload.LackSettles): the error is errChanged.
+func (s *Server) lacking(ctx context.Context, u *v1alpha1.MultipartUpload, err error) error {
 	if s.moved(ctx, u) {
-		return true, nil
+		return errChanged
 	}
-	return false, err
+	return err
 }
 
 // finalNumber is the number of the part that the body of a complete becomes: fixed, or one more

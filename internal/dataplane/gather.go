@@ -47,17 +47,17 @@ func (s *Server) gatherPart(c *call, of subject) error {
 
 // gatherFinal gathers the body of a completion of an upload, unless the parts before it are not all
 // there.
-func (s *Server) gatherFinal(ctx context.Context, c *call, of subject, parts []filestore.Part) (again bool, err error) {
+func (s *Server) gatherFinal(ctx context.Context, c *call, of subject, parts []filestore.Part) error {
 	if c.body.Length() >= 0 {
-		return false, nil
+		return nil
 	}
 	if _, err := finalNumber(numbersOf(parts), of.u.Spec.FinalPartNumber); err != nil {
 		return s.lacking(ctx, of.u, err)
 	}
 	if err := s.gather(c); err != nil {
-		return false, err
+		return err
 	}
-	return false, c.admitSize(true, of.limits())
+	return c.admitSize(true, of.limits())
 }
 
 // gatherFile gathers the body of a file that is sent in one request, unless the file is not as the

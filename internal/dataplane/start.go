@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -63,43 +64,45 @@ func (s *Server) start(c *call, r *http.Request) error {
 // open finds the upload that an earlier request with the same Idempotency-Key has opened, or opens
 // one.
 func (s *Server) open(ctx context.Context, c *call, fs *v1alpha1.FileStore, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
+	var u *v1alpha1.MultipartUpload
 	current := false // whether the cache is not enough to tell that the file is free
-	for range attempts {
+	err := decide(ctx, func() error {
 		holder, err := s.holder(ctx, c.file, fs.Name, current)
-		if err != nil {
-			return nil, err
-		}
-		var u *v1alpha1.MultipartUpload
-		if holder != nil {
+		current = true
+		switch {
+		case err != nil:
+		case holder != nil:
 			u, err = s.join(ctx, holder, spec)
-		} else {
+		default:
 			u, err = s.record(ctx, c, fs, spec)
 		}
-		if u != nil || err != nil {
-			return u, err
-		}
-		current = true
+		return err
+	})
+	if errors.Is(err, errChanged) {
+		return nil, apierror.ErrTimeout
 	}
-	return nil, apierror.ErrTimeout
+	return u, err
 }
 
-// join gives the upload that has the file, if an earlier copy of this request has opened it. It
-// gives neither upload nor error when the file is free by now.
+// join gives the upload that has the file, if an earlier copy of this request has opened it. The
+// error is errChanged when the file is free by now.
 func (s *Server) join(ctx context.Context, holder *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
 	switch {
 	case s.ending(ctx, holder):
-		return nil, s.awaitEnd(ctx, holder)
+		if err := s.awaitEnd(ctx, holder); err != nil {
+			return nil, err
+		}
+		return nil, errChanged
 	case !replays(holder, spec):
 		return s.adopt(ctx, holder, spec)
 	}
 	// If it goes meanwhile, its own request has failed and taken it away: this one gets its own
 	// answer.
-	u, _, err := s.awaitOpened(ctx, holder)
-	return u, err
+	return s.awaitOpened(ctx, holder)
 }
 
-// record records a new upload and waits until it is open. It gives neither upload nor error when a
-// record of its name was in the way, and is not by now.
+// record records a new upload and waits until it is open. The error is errChanged when a record of its
+// name was in the way, and is not by now.
 func (s *Server) record(ctx context.Context, c *call, fs *v1alpha1.FileStore, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
 	u := newUpload(c.file, spec)
 	if err := s.checkPlace(ctx, fs, u); err != nil {
@@ -123,12 +126,14 @@ func (s *Server) record(ctx context.Context, c *call, fs *v1alpha1.FileStore, sp
 // recordClaimed records an upload that has a place.
 func (s *Server) recordClaimed(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) (*v1alpha1.MultipartUpload, error) {
 	failpoint.Hit(failpoint.StartAdmitted)
-	exists, err := s.uploads.create(ctx, u)
-	switch {
-	case err != nil:
+	err := s.uploads.create(ctx, u)
+	if apierrors.IsAlreadyExists(err) {
+		if err = s.clearName(ctx, u); err == nil {
+			err = errChanged
+		}
+	}
+	if err != nil {
 		return nil, err
-	case exists:
-		return nil, s.clearName(ctx, u)
 	}
 	failpoint.Hit(failpoint.StartRecorded)
 	return s.awaitOwn(ctx, c, u)
@@ -214,15 +219,15 @@ func (s *Server) awaitEnd(ctx context.Context, u *v1alpha1.MultipartUpload) erro
 	return err
 }
 
-// awaitOpened waits until the reconciler has opened u, or cannot. gone is true if the record has
-// disappeared.
-func (s *Server) awaitOpened(ctx context.Context, u *v1alpha1.MultipartUpload) (opened *v1alpha1.MultipartUpload, gone bool, err error) {
+// awaitOpened waits until the reconciler has opened u, or cannot. The error is errChanged if the
+// record has disappeared.
+func (s *Server) awaitOpened(ctx context.Context, u *v1alpha1.MultipartUpload) (opened *v1alpha1.MultipartUpload, err error) {
 	w := s.uploads.Watch(u.UID)
 	defer w.Stop()
 	err = s.uploads.Await(ctx, w, u, func(now *v1alpha1.MultipartUpload) (bool, error) {
 		switch {
 		case now == nil:
-			gone = true
+			return false, errChanged
 		case now.Status.UploadID != "":
 			opened = now
 		case upload.Stalled(now) != nil:
@@ -233,15 +238,15 @@ func (s *Server) awaitOpened(ctx context.Context, u *v1alpha1.MultipartUpload) (
 		}
 		return true, nil
 	})
-	return opened, gone, err
+	return opened, err
 }
 
 // awaitOwn waits for the upload that this request has recorded, and takes the record away again if
 // it comes to nothing.
 func (s *Server) awaitOwn(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) (*v1alpha1.MultipartUpload, error) {
-	opened, gone, err := s.awaitOpened(ctx, u)
+	opened, err := s.awaitOpened(ctx, u)
 	switch {
-	case gone:
+	case errors.Is(err, errChanged):
 		return nil, apierror.Conflict("the upload was aborted while it was being opened: start it again")
 	case err == nil:
 		return opened, nil
@@ -261,24 +266,21 @@ func (s *Server) awaitOwn(ctx context.Context, c *call, u *v1alpha1.MultipartUpl
 func (s *Server) takeBack(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) (opened *v1alpha1.MultipartUpload) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	for range attempts {
+	err := decide(ctx, func() error {
 		now, err := s.uploads.get(ctx, client.ObjectKeyFromObject(u))
-		if err == nil && (now == nil || now.UID != u.UID) {
+		switch {
+		case err != nil:
+			return err
+		case now == nil || now.UID != u.UID:
+			return nil
+		case now.Status.UploadID != "" && u.Spec.IdempotencyKey != "":
+			opened = now
 			return nil
 		}
-		if err == nil && now.Status.UploadID != "" && u.Spec.IdempotencyKey != "" {
-			return now
-		}
-		removed := false
-		if err == nil {
-			removed, err = s.uploads.remove(ctx, now, false)
-		}
-		if err != nil {
-			c.log.Error(err, "take back the record of an upload that was not opened")
-		}
-		if err != nil || removed {
-			return nil
-		}
+		return s.uploads.remove(ctx, now, false)
+	})
+	if err != nil && !errors.Is(err, errChanged) {
+		c.log.Error(err, "take back the record of an upload that was not opened")
 	}
-	return nil
+	return opened
 }

@@ -54,7 +54,7 @@ func hasParts(u *v1alpha1.MultipartUpload) bool {
 
 // adopt gives the upload that has the file to a start that asks for the same, of the same caller
 // and without a key, if it turns out that nobody was told of it: the replica that has recorded it
-// is gone. It gives neither upload nor error when the file is free by now.
+// is gone. The error is errChanged when the file is free by now.
 func (s *Server) adopt(ctx context.Context, holder *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
 	refusal := refuseStart(holder, spec)
 	if !adoptable(holder, spec) {
@@ -73,8 +73,11 @@ func (s *Server) adopt(ctx context.Context, holder *v1alpha1.MultipartUpload, sp
 			return nil, context.Cause(ctx)
 		}
 		now, err := s.uploads.get(ctx, client.ObjectKeyFromObject(holder))
-		if err != nil || now == nil || now.UID != holder.UID || s.ending(ctx, now) {
+		switch {
+		case err != nil:
 			return nil, err
+		case now == nil || now.UID != holder.UID || s.ending(ctx, now):
+			return nil, errChanged
 		}
 		holder = now
 	}
@@ -89,8 +92,8 @@ func adoptable(u *v1alpha1.MultipartUpload, spec v1alpha1.MultipartUploadSpec) b
 
 // adoptEmpty gives an upload that nobody was told of, if no part of it has arrived.
 func (s *Server) adoptEmpty(ctx context.Context, holder *v1alpha1.MultipartUpload, refusal error) (*v1alpha1.MultipartUpload, error) {
-	opened, _, err := s.awaitOpened(ctx, holder)
-	if err != nil || opened == nil {
+	opened, err := s.awaitOpened(ctx, holder)
+	if err != nil {
 		return nil, err
 	}
 	at, err := s.locate(ctx, s.subject(ctx, opened))

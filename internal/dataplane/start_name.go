@@ -46,7 +46,7 @@ func (s *Server) clearName(ctx context.Context, u *v1alpha1.MultipartUpload) err
 		if old.Labels[v1alpha1.LabelCreatedThrough] != v1alpha1.CreatedThroughREST {
 			return apierror.Conflict(fmt.Sprintf("the MultipartUpload %q, which has ended, was made by hand and has the name that the upload of this file needs: its owner has to delete it", old.Name))
 		}
-		if deleted, err := s.uploads.remove(ctx, old, true); err != nil || !deleted {
+		if err := s.uploads.remove(ctx, old, true); err != nil {
 			return err
 		}
 		failpoint.Hit(failpoint.StartNameCleared)

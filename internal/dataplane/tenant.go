@@ -25,7 +25,7 @@ type Store interface {
 	filestore.ObjectLister
 }
 
-// Stores finds the Store of a FileStore by its name. It is cheap: it is asked for every part.
+// Stores finds the Store of a FileStore by its name. It answers from memory, and is asked for every part.
 // Errors are those of filestore.
 type Stores interface {
 	Get(ctx context.Context, name string) (Store, error)

@@ -12,9 +12,6 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// attempts bounds how often a change is decided anew because the record had changed meanwhile.
-const attempts = 8
-
 // uploads is the window to Kubernetes: what is known, and what may be written.
 type uploads struct {
 	*catalog.Catalog
@@ -57,45 +54,41 @@ func (k *uploads) get(ctx context.Context, key client.ObjectKey) (*v1alpha1.Mult
 	return u, nil
 }
 
-// create records a new upload. exists is true, and err nil, if there is one of that name.
-func (k *uploads) create(ctx context.Context, u *v1alpha1.MultipartUpload) (exists bool, err error) {
-	switch err := k.writer.Create(ctx, u); {
-	case apierrors.IsAlreadyExists(err):
-		return true, nil
-	case err != nil:
-		return false, &apierror.ClusterError{Op: "create upload", Err: err}
+// create records a new upload. The error is AlreadyExists where there is one of that name.
+func (k *uploads) create(ctx context.Context, u *v1alpha1.MultipartUpload) error {
+	if err := k.writer.Create(ctx, u); err != nil {
+		return &apierror.ClusterError{Op: "create upload", Err: err}
 	}
-	return false, nil
+	return nil
 }
 
-// intend changes the spec of u by mutate, if the record is still the one that was read. changed is
-// false, and err nil, if it is not: read it and decide again. u is as the API server has it
-// afterwards.
-func (k *uploads) intend(ctx context.Context, u *v1alpha1.MultipartUpload, mutate func(*v1alpha1.MultipartUploadSpec)) (changed bool, err error) {
+// intend changes the spec of u by mutate, if the record is still the one that was read; else the
+// error is errChanged. u is as the API server has it afterwards.
+func (k *uploads) intend(ctx context.Context, u *v1alpha1.MultipartUpload, mutate func(*v1alpha1.MultipartUploadSpec)) error {
 	before := u.DeepCopy()
 	mutate(&u.Spec)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	switch err := k.writer.Patch(ctx, u, patch); {
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
-		return false, nil
+		return errChanged
 	case err != nil:
-		return false, &apierror.ClusterError{Op: "record the intent", Err: err}
+		return &apierror.ClusterError{Op: "record the intent", Err: err}
 	}
-	return true, nil
+	return nil
 }
 
 // remove deletes the record, if it is still the one that was read; only its identity counts where
-// anyVersion is true. deleted is false, and err nil, if it is not, or is gone.
-func (k *uploads) remove(ctx context.Context, u *v1alpha1.MultipartUpload, anyVersion bool) (deleted bool, err error) {
+// anyVersion is true. The error is errChanged if it is not, or is gone.
+func (k *uploads) remove(ctx context.Context, u *v1alpha1.MultipartUpload, anyVersion bool) error {
 	preconditions := client.Preconditions{UID: &u.UID}
 	if !anyVersion {
 		preconditions.ResourceVersion = &u.ResourceVersion
 	}
 	switch err := k.writer.Delete(ctx, u.DeepCopy(), preconditions); {
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
-		return false, nil
+		return errChanged
 	case err != nil:
-		return false, &apierror.ClusterError{Op: "delete upload", Err: err}
+		return &apierror.ClusterError{Op: "delete upload", Err: err}
 	}
-	return true, nil
+	return nil
 }
