@@ -48,7 +48,7 @@ func (s *shares) takeRate(of tenant, size int64, limits upload.Limits, now time.
 // request may, or answers 429.
 func (s *Server) awaitRate(ctx context.Context, c *call, store string, size int64, limits upload.Limits) error {
 	of := tenant{c.file.Namespace, store}
-	wait, err := s.shares.takeRate(of, size, limits, s.opts.Clock.Now(), time.Until(c.until))
+	wait, err := s.shares.takeRate(of, size, limits, s.opts.Clock.Now(), max(0, time.Until(c.until)))
 	if err != nil || wait == 0 {
 		return err
 	}
