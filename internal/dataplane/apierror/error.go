@@ -75,6 +75,11 @@ func TooLarge(message string) *Error {
 	return &Error{Status: http.StatusRequestEntityTooLarge, Message: message}
 }
 
+// UnsupportedMedia answers 415.
+func UnsupportedMedia(message string) *Error {
+	return &Error{Status: http.StatusUnsupportedMediaType, Message: message}
+}
+
 // TooMany answers 429 to what would have to wait longer than it may.
 func TooMany(message string, retryAfter time.Duration) *Error {
 	return &Error{Status: http.StatusTooManyRequests, Message: message, RetryAfter: retryAfter, Final: true}

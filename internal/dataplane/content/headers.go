@@ -28,10 +28,7 @@ func CheckBody(h http.Header) error {
 	}
 	framed := h.Get("X-Amz-Decoded-Content-Length") != "" || strings.HasPrefix(strings.ToUpper(h.Get("X-Amz-Content-Sha256")), "STREAMING-")
 	if framed || strings.Contains(strings.ToLower(listOf(h, "Content-Encoding")), awsChunked) {
-		return &apierror.Error{
-			Status:  http.StatusUnsupportedMediaType,
-			Message: "the body is framed as aws-chunked, which only object storage reads, and the frames would become part of the file: send the bytes as they are",
-		}
+		return apierror.UnsupportedMedia("the body is framed as aws-chunked, which only object storage reads, and the frames would become part of the file: send the bytes as they are")
 	}
 	return nil
 }
