@@ -44,4 +44,6 @@
 // +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=secrets,verbs=list;watch
 // +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=configmaps,verbs=create;delete;get;list;update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=iotfile-system,resources=leases,verbs=get;create;update
 package controllers

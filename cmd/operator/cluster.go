@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,19 +18,29 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
-// newCluster makes the clients and the one cache of the process.
-func newCluster(o *options) (cluster.Cluster, error) {
-	scheme := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+// apiServer is how the process reaches the API server.
+func apiServer(o *options) (*rest.Config, error) {
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return nil, fmt.Errorf("find the API server: %w", err)
 	}
 	o.tracing.Follow(config.Wrap)
 	config.QPS = -1 // the API server's priority and fairness is the judge of how much is too much
+	return config, nil
+}
+
+// newScheme has the kinds that the operator uses.
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	return scheme
+}
+
+// newCluster makes the clients and the one cache of the process.
+func newCluster(config *rest.Config, o *options) (cluster.Cluster, error) {
 	base, err := cluster.New(config, func(options *cluster.Options) {
-		options.Scheme = scheme
+		options.Scheme = newScheme()
 		options.Cache = cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{

@@ -15,14 +15,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
-	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/iotfile-operator/iotfile-operator/controllers"
 	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
-	"github.com/iotfile-operator/iotfile-operator/internal/leader"
 )
 
 // leaseName is the Lease of whoever reconciles.
@@ -32,16 +31,10 @@ const leaseName = "iotfile-operator"
 // around them.
 const stopWithin = controllers.StepGrace + 500*time.Millisecond
 
-// control reconciles, in the terms in which this process holds the lease, until ctx is done. A lost
-// lease ends the reconcilers and nothing else. The parts that this process is streaming do not
-// depend on it: a part is admitted by the record, and object storage is the judge of its upload. To
-// exit, as is usual, would cut them for nothing; and what a reconciler of an earlier term might
-// still do is bounded by the time that it has to stop in, and made harmless by the versions that
-// all its writes carry.
+// control runs the reconcilers, while this process holds the lease, until ctx is done. A lost lease
+// is an error, as with any manager.
 func control(ctx context.Context, base cluster.Cluster, o *options, stores *filestore.Provider) error {
-	term := func(ctx context.Context) error {
-		return inTerm(func() error { return reconcileFor(ctx, base, o, stores) })
-	}
+	// A manager that is told to stop while its caches fill does not stop before they are filled.
 	if !base.GetCache().WaitForCacheSync(ctx) {
 		return nil
 	}
@@ -49,41 +42,68 @@ func control(ctx context.Context, base cluster.Cluster, o *options, stores *file
 	if err := errors.Join(metrics.Registry.Register(leading), metrics.Registry.Register(state)); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	if !o.leaderElect {
-		return term(ctx)
-	}
-	return leader.Run(ctx, o.lease(base.GetConfig(), ctrl.Log.WithName("leader")), term)
-}
-
-// reconcileFor runs the reconcilers until ctx is done, with a manager of its own: one can be
-// started once only. Its cache and client are the process's.
-func reconcileFor(ctx context.Context, base cluster.Cluster, o *options, stores *filestore.Provider) error {
-	shared := &termCache{Cache: base.GetCache()}
-	defer shared.leave()
-	mgr, err := ctrl.NewManager(base.GetConfig(), ctrl.Options{
-		Scheme:                  base.GetScheme(),
-		MapperProvider:          func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return base.GetRESTMapper(), nil },
-		NewCache:                func(*rest.Config, cache.Options) (cache.Cache, error) { return shared, nil },
-		NewClient:               func(*rest.Config, client.Options) (client.Client, error) { return base.GetClient(), nil },
-		Metrics:                 metricsserver.Options{BindAddress: "0"},
-		GracefulShutdownTimeout: ptr.To(stopWithin),
-		// A later term has controllers of the same names.
-		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
-	})
+	mgr, err := newManager(base, o, stores)
 	if err != nil {
-		return fmt.Errorf("set up reconcilers: %w", err)
-	}
-	if err := addControllers(mgr, base, o, stores); err != nil {
 		return err
 	}
-	if err := mgr.Start(ctx); err != nil {
-		if ctx.Err() == nil {
-			return fmt.Errorf("reconcilers: %w", err)
-		}
-		// The term is over all the same: what does not stop in time is no reason to end the
-		// process, and to cut the parts that it streams.
-		ctrl.Log.Error(err, "the reconcilers did not stop in an orderly way")
+	return runManager(ctx, mgr)
+}
+
+// newManager makes the manager of the reconcilers.
+func newManager(base cluster.Cluster, o *options, stores *filestore.Provider) (ctrl.Manager, error) {
+	mgr, err := ctrl.NewManager(base.GetConfig(), managerOptions(base, o))
+	if err != nil {
+		return nil, fmt.Errorf("set up reconcilers: %w", err)
 	}
+	if err := addControllers(mgr, base, o, stores); err != nil {
+		return nil, err
+	}
+	return mgr, nil
+}
+
+// managerOptions are those of a manager that runs the reconcilers and nothing else: its own order
+// would drain the data plane first and release the lease last. Its cache and client are the
+// process's.
+func managerOptions(base cluster.Cluster, o *options) ctrl.Options {
+	return ctrl.Options{
+		Scheme:         base.GetScheme(),
+		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return base.GetRESTMapper(), nil },
+		NewCache:       func(*rest.Config, cache.Options) (cache.Cache, error) { return startedCache{base.GetCache()}, nil },
+		NewClient:      func(*rest.Config, client.Options) (client.Client, error) { return base.GetClient(), nil },
+		Metrics:        metricsserver.Options{BindAddress: "0"},
+
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       o.namespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &o.leaseDuration,
+		RenewDeadline:                 ptr.To(renewDeadline(o.leaseDuration)),
+		RetryPeriod:                   ptr.To(retryPeriod),
+		GracefulShutdownTimeout:       ptr.To(stopWithin),
+	}
+}
+
+// runManager runs the manager until ctx is done, or it ends by itself.
+func runManager(ctx context.Context, mgr ctrl.Manager) error {
+	err := mgr.Start(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() == nil:
+		ctrl.Log.Error(err, "the reconcilers have ended: requests in flight go on, and the process ends with them")
+		return fmt.Errorf("reconcilers: %w", err)
+	}
+	// What does not stop in time is no reason to cut requests in flight.
+	ctrl.Log.Error(err, "the reconcilers did not stop in an orderly way")
+	return nil
+}
+
+// startedCache is the process's cache as the manager sees it: somebody else starts it.
+type startedCache struct{ cache.Cache }
+
+// Start implements manager.Runnable.
+func (startedCache) Start(ctx context.Context) error {
+	<-ctx.Done()
 	return nil
 }
 
@@ -108,7 +128,8 @@ func addControllers(mgr ctrl.Manager, base cluster.Cluster, o *options, provider
 		Interval: o.sweepInterval, Grace: o.orphanGrace, Counts: orphans, Tracer: o.tracing.Tracer(),
 	}
 	again := &controllers.AbortAgain{Log: ended, Client: mgr.GetClient(), Stores: stores, Clock: clock.RealClock{}}
-	if err := errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr), mgr.Add(again)); err != nil {
+	if err := errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr),
+		mgr.Add(again), mgr.Add(manager.RunnableFunc(showLeading))); err != nil {
 		return fmt.Errorf("controllers: %w", err)
 	}
 	return addIssuer(mgr, o)

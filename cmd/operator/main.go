@@ -45,16 +45,20 @@ func runTraced(ctx context.Context, o *options) (err error) {
 	return run(ctx, o)
 }
 
-// run builds everything and serves until ctx ends. Three things have lives of different lengths.
-// The reconcilers stop, and the lease is given back, at once. The data plane drains: requests in
-// flight go on, and those that wait for a reconciler are served by the next leader. What both stand
-// on, the cache and the servers of probes and metrics, ends last.
+// run builds everything and serves until ctx ends, or the lease is lost. Three things have lives of
+// different lengths. The reconcilers stop, and the lease is released, at once. The data plane
+// drains: requests in flight go on, and those that wait for a reconciler are served by the next
+// leader. What both stand on, the cache and the servers of probes and metrics, ends last.
 func run(ctx context.Context, o *options) error {
 	certificate, err := o.security.certificate()
 	if err != nil {
 		return err
 	}
-	base, err := newCluster(o)
+	config, err := apiServer(o)
+	if err != nil {
+		return err
+	}
+	base, err := newCluster(config, o)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -15,17 +16,19 @@ const (
 	certificateWebhook = "webhook"
 )
 
-// leading is 1 in a term.
+// leading is 1 while the reconcilers run.
 var leading = prometheus.NewGauge(prometheus.GaugeOpts{
 	Name: "iotfile_leader",
 	Help: "1 while this replica reconciles, because it holds the lease or is told not to ask for it, else 0. Only replicas with the role controller have it.",
 })
 
-// inTerm has leading say whether a term is under way.
-func inTerm(act func() error) error {
+// showLeading has leading report that this process reconciles, until ctx is done. It fits
+// manager.RunnableFunc and returns nil.
+func showLeading(ctx context.Context) error {
 	leading.Set(1)
 	defer leading.Set(0)
-	return act()
+	<-ctx.Done()
+	return nil
 }
 
 // source gives the certificate that a server shows now, as for a tls.Config.

@@ -10,12 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-logr/logr"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/iotfile-operator/iotfile-operator/controllers"
-	"github.com/iotfile-operator/iotfile-operator/internal/leader"
 	"github.com/iotfile-operator/iotfile-operator/internal/tracing"
 )
 
@@ -30,8 +27,6 @@ type options struct {
 	metricsAddress   string
 	leaderElect      bool
 	leaseDuration    time.Duration
-	renewDeadline    time.Duration
-	retryPeriod      time.Duration
 
 	webhookAddress     string
 	webhookNames       string
@@ -85,10 +80,8 @@ func parseFlags() (*options, error) {
 		"Issue and renew the certificate of the webhooks, and have the webhook configurations trust it. False where somebody else does, such as cert-manager.")
 	flag.BoolVar(&o.leaderElect, "leader-elect", true, "Reconcile only while holding the lease. Needed with more than one replica.")
 	flag.DurationVar(&o.leaseDuration, "lease-duration", 15*time.Second,
-		"How long after the last sign of a leader that has crashed another replica takes over. Whole seconds.")
-	flag.DurationVar(&o.renewDeadline, "renew-deadline", 10*time.Second,
-		"How long a leader that cannot reach the API server goes on before it stops to reconcile. Parts in flight do not notice.")
-	flag.DurationVar(&o.retryPeriod, "retry-period", 2*time.Second, "How often the leader renews its lease.")
+		"How long after the last sign of a leader that has crashed another replica takes over. Whole seconds, 5 at least. "+
+			"A leader that cannot reach the API server for about half as long stops, and its process ends when its parts in flight have.")
 	flag.IntVar(&o.maxPartsInFlight, "max-parts-in-flight", 256,
 		"How many parts this replica streams at once; beyond it clients get 503 with Retry-After before they send a byte. "+
 			"A namespace is refused earlier, as soon as it has three times as many as are free.")
@@ -122,7 +115,7 @@ func (o *options) validate() error {
 	if o.namespace == "" {
 		return errors.New("--namespace is missing, and POD_NAMESPACE is not set: name the namespace that holds the FileStores' Secrets")
 	}
-	if err := errors.Join(o.validateRoles(), o.security.validate(o.has(roleDataPlane)), o.limits.validate(), o.validateWebhookAddress(), o.webhookClients.validate()); err != nil {
+	if err := errors.Join(o.validateRoles(), o.security.validate(o.has(roleDataPlane)), o.limits.validate(), o.validateWebhookAddress(), o.webhookClients.validate(), validateLease(o.leaseDuration)); err != nil {
 		return err
 	}
 	if o.webhookNames == "" {
@@ -130,9 +123,6 @@ func (o *options) validate() error {
 	}
 	if o.workers < 1 || o.tidyRate < 1 || o.maxPartsInFlight < 1 {
 		return errors.New("--workers, --tidy-rate and --max-parts-in-flight must be at least 1")
-	}
-	if err := o.lease(nil, logr.Discard()).Validate(); err != nil && o.leaderElect {
-		return fmt.Errorf("--lease-duration, --renew-deadline and --retry-period: %w", err)
 	}
 	for name, d := range map[string]time.Duration{
 		"finalizer-timeout": o.finalizerTimeout, "probe-interval": o.probeInterval, "sweep-interval": o.sweepInterval,
@@ -151,14 +141,6 @@ func (o *options) validateRoles() error {
 		}
 	}
 	return nil
-}
-
-// lease is how the reconcilers of several replicas take turns.
-func (o *options) lease(config *rest.Config, log logr.Logger) leader.Options {
-	return leader.Options{
-		Config: config, Namespace: o.namespace, Name: leaseName, Log: log, StopWithin: stopWithin,
-		LeaseDuration: o.leaseDuration, RenewDeadline: o.renewDeadline, RetryPeriod: o.retryPeriod,
-	}
 }
 
 func (o *options) validateWebhookAddress() error {

@@ -18,7 +18,7 @@ import (
 
 // failoverLease is shorter than the operator's default, so that twenty kills take minutes.
 // -operator-args wins over it.
-const failoverLease = "--lease-duration=5s --renew-deadline=2s --retry-period=1s"
+const failoverLease = "--lease-duration=8s"
 
 // failoverLimit bounds the wait for a start that succeeds.
 const failoverLimit = 2 * time.Minute
@@ -147,7 +147,7 @@ func (p *pair) start(ctx context.Context, through *devcluster.Operator, name str
 	}
 }
 
-// leader waits until one of the two says in its metrics that it holds the lease.
+// leader waits until one of the two reports in its metrics that it reconciles.
 func (p *pair) leader(ctx context.Context) (int, error) {
 	for ctx.Err() == nil {
 		for i, o := range p.operators {
@@ -162,5 +162,5 @@ func (p *pair) leader(ctx context.Context) (int, error) {
 
 func leads(ctx context.Context, o *devcluster.Operator) bool {
 	text, err := get(ctx, http.DefaultClient, o.MetricsURL+"/metrics")
-	return err == nil && strings.Contains(string(text), `leader_election_master_status{name="iotfile-operator"} 1`)
+	return err == nil && strings.Contains(string(text), "\niotfile_leader 1\n")
 }

@@ -66,7 +66,7 @@ const (
 	meanGap  = 2200 * time.Millisecond
 	mildGap  = 4 * time.Second
 	quiet    = 3 * time.Second
-	leaseFor = 8 * time.Second
+	leaseFor = 10 * time.Second
 )
 
 // newPlan deals the events from a deck that holds each kind at least once, and is shuffled anew

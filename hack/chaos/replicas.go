@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -40,8 +41,7 @@ func newReplica(w *world, number int, binary, kubeconfig string) *replica {
 		Binary: binary, Dir: filepath.Join(w.dir, "logs"), Name: fmt.Sprintf("operator-%d", number), Kubeconfig: kubeconfig, LeaderElect: true,
 		Env: []string{"GORACE=log_path=" + filepath.Join(w.dir, "logs", raceLog)},
 		Args: []string{
-			// Half of the defaults: more of the time with a leader.
-			"--lease-duration=" + leaseFor.String(), "--renew-deadline=4s", "--retry-period=1s",
+			"--lease-duration=" + leaseFor.String(), // shorter than the default: more of the time with a leader
 			"--sweep-interval=10s", "--orphan-grace=" + orphanGrace.String(), "--grace-period=10s", "--probe-interval=30s",
 		},
 	}}
@@ -83,8 +83,7 @@ func (r *replica) keep(ctx context.Context) {
 		select {
 		case <-r.current().Done(): // and not started by a tormentor meanwhile
 			if err := r.current().Fault(); err != nil { // not one that a torment has ended and, since its time was over, not started again
-				r.world.report.event("end by itself")
-				r.world.report.say("operator %d: %v", r.number, err)
+				r.endedByItself(err)
 			}
 			_ = r.start(ctx)
 		default:
@@ -94,6 +93,16 @@ func (r *replica) keep(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// endedByItself reports why the process has ended: one that has lost the lease has to.
+func (r *replica) endedByItself(fault error) {
+	if strings.Contains(fault.Error(), "leader election lost") {
+		r.world.report.event("end without the lease")
+		return
+	}
+	r.world.report.event("end by itself")
+	r.world.report.say("operator %d: %v", r.number, fault)
 }
 
 // end kills or terminates the process, and starts another after a while.

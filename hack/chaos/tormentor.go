@@ -55,7 +55,7 @@ func (w *world) well(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		leaders += metrics["leader_election_master_status"]
+		leaders += metrics["iotfile_leader"]
 	}
 	if leaders != 1 {
 		return fmt.Errorf("%.0f replicas lead", leaders)
@@ -115,10 +115,10 @@ func (w *world) inflictProcess(ctx context.Context, e event) error {
 	return r.end(ctx, e.lasts, e.kind == "kill")
 }
 
-// leader is the replica whose metrics say that it holds the lease, and the first if none does.
+// leader is the replica whose metrics report that it reconciles, and the first if none does.
 func (w *world) leader(ctx context.Context) int {
 	for i, r := range w.replicas {
-		if metrics, err := scrape(ctx, r.current()); err == nil && metrics["leader_election_master_status"] == 1 {
+		if metrics, err := scrape(ctx, r.current()); err == nil && metrics["iotfile_leader"] == 1 {
 			return i
 		}
 	}

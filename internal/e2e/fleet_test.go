@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,7 +16,6 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
@@ -86,53 +86,32 @@ func (fl *fleet) startAs(t *testing.T, i int, kubeconfig string, flags ...string
 
 var leaseKey = metav1.ObjectMeta{Namespace: devcluster.OperatorNamespace, Name: "iotfile-operator"}
 
-// leader waits until a replica that runs leads that is none of those given, and returns its number.
+// leader waits until a replica leads that is none of those given, and returns its number.
 func (fl *fleet) leader(t *testing.T, not ...int) int {
 	t.Helper()
 	found := -1
 	eventually(t, "a replica leads", func() error {
-		lease := &coordinationv1.Lease{}
-		if err := system.kube.Get(t.Context(), client.ObjectKey{Namespace: leaseKey.Namespace, Name: leaseKey.Name}, lease); err != nil {
-			return err
-		}
-		if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "" {
-			return errors.New("nobody holds the lease")
-		}
 		for i := range fl.replicas {
-			if fl.logged(i, *lease.Spec.HolderIdentity) {
+			if !slices.Contains(not, i) && fl.leads(t, i) {
 				found = i
+				return nil
 			}
 		}
-		for _, i := range not {
-			if i == found {
-				return fmt.Errorf("replica %d still holds the lease", i)
-			}
-		}
-		if found < 0 {
-			return fmt.Errorf("no replica is %s", *lease.Spec.HolderIdentity)
-		}
-		return nil
+		return fmt.Errorf("none leads but %v", not)
 	})
 	return found
 }
 
+// leads reports whether replica i reconciles, as its metrics tell.
+func (fl *fleet) leads(t *testing.T, i int) bool {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // it may be suspended
+	defer cancel()
+	text, err := fetchText(ctx, fl.replicas[i].MetricsURL+"/metrics")
+	return err == nil && strings.Contains(text, "\niotfile_leader 1\n")
+}
+
 // others are the two replicas that are not i.
 func others(i int) (int, int) { return (i + 1) % 3, (i + 2) % 3 }
-
-// logged reports whether a line of replica i's log has all words.
-func (fl *fleet) logged(i int, words ...string) bool {
-	data, _ := os.ReadFile(fl.replicas[i].LogPath)
-lines:
-	for line := range strings.Lines(string(data)) {
-		for _, word := range words {
-			if !strings.Contains(line, word) {
-				continue lines
-			}
-		}
-		return true
-	}
-	return false
-}
 
 // lead makes replica i the leader: the others end, and are started again.
 func (fl *fleet) lead(t *testing.T, i int) {
@@ -269,10 +248,50 @@ func (fl *fleet) ends(t *testing.T, i int) {
 	}
 }
 
-// readiness is the status of the replica's /readyz.
-func readiness(t *testing.T, o *devcluster.Operator) (int, error) {
+// losesLease waits until replica i has ended, as one does that has lost the lease and has nothing in
+// flight.
+func (fl *fleet) losesLease(t *testing.T, i int) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, o.HealthURL+"/readyz", nil)
+	select {
+	case <-fl.replicas[i].Done():
+	case <-time.After(patience):
+		t.Fatalf("replica %d goes on", i)
+	}
+	log, err := os.ReadFile(fl.replicas[i].LogPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fault := fl.replicas[i].Fault(); fault == nil || !bytes.Contains(log, []byte("leader election lost")) {
+		t.Errorf("replica %d ended with %v, and does not log why", i, fault)
+	}
+}
+
+// drains waits until replica i, which has parts in flight, is not ready, and makes sure that it is
+// alive, to whoever probes that, when it is.
+func (fl *fleet) drains(t *testing.T, i int) {
+	t.Helper()
+	eventually(t, "it is not ready", func() error {
+		fl.alive(t, i)
+		status, err := probed(t, fl.replicas[i], "/readyz")
+		if err == nil && status == 200 {
+			return errors.New("it is")
+		}
+		return err
+	})
+	fl.alive(t, i)
+}
+
+func (fl *fleet) alive(t *testing.T, i int) {
+	t.Helper()
+	if status, err := probed(t, fl.replicas[i], "/healthz"); err != nil || status != 200 {
+		t.Fatalf("/healthz of replica %d: %d %v", i, status, err)
+	}
+}
+
+// probed is the status of a probe of the replica: /readyz or /healthz.
+func probed(t *testing.T, o *devcluster.Operator, path string) (int, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, o.HealthURL+path, nil)
 	if err != nil {
 		return 0, err
 	}
