@@ -130,7 +130,8 @@ func (c *cluster) testOperatorRights(t *testing.T) {
 		{"get", "", "namespaces", "", true},
 		{"update", "coordination.k8s.io", "leases", namespace, true},
 		{"update", "coordination.k8s.io", "leases", "default", false},
-		{"create", "", "events", namespace, false},
+		{"create", "", "events", namespace, true}, // the election's, about its lease
+		{"create", "", "events", "default", false},
 		{"create", "events.k8s.io", "events", "default", true},
 		{"create", "iotfile.dev", "multipartuploads", "default", true},
 		{"patch", "iotfile.dev", "multipartuploads/status", "default", true},
