@@ -3,6 +3,9 @@
 #
 #   docker buildx build --platform linux/amd64,linux/arm64 -t REGISTRY/iotfile-operator:TAG --push .
 
+# That of internal/version/VERSION, which the binary has in it.
+ARG VERSION=0.1.0
+
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
 
@@ -29,6 +32,8 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
     go run -trimpath ./hack/imageroot -goarch=$TARGETARCH -to=/image
 
 FROM scratch
+ARG VERSION
+LABEL org.opencontainers.image.title=iotfile-operator org.opencontainers.image.version=$VERSION
 COPY --from=build /image /
 USER 65532:65532
 ENTRYPOINT ["/operator"]

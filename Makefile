@@ -25,6 +25,8 @@ BASE ?= HEAD^
 # The same flags everywhere: what the operator, the tools and the tests have in common is then compiled once.
 export CGO_ENABLED = 0
 GO_BUILD = go build -trimpath -ldflags '-s -w'
+# A checkout with tags names the version of `make build` by them, another one by internal/version/VERSION.
+DESCRIBED = $(shell git describe --tags --dirty 2>/dev/null)
 
 # Programs, found or built at their first use. Written as `make lint GOLANGCI_LINT=path` to use another.
 tool = $(or $(shell bin/devcluster tools $(1)),$(error $(1) is not to be had, see above))
@@ -110,7 +112,7 @@ docs: ## Make a static web site of docs, in bin/site.
 	@go run -trimpath ./hack/site
 
 build: ## Build the operator, static, into bin/operator.
-	$(GO_BUILD) -o bin/operator ./cmd/operator
+	go build -trimpath -ldflags '-s -w -X github.com/iotfile-operator/iotfile-operator/internal/version.described=$(DESCRIBED)' -o bin/operator ./cmd/operator
 
 bench: devcluster ## Measure memory and CPU per byte of the operator beside its object store alone.
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null

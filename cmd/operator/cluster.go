@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/version"
 )
 
 // apiServer is how the process reaches the API server.
@@ -25,6 +26,7 @@ func apiServer(o *options) (*rest.Config, error) {
 		return nil, fmt.Errorf("find the API server: %w", err)
 	}
 	o.tracing.Follow(config.Wrap)
+	config.UserAgent = version.UserAgent()
 	config.QPS = -1 // the API server's priority and fairness is the judge of how much is too much
 	return config, nil
 }

@@ -16,12 +16,18 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/tracing"
+	"github.com/iotfile-operator/iotfile-operator/internal/version"
 )
 
 func main() {
 	o, err := parseFlags()
+	if err == nil && o.version {
+		fmt.Fprintln(os.Stdout, version.String())
+		return
+	}
 	if err == nil {
 		ctrl.SetLogger(newLogger(&o.log))
+		ctrl.Log.Info("starting", "version", version.Number(), "revision", version.Revision())
 		klog.SetLogger(ctrl.Log.WithName("kubernetes")) // what its libraries have to say, in the same form
 		err = runTraced(ctrl.SetupSignalHandler(), o)
 	}

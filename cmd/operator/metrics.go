@@ -5,9 +5,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/version"
 )
 
 // Certificates, as the metric names them.
@@ -28,6 +31,19 @@ func showLeading(ctx context.Context) error {
 	leading.Set(1)
 	defer leading.Set(0)
 	<-ctx.Done()
+	return nil
+}
+
+// showBuild registers the metric that has the version.
+func showBuild(to prometheus.Registerer) error {
+	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "iotfile_build_info",
+		Help: "Always 1, by what this replica was built from: version, revision (the commit) and goversion.",
+	}, []string{"version", "revision", "goversion"})
+	if err := to.Register(info); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	info.WithLabelValues(version.Number(), version.Revision(), runtime.Version()).Set(1)
 	return nil
 }
 

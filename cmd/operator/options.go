@@ -18,6 +18,7 @@ import (
 
 // options are the flags of the operator.
 type options struct {
+	version          bool
 	namespace        string
 	roles            string
 	security         security
@@ -62,6 +63,7 @@ const (
 // parseFlags reads the command line. --kubeconfig is registered by controller-runtime.
 func parseFlags() (*options, error) {
 	o := &options{}
+	flag.BoolVar(&o.version, "version", false, "Print the version, and end.")
 	flag.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"),
 		"The operator's own namespace: the Secrets of FileStores and the leader's lease are there. Default: $POD_NAMESPACE.")
 	flag.StringVar(&o.roles, "roles", roleDataPlane+","+roleController,
@@ -105,6 +107,9 @@ func parseFlags() (*options, error) {
 		"Let FileStores have endpoints on loopback and link-local addresses, and on those of the API server: for development on one machine, and for object storage on the node itself.")
 	bindLogFlags(&o.log)
 	flag.Parse()
+	if o.version {
+		return o, nil
+	}
 	return o, o.validate()
 }
 

@@ -33,6 +33,9 @@ func serveProbes(ctx context.Context, base cluster.Cluster, o *options, certific
 			return err
 		}
 	}
+	if err := showBuild(metrics.Registry); err != nil {
+		return err
+	}
 	measured, err := metricsHandler(base, certificate)
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)

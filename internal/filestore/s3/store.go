@@ -14,6 +14,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/version"
 )
 
 // S3's limits, from "Amazon S3 multipart upload limits" and "Naming Amazon S3 objects".
@@ -109,6 +110,7 @@ func newCore(cfg filestore.Config, creds *credentials.Credentials, host string, 
 	if err != nil {
 		return nil, invalid("endpoint %q: %v", host, err)
 	}
+	core.SetAppInfo(version.Name, version.Number()) // a part of the User-Agent
 	return core, nil
 }
 
