@@ -35,7 +35,7 @@ GOLANGCI_LINT ?= $(call tool,golangci-lint)
 
 # Directories whose tests run with the race detector, with all below them: what goroutines share is there.
 RACE_DIRS = $(wildcard internal/upload internal/catalog internal/dataplane internal/progress internal/filestore internal/identity \
-	internal/connlimit internal/sharing internal/reviewserver internal/leader internal/servingcert controllers webhook)
+	internal/connlimit internal/sharing internal/reviewserver internal/servingcert controllers webhook)
 # What runs with it: cgo, and a build cache of its own.
 RACE_TEST = CGO_ENABLED=1 GOCACHE="$$(bin/devcluster race-cache)" go test -race -trimpath
 

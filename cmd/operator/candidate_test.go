@@ -104,8 +104,8 @@ func (c *candidate) run(lease time.Duration) {
 	must(t, err)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &line{next, &c.down, c.late} })
 	o := &options{
-		namespace: devcluster.OperatorNamespace, webhookAddress: "0", leaderElect: true, leaseDuration: lease, workers: 4, tidyRate: 100,
-		finalizerTimeout: time.Minute, probeInterval: time.Hour, sweepInterval: time.Hour, orphanGrace: time.Hour,
+		namespace: devcluster.OperatorNamespace, webhookAddress: "0", leaderElect: true, leaseDuration: lease, workers: 4, sweepInterval: time.Hour,
+		timing: timing{finalizerTimeout: time.Minute, probeInterval: time.Hour, orphanGrace: time.Hour},
 	}
 	base, err := newCluster(config, o)
 	must(t, err)

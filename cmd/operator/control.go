@@ -117,15 +117,15 @@ func addControllers(mgr ctrl.Manager, base cluster.Cluster, o *options, provider
 	uploads := &controllers.MultipartUploadReconciler{
 		Ended: ended, Orphans: orphans,
 		Client: mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
-		FinalizerTimeout: o.finalizerTimeout, Workers: o.workers, TidyRate: o.tidyRate, Tracer: o.tracing.Tracer(),
+		FinalizerTimeout: o.timing.finalizerTimeout, Workers: o.workers, TidyRate: controllers.DefaultTidyRate, Tracer: o.tracing.Tracer(),
 	}
 	filestores := &controllers.FileStoreReconciler{
-		Client: mgr.GetClient(), Catalog: known, Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: o.probeInterval,
+		Client: mgr.GetClient(), Catalog: known, Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: o.timing.probeInterval,
 		Tracer: o.tracing.Tracer(),
 	}
 	sweep := &controllers.OrphanSweep{
 		Client: mgr.GetClient(), Catalog: known, Stores: stores, Clock: clock.RealClock{}, Events: events,
-		Interval: o.sweepInterval, Grace: o.orphanGrace, Counts: orphans, Tracer: o.tracing.Tracer(),
+		Interval: o.sweepInterval, Grace: o.timing.orphanGrace, Counts: orphans, Tracer: o.tracing.Tracer(),
 	}
 	again := &controllers.AbortAgain{Log: ended, Client: mgr.GetClient(), Stores: stores, Clock: clock.RealClock{}}
 	if err := errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr),

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"k8s.io/utils/clock"
@@ -26,7 +27,6 @@ func newDataPlane(base cluster.Cluster, o *options, stores *filestore.Provider, 
 		Cache:            base.GetCache(),
 		Stores:           narrowed[dataplane.Store]{stores.Get},
 		MaxPartsInFlight: o.maxPartsInFlight,
-		MaxBufferedBytes: o.maxBufferedBytes,
 		DrainDelay:       o.drainDelay,
 		GracePeriod:      o.gracePeriod,
 		Clock:            clock.RealClock{},
@@ -34,7 +34,7 @@ func newDataPlane(base cluster.Cluster, o *options, stores *filestore.Provider, 
 		Registerer:       metrics.Registry,
 		Tracer:           o.tracing.Tracer(),
 	}
-	o.limits.apply(&opts)
+	o.setTimeouts(&opts)
 	reviewer, err := o.security.protect(&opts, base.GetConfig(), certificate)
 	if err != nil {
 		return nil, err
@@ -58,6 +58,13 @@ func newStores(base cluster.Cluster, o *options) (*filestore.Provider, error) {
 		return nil, fmt.Errorf("stores: %w", err)
 	}
 	return stores, nil
+}
+
+// setTimeouts bounds how long a client is kept waiting, and how old progress gets.
+func (o *options) setTimeouts(opts *dataplane.Options) {
+	opts.ProgressInterval = o.progressInterval
+	opts.StartTimeout = min(o.waitTimeout, 30*time.Second)
+	opts.CompleteTimeout, opts.AbortTimeout, opts.SearchTimeout = o.waitTimeout, o.waitTimeout, o.waitTimeout
 }
 
 // observed has every Store that the factory makes guarded against silence, measured, and traced

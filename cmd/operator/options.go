@@ -12,7 +12,6 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
-	"github.com/iotfile-operator/iotfile-operator/controllers"
 	"github.com/iotfile-operator/iotfile-operator/internal/tracing"
 )
 
@@ -22,7 +21,6 @@ type options struct {
 	namespace        string
 	roles            string
 	security         security
-	limits           limits
 	dataPlaneAddress string
 	healthAddress    string
 	metricsAddress   string
@@ -35,16 +33,14 @@ type options struct {
 	manageCertificates bool
 
 	maxPartsInFlight int
-	maxBufferedBytes int64
+	waitTimeout      time.Duration
+	progressInterval time.Duration
 	drainDelay       time.Duration
 	gracePeriod      time.Duration
 
-	workers          int
-	tidyRate         int
-	finalizerTimeout time.Duration
-	probeInterval    time.Duration
-	sweepInterval    time.Duration
-	orphanGrace      time.Duration
+	workers       int
+	sweepInterval time.Duration
+	timing        timing
 
 	allowLocalEndpoints bool
 
@@ -62,14 +58,13 @@ const (
 
 // parseFlags reads the command line. --kubeconfig is registered by controller-runtime.
 func parseFlags() (*options, error) {
-	o := &options{}
+	o := &options{timing: usualTiming}
 	flag.BoolVar(&o.version, "version", false, "Print the version, and end.")
 	flag.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"),
 		"The operator's own namespace: the Secrets of FileStores and the leader's lease are there. Default: $POD_NAMESPACE.")
 	flag.StringVar(&o.roles, "roles", roleDataPlane+","+roleController,
 		"What this process does: data-plane serves the REST API, controller reconciles (one replica at a time).")
 	o.security.bindFlags()
-	o.limits.bindFlags()
 	flag.StringVar(&o.dataPlaneAddress, "data-plane-bind-address", "127.0.0.1:8080", "Where the REST API listens.")
 	flag.StringVar(&o.healthAddress, "health-probe-bind-address", "127.0.0.1:8081", "Where /healthz and /readyz listen; \"0\" turns them off.")
 	flag.StringVar(&o.metricsAddress, "metrics-bind-address", "127.0.0.1:8082", "Where /metrics listens; \"0\" turns it off.")
@@ -87,22 +82,18 @@ func parseFlags() (*options, error) {
 	flag.IntVar(&o.maxPartsInFlight, "max-parts-in-flight", 256,
 		"How many parts this replica streams at once; beyond it clients get 503 with Retry-After before they send a byte. "+
 			"A namespace is refused earlier, as soon as it has three times as many as are free.")
-	flag.Int64Var(&o.maxBufferedBytes, "max-buffered-bytes", 0,
-		"How many bytes of memory the buffers of parts (1.125 MiB each) and downloads (384 KiB each) take together on this replica; shared in the same way. "+
-			"Bodies of unknown length, which are kept whole, take a quarter of it at most. "+
-			"Default: enough for as many of both as --max-parts-in-flight says.")
+	flag.DurationVar(&o.waitTimeout, "wait-timeout", 50*time.Second,
+		"How long a start (half a minute at most), completion, abort or search may keep its client waiting before it gets 503, to send the same request again. "+
+			"Must be shorter than the time-outs of proxies between.")
+	flag.DurationVar(&o.progressInterval, "progress-interval", 15*time.Second,
+		"How old status.progress of an upload may get while parts arrive. Each time costs one list of its parts in object storage and one write in the cluster.")
 	flag.DurationVar(&o.drainDelay, "drain-delay", 0,
 		"How long to go on serving, not ready, after SIGTERM: until the load balancer has noticed.")
 	flag.DurationVar(&o.gracePeriod, "grace-period", 5*time.Minute,
 		"How long parts in flight may take to finish after that. The pod's terminationGracePeriodSeconds must be longer than both.")
 	flag.IntVar(&o.workers, "workers", 48, "How many uploads are reconciled at once. One FileStore has three quarters of them at most; assemblies and aborts that take longer than a second go on beside them.")
-	flag.IntVar(&o.tidyRate, "tidy-rate", controllers.DefaultTidyRate,
-		"How many writes a second go into the records of uploads that nobody waits for: to say that one has expired, to let that of one that has ended go. Twice as many as uploads end in a second, over a day.")
-	flag.DurationVar(&o.finalizerTimeout, "finalizer-timeout", 10*time.Minute,
-		"How long a deleted upload waits for object storage that cannot be reached before its record goes without its parts.")
-	flag.DurationVar(&o.probeInterval, "probe-interval", 5*time.Minute, "How often a FileStore that is ready is probed again.")
-	flag.DurationVar(&o.sweepInterval, "sweep-interval", 10*time.Minute, "How often object storage is searched for uploads that nobody owns.")
-	flag.DurationVar(&o.orphanGrace, "orphan-grace", time.Hour, "How old such an upload must be before it counts.")
+	flag.DurationVar(&o.sweepInterval, "sweep-interval", 10*time.Minute,
+		"How often object storage is searched for uploads that nobody owns. Less often where it lists uploads by exact key alone, and many are open.")
 	flag.BoolVar(&o.allowLocalEndpoints, "allow-local-endpoints", false,
 		"Let FileStores have endpoints on loopback and link-local addresses, and on those of the API server: for development on one machine, and for object storage on the node itself.")
 	bindLogFlags(&o.log)
@@ -110,7 +101,7 @@ func parseFlags() (*options, error) {
 	if o.version {
 		return o, nil
 	}
-	return o, o.validate()
+	return o, errors.Join(o.validate(), readTestOptions(o))
 }
 
 func (o *options) validate() error {
@@ -120,21 +111,21 @@ func (o *options) validate() error {
 	if o.namespace == "" {
 		return errors.New("--namespace is missing, and POD_NAMESPACE is not set: name the namespace that holds the FileStores' Secrets")
 	}
-	if err := errors.Join(o.validateRoles(), o.security.validate(o.has(roleDataPlane)), o.limits.validate(), o.validateWebhookAddress(), o.webhookClients.validate(), validateLease(o.leaseDuration)); err != nil {
+	if err := errors.Join(o.validateRoles(), o.security.validate(o.has(roleDataPlane)), o.validateWebhookAddress(), o.webhookClients.validate(), validateLease(o.leaseDuration), validateTimes(o.waitTimeout, o.progressInterval, o.sweepInterval)); err != nil {
 		return err
 	}
 	if o.webhookNames == "" {
 		o.webhookNames = "iotfile-operator-webhook." + o.namespace + ".svc"
 	}
-	if o.workers < 1 || o.tidyRate < 1 || o.maxPartsInFlight < 1 {
-		return errors.New("--workers, --tidy-rate and --max-parts-in-flight must be at least 1")
+	if o.workers < 1 || o.maxPartsInFlight < 1 {
+		return errors.New("--workers and --max-parts-in-flight must be at least 1")
 	}
-	for name, d := range map[string]time.Duration{
-		"finalizer-timeout": o.finalizerTimeout, "probe-interval": o.probeInterval, "sweep-interval": o.sweepInterval,
-	} {
-		if d <= 0 {
-			return fmt.Errorf("--%s must be positive", name)
-		}
+	return nil
+}
+
+func validateTimes(wait, progress, sweep time.Duration) error {
+	if wait <= 0 || progress <= 0 || sweep <= 0 {
+		return errors.New("--wait-timeout, --progress-interval and --sweep-interval must be positive")
 	}
 	return nil
 }

@@ -23,13 +23,16 @@ const (
 	authNone       = "none"
 )
 
+// refusalTTL is how long a bad token or a missing right is remembered: a client that tries again and
+// again costs the API server one review in that time, and a right that was just given is seen soon.
+const refusalTTL = 10 * time.Second
+
 // security are the flags that say who is served, and how it is kept from others.
 type security struct {
 	auth         string
 	audiences    string
 	clientCAFile string
 	grantTTL     time.Duration
-	refusalTTL   time.Duration
 	tlsCertDir   string
 	plainHTTP    bool
 }
@@ -44,7 +47,6 @@ func (s *security) bindFlags() {
 		"PEM file of the CAs whose client certificates are taken instead of a token: the user is the common name, the groups are the organizations. Read again when it changes. Default: none.")
 	flag.DurationVar(&s.grantTTL, "auth-cache-ttl", 2*time.Minute,
 		"How long a token that was found good, and a right that was found given, are taken for that without asking again: also after they were taken back, and while the API server is down.")
-	flag.DurationVar(&s.refusalTTL, "auth-refusal-cache-ttl", 10*time.Second, "How long a bad token or a missing right is remembered.")
 	flag.StringVar(&s.tlsCertDir, "tls-cert-dir", "",
 		"Directory with tls.crt and tls.key, such as a mounted Secret of type kubernetes.io/tls: the REST API and the metrics are served over TLS with them, and the metrics to those only who may get /metrics. Read again when they change.")
 	flag.BoolVar(&s.plainHTTP, "plain-http", false,
@@ -53,8 +55,8 @@ func (s *security) bindFlags() {
 
 // validate checks the flags of a process that serves the REST API, or does not.
 func (s *security) validate(dataPlane bool) error {
-	if s.grantTTL <= 0 || s.refusalTTL <= 0 {
-		return errors.New("--auth-cache-ttl and --auth-refusal-cache-ttl must be positive")
+	if s.grantTTL <= 0 {
+		return errors.New("--auth-cache-ttl must be positive")
 	}
 	if s.auth != authKubernetes && s.auth != authNone {
 		return fmt.Errorf("--auth=%q: choose %s or %s", s.auth, authKubernetes, authNone)
@@ -112,7 +114,7 @@ func (s *security) protect(opts *dataplane.Options, config *rest.Config, certifi
 		opts.TLS.ClientAuth = tls.RequestClientCert // verified with each request, by CAs that may have changed since the handshake
 	}
 	reviewer, err := identity.New(identity.Options{
-		Config: config, Audiences: s.audienceList(), ClientCAFile: s.clientCAFile, GrantTTL: s.grantTTL, RefusalTTL: s.refusalTTL, Registerer: metrics.Registry,
+		Config: config, Audiences: s.audienceList(), ClientCAFile: s.clientCAFile, GrantTTL: s.grantTTL, RefusalTTL: refusalTTL, Registerer: metrics.Registry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("authentication: %w", err)

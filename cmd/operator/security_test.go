@@ -22,14 +22,14 @@ func TestSecurityFlags(t *testing.T) {
 		"no audience":              {func(s *security) { s.audiences, s.plainHTTP = " ,", true }, "name at least one"},
 		"no memory":                {func(s *security) { s.grantTTL, s.plainHTTP = 0, true }, "must be positive"},
 	} {
-		s := security{auth: authKubernetes, audiences: "iotfile.dev, other", grantTTL: time.Minute, refusalTTL: time.Second}
+		s := security{auth: authKubernetes, audiences: "iotfile.dev, other", grantTTL: time.Minute}
 		tt.change(&s)
 		err := s.validate(true)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
 	}
-	s := security{auth: authKubernetes, audiences: "iotfile.dev", grantTTL: time.Minute, refusalTTL: time.Second}
+	s := security{auth: authKubernetes, audiences: "iotfile.dev", grantTTL: time.Minute}
 	if err := s.validate(false); err != nil {
 		t.Errorf("a process that serves nobody: %v", err)
 	}

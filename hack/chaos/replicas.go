@@ -42,8 +42,9 @@ func newReplica(w *world, number int, binary, kubeconfig string) *replica {
 		Env: []string{"GORACE=log_path=" + filepath.Join(w.dir, "logs", raceLog)},
 		Args: []string{
 			"--lease-duration=" + leaseFor.String(), // shorter than the default: more of the time with a leader
-			"--sweep-interval=10s", "--orphan-grace=" + orphanGrace.String(), "--grace-period=10s", "--probe-interval=30s",
+			"--sweep-interval=10s", "--grace-period=10s",
 		},
+		TestOptions: map[string]string{"orphanGrace": orphanGrace.String(), "probeInterval": "30s"},
 	}}
 }
 

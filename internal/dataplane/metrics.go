@@ -67,7 +67,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "iotfile_buffered_bytes", Help: "Memory that is set aside now for the buffers of parts and downloads.",
 		}),
 		bufferedLimit: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "iotfile_buffered_bytes_limit", Help: "How much memory buffers of parts and downloads take on this replica at most (--max-buffered-bytes).",
+			Name: "iotfile_buffered_bytes_limit", Help: "How much memory buffers of parts and downloads take on this replica at most: enough for as many of both as --max-parts-in-flight.",
 		}),
 		received: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "iotfile_http_received_bytes_total", Help: "Bytes of request bodies.",
@@ -133,7 +133,7 @@ func (m *metrics) addConnections() {
 		Name: "iotfile_connections", Help: "TCP connections of clients that have a place on this replica.",
 	})
 	m.connectionsLimit = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "iotfile_connections_limit", Help: "How many connections have a place on this replica at most (--max-connections).",
+		Name: "iotfile_connections_limit", Help: "How many connections have a place on this replica at most: one for each 896 KiB of the memory limit, two for each of --max-parts-in-flight at least.",
 	})
 	m.connectionsWaiting = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "iotfile_connections_waiting", Help: "TCP connections that wait for a place.",

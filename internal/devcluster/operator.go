@@ -2,14 +2,19 @@ package devcluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 )
 
 // OperatorNamespace is where the operator and the Secrets of its FileStores live.
@@ -65,6 +70,9 @@ type OperatorOptions struct {
 	// LeaderElect makes it wait for the lease before it reconciles. Needed when more than one has
 	// the role controller.
 	LeaderElect bool
+	// TestOptions are what only a Binary that is built with the tag failpoints reads, durations by
+	// name: finalizerTimeout, probeInterval, orphanGrace.
+	TestOptions map[string]string
 	// Args are put after the flags that the options above make, and win over them.
 	Args []string
 	// Env holds variables, NAME=value, besides PATH, HOME and TMPDIR, which alone are inherited.
@@ -100,13 +108,17 @@ func StartOperator(ctx context.Context, opts OperatorOptions) (*Operator, error)
 		return nil, err
 	}
 	o := &Operator{LogPath: filepath.Join(dir, opts.Name+".log")}
+	env, err := opts.environment(dir)
+	if err != nil {
+		return nil, err
+	}
 	server := server{
 		wanted: []int{opts.Port, 0, 0, 0},
 		memory: filepath.Join(dir, opts.Name+".ports.json"),
 		limit:  2 * time.Minute,
 		start: func(ports []int) (*process, error) {
 			return startProcess(processSpec{
-				name: opts.Name, path: opts.Binary, args: opts.args(ports), env: opts.Env, dir: dir, logPath: o.LogPath,
+				name: opts.Name, path: opts.Binary, args: opts.args(ports), env: env, dir: dir, logPath: o.LogPath,
 			})
 		},
 		ready: func(ctx context.Context, ports []int) error {
@@ -128,6 +140,22 @@ func StartOperator(ctx context.Context, opts OperatorOptions) (*Operator, error)
 		o.WebhookURL = "https://" + address(o.ports[3].number)
 	}
 	return o, nil
+}
+
+// environment is Env, and where the test options are, which it writes.
+func (o OperatorOptions) environment(dir string) ([]string, error) {
+	if len(o.TestOptions) == 0 {
+		return o.Env, nil
+	}
+	data, err := json.Marshal(o.TestOptions)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, o.Name+".options.json")
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(path, data, 0o600)); err != nil {
+		return nil, err
+	}
+	return append(slices.Clone(o.Env), failpoint.OptionsVariable+"="+path), nil
 }
 
 func (o OperatorOptions) args(ports []int) []string {

@@ -14,8 +14,8 @@ import (
 
 // TestAbortRaces has aborts meet parts in flight, completions, and other aborts.
 func TestAbortRaces(t *testing.T) {
-	useOperator(t, func(o *devcluster.OperatorOptions) {
-		o.Args = append(slices.Clone(o.Args), "--orphan-grace=5s", "--sweep-interval=2s")
+	useTestOptions(t, map[string]string{"orphanGrace": "5s"}, func(o *devcluster.OperatorOptions) {
+		o.Args = append(slices.Clone(o.Args), "--sweep-interval=2s")
 	})
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		t.Run("part", func(t *testing.T) { abortRacesPart(t, tn) })

@@ -94,17 +94,11 @@ var armed string
 // ends.
 func startCrashWalk(t *testing.T) {
 	t.Helper()
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "operator")
-	if err := devcluster.BuildOperator(t.Context(), os.Stderr, binary, "-tags", "failpoints"); err != nil {
-		t.Fatal(err)
-	}
-	armed = filepath.Join(dir, "armed")
-	useOperator(t, func(o *devcluster.OperatorOptions) {
-		o.Binary = binary
+	armed = filepath.Join(t.TempDir(), "armed")
+	useTestOptions(t, map[string]string{"orphanGrace": "5s"}, func(o *devcluster.OperatorOptions) {
+		o.Args = append(slices.Clone(o.Args), "--sweep-interval=2s")
 		o.LeaderElect = false // it is alone, and a dead one does not give its lease back
 		o.Env = append(slices.Clone(o.Env), failpoint.Variable+"="+armed)
-		o.Args = append(slices.Clone(o.Args), "--orphan-grace=5s", "--sweep-interval=2s")
 	})
 }
 

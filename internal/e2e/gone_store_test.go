@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,9 +20,7 @@ import (
 // missing, FileStore and namespace can be deleted within a bounded time, and say what keeps them
 // until then.
 func TestStoreTakenAway(t *testing.T) {
-	useOperator(t, func(o *devcluster.OperatorOptions) {
-		o.Args = append(slices.Clone(o.Args), "--finalizer-timeout=3s")
-	})
+	useTestOptions(t, map[string]string{"finalizerTimeout": "3s"}, nil)
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		for what, takeAway := range map[string]func(*testing.T, *ownTenant){
 			"nothing": func(*testing.T, *ownTenant) {},

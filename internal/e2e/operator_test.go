@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
@@ -32,5 +34,21 @@ func useOperator(t *testing.T, change func(*devcluster.OperatorOptions)) {
 			showLog(system.operator.LogPath)
 		}
 		become(before)
+	})
+}
+
+// useTestOptions does the same with a build that reads test options, and with more changes unless
+// change is nil.
+func useTestOptions(t *testing.T, values map[string]string, change func(*devcluster.OperatorOptions)) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "operator")
+	if err := devcluster.BuildOperator(t.Context(), os.Stderr, binary, "-tags", "failpoints"); err != nil {
+		t.Fatal(err)
+	}
+	useOperator(t, func(o *devcluster.OperatorOptions) {
+		o.Binary, o.TestOptions = binary, values
+		if change != nil {
+			change(o)
+		}
 	})
 }

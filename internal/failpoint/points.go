@@ -98,5 +98,9 @@ func All() []Name {
 // from when it was armed. The file is to be put there by a rename, whole.
 const Variable = "IOTFILE_FAILPOINT_FILE"
 
+// OptionsVariable of the environment names a file of test options, in a build with the tag: what
+// only tests of the built binary turn.
+const OptionsVariable = "IOTFILE_TEST_OPTIONS"
+
 // ExitStatus is how a process ends at a point: no other end of the operator has this status.
 const ExitStatus = 86

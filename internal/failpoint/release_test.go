@@ -16,7 +16,7 @@ func TestReleaseKnowsNoPoints(t *testing.T) {
 	if testing.Short() {
 		t.Skip("links the operator twice")
 	}
-	words := []string{failpoint.Variable, "internal/failpoint"}
+	words := []string{failpoint.Variable, failpoint.OptionsVariable, "internal/failpoint"}
 	for _, name := range failpoint.All() {
 		words = append(words, string(name))
 	}
