@@ -20,6 +20,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 // The tests share one real control plane, which the first that needs it starts. Each works in a
@@ -45,7 +46,7 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
-	os.Exit(code)
+	os.Exit(testkit.CheckLeaks(code))
 }
 
 // wholeSuite reports whether no flag leaves tests out.

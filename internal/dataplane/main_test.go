@@ -41,6 +41,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 // The tests share one real control plane, which is started by the first that needs it: the pure
@@ -55,13 +56,14 @@ var plane struct {
 func TestMain(m *testing.M) {
 	log.SetLogger(funcr.New(func(string, string) {}, funcr.Options{}))
 	code := m.Run()
+	httpClient.CloseIdleConnections()
 	if plane.stop != nil {
 		if err := plane.stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
 	}
-	os.Exit(code)
+	os.Exit(testkit.CheckLeaks(code))
 }
 
 func controlPlane(t testing.TB) *devcluster.ControlPlane {

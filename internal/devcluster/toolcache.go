@@ -24,7 +24,7 @@ func CacheDir() (string, error) {
 }
 
 // RaceCache is the build cache of what is compiled with the race detector, a directory beside the
-// tools: so the usual cache keeps its size, and what CI saves of it stays worth its download.
+// tools. So the usual one is neither used nor filled.
 func RaceCache() (string, error) {
 	dir, err := CacheDir()
 	if err != nil {
