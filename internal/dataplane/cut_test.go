@@ -304,9 +304,17 @@ func TestWaits(t *testing.T) {
 		s.want(s.put(s.path("x?part=2"), randomBytes(3000)), 201)
 	})
 	t.Run("Place", func(t *testing.T) {
-		s := newSystem(t, setup{options: func(o *dataplane.Options) { o.MaxPartsInFlight = 1; o.Patience = 20 * time.Second }})
+		store := memory.New(memory.Options{MinPartSize: -1})
+		s := newSystem(t, setup{store: store, options: func(o *dataplane.Options) { o.MaxPartsInFlight = 1; o.Patience = 20 * time.Second }})
 		s.started("x")
+		before := store.Calls(memory.PutPart)
 		slow, finish := s.slowly(s.path("x?part=1"), randomBytes(8<<20))
+		s.eventually("in flight", func() error {
+			if store.Calls(memory.PutPart) == before {
+				return errors.New("not yet")
+			}
+			return nil
+		})
 		waiting := make(chan reply, 1)
 		go func() { waiting <- s.put(s.path("x?part=2"), randomBytes(3000)) }()
 		time.Sleep(300 * time.Millisecond)
