@@ -13,6 +13,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/s3"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 const bucket = "conformance"
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 	if serverDir != "" {
 		_ = os.RemoveAll(serverDir)
 	}
-	os.Exit(code)
+	os.Exit(testkit.CheckLeaks(code))
 }
 
 // server starts a server once for all tests. The first time on a machine it is built, which takes
