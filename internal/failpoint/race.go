@@ -1,4 +1,4 @@
-//go:build seededrace && !failpoints
+//go:build seededrace
 
 package failpoint
 
