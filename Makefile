@@ -136,7 +136,8 @@ fuzz: ## Run each fuzz target for FUZZ_TIME.
 	for target in $$(echo "$$targets" | grep '^Fuzz'); do \
 	echo "$$target ($$dir)"; go test -trimpath -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZ_TIME) "./$$dir" || exit 1; done; done
 
-nightly: ## Run what CI has no time for: long chaos, chaos with the race detector, fuzzing.
+nightly: ## Run what CI has no time for: the race detector, long chaos with and without it, fuzzing.
+	$(MAKE) race
 	$(MAKE) chaos DURATION=10m STORE=versitygw
 	$(MAKE) chaos DURATION=10m STORE=minio
 	$(MAKE) chaos DURATION=3m STORE=versitygw RACE=1
