@@ -49,7 +49,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&s.base, "base", "HEAD^", "commit to compare with")
 	flag.StringVar(&s.pattern, "bench", "^Benchmark(ChunkedReader|PartOverhead|Body|Ranges|ProviderGet)|^BenchmarkPutPart/memory/TrailingCRC64NVME", "benchmarks to run, as go test -bench has it")
 	flag.StringVar(&s.benchtime, "benchtime", "300ms", "time of one measurement")
-	flag.StringVar(&packages, "packages", "./internal/dataplane,./internal/filestore,./internal/filestore/s3", "packages whose benchmarks run")
+	flag.StringVar(&packages, "packages", "./internal/dataplane,./internal/dataplane/transfer,./internal/dataplane/precondition,./internal/filestore,./internal/filestore/s3", "packages whose benchmarks run, on the side that has them")
 	flag.IntVar(&s.rounds, "rounds", 8, "measurements of each side, in turn; with fewer than six, benchstat finds little significant")
 	flag.Float64Var(&s.threshold, "threshold", 10, "percent from which on a significant rise is a failure")
 	flag.Parse()
@@ -125,8 +125,17 @@ func (d side) binary(dir string, i int) string {
 	return filepath.Join(dir, fmt.Sprint(d.name, i, ".test"))
 }
 
+// has reports whether the side has a package: it may have come, or gone, in between.
+func (d side) has(pkg string) bool {
+	info, err := os.Stat(filepath.Join(d.root, pkg))
+	return err == nil && info.IsDir()
+}
+
 func (s settings) build(ctx context.Context, dir string, d side) error {
 	for i, pkg := range s.packages {
+		if !d.has(pkg) {
+			continue
+		}
 		if _, err := output(ctx, d.root, "go", "test", "-trimpath", "-c", "-o", d.binary(dir, i), pkg); err != nil {
 			return err
 		}
@@ -136,6 +145,9 @@ func (s settings) build(ctx context.Context, dir string, d side) error {
 
 func (s settings) runOnce(ctx context.Context, dir string, d side) error {
 	for i, pkg := range s.packages {
+		if !d.has(pkg) {
+			continue
+		}
 		out, err := output(ctx, filepath.Join(d.root, pkg), d.binary(dir, i),
 			"-test.run=^$", "-test.bench="+s.pattern, "-test.benchtime="+s.benchtime, "-test.benchmem", "-test.short")
 		if err != nil {
