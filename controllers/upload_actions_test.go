@@ -44,7 +44,7 @@ func TestInitiate(t *testing.T) {
 		t.Errorf("status is %+v", u.Status)
 	}
 	if !u.Status.ExpirationTime.Equal(ptr.To(metav1.NewTime(r.clock.Now().Add(48 * time.Hour)))) {
-		t.Errorf("rule 4: started %s, expires %s", u.Status.StartTime, u.Status.ExpirationTime)
+		t.Errorf("started %s, expires %s", u.Status.StartTime, u.Status.ExpirationTime)
 	}
 	if wait.RequeueAfter != upload.CheckInterval {
 		t.Errorf("looks again in %s", wait.RequeueAfter)
@@ -166,7 +166,7 @@ func TestAbortBeforeItWasOpened(t *testing.T) {
 	}
 }
 
-// Rule 5, and parts that are on their way: one that lands after the abort brings the upload back on
+// Parts that are on their way: one that lands after the abort brings the upload back on
 // some backends.
 func TestAbortWhileAPartIsInFlight(t *testing.T) {
 	r := newRigWith(t, memory.Options{MinPartSize: -1, LateParts: memory.LatePartsResurrect})
@@ -215,7 +215,7 @@ func TestExpireRule4(t *testing.T) {
 	r.expectEvents("Normal Initiated", "Warning Expired")
 	again := r.open("again")
 	if again.Status.ObjectKey != u.Status.ObjectKey {
-		t.Error("rule 4: the path is not free again")
+		t.Error("the path is not free again")
 	}
 }
 

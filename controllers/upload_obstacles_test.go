@@ -99,7 +99,7 @@ func TestVersionConflictRule6(t *testing.T) {
 	r.expect("stale", v1alpha1.ReasonAborted)
 }
 
-// Rule 6: a look that gives version 0 with the ETag of version 1, which is just taking its place,
+// A look that gives version 0 with the ETag of version 1, which is just taking its place,
 // must not let this upload make version 1 too.
 func TestTornLookAtCompletion(t *testing.T) {
 	r := newRig(t)
@@ -120,7 +120,7 @@ func TestTornLookAtCompletion(t *testing.T) {
 	r.expect("up", v1alpha1.ReasonAborted)
 }
 
-// Rule 6: of two racing updates exactly one wins, and readers see the old file until then.
+// Of two racing updates exactly one wins, and readers see the old file until then.
 func TestVersionConflictAtCompletion(t *testing.T) {
 	r := newRig(t)
 	u := r.open("up")

@@ -16,8 +16,8 @@ const retryPeriod = time.Second
 // more than one try.
 const shortestLease = 5 * time.Second
 
-// renewDeadline is how long a leader that cannot renew goes on, for a lease of that duration. It has
-// stopped before the lease runs out: it begins to count one retryPeriod after the last renewal,
+// renewDeadline is how long a leader that cannot renew goes on, for a lease of that duration. It
+// has stopped before the lease runs out: it begins to count one retryPeriod after the last renewal,
 // tries to release the lease for half of the deadline more, and its reconcilers have StepGrace to
 // stop in. What is left is for clocks that do not run at the same speed.
 func renewDeadline(lease time.Duration) time.Duration {

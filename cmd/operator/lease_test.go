@@ -45,8 +45,8 @@ func TestLease(t *testing.T) {
 	}
 }
 
-// A leader that is told to end releases the lease, when its reconcilers have stopped and not before,
-// and a candidate goes on; and so on.
+// A leader that is told to end releases the lease, when its reconcilers have stopped and not
+// before, and a candidate goes on; and so on.
 func testHandedOver(t *testing.T, c *contest) {
 	var all []*candidate
 	for i, name := range []string{"A", "B", "C", "D"} {

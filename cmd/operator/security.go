@@ -23,8 +23,9 @@ const (
 	authNone       = "none"
 )
 
-// refusalTTL is how long a bad token or a missing right is remembered: a client that tries again and
-// again costs the API server one review in that time, and a right that was just given is seen soon.
+// refusalTTL is how long a bad token or a missing right is remembered: a client that tries again
+// and again costs the API server one review in that time, and a right that was just given is seen
+// soon.
 const refusalTTL = 10 * time.Second
 
 // security are the flags that say who is served, and how it is kept from others.

@@ -13,7 +13,7 @@ var usualTiming = timing{
 	finalizerTimeout: 10 * time.Minute,
 	// How often a FileStore that is ready is probed again. A probe is a dozen small calls.
 	probeInterval: 5 * time.Minute,
-	// How old an upload in object storage that nobody owns must be before it counts: longer than a start can take, and than
-	// clocks differ.
+	// How old an upload in object storage that nobody owns must be before it counts: longer than a
+	// start can take, and than clocks differ.
 	orphanGrace: time.Hour,
 }

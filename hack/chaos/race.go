@@ -46,8 +46,8 @@ func raceReports(log string) []string {
 	return out
 }
 
-// racePlace is the report without what differs between processes and times: addresses and numbers of
-// goroutines. It is the functions and lines of the two accesses.
+// racePlace is the report without what differs between processes and times: addresses and numbers
+// of goroutines. It is the functions and lines of the two accesses.
 func racePlace(report string) string {
 	var lines []string
 	for _, line := range strings.Split(report, "\n") {

@@ -96,7 +96,8 @@ func (c *caller) sendPart(ctx context.Context, f *file, a *attempt, p *piece) bo
 		return &content{name: fmt.Sprintf("%d/%s/part%d/%d", c.world.seed, a.id, p.number, n), size: size}
 	}
 	if c.dice() < 0.12 {
-		// Nothing of this may be left (contract, rule 11), so it is nothing that the part may be.
+		// Nothing of this may be left (docs/rest-api.md, "Part"), so it is nothing that the part
+		// may be.
 		c.do(ctx, f, c.partCall(a, p, version(0), 1+c.rng.Int64N(size-1)))
 	}
 	if !c.sendContent(ctx, f, a, p, version(1)) {

@@ -57,7 +57,8 @@ type world struct {
 	letGo                context.CancelFunc
 }
 
-// build brings everything up, operators that are built with flags. stop is to be called whatever happens.
+// build brings everything up, operators that are built with flags. stop is to be called whatever
+// happens.
 func (w *world) build(ctx context.Context, flags []string) error {
 	root, err := devcluster.ModuleRoot()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// abort ends an upload without a file (contract, "PUT …?upload=abort" and rule 5), and answers when
+// abort ends an upload without a file (docs/rest-api.md, "Abort"), and answers when
 // its parts are gone. The record of an upload that was opened over REST goes too; one that a
 // manifest made stays, and says Aborted.
 func (s *Server) abort(c *call, r *http.Request) error {

@@ -69,7 +69,8 @@ func (b *budget) takePart(ctx context.Context, until time.Time, namespace string
 }
 
 // await waits for a place of a line until then, if one more may wait. The release that it gives is
-// called once; it is nil if there was no place. waited reports whether the request could wait at all.
+// called once; it is nil if there was no place. waited reports whether the request could wait at
+// all.
 func (b *budget) await(ctx context.Context, until time.Time, line *sharing.Line, lane sharing.Lane) (release func(), waited bool) {
 	leave, ok := b.wait(lane.Namespace)
 	if !ok {

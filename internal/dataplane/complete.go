@@ -26,7 +26,7 @@ type completion struct {
 	failed error
 }
 
-// complete assembles the file (contract, "PUT …?upload=complete" and rule 3). A body is the final
+// complete assembles the file (docs/rest-api.md, "Complete"). A body is the final
 // part: its number is recorded before its bytes are streamed, so that a repeated request writes the
 // same part again. Then the intent is recorded, and the reconciler's answer awaited.
 func (s *Server) complete(c *call, r *http.Request) error {

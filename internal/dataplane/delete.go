@@ -8,7 +8,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// deleteFile deletes a file (contract, "DELETE /files/{e}/{path}"). An open upload of it is not
+// deleteFile deletes a file (docs/rest-api.md, "Delete"). An open upload of it is not
 // touched: one that was to update the file fails when it is completed. If-Match and the other
 // conditions are compared where they are sent, but object storage has none for deletions, so a
 // writer that is faster than the two calls goes unnoticed.

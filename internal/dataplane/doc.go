@@ -5,8 +5,8 @@
 //
 // The server, the routes and one file per request are here; what requests have in common has rooms
 // of its own below: apierror (errors that answer), precondition (conditions and ranges), content
-// (what a client says of a file), search, limit (rates by key), transfer (the way of bytes). None of
-// them imports this package, nor knows an HTTP status but apierror.
+// (what a client says of a file), search, limit (rates by key), transfer (the way of bytes). None
+// of them imports this package, nor knows an HTTP status but apierror.
 //
 // Start with serve.go, which takes a request from its header to its handler; part.go is the hot
 // path. routes.go parses paths and queries, server.go listens and drains.

@@ -18,7 +18,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// download sends a file, or a range of it (contract, "GET/HEAD /files/{e}/{path}" and rule 9). The
+// download sends a file, or a range of it (docs/rest-api.md, "Read"). The
 // bytes are pinned to the version that the header tells of.
 func (s *Server) download(c *call, r *http.Request) error {
 	at, err := s.targetOf(r.Context(), c)

@@ -13,7 +13,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/content"
 )
 
-// startSpec reads what the client says of the file (contract rule 7).
+// startSpec reads what the client says of the file (docs/rest-api.md, "Headers").
 func startSpec(c *call, h http.Header) (v1alpha1.MultipartUploadSpec, error) {
 	spec := v1alpha1.MultipartUploadSpec{
 		EntityID:       c.file.EntityID,

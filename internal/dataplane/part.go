@@ -14,7 +14,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// part streams one part to object storage (contract, "PUT …?part=N"). In the steady state it asks
+// part streams one part to object storage (docs/rest-api.md, "Part"). In the steady state it asks
 // nothing of the API server.
 func (s *Server) part(c *call, r *http.Request) error {
 	of, number, err := s.admitPart(r.Context(), c)

@@ -14,7 +14,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// listedPart is one part as clients see it (contract rule 8).
+// listedPart is one part as clients see it (docs/rest-api.md, "Parts").
 type listedPart struct {
 	// ObjectKey is {namespace}/{entityId}/{filepath}.
 	ObjectKey string `json:"objectKey"`
@@ -38,7 +38,7 @@ func newListedPart(u *v1alpha1.MultipartUpload, p filestore.Part) listedPart {
 	return out
 }
 
-// listParts lists what has arrived of the open upload (contract, "GET /fileslist").
+// listParts lists what has arrived of the open upload (docs/rest-api.md, "Parts").
 func (s *Server) listParts(c *call, r *http.Request) error {
 	ctx := r.Context()
 	u, err := s.openUpload(ctx, c.file)

@@ -41,7 +41,7 @@ type write struct {
 	stored bool
 }
 
-// putFile stores a file in one request (contract, "PUT /files/{e}/{path}"). The condition that it
+// putFile stores a file in one request (docs/rest-api.md, "In one request"). The condition that it
 // is written under makes the comparison with If-Match decisive. An open upload of the file is no
 // obstacle, as in S3: it fails on the version when it is completed.
 func (s *Server) putFile(c *call, r *http.Request) error {

@@ -168,7 +168,7 @@ func counted(nth int, action func(context.Context) error) func(context.Context) 
 }
 
 // TestPutCut: a body that ends early or stops, and a store that stalls, leave the file as it was
-// (contract rule 11).
+// (docs/rest-api.md, "Part").
 func TestPutCut(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store, options: func(o *dataplane.Options) { o.IdleTimeout, o.StoreIdleTimeout = time.Second, time.Second }})

@@ -12,7 +12,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/search"
 )
 
-// search lists files of an entity (contract, "GET /files/{e}" and rule 12).
+// search lists files of an entity (docs/rest-api.md, "Search").
 func (s *Server) search(c *call, r *http.Request) error {
 	query, err := search.Parse(r.URL.RawQuery)
 	if err != nil {

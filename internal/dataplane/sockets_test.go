@@ -129,8 +129,8 @@ func TestErrorReachesSender(t *testing.T) {
 	}
 }
 
-// TestCutBody: a body that ends early, in whichever way, leaves the earlier part alone (contract
-// rule 11).
+// TestCutBody: a body that ends early, in whichever way, leaves the earlier part alone
+// (docs/rest-api.md, "Part").
 func TestCutBody(t *testing.T) {
 	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.IdleTimeout = time.Second }})
 	part := s.started("x")

@@ -18,7 +18,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// start opens an upload (contract, "PUT …?upload=start"): it records the MultipartUpload and waits
+// start opens an upload (docs/rest-api.md, "Start"): it records the MultipartUpload and waits
 // until the reconciler has opened it in object storage.
 func (s *Server) start(c *call, r *http.Request) error {
 	if c.body.Length() != 0 {
@@ -101,8 +101,8 @@ func (s *Server) join(ctx context.Context, holder *v1alpha1.MultipartUpload, spe
 	return s.awaitOpened(ctx, holder)
 }
 
-// record records a new upload and waits until it is open. The error is errChanged when a record of its
-// name was in the way, and is not by now.
+// record records a new upload and waits until it is open. The error is errChanged when a record of
+// its name was in the way, and is not by now.
 func (s *Server) record(ctx context.Context, c *call, fs *v1alpha1.FileStore, spec v1alpha1.MultipartUploadSpec) (*v1alpha1.MultipartUpload, error) {
 	u := newUpload(c.file, spec)
 	if err := s.checkPlace(ctx, fs, u); err != nil {

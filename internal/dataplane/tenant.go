@@ -25,8 +25,8 @@ type Store interface {
 	filestore.ObjectLister
 }
 
-// Stores finds the Store of a FileStore by its name. It answers from memory, and is asked for every part.
-// Errors are those of filestore.
+// Stores finds the Store of a FileStore by its name. It answers from memory, and is asked for every
+// part. Errors are those of filestore.
 type Stores interface {
 	Get(ctx context.Context, name string) (Store, error)
 }

@@ -20,7 +20,7 @@ func (s *system) tear(file string) {
 	})
 }
 
-// TestTornLookWrite: rule 6. A look that gives version 0 with the ETag of version 1 must not let a
+// TestTornLookWrite: a look that gives version 0 with the ETag of version 1 must not let a
 // second writer make version 1.
 func TestTornLookWrite(t *testing.T) {
 	s := newSystem(t, setup{})

@@ -21,9 +21,9 @@ import (
 const OperatorNamespace = "iotfile-system"
 
 // BuildOperator builds ./cmd/operator into the file path, as it is released: static, trimmed,
-// stripped. flags are further flags of go build, such as -cover; with -race the binary is not static,
-// and a C compiler is needed. A build with nothing changed takes about a second. log (nil for
-// silence) is told the progress.
+// stripped. flags are further flags of go build, such as -cover; with -race the binary is not
+// static, and a C compiler is needed. A build with nothing changed takes about a second. log (nil
+// for silence) is told the progress.
 func BuildOperator(ctx context.Context, log io.Writer, path string, flags ...string) error {
 	root, err := ModuleRoot()
 	if err != nil {

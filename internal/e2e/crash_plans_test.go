@@ -120,8 +120,8 @@ func crashManifest(c *crash) {
 }
 
 // Part 1 is sent again with other bytes: whichever it holds after the crash, it holds them whole,
-// and those that were acknowledged if object storage did not have the others yet (contract rule
-// 11).
+// and those that were acknowledged if object storage did not have the others yet (docs/rest-api.md,
+// "Part").
 func crashPart(c *crash) {
 	before, after := random(smallest), random(smallest)
 	c.must(c.t, 201, put, "?upload=start", nil)

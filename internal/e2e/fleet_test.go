@@ -248,8 +248,8 @@ func (fl *fleet) ends(t *testing.T, i int) {
 	}
 }
 
-// losesLease waits until replica i has ended, as one does that has lost the lease and has nothing in
-// flight.
+// losesLease waits until replica i has ended, as one does that has lost the lease and has nothing
+// in flight.
 func (fl *fleet) losesLease(t *testing.T, i int) {
 	t.Helper()
 	select {

@@ -252,8 +252,8 @@ func foreignCut(t *testing.T, tn *tenant, c *foreignClient) {
 }
 
 // foreignRaw uses the method behind UploadFile. It makes headers of its parameters as they are: a
-// date that is not in ISO 8601, which is ignored (contract rule 7), and "ifMatch", which is no
-// If-Match.
+// date that is not in ISO 8601, which is ignored (docs/rest-api.md, "Headers"), and "ifMatch",
+// which is no If-Match.
 func foreignRaw(t *testing.T, tn *tenant, c *foreignClient) {
 	f := tn.newForeignFile("raw.bin", "raw.bin")
 	content := random(300)

@@ -16,7 +16,7 @@ import (
 // not make one.
 const held = 3 * time.Second
 
-// TestReadersBesideSlowPut: rule 6, readers see the old file while a new one is on its way. Of a
+// TestReadersBesideSlowPut: readers see the old file while a new one is on its way. Of a
 // file that is larger than a buffer MinIO makes them wait for the end of a conditional write; none
 // may get anything but the old file or the new one, and none waits once the writer is gone.
 func TestReadersBesideSlowPut(t *testing.T) {

@@ -22,8 +22,8 @@ import (
 // served.
 const drainDelay = 5 * time.Second
 
-// TestReplicas: any replica does anything, and one that is terminated is missed by nobody. The lease
-// lasts longer than the test: who leads next does so because it was released.
+// TestReplicas: any replica does anything, and one that is terminated is missed by nobody. The
+// lease lasts longer than the test: who leads next does so because it was released.
 func TestReplicas(t *testing.T) {
 	fl := newFleet(t, "--lease-duration=600s", "--drain-delay="+drainDelay.String(), "--grace-period=120s")
 	for _, tn := range system.tenants {
@@ -349,8 +349,8 @@ func (f *file) openOnce(t *testing.T) {
 	})
 }
 
-// The leader's way to the API server is blocked for longer than its lease. Its process ends when its
-// parts in flight have landed. Another one goes that way when it is open again.
+// The leader's way to the API server is blocked for longer than its lease. Its process ends when
+// its parts in flight have landed. Another one goes that way when it is open again.
 func (fl *fleet) testCutOff(t *testing.T) {
 	const cutOff = 0
 	if err := fl.replicas[cutOff].Stop(); err != nil {

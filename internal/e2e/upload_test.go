@@ -30,7 +30,7 @@ func TestUpload(t *testing.T) {
 		if list := f.parts(t, "fileslist"); len(list) != 0 {
 			t.Errorf("an upload without parts lists %v", list)
 		}
-		f.must(t, 201, http.MethodPut, "?part=3", random(partSize)) // replaced below (contract rule 1)
+		f.must(t, 201, http.MethodPut, "?part=3", random(partSize)) // replaced below (docs/rest-api.md, "Part")
 		full := len(content) / partSize
 		order := rand.Perm(full)
 		var group errgroup.Group
@@ -81,7 +81,7 @@ func TestUpload(t *testing.T) {
 				t.Errorf("HEAD: %s is %q, not %q", header, got, want)
 			}
 		}
-		f.must(t, 201, http.MethodPut, "?upload=complete", content[full*partSize:]) // the answer got lost (contract rule 3)
+		f.must(t, 201, http.MethodPut, "?upload=complete", content[full*partSize:]) // the answer got lost (docs/rest-api.md, "Complete")
 		f.checkContent(t, content)
 	})
 }
@@ -119,7 +119,7 @@ func (f *file) checkContent(t *testing.T, content []byte) {
 }
 
 // TestUpdate replaces a file under If-Match: its version rises by one, and until then readers see
-// the old one (contract rule 6).
+// the old one (docs/rest-api.md, "Versions").
 func TestUpdate(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		f := tn.newFile("a.bin")
@@ -186,7 +186,7 @@ func TestRefusals(t *testing.T) {
 }
 
 // TestOnlyTheFinalPart completes an upload without parts: the request's body is the whole file
-// (contract rule 3).
+// (docs/rest-api.md, "Complete").
 func TestOnlyTheFinalPart(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		f := tn.newFile("tiny.txt")
@@ -198,7 +198,8 @@ func TestOnlyTheFinalPart(t *testing.T) {
 	})
 }
 
-// TestAbort deletes the parts and the record (contract rule 5), and the path is free again.
+// TestAbort deletes the parts and the record (docs/rest-api.md, "Abort"), and the path is free
+// again.
 func TestAbort(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		f := tn.newFile("aborted.bin")
@@ -217,7 +218,7 @@ func TestAbort(t *testing.T) {
 }
 
 // TestExpiry gives an upload that was started over REST a short ttl: its parts and, in the end, its
-// path are free (contract rule 4).
+// path are free (docs/rest-api.md, "Start").
 func TestExpiry(t *testing.T) {
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		f := tn.newFile("expired.bin")

@@ -38,7 +38,7 @@ var (
 	// ErrAccessDenied: the backend refuses the credentials, or what they may do. Terminal until
 	// somebody acts.
 	ErrAccessDenied = errors.New("object storage refuses the credentials")
-	// ErrIntegrityUnsupported: the backend has no payload mode that keeps contract rule 11.
+	// ErrIntegrityUnsupported: the backend has no payload mode that keeps docs/rest-api.md, "Part".
 	// Terminal.
 	ErrIntegrityUnsupported = errors.New("object storage has no payload mode in which a body that is cut short leaves nothing behind")
 	// ErrRejected: the backend understood the request and refuses it for a reason that no other

@@ -62,7 +62,7 @@ type Part struct {
 type PartWriter interface {
 	// PutPart streams exactly size bytes of body as part number of the upload. A part of that
 	// number that was there before is replaced; if the call fails for whatever reason, it is still
-	// there, whole (contract rule 11).
+	// there, whole (docs/rest-api.md, "Part").
 	//
 	// It never buffers more than a small fixed amount, never retries (the bytes are gone), and does
 	// not read from body after it has returned: a Read of body that blocks therefore keeps it from

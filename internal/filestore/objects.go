@@ -9,9 +9,9 @@ import (
 type ObjectWriter interface {
 	// PutObject streams exactly size bytes of body as the object, if cond holds at the moment at
 	// which it takes its place. The object appears whole or not at all; if the call fails for
-	// whatever reason but a lost answer, what was there before is still there (contract rules 6 and
-	// 11). It promises of body what PutPart does: nothing is buffered, nothing retried, and it is
-	// not read after the return.
+	// whatever reason but a lost answer, what was there before is still there (docs/rest-api.md,
+	// "Versions" and "Part"). It promises of body what PutPart does: nothing is buffered, nothing
+	// retried, and it is not read after the return.
 	//
 	// opts.Metadata is the place for the caller's own mark: after an error that leaves the outcome
 	// unknown, Stat tells by it whether the object is there.

@@ -10,8 +10,8 @@ import (
 )
 
 // CheckLeaks fails a run of tests that leaves goroutines behind. TestMain calls it with the exit
-// status of the run, once what the tests share is stopped, and exits with what it returns. Goroutines
-// that end later than that have a minute to do so.
+// status of the run, once what the tests share is stopped, and exits with what it returns.
+// Goroutines that end later than that have a minute to do so.
 func CheckLeaks(code int, besides ...goleak.Option) int {
 	if code != 0 {
 		return code // a test that failed may have stopped half-way

@@ -12,7 +12,7 @@ import (
 type RefusalKind int
 
 const (
-	// RefusalTooSmall: the part is smaller than a part may be (contract rule 2).
+	// RefusalTooSmall: the part is smaller than a part may be (docs/rest-api.md, "Part").
 	RefusalTooSmall RefusalKind = iota + 1
 	// RefusalTooLarge: the part is larger than the store takes.
 	RefusalTooLarge
@@ -71,8 +71,8 @@ func AdmitPart(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, number in
 }
 
 // AdmitCaller reports whether there is an upload, and whether it is the one that the caller means:
-// ifMatch, where it was sent, must be what it was opened with (contract rule 6). It returns nil or
-// a *Refusal.
+// ifMatch, where it was sent, must be what it was opened with (docs/rest-api.md, "Versions"). It
+// returns nil or a *Refusal.
 func AdmitCaller(u *v1alpha1.MultipartUpload, ifMatch *int64) error {
 	if u == nil {
 		return &Refusal{RefusalNotOpen, notOpen}

@@ -9,7 +9,8 @@ import (
 
 // Defaults of a FileStore, for objects that the API server has not defaulted.
 const (
-	// DefaultUploadTTL is how long an upload may stay incomplete (contract rule 4: 2 days).
+	// DefaultUploadTTL is how long an upload may stay incomplete (docs/rest-api.md, "Start": 2
+	// days).
 	DefaultUploadTTL = 48 * time.Hour
 	// DefaultFinishedTTL is how long the record of a finished REST upload stays.
 	DefaultFinishedTTL = time.Hour

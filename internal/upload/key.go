@@ -72,7 +72,7 @@ func validatePath(path string) error {
 }
 
 // TenantKey is the key without the store's prefix, {namespace}/{entityID}/{path}: what clients are
-// shown as objectKey (contract rule 8).
+// shown as objectKey (docs/rest-api.md, "Parts").
 func (f File) TenantKey() string {
 	return f.Namespace + "/" + f.EntityID + "/" + f.Path
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // CheckSequence reports whether parts numbered numbers, in ascending order, can be assembled: they
-// must be exactly 1..N with N ≥ 1 (contract rule 3). If final is not nil, N must be *final. It
-// returns nil or a *SequenceError.
+// must be exactly 1..N with N ≥ 1 (docs/rest-api.md, "Complete"). If final is not nil, N must be
+// *final. It returns nil or a *SequenceError.
 func CheckSequence(numbers []int32, final *int32) error {
 	last := int32(0)
 	if len(numbers) > 0 {

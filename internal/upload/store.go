@@ -55,7 +55,7 @@ func (l Limits) Count(declared bool) bool {
 	return l.MaxOpenUploads > 0 || declared && l.MaxIncompleteBytes > 0
 }
 
-// DefaultLimits are the contract's: parts of 5 MiB to 5 GiB, numbers 1..1000 (rules 1 and 2).
+// DefaultLimits are parts of 5 MiB to 5 GiB, numbers 1..1000 (docs/rest-api.md, "Part").
 var DefaultLimits = Limits{MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxPartNumber: 1000}
 
 // LimitsOf are the store's limits, with the default where it says nothing.

@@ -63,7 +63,7 @@ func TestResolveStore(t *testing.T) {
 
 func TestLimitsOf(t *testing.T) {
 	if got := upload.LimitsOf(testkit.Store("s")); got != upload.DefaultLimits || got.MinPartSize != 5_242_880 || got.MaxPartNumber != 1000 {
-		t.Errorf("rules 1 and 2: the default limits are %+v", got)
+		t.Errorf("the default limits are %+v", got)
 	}
 	fs := testkit.Store("s")
 	fs.Spec.Limits = &v1alpha1.FileStoreLimits{

@@ -10,8 +10,8 @@ import (
 // counting on would overflow.
 const MaxVersion = 1<<53 - 1
 
-// ParseIfMatch reads an If-Match header: an integer version, quoted or not (contract, "Base,
-// identity, errors"). An absent header (empty string) gives nil. The error may be shown to a
+// ParseIfMatch reads an If-Match header: an integer version, quoted or not (docs/rest-api.md,
+// "Versions"). An absent header (empty string) gives nil. The error may be shown to a
 // client.
 func ParseIfMatch(header string) (*int64, error) {
 	if header == "" {
@@ -53,8 +53,8 @@ func ParsePartNumber(s string, maxNumber int32) (int32, error) {
 }
 
 // CheckVersion compares a file with the version that an upload demands of it: exists and current
-// say what is stored, and a nil ifMatch demands that there is no file (contract rule 6). It returns
-// nil, or a *ConflictError.
+// say what is stored, and a nil ifMatch demands that there is no file (docs/rest-api.md,
+// "Versions"). It returns nil, or a *ConflictError.
 func CheckVersion(ifMatch *int64, exists bool, current int64) error {
 	switch {
 	case ifMatch == nil && exists:
@@ -77,7 +77,7 @@ type ConflictError struct{ Message string }
 func (e *ConflictError) Error() string { return e.Message }
 
 // NextVersion is the version of the file that an upload makes: 0 for a new file, one more for an
-// update (contract, "ETag").
+// update (docs/rest-api.md, "Versions").
 func NextVersion(ifMatch *int64) int64 {
 	if ifMatch == nil {
 		return 0

@@ -1,6 +1,6 @@
-// Package version knows which version of the operator runs. The number is in the file VERSION, which
-// a release changes together with CHANGELOG.md, the chart and the Dockerfile; tests compare them.
-// The package imports nothing of this project.
+// Package version knows which version of the operator runs. The number is in the file VERSION,
+// which a release changes together with CHANGELOG.md, the chart and the Dockerfile; tests compare
+// them. The package imports nothing of this project.
 package version
 
 import (

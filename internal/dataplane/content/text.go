@@ -30,7 +30,7 @@ var timestampLayouts = []string{
 }
 
 // ParseTimestamp reports whether s is a time, of a year that RFC 3339 can write in UTC. One that is
-// not is ignored, not refused: a common client sends such (contract rule 7).
+// not is ignored, not refused: a common client sends such (docs/rest-api.md, "Headers").
 func ParseTimestamp(s string) (time.Time, bool) {
 	for _, layout := range timestampLayouts {
 		if t, err := time.Parse(layout, s); err == nil {

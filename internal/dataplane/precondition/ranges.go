@@ -14,10 +14,10 @@ import (
 // more than once, is sent the whole file, which costs less (RFC 9110, 14.2 and 17.15).
 const MaxRanges = 16
 
-// ParseRanges reads a Range header (RFC 9110, 14.1.2; contract rule 9) for a file of size bytes. No
-// ranges mean that the whole file is to be sent: there is no header, it is malformed, of another
-// unit, or asks for too much. Of several ranges those that lie outside the file are left out;
-// satisfiable is false when that leaves none.
+// ParseRanges reads a Range header (RFC 9110, 14.1.2; docs/rest-api.md, "Read") for a file of size
+// bytes. No ranges mean that the whole file is to be sent: there is no header, it is malformed, of
+// another unit, or asks for too much. Of several ranges those that lie outside the file are left
+// out; satisfiable is false when that leaves none.
 func ParseRanges(header string, size int64) (rngs []filestore.ByteRange, satisfiable bool) {
 	unit, set, found := strings.Cut(header, "=")
 	if !found || !strings.EqualFold(strings.TrimSpace(unit), "bytes") {

@@ -108,8 +108,8 @@ const maxClauses = 32
 // filter is what files must fulfil: all of its clauses.
 type filter []clause
 
-// parseFilter reads a filter such as "name eq 'a*.txt' and size gt 100" (contract rule 12). ok is
-// false for a malformed one, which is to be ignored.
+// parseFilter reads a filter such as "name eq 'a*.txt' and size gt 100" (docs/rest-api.md,
+// "Search"). ok is false for a malformed one, which is to be ignored.
 func parseFilter(s string) (f filter, ok bool) {
 	tokens, ok := tokenize(s)
 	if !ok || len(tokens) == 0 {

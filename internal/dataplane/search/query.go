@@ -29,7 +29,7 @@ type ordering struct {
 	desc  bool
 }
 
-// Parse reads the query of a search (contract rule 12). What is no filter and no order is
+// Parse reads the query of a search (docs/rest-api.md, "Search"). What is no filter and no order is
 // ignored, as the service does that this API comes from; numbers out of their bounds are refused.
 // count needs no reading: the total is always sent.
 func Parse(rawQuery string) (Query, error) {
