@@ -23,10 +23,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 const namespace = devcluster.OperatorNamespace
@@ -145,9 +145,7 @@ func (c *cluster) testOperatorRights(t *testing.T) {
 		{"impersonate", "", "users", "", false},
 		{"create", "", "serviceaccounts/token", namespace, false},
 	} {
-		if got := c.may(t, operator, right.verb, right.group, right.resource, right.namespace); got != right.allowed {
-			t.Errorf("%+v: the operator's right is %v", right, got)
-		}
+		c.expectRight(t, right.allowed, operator, right.verb, right.group, right.resource, right.namespace)
 	}
 }
 
@@ -182,13 +180,7 @@ func (c *cluster) testUserRights(t *testing.T) {
 		{"edit", "create", "files", false},
 		{"view", "get", "files", false},
 	} {
-		// Roles are aggregated by a controller, which may need a moment.
-		err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) {
-			return c.may(t, right.user, right.verb, "iotfile.dev", right.resource, "default") == right.allowed, nil
-		})
-		if err != nil {
-			t.Errorf("%+v: the right is %v", right, !right.allowed)
-		}
+		c.expectRight(t, right.allowed, right.user, right.verb, "iotfile.dev", right.resource, "default")
 	}
 }
 
@@ -207,9 +199,9 @@ func (c *cluster) testAdminsGiveFilesAway(t *testing.T) {
 			t.Errorf("%s: %v", user, err)
 		}
 	}
-	if app := "system:serviceaccount:default:app"; !c.may(t, app, "update", "iotfile.dev", "files", "default") || c.may(t, app, "get", "iotfile.dev", "files", namespace) {
-		t.Error("the workload may not use the files of its namespace, or may use those of another")
-	}
+	const app = "system:serviceaccount:default:app"
+	c.expectRight(t, true, app, "update", "iotfile.dev", "files", "default")
+	c.expectRight(t, false, app, "get", "iotfile.dev", "files", namespace)
 }
 
 // testPodsAreRestricted creates the pod of each Deployment in its namespace, which enforces the Pod
@@ -360,6 +352,18 @@ func convert(t *testing.T, from *unstructured.Unstructured, to any) {
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(from.Object, to); err != nil {
 		t.Fatal(fmt.Errorf("%s %s: %w", from.GetKind(), from.GetName(), err))
 	}
+}
+
+// expectRight waits until a user has a right, or has it not. Roles are aggregated by a controller,
+// and the API server's authorizer learns of bindings by a watch: both may need a moment.
+func (c *cluster) expectRight(t *testing.T, allowed bool, user, verb, group, resource, namespace string) {
+	t.Helper()
+	testkit.Eventually(t, func() error {
+		if c.may(t, user, verb, group, resource, namespace) != allowed {
+			return fmt.Errorf("may %s %s %s.%s in %q: %v", user, verb, resource, group, namespace, !allowed)
+		}
+		return nil
+	})
 }
 
 func (c *cluster) may(t *testing.T, user, verb, group, resource, namespace string) bool {

@@ -1,17 +1,14 @@
 package config_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
@@ -39,17 +36,10 @@ func (c *cluster) testGitOpsApplies(t *testing.T) {
 		c.dryRun(t, dir, c.render(t, dir))
 	}
 	const deployer = "system:serviceaccount:team-a:deployer"
-	// The role admin is put together by a controller, which may need a moment.
-	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) {
-		return c.may(t, deployer, "create", "iotfile.dev", "multipartuploads", "team-a") && c.may(t, deployer, "create", "iotfile.dev", "files", "team-a"), nil
-	})
-	if err != nil {
-		t.Fatal("the tenant's account may not deploy")
-	}
+	c.expectRight(t, true, deployer, "create", "iotfile.dev", "multipartuploads", "team-a")
+	c.expectRight(t, true, deployer, "create", "iotfile.dev", "files", "team-a")
 	c.run(t, nil, "apply", "--server-side", "--as", deployer, "-k", "gitops/apps/team-a")
-	if !c.may(t, "system:serviceaccount:team-a:app", "update", "iotfile.dev", "files", "team-a") {
-		t.Error("the tenant's workload may not use files")
-	}
+	c.expectRight(t, true, "system:serviceaccount:team-a:app", "update", "iotfile.dev", "files", "team-a")
 	for _, right := range [][4]string{
 		{"create", "iotfile.dev", "filestores", ""},
 		{"update", "", "namespaces", "team-a"},
