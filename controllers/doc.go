@@ -14,24 +14,13 @@
 //	                ├──expirationTime──▶ Expiring ──▶ Expired
 //	                └──gone from object storage──▶ UploadLost
 //
-//	multipartupload_controller.go  the pass, and what triggers it
-//	multipartupload_observe.go     gather: store, object, ledger of parts
-//	internal/upload/decide.go      decide: pure
-//	checks.go                     when uploads that take parts are compared with object storage
-//	multipartupload_act.go         act: the only calls that change object storage
-//	tidying.go                     how fast records are written that nobody waits for
-//	own_writes.go                  what was written, until the cache shows it
-//	sightings.go                   what has to be seen for a while to be acted on
-//	ended_log.go abort_again.go    what has ended is aborted again later
-//	multipartupload_cleared.go     what has expired and is gone, but not recorded yet
-//	multipartupload_status.go      report: the status, recomputed whole
-//	multipartupload_record.go      the record's finalizer, and its end
-//	filestore_controller.go        probes FileStores, and counts what is open in them
-//	filestore_hold.go              keeps a FileStore while uploads are open in it
-//	filestore_reaped.go            warns of uploads that object storage has deleted on its own
-//	orphan_sweep.go                finds uploads in object storage that nobody owns
-//	known.go live.go              all uploads: of the cache, and of the API server
-//	events.go metrics*.go          what people and Prometheus are told
+// Start with multipartupload_controller.go, which has the pass and what triggers it. The decision
+// alone is elsewhere, in internal/upload, which is pure. The other files of a MultipartUpload are
+// the steps before and after it: observe, act, status, record. filestore_controller.go probes
+// FileStores, orphan_sweep.go finds uploads in object storage that nobody owns.
+//
+// The package imports api, internal/catalog, internal/filestore, internal/sharing and
+// internal/upload; never the data plane.
 //
 // Rights that the package uses:
 //

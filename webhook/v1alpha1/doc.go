@@ -3,11 +3,8 @@
 // early advice to whoever is at the keyboard; for uploads the reconciler, which judges the same
 // things again, has the last word.
 //
-//	multipartupload_defaulter.go  who asked for the upload, and which store takes it
-//	multipartupload_finalizer.go  a change that leaves our finalizer out leaves it there
-//	multipartupload_validator.go  the store takes the namespace, the file is free, the caps
-//	filestore_validator.go        selectors; who shares what
-//	refusal.go                    how No is said
+// Start with multipartupload_validator.go. The package imports api, internal/catalog and
+// internal/upload.
 //
 // What happens to requests while no replica answers (failurePolicy):
 //
