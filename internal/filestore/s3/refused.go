@@ -1,57 +1,73 @@
 package s3
 
 import (
+	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptrace"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
+// refusalBytes is how long an answer that refuses a body may be. Those of S3 are below one kilobyte.
+const refusalBytes = 64 << 10
+
 // sendBody sends a request that has a body, and closes its connection if the answer is a refusal. A
-// backend may refuse before it has read the body. What it then takes the rest of the body for may
-// be the next request, whose answer would be read as that to somebody else's.
+// backend may refuse before it has read the body. What it then takes the rest of the body for may be
+// the next request, whose answer would be read as that to somebody else's.
 func sendBody(next http.RoundTripper, req *http.Request) (*http.Response, error) {
-	var used net.Conn
-	trace := &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) { used = got.Conn }}
-	resp, err := next.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
-	if err == nil && resp.StatusCode >= http.StatusBadRequest && used != nil {
-		resp.Body = &refusal{resp.Body, rawConn(used)}
+	resp, err := next.RoundTrip(req)
+	if err != nil || resp.StatusCode < http.StatusBadRequest {
+		return resp, err
 	}
-	return resp, err
-}
-
-// rawConn is the connection below TLS. Closing that does not wait for a peer that does not read.
-func rawConn(c net.Conn) net.Conn {
-	if t, ok := c.(*tls.Conn); ok {
-		return t.NetConn()
-	}
-	return c
-}
-
-// refusal is the body of an answer whose connection is not to be used again.
-type refusal struct {
-	io.ReadCloser
-	conn net.Conn
-}
-
-// Read implements io.Reader.
-func (r *refusal) Read(p []byte) (int, error) {
-	n, err := r.ReadCloser.Read(p)
+	text, err := readRefusal(resp)
+	_ = resp.Body.Close() // before its end, by which net/http gives the connection up
 	if err != nil {
-		_ = r.conn.Close()
+		return nil, err
 	}
-	return n, err
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	return resp, nil
 }
 
-// Close implements io.Closer.
-func (r *refusal) Close() error {
-	_ = r.conn.Close()
-	return r.ReadCloser.Close()
+// readRefusal reads an answer but for its last byte. Once net/http has that, another request may be
+// sent on the connection at any moment. The byte is known: it ends XML, or is space behind it. Of an
+// answer without a body, which object storage does not give, there is nothing to leave unread.
+func readRefusal(resp *http.Response) ([]byte, error) {
+	if resp.ContentLength > refusalBytes || resp.ContentLength == 0 || resp.Body == http.NoBody {
+		return nil, nil
+	}
+	if resp.ContentLength < 0 { // in chunks
+		return readToEnd(resp.Body)
+	}
+	text := make([]byte, resp.ContentLength-1, resp.ContentLength)
+	if _, err := io.ReadFull(resp.Body, text); err != nil {
+		return nil, err
+	}
+	if !bytes.HasSuffix(bytes.TrimSpace(text), []byte(">")) {
+		text = append(text, '>')
+	}
+	return text, nil
+}
+
+// readToEnd reads the XML of an error but for its last byte. It takes one byte at a time: whoever
+// reads the last byte of a chunk is told of the end with it.
+func readToEnd(r io.Reader) (text []byte, err error) {
+	const end = "</Error"
+	for len(text) < refusalBytes {
+		var b [1]byte
+		n, err := r.Read(b[:])
+		text = append(text, b[:n]...)
+		switch {
+		case bytes.HasSuffix(text, []byte(end)):
+			return append(text, '>'), nil
+		case errors.Is(err, io.EOF):
+			return text, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+	return text, nil
 }
 
 // explainCut asks why a part was not taken whose connection has failed. A backend that refuses a

@@ -60,7 +60,16 @@ func TestRefusalIsLost(t *testing.T) {
 // TestRefusedConnection: after a refused body nothing more is sent on its connection, on which the
 // backend may take the body for requests; after one that was taken, the connection is used again.
 func TestRefusedConnection(t *testing.T) {
-	for name, tc := range map[string]struct{ status, connections int }{"refused": {404, 10}, "taken": {200, 1}} {
+	length := fmt.Sprintf("HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n%s", len(noSuchUpload), noSuchUpload)
+	spaced := fmt.Sprintf("HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n%s\n", len(noSuchUpload)+1, noSuchUpload)
+	chunks := fmt.Sprintf("HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(noSuchUpload), noSuchUpload)
+	for name, tc := range map[string]struct {
+		answer      string
+		connections int
+	}{
+		"refused": {length, 10}, "refused, with a line end": {spaced, 10}, "refused in chunks": {chunks, 10},
+		"taken": {"HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 0\r\n\r\n", 1},
+	} {
 		t.Run(name, func(t *testing.T) {
 			var connections atomic.Int32
 			store := answersWith(t, time.Minute, func(c net.Conn) {
@@ -72,16 +81,12 @@ func TestRefusedConnection(t *testing.T) {
 						return
 					}
 					_, _ = io.Copy(io.Discard, req.Body)
-					if tc.status == 404 {
-						answerWith(c, 404, noSuchUpload)
-					} else {
-						_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 0\r\n\r\n")
-					}
+					_, _ = io.WriteString(c, tc.answer)
 				}
 			})
 			for range 10 {
 				_, err := store.PutPart(t.Context(), filestore.UploadRef{Key: "k", UploadID: "id"}, 1, bytes.NewReader([]byte("part")), 4)
-				if errors.Is(err, filestore.ErrNoSuchUpload) != (tc.status == 404) || tc.status == 200 && err != nil {
+				if refused := tc.connections > 1; errors.Is(err, filestore.ErrNoSuchUpload) != refused || !refused && err != nil {
 					t.Fatal(err)
 				}
 			}
