@@ -10,64 +10,46 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// refusalBytes is how long an answer that refuses a body may be. Those of S3 are below one kilobyte.
+// refusalBytes is how long an answer that refuses a body may be. Those of S3 are below one
+// kilobyte.
 const refusalBytes = 64 << 10
 
 // sendBody sends a request that has a body, and closes its connection if the answer is a refusal. A
-// backend may refuse before it has read the body. What it then takes the rest of the body for may be
-// the next request, whose answer would be read as that to somebody else's.
+// backend may refuse before it has read the body. What it then takes the rest of the body for may
+// be the next request, whose answer would be read as that to somebody else's.
 func sendBody(next http.RoundTripper, req *http.Request) (*http.Response, error) {
 	resp, err := next.RoundTrip(req)
 	if err != nil || resp.StatusCode < http.StatusBadRequest {
 		return resp, err
 	}
-	text, err := readRefusal(resp)
+	text := readRefusal(resp)
 	_ = resp.Body.Close() // before its end, by which net/http gives the connection up
-	if err != nil {
-		return nil, err
-	}
 	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 	return resp, nil
 }
 
-// readRefusal reads an answer but for its last byte. Once net/http has that, another request may be
-// sent on the connection at any moment. The byte is known: it ends XML, or is space behind it. Of an
-// answer without a body, which object storage does not give, there is nothing to leave unread.
-func readRefusal(resp *http.Response) ([]byte, error) {
-	if resp.ContentLength > refusalBytes || resp.ContentLength == 0 || resp.Body == http.NoBody {
-		return nil, nil
-	}
-	if resp.ContentLength < 0 { // in chunks
-		return readToEnd(resp.Body)
-	}
-	text := make([]byte, resp.ContentLength-1, resp.ContentLength)
-	if _, err := io.ReadFull(resp.Body, text); err != nil {
-		return nil, err
-	}
-	if !bytes.HasSuffix(bytes.TrimSpace(text), []byte(">")) {
-		text = append(text, '>')
-	}
-	return text, nil
-}
-
-// readToEnd reads the XML of an error but for its last byte. It takes one byte at a time: whoever
-// reads the last byte of a chunk is told of the end with it.
-func readToEnd(r io.Reader) (text []byte, err error) {
+// readRefusal reads an answer but for its last byte, or as much of it as comes. Once net/http has
+// that byte, another request may be sent on the connection at any moment. It takes one byte at a
+// time: whoever reads the last byte of a chunk is told of the end with it. Of an answer without a
+// body, which object storage does not give, there is nothing to leave unread.
+func readRefusal(resp *http.Response) (text []byte) {
 	const end = "</Error"
-	for len(text) < refusalBytes {
+	limit := int64(refusalBytes)
+	if resp.ContentLength >= 0 {
+		limit = min(limit, resp.ContentLength-1)
+	}
+	for int64(len(text)) < limit {
 		var b [1]byte
-		n, err := r.Read(b[:])
+		n, err := resp.Body.Read(b[:])
 		text = append(text, b[:n]...)
-		switch {
-		case bytes.HasSuffix(text, []byte(end)):
-			return append(text, '>'), nil
-		case errors.Is(err, io.EOF):
-			return text, nil
-		case err != nil:
-			return nil, err
+		if bytes.HasSuffix(text, []byte(end)) {
+			return append(text, '>')
+		}
+		if err != nil {
+			break
 		}
 	}
-	return text, nil
+	return text
 }
 
 // explainCut asks why a part was not taken whose connection has failed. A backend that refuses a
