@@ -100,8 +100,7 @@ func (c *Catalog) FileStores(ctx context.Context) ([]*v1alpha1.FileStore, error)
 // before it is fed.
 type serving struct {
 	mu          sync.RWMutex
-	fed         bool
-	byNamespace map[string]*v1alpha1.FileStore
+	byNamespace map[string]*v1alpha1.FileStore // nil until it is fed
 	// epoch counts the events: what was decided before one is not remembered after it.
 	epoch int64
 }
@@ -122,7 +121,7 @@ func (s *serving) begin() (epoch int64) {
 func (s *serving) remember(namespace string, fs *v1alpha1.FileStore, epoch int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.fed && s.epoch == epoch {
+	if s.byNamespace != nil && s.epoch == epoch {
 		s.byNamespace[namespace] = fs
 	}
 }
@@ -131,7 +130,7 @@ func (s *serving) remember(namespace string, fs *v1alpha1.FileStore, epoch int64
 func (s *serving) feed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fed, s.byNamespace = true, map[string]*v1alpha1.FileStore{}
+	s.byNamespace = map[string]*v1alpha1.FileStore{}
 }
 
 // changed forgets what a changed FileStore, or Namespace, may have decided.
