@@ -1,8 +1,8 @@
 // Package controllers reconciles MultipartUploads and FileStores. It is the only package that
 // opens, completes and aborts uploads in object storage; it moves no bytes.
 //
-// A MultipartUpload goes through these states (condition reasons), each pass being gather → decide
-// → act → report:
+// A MultipartUpload goes through these states (condition reasons). Each pass is gather → decide →
+// act → report:
 //
 //	            ┌───────── FileBusy, VersionConflict, StoreNotFound, … (nothing is open yet)
 //	            ▼

@@ -23,8 +23,8 @@ type metric struct {
 // sources are where the operator's metrics are made.
 var sources = []string{"cmd/operator", "controllers", "internal", "webhook"}
 
-// findMetrics reads the sources below root: all calls of prometheus.New…(Opts{Name, Help}, labels),
-// and of prometheus.NewDesc. One whose name, help or labels cannot be read is an error.
+// findMetrics reads the sources below root: all calls of prometheus.New…(Opts{Name, Help},
+// labels), and of prometheus.NewDesc. One whose name, help or labels cannot be read is an error.
 func findMetrics(root string) ([]metric, error) {
 	var found []metric
 	for _, dir := range sources {

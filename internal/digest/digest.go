@@ -1,8 +1,8 @@
 // Package digest compares a body with what its sender says of it.
 //
-// It reads the digests that HTTP and S3 clients announce in the header of a request: Content-MD5
-// (RFC 1864), Digest (RFC 3230, obsolete but sent), Content-Digest (RFC 9530) and x-amz-checksum-…
-// (S3). It computes those alone, while the body streams, and nothing when there is none.
+// It reads the digests that clients announce in the header of a request: Content-MD5 (RFC 1864),
+// Digest (RFC 3230, obsolete but sent), Content-Digest (RFC 9530) and S3's x-amz-checksum-….
+// It computes those alone, while the body streams, and nothing when there is none.
 package digest
 
 import (

@@ -110,8 +110,8 @@ type CreateUploadOptions struct {
 	// ContentType is the media type that the file is served with.
 	ContentType string
 	ContentHeaders
-	// Metadata is stored with the object as user metadata (x-amz-meta-…). Keys are lower-case ASCII
-	// letters, digits and dashes; values printable ASCII.
+	// Metadata is stored with the object as user metadata (x-amz-meta-…). Keys are lower-case
+	// ASCII letters, digits and dashes; values printable ASCII.
 	Metadata map[string]string
 }
 

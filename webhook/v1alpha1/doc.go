@@ -8,8 +8,10 @@
 //
 // What happens to requests while no replica answers (failurePolicy):
 //
-//   - Defaulting uploads: Fail. An upload whose createdBy its author has chosen would be a forgery that nobody could tell from the truth later.
-//   - Validating uploads: Ignore. The reconciler finds the same faults, and says so in the status; nothing is opened in object storage meanwhile.
+//   - Defaulting uploads: Fail. An upload whose createdBy its author has chosen would be a forgery
+//     that nobody could tell from the truth later.
+//   - Validating uploads: Ignore. The reconciler finds the same faults, and says so in the status;
+//     nothing is opened in object storage meanwhile.
 //   - Keeping the finalizer: Ignore. The policy in config/policy refuses what is still missing, and
 //     says what to do instead.
 //   - Validating FileStores: Fail. A selector that is no selector would select nobody, unnoticed.
