@@ -242,7 +242,7 @@ func (c *ControlPlane) Stop() error {
 	c.ports = nil
 	errs = append(errs, c.socketDir.remove())
 	if c.lock != nil {
-		errs = append(errs, c.lock.unlock())
+		errs = append(errs, c.lock.Unlock())
 		c.lock = nil
 	}
 	return errors.Join(errs...)

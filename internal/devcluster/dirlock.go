@@ -49,5 +49,5 @@ func Clean(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.RemoveAll(dir), lock.unlock())
+	return errors.Join(os.RemoveAll(dir), lock.Unlock())
 }

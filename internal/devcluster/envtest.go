@@ -65,7 +65,7 @@ func (f *toolFinder) downloadEnvtest(ctx context.Context, release, dir string) e
 	if err != nil {
 		return err
 	}
-	defer func() { _ = lock.unlock() }()
+	defer func() { _ = lock.Unlock() }()
 	if _, err := executable(filepath.Join(dir, string(KubeAPIServer))); err == nil {
 		return nil
 	}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // errLocked is returned by tryLock when another process, or another holder in this one, has the
@@ -18,7 +20,7 @@ var errLocked = errors.New("locked")
 // fileLock is an advisory lock that the kernel drops when its holder dies, however it dies. The
 // file stays behind: removing it would let two holders lock two different files of the same name.
 type fileLock struct {
-	file *os.File
+	*flock.Flock
 }
 
 // tryLock takes the lock at path, creating the file and its directory as needed. With errLocked it
@@ -27,28 +29,16 @@ func tryLock(path string) (lock *fileLock, holder string, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, "", err
 	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, "", err
-	}
-	for {
-		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EINTR) {
-			break
-		}
-	}
-	switch {
-	case errors.Is(err, syscall.EWOULDBLOCK):
-		data, _ := os.ReadFile(path)
-		_ = file.Close()
-		return nil, strings.TrimSpace(string(data)), errLocked
+	lock = &fileLock{flock.New(path)}
+	switch taken, err := lock.TryLock(); {
 	case err != nil:
-		_ = file.Close()
 		return nil, "", fmt.Errorf("lock %s: %w", path, err)
+	case !taken:
+		data, _ := os.ReadFile(path)
+		return nil, strings.TrimSpace(string(data)), errLocked
 	}
-	lock = &fileLock{file: file}
-	if err := lock.write(fmt.Sprintf("%d", os.Getpid())); err != nil {
-		_ = lock.unlock()
+	if err := lock.write(strconv.Itoa(os.Getpid())); err != nil {
+		_ = lock.Unlock()
 		return nil, "", err
 	}
 	return lock, "", nil
@@ -74,16 +64,7 @@ func waitLock(ctx context.Context, path string, onWait func(holder string)) (*fi
 
 // write replaces what a process that finds the lock taken is told.
 func (l *fileLock) write(text string) error {
-	if err := l.file.Truncate(0); err != nil {
-		return err
-	}
-	_, err := l.file.WriteAt([]byte(text+"\n"), 0)
-	return err
-}
-
-// unlock gives the lock up. It must be called once.
-func (l *fileLock) unlock() error {
-	return l.file.Close()
+	return os.WriteFile(l.Path(), []byte(text+"\n"), 0o600)
 }
 
 // sleep waits for d or until ctx is done, whose error it then returns.

@@ -32,14 +32,14 @@ func TestLockHasOneHolderAtATime(t *testing.T) {
 	go func() {
 		lock, err := waitLock(t.Context(), path, func(holder string) { waiting <- holder })
 		if err == nil {
-			err = lock.unlock()
+			err = lock.Unlock()
 		}
 		got <- err
 	}()
 	if holder := <-waiting; holder != "a note" {
 		t.Errorf("waiting for %q", holder)
 	}
-	if err := first.unlock(); err != nil {
+	if err := first.Unlock(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-got; err != nil {
@@ -53,7 +53,7 @@ func TestWaitLockEndsWithItsContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = lock.unlock() }()
+	defer func() { _ = lock.Unlock() }()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if _, err := waitLock(ctx, path, func(string) {}); !errors.Is(err, context.DeadlineExceeded) {
@@ -77,7 +77,7 @@ func TestDirectoryInUseSaysByWhom(t *testing.T) {
 	if err := Clean(dir); !errors.As(err, &running) {
 		t.Errorf("Clean of a directory in use: %v", err)
 	}
-	if err := lock.unlock(); err != nil {
+	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)
 	}
 	if err := Clean(dir); err != nil {

@@ -182,7 +182,7 @@ func (s *ObjectStore) Stop() error {
 		err = s.process.stop(5 * time.Second)
 	}
 	if s.lock != nil {
-		err = errors.Join(err, s.lock.unlock())
+		err = errors.Join(err, s.lock.Unlock())
 		s.lock = nil
 	}
 	return err

@@ -41,13 +41,13 @@ func reservePort(number int) (*port, error) {
 		return nil, err
 	}
 	if !portFree(number) {
-		_ = lock.unlock()
+		_ = lock.Unlock()
 		return nil, errPortTaken
 	}
 	return &port{number: number, lock: lock}, nil
 }
 
-func (p *port) release() { _ = p.lock.unlock() }
+func (p *port) release() { _ = p.lock.Unlock() }
 
 // portFree reports whether the port can be listened on at this moment.
 func portFree(number int) bool {

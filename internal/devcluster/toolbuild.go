@@ -68,7 +68,7 @@ func (b *toolBuild) run(ctx context.Context, log io.Writer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = lock.unlock() }()
+	defer func() { _ = lock.Unlock() }()
 	if path, err := executable(b.path()); err == nil {
 		return path, nil
 	}

@@ -216,7 +216,7 @@ func (s *System) Stop() error {
 	if s.ControlPlane != nil {
 		errs = append(errs, s.ControlPlane.Stop())
 	}
-	errs = append(errs, s.lock.unlock())
+	errs = append(errs, s.lock.Unlock())
 	s.lock = nil
 	return errors.Join(errs...)
 }
