@@ -18,7 +18,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -27,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	apply "github.com/iotfile-operator/iotfile-operator/api/applyconfiguration/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
@@ -268,11 +268,7 @@ func (p *policies) testStatusIsTheOperators(t *testing.T) {
 		updated := u.DeepCopy()
 		updated.Status.ObjectKey = "victim/key"
 		forbidden(t, user+" updates", c.Status().Update(t.Context(), updated), statusIsTheOperators)
-		applied := &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"objectKey": "victim/key"}}}
-		applied.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("MultipartUpload"))
-		applied.SetNamespace(u.Namespace)
-		applied.SetName(u.Name)
-		forbidden(t, user+" applies", c.Status().Apply(t.Context(), client.ApplyConfigurationFromUnstructured(applied),
+		forbidden(t, user+" applies", c.Status().Apply(t.Context(), apply.MultipartUpload(u.Name, u.Namespace).WithStatus(apply.MultipartUploadStatus().WithObjectKey("victim/key")),
 			client.FieldOwner("forger"), client.ForceOwnership), statusIsTheOperators)
 		// Through the front door a status is not written at all.
 		updated = u.DeepCopy()
@@ -297,11 +293,8 @@ func (p *policies) testStatusIsTheOperators(t *testing.T) {
 		}
 	}
 	// As the data plane writes it, with the operator's account.
-	progress := &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"progress": map[string]any{"parts": int64(1)}}}}
-	progress.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("MultipartUpload"))
-	progress.SetNamespace(u.Namespace)
-	progress.SetName(u.Name)
-	passes(t, "the data plane's progress", p.operator.Status().Apply(t.Context(), client.ApplyConfigurationFromUnstructured(progress), client.FieldOwner("data-plane")))
+	progress := apply.MultipartUpload(u.Name, u.Namespace).WithStatus(apply.MultipartUploadStatus().WithProgress(apply.UploadProgress().WithParts(1)))
+	passes(t, "the data plane's progress", p.operator.Status().Apply(t.Context(), progress, client.FieldOwner("data-plane")))
 }
 
 func (p *policies) testStoreStatusIsTheOperators(t *testing.T) {

@@ -9,11 +9,12 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	apply "github.com/iotfile-operator/iotfile-operator/api/applyconfiguration/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
@@ -217,8 +218,7 @@ func (r *Recorder) apply(ctx context.Context, u *v1alpha1.MultipartUpload) error
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	err = r.opts.Client.Status().Apply(ctx,
-		client.ApplyConfigurationFromUnstructured(configuration(u, parts)), client.FieldOwner(FieldManager))
+	err = r.opts.Client.Status().Apply(ctx, configuration(u, parts), client.FieldOwner(FieldManager))
 	if err == nil {
 		failpoint.Hit(failpoint.ProgressRecorded)
 	}
@@ -228,7 +228,7 @@ func (r *Recorder) apply(ctx context.Context, u *v1alpha1.MultipartUpload) error
 // configuration is what is applied. Not forced, and bound to the version that was read: the
 // last progress, which the reconciler writes, is never overwritten, and a successor of the same
 // name is never touched.
-func configuration(u *v1alpha1.MultipartUpload, parts []filestore.Part) *unstructured.Unstructured {
+func configuration(u *v1alpha1.MultipartUpload, parts []filestore.Part) *apply.MultipartUploadApplyConfiguration {
 	bytes, last := int64(0), time.Time{}
 	for _, part := range parts {
 		bytes += part.Size
@@ -236,19 +236,12 @@ func configuration(u *v1alpha1.MultipartUpload, parts []filestore.Part) *unstruc
 			last = part.Modified
 		}
 	}
-	state := map[string]any{"parts": int64(len(parts)), "bytes": bytes, "displayBytes": upload.DisplayBytes(bytes)}
-	if percent := upload.Percent(u, bytes); percent != nil {
-		state["percent"] = int64(*percent)
-	}
+	count := int32(len(parts)) //nolint:gosec // 10,000 at most
+	state := apply.UploadProgress().WithParts(count).WithBytes(bytes).WithDisplayBytes(upload.DisplayBytes(bytes))
+	state.Percent = upload.Percent(u, bytes)
 	if !last.IsZero() {
-		state["lastPartTime"] = last.UTC().Format(time.RFC3339)
+		state.WithLastPartTime(metav1.NewTime(last))
 	}
-	return &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": v1alpha1.GroupVersion.String(),
-		"kind":       "MultipartUpload",
-		"metadata": map[string]any{
-			"namespace": u.Namespace, "name": u.Name, "uid": string(u.UID), "resourceVersion": u.ResourceVersion,
-		},
-		"status": map[string]any{"progress": state},
-	}}
+	return apply.MultipartUpload(u.Name, u.Namespace).WithUID(u.UID).WithResourceVersion(u.ResourceVersion).
+		WithStatus(apply.MultipartUploadStatus().WithProgress(state))
 }
