@@ -11,6 +11,8 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 )
 
 // testOutlivesAPod: there is always a replica that serves, a pod that ends is given the time that
@@ -33,6 +35,9 @@ func (c *cluster) outlivesAPod(t *testing.T, dir string, deployment *appsv1.Depl
 	var drain, grace time.Duration
 	if strings.Contains(roles, "data-plane") {
 		drain, grace = duration(t, container.Args, "--drain-delay="), duration(t, container.Args, "--grace-period=")
+		if grace != dataplane.DefaultGracePeriod {
+			t.Errorf("%s: a pod of %s has a grace period of %s, and the flag's default is %s", dir, deployment.Name, grace, dataplane.DefaultGracePeriod)
+		}
 	} else if hook := container.Lifecycle; hook != nil {
 		drain = time.Duration(hook.PreStop.Sleep.Seconds) * time.Second
 	}

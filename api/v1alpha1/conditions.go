@@ -159,25 +159,25 @@ const (
 const (
 	// FinalizerAbortUpload keeps a MultipartUpload until its parts are gone from object storage, or
 	// the reconciler has given up.
-	FinalizerAbortUpload = "iotfile.dev/abort-upload"
+	FinalizerAbortUpload = GroupName + "/abort-upload"
 	// FinalizerHoldStore keeps a FileStore until no upload is open in it.
-	FinalizerHoldStore = "iotfile.dev/hold-store"
+	FinalizerHoldStore = GroupName + "/hold-store"
 	// AnnotationDefaultStore marks the FileStore, with the value "true", that is used where no
 	// other is named.
-	AnnotationDefaultStore = "iotfile.dev/is-default-store"
+	AnnotationDefaultStore = GroupName + "/is-default-store"
 	// AnnotationNamespaceStore, on a Namespace, names the FileStore that its uploads use by
 	// default.
-	AnnotationNamespaceStore = "iotfile.dev/store"
+	AnnotationNamespaceStore = GroupName + "/store"
 	// AnnotationStores, on a Secret in the operator's namespace, names the FileStores that may use
 	// it, separated by commas; "*" stands for all.
-	AnnotationStores = "iotfile.dev/stores"
+	AnnotationStores = GroupName + "/stores"
 	// AnnotationAnswered is set on a MultipartUpload that was started over REST without an
 	// Idempotency-Key when its client was told of it and has sent no part for a second. Without it,
 	// and without parts, a start that is sent again by the same caller gets the upload.
-	AnnotationAnswered = "iotfile.dev/start-answered"
+	AnnotationAnswered = GroupName + "/start-answered"
 	// LabelCreatedThrough says how a MultipartUpload was created; only those with the value
 	// CreatedThroughREST are deleted when finishedTTL is over.
-	LabelCreatedThrough = "iotfile.dev/created-through"
+	LabelCreatedThrough = GroupName + "/created-through"
 	// CreatedThroughREST is the value of LabelCreatedThrough for uploads that were opened over
 	// REST.
 	CreatedThroughREST = "rest"

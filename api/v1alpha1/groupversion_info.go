@@ -16,8 +16,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
+// GroupName is the API group of every kind in this package. It begins the name of every finalizer,
+// label and annotation of this project.
+const GroupName = "iotfile.dev"
+
 // GroupVersion is the group and version of every kind in this package.
-var GroupVersion = schema.GroupVersion{Group: "iotfile.dev", Version: "v1alpha1"}
+var GroupVersion = schema.GroupVersion{Group: GroupName, Version: "v1alpha1"}
 
 // SchemeGroupVersion is GroupVersion by the name that generated code uses.
 var SchemeGroupVersion = GroupVersion

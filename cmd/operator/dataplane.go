@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"k8s.io/utils/clock"
@@ -63,7 +62,7 @@ func newStores(base cluster.Cluster, o *options) (*filestore.Provider, error) {
 // setTimeouts bounds how long a client is kept waiting, and how old progress gets.
 func (o *options) setTimeouts(opts *dataplane.Options) {
 	opts.ProgressInterval = o.progressInterval
-	opts.StartTimeout = min(o.waitTimeout, 30*time.Second)
+	opts.StartTimeout = min(o.waitTimeout, dataplane.DefaultStartTimeout)
 	opts.CompleteTimeout, opts.AbortTimeout, opts.SearchTimeout = o.waitTimeout, o.waitTimeout, o.waitTimeout
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/tracing"
 )
 
@@ -79,17 +80,17 @@ func parseFlags() (*options, error) {
 	flag.DurationVar(&o.leaseDuration, "lease-duration", 15*time.Second,
 		"How long after the last sign of a leader that has crashed another replica takes over. Whole seconds, 5 at least. "+
 			"A leader that cannot reach the API server for about half as long stops, and its process ends when its parts in flight have.")
-	flag.IntVar(&o.maxPartsInFlight, "max-parts-in-flight", 256,
+	flag.IntVar(&o.maxPartsInFlight, "max-parts-in-flight", dataplane.DefaultMaxPartsInFlight,
 		"How many parts this replica streams at once; beyond it clients get 503 with Retry-After before they send a byte. "+
 			"A namespace is refused earlier, as soon as it has three times as many as are free.")
-	flag.DurationVar(&o.waitTimeout, "wait-timeout", 50*time.Second,
+	flag.DurationVar(&o.waitTimeout, "wait-timeout", dataplane.DefaultWaitTimeout,
 		"How long a start (half a minute at most), completion, abort or search may keep its client waiting before it gets 503, to send the same request again. "+
 			"Must be shorter than the time-outs of proxies between.")
-	flag.DurationVar(&o.progressInterval, "progress-interval", 15*time.Second,
+	flag.DurationVar(&o.progressInterval, "progress-interval", dataplane.DefaultProgressInterval,
 		"How old status.progress of an upload may get while parts arrive. Each time costs one list of its parts in object storage and one write in the cluster.")
 	flag.DurationVar(&o.drainDelay, "drain-delay", 0,
 		"How long to go on serving, not ready, after SIGTERM: until the load balancer has noticed.")
-	flag.DurationVar(&o.gracePeriod, "grace-period", 5*time.Minute,
+	flag.DurationVar(&o.gracePeriod, "grace-period", dataplane.DefaultGracePeriod,
 		"How long parts in flight may take to finish after that. The pod's terminationGracePeriodSeconds must be longer than both.")
 	flag.IntVar(&o.workers, "workers", 48, "How many uploads are reconciled at once. One FileStore has three quarters of them at most; assemblies and aborts that take longer than a second go on beside them.")
 	flag.DurationVar(&o.sweepInterval, "sweep-interval", 10*time.Minute,

@@ -40,7 +40,7 @@ type security struct {
 
 func (s *security) bindFlags() {
 	flag.StringVar(&s.auth, "auth", authKubernetes,
-		"How callers of the REST API prove who they are, and what they may do: \"kubernetes\" asks the API server about their tokens (TokenReview) and rights (SubjectAccessReview on files in group iotfile.dev); "+
+		"How callers of the REST API prove who they are, and what they may do: \"kubernetes\" asks the API server about their tokens (TokenReview) and rights (SubjectAccessReview on files in group "+identity.Group+"); "+
 			"\"none\" lets everybody do everything, and listens on loopback addresses only.")
 	flag.StringVar(&s.audiences, "token-audiences", identity.DefaultAudience,
 		"What tokens must be for, separated by commas; one of them is enough. Tokens of users usually are for the API server: name its audience too if they are to be taken.")

@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
 // probePod is a pod of a team's application that runs a command of hack/cluster/probe. All that it
@@ -48,7 +50,7 @@ func (s *suite) probePod(namespace, name string, args ...string) *corev1.Pod {
 	}
 	pod.Spec.Volumes = []corev1.Volume{
 		{Name: "token", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-			Sources: []corev1.VolumeProjection{token("iotfile.dev", "token"), token("somebody.else", "other-audience")},
+			Sources: []corev1.VolumeProjection{token(devcluster.Audience, "token"), token("somebody.else", "other-audience")},
 		}}},
 		{Name: "ca", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "iotfile-ca"}}}},
 	}

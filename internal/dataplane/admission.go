@@ -6,15 +6,16 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/transfer"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
 )
 
 // Memory that a request takes while its bytes flow.
 const (
-	// partMemory: the buffer of one write to object storage, and those of two connections.
-	partMemory = 1<<20 + 128<<10
-	// readMemory: transfer.BufferSize, and those of two connections.
-	readMemory = transfer.BufferSize + 128<<10
+	// socketMemory: the buffers of two connections, towards the client and object storage.
+	socketMemory = 128 << 10
+	partMemory   = filestore.PartBuffer + socketMemory
+	readMemory   = transfer.BufferSize + socketMemory
 )
 
 // chunkedShare is the part of the buffered bytes, one in so many, that bodies of unknown length get

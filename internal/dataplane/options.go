@@ -20,6 +20,20 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/transfer"
 )
 
+// Defaults of Options that the operator's flags have, too.
+const (
+	// DefaultMaxPartsInFlight is that of MaxPartsInFlight.
+	DefaultMaxPartsInFlight = 256
+	// DefaultStartTimeout is that of StartTimeout; DefaultWaitTimeout is that of CompleteTimeout,
+	// AbortTimeout and SearchTimeout, shorter than proxies wait for an answer (60 s).
+	DefaultStartTimeout = 30 * time.Second
+	DefaultWaitTimeout  = 50 * time.Second
+	// DefaultProgressInterval is that of ProgressInterval.
+	DefaultProgressInterval = 15 * time.Second
+	// DefaultGracePeriod is that of GracePeriod: the largest parts, of 5 GiB, at 17 MiB/s.
+	DefaultGracePeriod = 5 * time.Minute
+)
+
 // Options configure a Server. Those without a default are required.
 type Options struct {
 	// BindAddress is host:port to listen on, such as "127.0.0.1:8080"; port 0 picks a free one, see
@@ -43,7 +57,7 @@ type Options struct {
 
 	// MaxPartsInFlight is how many parts are streamed at once; more wait, and are answered with 503
 	// after Patience, and those of a namespace that has three times as many as are free also before
-	// that, so that none can take all places. Default 128.
+	// that, so that none can take all places. Default DefaultMaxPartsInFlight.
 	MaxPartsInFlight int
 	// MaxBufferedBytes is how much memory parts and downloads take together, at 1.125 MiB and 384
 	// KiB each; it is shared in the same way. Bodies of unknown length, which are kept whole, take
@@ -57,10 +71,11 @@ type Options struct {
 	// once. More wait, and are answered with 503 after Patience; FileStores and namespaces share
 	// the places as they do those of parts. Defaults 16 and 64.
 	MaxSearches, MaxStarts int
-	// SearchTimeout is how long a search may take. Default 50 s.
+	// SearchTimeout is how long a search may take. Default DefaultWaitTimeout.
 	SearchTimeout time.Duration
 	// StartTimeout, CompleteTimeout and AbortTimeout are how long a request waits for the
-	// reconciler before it is answered with 503 and Retry-After. Defaults 30 s, 50 s, 50 s.
+	// reconciler before it is answered with 503 and Retry-After. Defaults DefaultStartTimeout, and
+	// DefaultWaitTimeout for the others.
 	StartTimeout, CompleteTimeout, AbortTimeout time.Duration
 	// Patience is how long a part, a start, a completion or a file waits for a place, its rate, or
 	// a store that is away for a moment, before it is refused. Its body is not read meanwhile.
@@ -79,12 +94,12 @@ type Options struct {
 	// or not answer. Default 60 s.
 	StoreIdleTimeout time.Duration
 	// ProgressDelay is how long after its first part an upload's progress is first recorded,
-	// ProgressInterval how often at most after that. Defaults 1 s, 15 s.
+	// ProgressInterval how often at most after that. Defaults 1 s, DefaultProgressInterval.
 	ProgressDelay, ProgressInterval time.Duration
 	// DrainDelay is how long the server goes on to take connections after it has reported not to be
 	// ready, so that load balancers notice. GracePeriod is how long requests in flight have then;
-	// what is left is cut, and leaves nothing behind. Defaults 0 and 30 s. The manager's
-	// GracefulShutdownTimeout must be longer than both together.
+	// what is left is cut, and leaves nothing behind. Defaults 0 and DefaultGracePeriod. The
+	// manager's GracefulShutdownTimeout must be longer than both together.
 	DrainDelay, GracePeriod time.Duration
 
 	// Clock tells the time that uploads expire by, and paces progress. Default the real one.
@@ -106,7 +121,7 @@ func (o *Options) setDefaults() {
 		o.Authorizer = NoAuthentication{}
 	}
 	if o.MaxPartsInFlight <= 0 {
-		o.MaxPartsInFlight = 128
+		o.MaxPartsInFlight = DefaultMaxPartsInFlight
 	}
 	if o.MaxBufferedBytes <= 0 {
 		o.MaxBufferedBytes = int64(o.MaxPartsInFlight) * (partMemory + readMemory)
@@ -127,17 +142,17 @@ func (o *Options) setDefaults() {
 		value *time.Duration
 		or    time.Duration
 	}{
-		{&o.SearchTimeout, 50 * time.Second},
-		{&o.StartTimeout, 30 * time.Second},
-		{&o.CompleteTimeout, 50 * time.Second},
-		{&o.AbortTimeout, 50 * time.Second},
+		{&o.SearchTimeout, DefaultWaitTimeout},
+		{&o.StartTimeout, DefaultStartTimeout},
+		{&o.CompleteTimeout, DefaultWaitTimeout},
+		{&o.AbortTimeout, DefaultWaitTimeout},
 		{&o.Patience, 10 * time.Second},
 		{&o.IdleTimeout, time.Minute},
 		{&o.BodyGrace, 30 * time.Second},
 		{&o.StoreIdleTimeout, time.Minute},
 		{&o.ProgressDelay, time.Second},
-		{&o.ProgressInterval, 15 * time.Second},
-		{&o.GracePeriod, 30 * time.Second},
+		{&o.ProgressInterval, DefaultProgressInterval},
+		{&o.GracePeriod, DefaultGracePeriod},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.or

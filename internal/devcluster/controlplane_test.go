@@ -160,7 +160,7 @@ func testCRDs(t *testing.T, cluster *ControlPlane) {
 		t.Fatal(err)
 	}
 	store := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "iotfile.dev/v1alpha1", "kind": "FileStore",
+		"apiVersion": apiVersion, "kind": "FileStore",
 		"metadata": map[string]any{"name": "kept"},
 		"spec":     map[string]any{"endpoint": "http://127.0.0.1:1", "bucket": "iotfile"},
 	}}
@@ -240,7 +240,7 @@ func testControlPlaneRestart(t *testing.T, cluster *ControlPlane, opts ControlPl
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "iotfile.dev/v1alpha1", "kind": "FileStore"}}
+	store := &unstructured.Unstructured{Object: map[string]any{"apiVersion": apiVersion, "kind": "FileStore"}}
 	if err := c.Get(t.Context(), client.ObjectKey{Name: "kept"}, store); err != nil {
 		t.Errorf("the object of before: %v", err)
 	}

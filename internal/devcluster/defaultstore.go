@@ -15,7 +15,7 @@ import (
 
 // The objects that offer the embedded object store to all namespaces. They are written down here
 // and not taken from the API's package: this one must compile while that one does not, because it
-// also gets the tool that generates code there.
+// also gets the tool that generates code there. TestNames compares them.
 const (
 	apiVersion             = "iotfile.dev/v1alpha1"
 	defaultStoreAnnotation = "iotfile.dev/is-default-store"

@@ -58,6 +58,12 @@ type Part struct {
 	Modified time.Time
 }
 
+// PartBuffer is the size in bytes of one write to the backend, and the memory that a part in flight
+// takes. Nine tenths of the CPU of a proxy go into read and write calls, so it decides over the
+// cost of a part: from socket to socket 0.60 CPU-seconds per GiB with 64 KiB, 0.49 with 256 KiB,
+// 0.37 with 1 MiB (BenchmarkPutPart).
+const PartBuffer = 1 << 20
+
 // PartWriter moves the bytes of parts.
 type PartWriter interface {
 	// PutPart streams exactly size bytes of body as part number of the upload. A part of that

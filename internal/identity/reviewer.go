@@ -24,14 +24,16 @@ import (
 	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
 // Group is the API group of the resources that a SubjectAccessReview asks for. RBAC grants rights
 // on ResourceFiles, which no API serves, like any other.
-const Group = "iotfile.dev"
+const Group = v1alpha1.GroupName
 
 // DefaultAudience is what tokens are for unless Options say otherwise.
-const DefaultAudience = "iotfile.dev"
+const DefaultAudience = v1alpha1.GroupName
 
 // Options configure a Reviewer.
 type Options struct {

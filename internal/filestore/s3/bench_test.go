@@ -26,7 +26,7 @@ func BenchmarkChunkedReader(b *testing.B) {
 	for _, mode := range preferred[:2] {
 		p := payloads[mode]
 		b.Run(string(mode), func(b *testing.B) {
-			buf := make([]byte, copyBufferBytes)
+			buf := make([]byte, filestore.PartBuffer)
 			b.SetBytes(benchPart)
 			b.ReportAllocs()
 			for b.Loop() {

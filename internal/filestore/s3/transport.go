@@ -9,14 +9,11 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
 const (
-	// copyBufferBytes is the size of one write to the backend, and the memory that a part in flight
-	// takes. Nine tenths of the CPU of a proxy go into read and write calls, so it decides over the
-	// cost of a part: from socket to socket 0.60 CPU-seconds per GiB with 64 KiB, 0.49 with 256
-	// KiB, 0.37 with 1 MiB (BenchmarkPutPart).
-	copyBufferBytes = 1 << 20
 	// idleTimeout is shorter than that of any known backend. A part that is sent on a connection
 	// which the backend has just given up fails for good, because its bytes cannot be sent again,
 	// while a new connection costs one round trip.
@@ -80,7 +77,7 @@ func dialTLS(ctx context.Context, dialer *dialer, config *tls.Config, network, a
 }
 
 // copyBuffers are shared by the stores of the process: a buffer is held only while a part flows.
-var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBufferBytes); return &b }}
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, filestore.PartBuffer); return &b }}
 
 // copyingConn is a connection whose ReadFrom, which net/http calls for request bodies, copies in
 // large steps; net/http's own buffer is 32 KiB.
