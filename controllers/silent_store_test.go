@@ -129,7 +129,7 @@ func TestSilentStoreTalksAgain(t *testing.T) {
 		c.Endpoint, c.Credentials = "http://"+address, &filestore.Credentials{AccessKeyID: "id", SecretAccessKey: "key"}
 		var err error
 		backend.nobody, err = s3.New(c)
-		return filestore.Guard(c, backend, told.Store), err
+		return filestore.Observe(c, backend, filestore.Observation{Silent: told.Store}), err
 	})
 	named := func(kind string, i int) string { return fmt.Sprintf("%s-%d", kind, i) }
 	make64 := func(kind string) {

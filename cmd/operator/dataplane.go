@@ -66,21 +66,15 @@ func (o *options) setTimeouts(opts *dataplane.Options) {
 	opts.CompleteTimeout, opts.AbortTimeout, opts.SearchTimeout = o.waitTimeout, o.waitTimeout, o.waitTimeout
 }
 
-// observed has every Store that the factory makes guarded against silence, measured, and traced
-// where there is a tracer.
+// observed observes every Store that the factory makes. tracer may be nil.
 func observed(factory filestore.Factory, tracer trace.Tracer) filestore.Factory {
-	observe := filestore.NewMetrics(metrics.Registry)
+	to := filestore.Observation{Metrics: filestore.NewMetrics(metrics.Registry), Tracer: tracer}
 	return func(c filestore.Config) (filestore.Store, error) {
 		store, err := factory(c)
 		if err != nil {
 			return nil, err
 		}
-		store = filestore.Guard(c, store, observe.Silent(c.Name))
-		store = observe.Instrument(c.Name, store)
-		if tracer != nil {
-			store = filestore.Trace(c.Name, store, tracer)
-		}
-		return store, nil
+		return filestore.Observe(c, store, to), nil
 	}
 }
 

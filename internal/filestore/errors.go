@@ -71,7 +71,7 @@ var (
 	// outcome is unknown. Retryable.
 	ErrUnavailable = errors.New("object storage is unavailable")
 	// ErrSilent: the backend was reached, or not even that, and said nothing for as long as the
-	// call waits for a first byte; or it has said nothing lately, and was not asked (Guard). It is
+	// call waits for a first byte; or it has said nothing lately, and was not asked (Observe). It is
 	// an ErrUnavailable. Retryable.
 	ErrSilent = fmt.Errorf("%w: it says nothing", ErrUnavailable)
 )

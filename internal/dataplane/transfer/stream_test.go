@@ -44,7 +44,8 @@ func TestSumIsComputedOnce(t *testing.T) {
 			r.Body = io.NopCloser(bytes.NewReader(content))
 			body, ctx := NewStream(t.Context(), NewInbound(r, http.NewResponseController(httptest.NewRecorder()), Patience{Idle: time.Minute}), digests, time.Minute)
 			keeper := &sumKeeper{}
-			_, err := filestore.NewMetrics(prometheus.NewRegistry()).Instrument("test", keeper).PutPart(ctx, filestore.UploadRef{}, 1, body, int64(len(content)))
+			store := filestore.Observe(filestore.Config{}, keeper, filestore.Observation{Metrics: filestore.NewMetrics(prometheus.NewRegistry())})
+			_, err := store.PutPart(ctx, filestore.UploadRef{}, 1, body, int64(len(content)))
 			body.Stop()
 			if want := name == "x-amz-checksum-crc64nvme" && digests != nil; err != nil || (keeper.running != nil) != want {
 				t.Errorf("%s: %v, %v", name, keeper.running, err)

@@ -76,10 +76,10 @@ func (m *mute) ListParts(ctx context.Context, ref filestore.UploadRef) ([]filest
 
 // A Store that said nothing to one call is asked by nobody else until it talks again, and then by
 // all.
-func TestGuard(t *testing.T) {
+func TestSilentStore(t *testing.T) {
 	backend := newMute()
 	var told atomic.Bool
-	store := filestore.Guard(filestore.Config{Prefix: "p/"}, backend, told.Store)
+	store := filestore.Observe(filestore.Config{Prefix: "p/"}, backend, filestore.Observation{Silent: told.Store})
 	defer store.Close()
 	ctx := t.Context()
 	if _, err := store.Stat(ctx, "k"); !errors.Is(err, filestore.ErrNotFound) {
@@ -129,9 +129,9 @@ func TestGuard(t *testing.T) {
 
 // What one file does to its own answers makes no store silent that answers others meanwhile; the
 // health check is always let through.
-func TestGuardAsksTheStoreItself(t *testing.T) {
+func TestSilentStoreIsAsked(t *testing.T) {
 	backend := newMute()
-	store := filestore.Guard(filestore.Config{}, backend, nil)
+	store := filestore.Observe(filestore.Config{}, backend, filestore.Observation{})
 	defer store.Close()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	hung := make(chan error)
@@ -163,9 +163,9 @@ func TestGuardAsksTheStoreItself(t *testing.T) {
 }
 
 // Closing a Store ends its questions.
-func TestGuardCloses(t *testing.T) {
+func TestSilentStoreCloses(t *testing.T) {
 	backend := newMute()
-	store := filestore.Guard(filestore.Config{}, backend, nil)
+	store := filestore.Observe(filestore.Config{}, backend, filestore.Observation{})
 	backend.silence()
 	_, _ = store.Stat(t.Context(), "k")
 	store.Close()

@@ -14,10 +14,10 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 )
 
-func TestInstrumentObjects(t *testing.T) {
+func TestMetricsOfObjects(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	backend := memory.New(memory.Options{})
-	store := filestore.NewMetrics(registry).Instrument("main", backend)
+	store := filestore.Observe(filestore.Config{Name: "main"}, backend, filestore.Observation{Metrics: filestore.NewMetrics(registry)})
 	put := func(bytesOf, size int64, cond filestore.Condition) error {
 		_, err := store.PutObject(t.Context(), "k", bytes.NewReader(make([]byte, bytesOf)), size, filestore.CreateUploadOptions{}, cond)
 		return err

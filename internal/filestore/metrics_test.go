@@ -37,10 +37,10 @@ func gather(t *testing.T, registry *prometheus.Registry) []string {
 	return lines
 }
 
-func TestInstrument(t *testing.T) {
+func TestMetrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	backend := memory.New(memory.Options{MinPartSize: -1})
-	store := filestore.NewMetrics(registry).Instrument("main", backend)
+	store := filestore.Observe(filestore.Config{Name: "main"}, backend, filestore.Observation{Metrics: filestore.NewMetrics(registry)})
 	ctx := t.Context()
 
 	id, err := store.CreateUpload(ctx, "k", filestore.CreateUploadOptions{})
@@ -88,6 +88,7 @@ func TestInstrument(t *testing.T) {
 		"iotfile_store_request_duration_seconds{operation=PutPart,outcome=incomplete_body,store=main} 1",
 		"iotfile_store_request_duration_seconds{operation=PutPart,outcome=success,store=main} 1",
 		"iotfile_store_request_duration_seconds{operation=Stat,outcome=not_found,store=main} 1",
+		"iotfile_store_silent{store=main} 0",
 	}
 	for _, op := range []string{"AbortUpload", "CompleteUpload", "CreateUpload", "ListParts", "ListUploads", "Open", "Probe", "PutPart", "Stat"} {
 		want = append(want, fmt.Sprintf("iotfile_store_requests_in_flight{operation=%s,store=main} 0", op))

@@ -79,7 +79,7 @@ func TestTrace(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
 	backend := &failing{}
-	store := filestore.Trace("main", backend, provider.Tracer("test"))
+	store := filestore.Observe(filestore.Config{Name: "main"}, backend, filestore.Observation{Tracer: provider.Tracer("test")})
 	for kind, status := range map[error]codes.Code{filestore.ErrUnavailable: codes.Error, filestore.ErrNotFound: codes.Unset, nil: codes.Unset} {
 		spans.Reset()
 		backend.err = kind
