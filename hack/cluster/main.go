@@ -25,19 +25,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// settings are the flags.
-type settings struct {
-	engine  string // auto, kind or node
-	from    string // the commit to upgrade from
-	install bool   // Debian packages
-	logs    string
-	image   string // write the operator's image, and do nothing else
-	limit   time.Duration
-
-	inside          string // how a program that is started again in namespaces knows what it is
-	scratch, cgroup string
-}
-
 func main() {
 	var s settings
 	flag.StringVar(&s.engine, "engine", "auto", "auto, kind (needs docker or podman) or node (needs root on Linux); auto is kind where a container engine answers")

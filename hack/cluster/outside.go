@@ -53,12 +53,6 @@ func runOutside(ctx context.Context, s settings) (err error) {
 	return runOnNode(ctx, scratch)
 }
 
-// The engines.
-const (
-	engineNode = "node"
-	engineKind = "kind"
-)
-
 // chooseEngine looks for a container engine that answers: a client without a daemon is none.
 func chooseEngine(ctx context.Context, wanted string) (string, error) {
 	answers := ""
