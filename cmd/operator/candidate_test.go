@@ -122,7 +122,8 @@ func (c *candidate) run(lease time.Duration) {
 	mgrOptions.Controller.SkipNameValidation = ptr.To(true) // a process has one manager, but this one
 	mgr, err := ctrl.NewManager(config, mgrOptions)
 	must(t, err)
-	must(t, errors.Join(addControllers(mgr, base, o, stores), mgr.Add(manager.RunnableFunc(c.act))))
+	known := catalog.New(base.GetCache(), base.GetAPIReader())
+	must(t, errors.Join(addControllers(mgr, base, known, o, stores), mgr.Add(manager.RunnableFunc(c.act))))
 	ctx, stop := context.WithCancel(t.Context())
 	cached, end := context.WithCancel(t.Context())
 	kept := make(chan error, 1)

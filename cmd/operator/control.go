@@ -33,16 +33,16 @@ const stopWithin = controllers.StepGrace + 500*time.Millisecond
 
 // control runs the reconcilers, while this process holds the lease, until ctx is done. A lost lease
 // is an error, as with any manager.
-func control(ctx context.Context, base cluster.Cluster, o *options, stores *filestore.Provider) error {
+func control(ctx context.Context, base cluster.Cluster, known *catalog.Catalog, o *options, stores *filestore.Provider) error {
 	// A manager that is told to stop while its caches fill does not stop before they are filled.
 	if !base.GetCache().WaitForCacheSync(ctx) {
 		return nil
 	}
-	state := controllers.NewStateCollector(catalog.New(base.GetCache(), base.GetAPIReader()), clock.RealClock{})
+	state := controllers.NewStateCollector(known, clock.RealClock{})
 	if err := errors.Join(metrics.Registry.Register(leading), metrics.Registry.Register(state)); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	mgr, err := newManager(base, o, stores)
+	mgr, err := newManager(base, known, o, stores)
 	if err != nil {
 		return err
 	}
@@ -50,12 +50,12 @@ func control(ctx context.Context, base cluster.Cluster, o *options, stores *file
 }
 
 // newManager makes the manager of the reconcilers.
-func newManager(base cluster.Cluster, o *options, stores *filestore.Provider) (ctrl.Manager, error) {
+func newManager(base cluster.Cluster, known *catalog.Catalog, o *options, stores *filestore.Provider) (ctrl.Manager, error) {
 	mgr, err := ctrl.NewManager(base.GetConfig(), managerOptions(base, o))
 	if err != nil {
 		return nil, fmt.Errorf("set up reconcilers: %w", err)
 	}
-	if err := addControllers(mgr, base, o, stores); err != nil {
+	if err := addControllers(mgr, base, known, o, stores); err != nil {
 		return nil, err
 	}
 	return mgr, nil
@@ -107,13 +107,12 @@ func (startedCache) Start(ctx context.Context) error {
 	return nil
 }
 
-func addControllers(mgr ctrl.Manager, base cluster.Cluster, o *options, provider *filestore.Provider) error {
+func addControllers(mgr ctrl.Manager, base cluster.Cluster, known *catalog.Catalog, o *options, provider *filestore.Provider) error {
 	// Who has seen a change of a FileStore must not probe the store of before.
 	stores := narrowed[controllers.Store]{provider.Current}
 	events := base.GetEventRecorder("iotfile-operator")
 	orphans := &controllers.OrphanCounts{}
 	ended := &controllers.EndedLog{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Namespace: o.namespace, Clock: clock.RealClock{}}
-	known := catalog.New(base.GetCache(), base.GetAPIReader())
 	uploads := &controllers.MultipartUploadReconciler{
 		Ended: ended, Orphans: orphans,
 		Client: mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),

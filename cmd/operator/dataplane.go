@@ -12,17 +12,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
 )
 
 // newDataPlane makes the server; what has to run beside it, also while it drains, is given to keep.
-func newDataPlane(base cluster.Cluster, o *options, stores *filestore.Provider, certificate *certwatcher.CertWatcher, keep func(manager.Runnable)) (*dataplane.Server, error) {
+func newDataPlane(base cluster.Cluster, known *catalog.Catalog, o *options, stores *filestore.Provider, certificate *certwatcher.CertWatcher, keep func(manager.Runnable)) (*dataplane.Server, error) {
 	opts := dataplane.Options{
 		BindAddress:      o.dataPlaneAddress,
 		Client:           base.GetClient(),
-		APIReader:        base.GetAPIReader(),
+		Catalog:          known,
 		Cache:            base.GetCache(),
 		Stores:           narrowed[dataplane.Store]{stores.Get},
 		MaxPartsInFlight: o.maxPartsInFlight,

@@ -71,6 +71,7 @@ func run(ctx context.Context, o *options) error {
 	if err := catalog.SetupIndexes(ctx, base.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("index uploads: %w", err)
 	}
+	known := catalog.New(base.GetCache(), base.GetAPIReader())
 	stores, err := newStores(base, o) //nolint:contextcheck // what it watches outlives any context of the start
 	if err != nil {
 		return err
@@ -89,7 +90,7 @@ func run(ctx context.Context, o *options) error {
 	ready := func(*http.Request) error { return working.Err() }
 	keep(manager.RunnableFunc(paceCollector))
 	if o.has(roleDataPlane) {
-		server, err := newDataPlane(base, o, stores, certificate, keep) //nolint:contextcheck // what it watches outlives any context of the start
+		server, err := newDataPlane(base, known, o, stores, certificate, keep) //nolint:contextcheck // what it watches outlives any context of the start
 		if err != nil {
 			return err
 		}
@@ -97,9 +98,9 @@ func run(ctx context.Context, o *options) error {
 		work.Go(func() error { return server.Start(working) })
 	}
 	if o.has(roleController) {
-		work.Go(func() error { return control(working, base, o, stores) })
+		work.Go(func() error { return control(working, base, known, o, stores) })
 	}
-	hooks, err := newWebhooks(base, o, keep) //nolint:contextcheck // what it watches outlives any context of the start
+	hooks, err := newWebhooks(base, known, o, keep) //nolint:contextcheck // what it watches outlives any context of the start
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func webhookCertificate(o *options) types.NamespacedName {
 
 // newWebhooks has keep serve the admission webhooks, which every replica does, unless the flags
 // turn them off. It says what they are not ready for, nil for nothing.
-func newWebhooks(base cluster.Cluster, o *options, keep func(manager.Runnable)) (healthz.Checker, error) {
+func newWebhooks(base cluster.Cluster, known *catalog.Catalog, o *options, keep func(manager.Runnable)) (healthz.Checker, error) {
 	if !o.webhooks() {
 		return healthz.Ping, nil
 	}
@@ -65,7 +65,7 @@ func newWebhooks(base cluster.Cluster, o *options, keep func(manager.Runnable)) 
 		return nil, fmt.Errorf("webhooks: %w", err)
 	}
 	admission.Register(server, base.GetScheme(), admission.Options{
-		Catalog: catalog.New(base.GetCache(), base.GetAPIReader()), Trusted: (&self{client: base.GetClient()}).is, Now: time.Now,
+		Catalog: known, Trusted: (&self{client: base.GetClient()}).is, Now: time.Now,
 	})
 	keep(server)
 	return allReady(func(*http.Request) error { return errors.Join(certificate.Ready(), synced()) }, server.StartedChecker()), nil
@@ -125,7 +125,12 @@ type self struct {
 	name   atomic.Pointer[string]
 }
 
-// is reports whether user is the operator itself. While the API server does not tell, nobody is.
+// dataPlaneSuffix is what the service account of the data plane has after the name of the one of the
+// reconcilers, where the two run apart.
+const dataPlaneSuffix = "-data-plane"
+
+// is reports whether user is the operator itself, or its data plane. While the API server does not
+// tell, nobody is.
 func (s *self) is(ctx context.Context, user string) bool {
 	if s.name.Load() == nil {
 		review := &authenticationv1.SelfSubjectReview{}
@@ -134,5 +139,5 @@ func (s *self) is(ctx context.Context, user string) bool {
 		}
 		s.name.Store(&review.Status.UserInfo.Username)
 	}
-	return *s.name.Load() == user
+	return user == *s.name.Load() || user == *s.name.Load()+dataPlaneSuffix
 }

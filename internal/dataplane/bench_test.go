@@ -103,7 +103,7 @@ func benchServer(b testing.TB, uploads int, wrap func(cache.Cache) cache.Cache) 
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := New(Options{BindAddress: "127.0.0.1:0", Client: c, APIReader: c, Cache: shown, Stores: forgetful{}})
+	s, err := New(Options{BindAddress: "127.0.0.1:0", Client: c, Catalog: catalog.New(shown, c), Cache: shown, Stores: forgetful{}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -197,8 +197,9 @@ func (s *system) launch(scheme *runtime.Scheme, with setup) {
 	})
 	must(s.t, err)
 	must(s.t, catalog.SetupIndexes(s.t.Context(), mgr.GetFieldIndexer()))
+	known := catalog.New(mgr.GetCache(), mgr.GetAPIReader())
 	opts := dataplane.Options{
-		BindAddress: "127.0.0.1:0", Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Cache: mgr.GetCache(),
+		BindAddress: "127.0.0.1:0", Client: mgr.GetClient(), Catalog: known, Cache: mgr.GetCache(),
 		Stores: stores[dataplane.Store]{s.store}, Log: s.log.logger(), ProgressDelay: 50 * time.Millisecond, ProgressInterval: 300 * time.Millisecond,
 		Patience: time.Millisecond, // most tests want the refusal
 	}
@@ -209,7 +210,7 @@ func (s *system) launch(scheme *runtime.Scheme, with setup) {
 	must(s.t, err)
 	must(s.t, mgr.Add(s.server))
 	if !with.noControllers {
-		s.addControllers(mgr)
+		s.addControllers(mgr, known)
 	}
 	s.run(mgr)
 	s.eventually("ready", func() error { return s.server.Ready() })
@@ -250,11 +251,10 @@ func (s *system) neighbour() *system {
 	return &other
 }
 
-func (s *system) addControllers(mgr ctrl.Manager) {
+func (s *system) addControllers(mgr ctrl.Manager, known *catalog.Catalog) {
 	s.t.Helper()
 	backend := stores[controllers.Store]{s.store}
 	events := mgr.GetEventRecorder("test")
-	known := catalog.New(mgr.GetCache(), mgr.GetAPIReader())
 	uploads := &controllers.MultipartUploadReconciler{
 		Client: mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: backend, Clock: clock.RealClock{}, Events: events,
 		FinalizerTimeout: time.Minute, Workers: 4,

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/transfer"
 )
@@ -46,12 +47,13 @@ type Options struct {
 	Authenticator Authenticator
 	Authorizer    Authorizer
 
-	// Client reads from Cache and writes to the API server. APIReader reads from the API server.
-	Client    client.Client
-	APIReader client.Reader
-	// Cache is where Client reads; catalog.SetupIndexes must have been called with it. New makes it
-	// watch what the server needs.
+	// Client reads from Cache and writes to the API server.
+	Client client.Client
+	// Cache is where Client and Catalog read; catalog.SetupIndexes must have been called with it. New
+	// makes it watch what the server needs.
 	Cache cache.Cache
+	// Catalog finds records and stores. New has it follow their changes.
+	Catalog *catalog.Catalog
 	// Stores finds object storage.
 	Stores Stores
 

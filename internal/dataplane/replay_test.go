@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
@@ -60,7 +61,8 @@ func TestStartCutOff(t *testing.T) {
 	cut := &cutOff{}
 	other := s.replica(func(o *dataplane.Options) {
 		cut.Client = o.Client
-		o.Client, o.APIReader, o.Cache, o.StartTimeout = cut, cut, cutCache{o.Cache, cut}, 3*time.Second
+		o.Client, o.Cache, o.StartTimeout = cut, cutCache{o.Cache, cut}, 3*time.Second
+		o.Catalog = catalog.New(o.Cache, cut)
 	})
 	start := s.path("x?upload=start")
 	first := make(chan reply)

@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/progress"
 	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -51,8 +50,8 @@ type Server struct {
 // New makes a Server and starts to watch, through opts.Cache, the kinds that it reads. It does not
 // listen yet. It refuses an address that others can reach while nobody is authenticated.
 func New(opts Options) (*Server, error) {
-	if opts.Client == nil || opts.APIReader == nil || opts.Cache == nil || opts.Stores == nil {
-		return nil, errors.New("data plane: Client, APIReader, Cache and Stores are required")
+	if opts.Client == nil || opts.Catalog == nil || opts.Cache == nil || opts.Stores == nil {
+		return nil, errors.New("data plane: Client, Catalog, Cache and Stores are required")
 	}
 	opts.setDefaults()
 	if err := checkBind(opts); err != nil {
@@ -69,7 +68,7 @@ func New(opts Options) (*Server, error) {
 		budget:   newBudget(opts.MaxPartsInFlight, opts.MaxBufferedBytes, m),
 		searches: sharing.NewLine(sharing.NewPool(opts.MaxSearches)),
 		starts:   sharing.NewLine(sharing.NewPool(opts.MaxStarts)),
-		uploads:  &uploads{Catalog: catalog.New(opts.Cache, opts.APIReader), writer: opts.Client},
+		uploads:  &uploads{Catalog: opts.Catalog, writer: opts.Client},
 	}
 	s.places.TTL = opts.StartTimeout + claimKept
 	s.streams = &streams{now: opts.Clock.Now}
