@@ -19,16 +19,19 @@ import (
 // testOperatorHasItsShare asks the API server, as the operator and as others, which priority level
 // it serves them at.
 func (c *cluster) testOperatorHasItsShare(t *testing.T) {
-	other := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "iotfile-operator"}}
-	if _, err := c.client.CoreV1().ServiceAccounts("default").Create(t.Context(), other, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
-		t.Fatal(err)
+	for name, in := range map[string]string{"iotfile-operator": "default", "iotfile-operator-data-plane": namespace} {
+		other := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		if _, err := c.client.CoreV1().ServiceAccounts(in).Create(t.Context(), other, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Fatal(err)
+		}
 	}
 	for _, tt := range []struct{ account, path, schema, level string }{
-		{namespace, "/apis/iotfile.dev/v1alpha1/namespaces/default/multipartuploads", "iotfile-operator", "iotfile-operator"},
-		{namespace, "/apis/iotfile.dev/v1alpha1/filestores", "iotfile-operator", "iotfile-operator"},
-		{namespace, "/version", "iotfile-operator", "iotfile-operator"},
-		{namespace, "/apis/coordination.k8s.io/v1/namespaces/" + namespace + "/leases/iotfile-operator", "iotfile-operator-lease", "leader-election"},
-		{"default", "/apis/iotfile.dev/v1alpha1/filestores", "service-accounts", "workload-low"}, // of the same name, in another namespace
+		{namespace + "/iotfile-operator", "/apis/iotfile.dev/v1alpha1/namespaces/default/multipartuploads", "iotfile-operator", "iotfile-operator"},
+		{namespace + "/iotfile-operator", "/apis/iotfile.dev/v1alpha1/filestores", "iotfile-operator", "iotfile-operator"},
+		{namespace + "/iotfile-operator", "/version", "iotfile-operator", "iotfile-operator"},
+		{namespace + "/iotfile-operator", "/apis/coordination.k8s.io/v1/namespaces/" + namespace + "/leases/iotfile-operator", "iotfile-operator-lease", "leader-election"},
+		{namespace + "/iotfile-operator-data-plane", "/apis/iotfile.dev/v1alpha1/filestores", "iotfile-operator", "iotfile-operator"},
+		{"default/iotfile-operator", "/apis/iotfile.dev/v1alpha1/filestores", "service-accounts", "workload-low"}, // of the same name, in another namespace
 	} {
 		err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
 			schema, level, err := c.servedAt(ctx, tt.account, tt.path)
@@ -41,10 +44,11 @@ func (c *cluster) testOperatorHasItsShare(t *testing.T) {
 	}
 }
 
-// servedAt asks for a path as the service account iotfile-operator of a namespace, and gives the
-// names of the FlowSchema and the priority level that the answer names by their UIDs.
+// servedAt asks for a path as a service account, NAMESPACE/NAME, and gives the names of the
+// FlowSchema and the priority level that the answer names by their UIDs.
 func (c *cluster) servedAt(ctx context.Context, account, path string) (schema, level string, err error) {
-	token, err := c.client.CoreV1().ServiceAccounts(account).CreateToken(ctx, "iotfile-operator", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	in, name, _ := strings.Cut(account, "/")
+	token, err := c.client.CoreV1().ServiceAccounts(in).CreateToken(ctx, name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	if err != nil {
 		return "", "", err
 	}

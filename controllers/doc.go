@@ -30,7 +30,6 @@
 // +kubebuilder:rbac:groups=iotfile.dev,resources=filestores,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=iotfile.dev,resources=filestores/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=secrets,verbs=list;watch
 // +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=configmaps,verbs=create;delete;get;list;update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=events,verbs=create;patch

@@ -34,8 +34,11 @@ var kept = map[string]string{"\n  annotations:\n": "\n  annotations:\n    helm.s
 var copied = []manifest{
 	{from: "crd/bases/iotfile.dev_filestores.yaml", to: "crd_filestores.yaml", condition: ".Values.crds.install", replaced: kept},
 	{from: "crd/bases/iotfile.dev_multipartuploads.yaml", to: "crd_multipartuploads.yaml", condition: ".Values.crds.install", replaced: kept},
-	{from: "rbac/role.yaml", to: "role.yaml"},
+	{from: "rbac/role.yaml", to: "role.yaml", condition: "not .Values.roles.split"},
 	{from: "rbac/role_binding.yaml", to: "role_binding.yaml"},
+	{from: "components/split-roles/controller/role.yaml", to: "role_controller.yaml", condition: ".Values.roles.split"},
+	{from: "components/split-roles/data-plane-rbac/role.yaml", to: "role_data_plane.yaml", condition: ".Values.roles.split"},
+	{from: "components/split-roles/data-plane-rbac/role_binding.yaml", to: "role_binding_data_plane.yaml", condition: ".Values.roles.split"},
 	{from: "rbac/user_roles.yaml", to: "user_roles.yaml"},
 	{from: "webhook/manifests.yaml", to: "webhooks.yaml", replaced: map[string]string{
 		"\n  name: iotfile-operator\n": "\n  name: iotfile-operator\n  {{- include \"iotfile-operator.injection\" . }}\n",

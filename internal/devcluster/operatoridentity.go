@@ -11,18 +11,25 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// operatorServiceAccount is who the operator is to the API server.
-const operatorServiceAccount = "iotfile-operator"
+// operatorServiceAccount is who the operator is to the API server; dataPlaneServiceAccount is who
+// its data plane is, where the two run apart.
+const (
+	operatorServiceAccount  = "iotfile-operator"
+	dataPlaneServiceAccount = "iotfile-operator-data-plane"
+)
 
 // OperatorUser is the name that the API server knows an operator by that uses OperatorKubeconfig,
 // or that the manifests have installed.
 const OperatorUser = "system:serviceaccount:" + OperatorNamespace + ":" + operatorServiceAccount
 
 // operatorRoles is the file of roles that the operator runs under, generated from the markers in
-// its code; userRoles that of roles for everybody else.
+// its code, controllerRoles and dataPlaneRoles those of its parts where they run apart; userRoles
+// is that of roles for everybody else.
 var (
-	operatorRoles = filepath.Join("config", "rbac", "role.yaml")
-	userRoles     = filepath.Join("config", "rbac", "user_roles.yaml")
+	operatorRoles   = filepath.Join("config", "rbac", "role.yaml")
+	controllerRoles = filepath.Join("config", "components", "split-roles", "controller", "role.yaml")
+	dataPlaneRoles  = filepath.Join("config", "components", "split-roles", "data-plane-rbac", "role.yaml")
+	userRoles       = filepath.Join("config", "rbac", "user_roles.yaml")
 )
 
 // OperatorKubeconfig gives the operator its own identity: its service account, bound to the roles
@@ -30,23 +37,45 @@ var (
 // too. It returns the path of the kubeconfig. It also installs the roles that users are given, and
 // the policies that know the operator by its role. It is idempotent.
 func (c *ControlPlane) OperatorKubeconfig(ctx context.Context) (string, error) {
-	root, err := ModuleRoot()
+	path, err := c.accountKubeconfig(ctx, operatorServiceAccount, operatorRoles)
 	if err != nil {
 		return "", err
 	}
-	roles, err := readManifests(filepath.Join(root, operatorRoles))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%w; `make manifests` writes it", err)
-	}
+	others, err := readRoles(userRoles)
 	if err != nil {
 		return "", err
 	}
-	others, err := readManifests(filepath.Join(root, userRoles))
+	client, err := newClient(c.config)
+	if err != nil {
+		return "", err
+	}
+	if err := apply(ctx, client, others...); err != nil {
+		return "", err
+	}
+	return path, c.InstallPolicies(ctx)
+}
+
+// SplitKubeconfigs gives the reconcilers and the data plane the identities that they have where the
+// two run apart, each bound to its own roles and to nothing else. The reconcilers keep the account
+// of OperatorKubeconfig, whose roles they narrow, until that is called again. The results are the
+// paths of the two kubeconfigs. It is idempotent.
+func (c *ControlPlane) SplitKubeconfigs(ctx context.Context) (controller, dataPlane string, err error) {
+	controller, err = c.accountKubeconfig(ctx, operatorServiceAccount, controllerRoles)
+	if err == nil {
+		dataPlane, err = c.accountKubeconfig(ctx, dataPlaneServiceAccount, dataPlaneRoles)
+	}
+	return controller, dataPlane, err
+}
+
+// accountKubeconfig makes a service account of the operator's namespace, and binds it to the roles
+// of a file.
+func (c *ControlPlane) accountKubeconfig(ctx context.Context, account, file string) (string, error) {
+	roles, err := readRoles(file)
 	if err != nil {
 		return "", err
 	}
 	// First, because it makes the namespace.
-	path, err := c.ServiceAccountKubeconfig(ctx, OperatorNamespace, operatorServiceAccount)
+	path, err := c.ServiceAccountKubeconfig(ctx, OperatorNamespace, account)
 	if err != nil {
 		return "", err
 	}
@@ -55,14 +84,24 @@ func (c *ControlPlane) OperatorKubeconfig(ctx context.Context) (string, error) {
 		return "", err
 	}
 	for _, role := range roles {
-		if err := apply(ctx, client, role, bindingTo(role, role.GetNamespace(), OperatorNamespace, operatorServiceAccount)); err != nil {
+		if err := apply(ctx, client, role, bindingTo(role, role.GetNamespace(), OperatorNamespace, account)); err != nil {
 			return "", err
 		}
 	}
-	if err := apply(ctx, client, others...); err != nil {
-		return "", err
+	return path, nil
+}
+
+// readRoles reads a file of roles of the checkout.
+func readRoles(file string) ([]*unstructured.Unstructured, error) {
+	root, err := ModuleRoot()
+	if err != nil {
+		return nil, err
 	}
-	return path, c.InstallPolicies(ctx)
+	roles, err := readManifests(filepath.Join(root, file))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w; `make manifests` writes it", err)
+	}
+	return roles, err
 }
 
 // Audience is what tokens of applications are for: the operator takes no others.

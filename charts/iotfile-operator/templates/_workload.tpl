@@ -54,7 +54,7 @@ spec:
       annotations:
         kubectl.kubernetes.io/default-container: operator
     spec:
-      serviceAccountName: iotfile-operator
+      serviceAccountName: {{ .name }}
       {{- with $values.image.pullSecrets }}
       imagePullSecrets: {{ toJson . }}
       {{- end }}

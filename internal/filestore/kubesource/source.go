@@ -1,5 +1,11 @@
 // Package kubesource is the filestore.Source of a cluster: FileStores, and Secrets in the
 // operator's own namespace.
+//
+// It imports api and internal/filestore. Start with Source; watch.go tells the provider what has
+// changed. Rights that the package uses:
+//
+// +kubebuilder:rbac:groups=iotfile.dev,resources=filestores,verbs=list;watch
+// +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=secrets,verbs=list;watch
 package kubesource
 
 import (
