@@ -9,16 +9,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/controllers/abortagain"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 )
 
 // What has ended is aborted again after 1, 10 and 60 minutes, by whoever leads then, and forgotten.
 func TestEndedUploadsAreAbortedAgain(t *testing.T) {
 	r := newRigWith(t, memory.Options{MinPartSize: -1, LateParts: memory.LatePartsResurrect})
-	leader := func() *controllers.AbortAgain {
-		return &controllers.AbortAgain{
-			Log:    &controllers.EndedLog{Client: r.direct, Live: r.direct, Namespace: r.ns, Clock: r.clock},
+	leader := func() *abortagain.Runner {
+		return &abortagain.Runner{
+			Log:    &abortagain.Log{Client: r.direct, Live: r.direct, Namespace: r.ns, Clock: r.clock},
 			Client: r.direct, Stores: r.uploads.Stores, Clock: r.clock,
 		}
 	}
@@ -53,7 +53,7 @@ func TestEndedUploadsAreAbortedAgain(t *testing.T) {
 		r.expectOpen(0)
 	}
 	var pages corev1.ConfigMapList
-	r.must(r.direct.List(r.ctx, &pages, client.InNamespace(r.ns), client.HasLabels{controllers.LabelEnded}))
+	r.must(r.direct.List(r.ctx, &pages, client.InNamespace(r.ns), client.HasLabels{abortagain.LabelEnded}))
 	if len(pages.Items) != 0 {
 		t.Errorf("%d pages are left", len(pages.Items))
 	}
@@ -69,7 +69,7 @@ func TestCompletedUploadsAreAbortedAgain(t *testing.T) {
 		r.drive("up")
 		r.expect("up", v1alpha1.ReasonCompleted)
 		before := r.backend.Calls(memory.AbortUpload)
-		again := &controllers.AbortAgain{Log: r.uploads.Ended, Client: r.direct, Stores: r.uploads.Stores, Clock: r.clock}
+		again := &abortagain.Runner{Log: r.uploads.Ended, Client: r.direct, Stores: r.uploads.Stores, Clock: r.clock}
 		r.clock.Step(2 * time.Minute)
 		want := 0
 		if keeps {

@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/controllers/abortagain"
+	"github.com/iotfile-operator/iotfile-operator/controllers/reconciler"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 )
 
@@ -44,12 +45,12 @@ func TestAbortHasMoreTimeAfterATimeOut(t *testing.T) {
 func TestAbortAgainInOneStoreWaitsForNoOther(t *testing.T) {
 	r := newRig(t)
 	other := newRig(t)
-	noted := &controllers.EndedLog{Client: r.direct, Live: r.direct, Namespace: r.ns, Clock: r.clock}
+	noted := &abortagain.Log{Client: r.direct, Live: r.direct, Namespace: r.ns, Clock: r.clock}
 	for i := range 6 {
-		r.must(noted.Note(r.ctx, controllers.Ended{Store: other.store, Key: "silent", UploadID: string(rune('a' + i))}))
-		r.must(noted.Note(r.ctx, controllers.Ended{Store: r.store, Key: "k", UploadID: string(rune('a' + i))}))
+		r.must(noted.Note(r.ctx, abortagain.Ended{Store: other.store, Key: "silent", UploadID: string(rune('a' + i))}))
+		r.must(noted.Note(r.ctx, abortagain.Ended{Store: r.store, Key: "k", UploadID: string(rune('a' + i))}))
 	}
-	again := &controllers.AbortAgain{Log: noted, Client: r.direct, Stores: twoOf{r, other}, Clock: r.clock}
+	again := &abortagain.Runner{Log: noted, Client: r.direct, Stores: twoOf{r, other}, Clock: r.clock}
 	talks := make(chan struct{})
 	other.backend.Inject(memory.Fault{Operation: memory.AbortUpload, Before: func(ctx context.Context) error {
 		if err := memory.WaitFor(talks)(ctx); err != nil {
@@ -78,7 +79,7 @@ func TestAbortAgainInOneStoreWaitsForNoOther(t *testing.T) {
 // twoOf are the Stores of two rigs.
 type twoOf struct{ a, b *rig }
 
-func (s twoOf) Get(ctx context.Context, name string) (controllers.Store, error) {
+func (s twoOf) Get(ctx context.Context, name string) (reconciler.Store, error) {
 	if name == s.a.store {
 		return s.a.uploads.Stores.Get(ctx, name)
 	}

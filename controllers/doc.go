@@ -1,26 +1,14 @@
-// Package controllers reconciles MultipartUploads and FileStores. It is the only package that
-// opens, completes and aborts uploads in object storage; it moves no bytes.
+// Package controllers has the reconcilers, one package for each behaviour, and in itself nothing but
+// the rights that they use and the tests of all of them together. They are the only code that
+// opens, completes and aborts uploads in object storage; they move no bytes. cmd/operator runs them
+// on the replica that holds the lease.
 //
-// A MultipartUpload goes through these states (condition reasons). Each pass is gather → decide →
-// act → report:
-//
-//	            ┌───────── FileBusy, VersionConflict, StoreNotFound, … (nothing is open yet)
-//	            ▼
-//	Pending ──▶ Uploading ──desiredState: Completed──▶ Completing ──▶ Completed
-//	                │                                      │
-//	                │                                      └─▶ PartsMissing, PartsInvalid, VersionConflict
-//	                │                                              │ (abort or expiry only)
-//	                ├──desiredState: Aborted, or deleted──▶ Aborting ──▶ Aborted
-//	                ├──expirationTime──▶ Expiring ──▶ Expired
-//	                └──gone from object storage──▶ UploadLost
-//
-// Start with multipartupload_controller.go, which has the pass and what triggers it. The decision
-// alone is elsewhere, in internal/upload, which is pure. The other files of a MultipartUpload are
-// the steps before and after it: observe, act, status, record. filestore_controller.go probes
-// FileStores, orphan_sweep.go finds uploads in object storage that nobody owns.
-//
-// The package imports api, internal/catalog, internal/filestore, internal/sharing and
-// internal/upload; never the data plane.
+//	multipartupload   drives each MultipartUpload to what its owner wants of it: start here
+//	filestore         probes FileStores
+//	orphans           finds uploads in object storage that no MultipartUpload owns
+//	abortagain        aborts ended uploads again, for replicas that could not know
+//	statemetrics      the metrics of what there is
+//	reconciler        what they have in common
 //
 // Rights that the package uses:
 //

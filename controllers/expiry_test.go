@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/controllers/multipartupload"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
@@ -81,7 +81,7 @@ func TestExpiryIsRecordedLater(t *testing.T) {
 	t.Run("ByTheNextLeader", func(t *testing.T) {
 		r := cleared(t)
 		u := r.uploads
-		r.uploads = &controllers.MultipartUploadReconciler{
+		r.uploads = &multipartupload.Reconciler{
 			Client: u.Client, Catalog: u.Catalog, Live: u.Live, Stores: u.Stores, Clock: u.Clock, Events: u.Events, FinalizerTimeout: u.FinalizerTimeout, Workers: u.Workers,
 		}
 		r.drive("up")
@@ -144,7 +144,7 @@ func TestExpiryWhileNobodyLeads(t *testing.T) {
 func TestLimitEvents(t *testing.T) {
 	clock := clocktesting.NewFakeClock(testkit.Epoch)
 	log := &eventLog{}
-	events := controllers.LimitEvents(log, clock)
+	events := multipartupload.LimitEvents(log, clock)
 	tell := func(reason string, times int) {
 		for range times {
 			events.Eventf(nil, runtime.Object(nil), "Warning", reason, "Expire", "over")

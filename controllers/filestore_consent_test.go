@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	filestorecontroller "github.com/iotfile-operator/iotfile-operator/controllers/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
@@ -34,9 +34,9 @@ func (r *rig) consent(secret *corev1.Secret, stores string) {
 }
 
 // freshStores is the reconciler as it is after a restart.
-func (r *rig) freshStores() *controllers.FileStoreReconciler {
+func (r *rig) freshStores() *filestorecontroller.Reconciler {
 	s := r.stores
-	return &controllers.FileStoreReconciler{
+	return &filestorecontroller.Reconciler{
 		Client: s.Client, Catalog: s.Catalog, Stores: s.Stores, Clock: s.Clock, Events: s.Events, ProbeInterval: s.ProbeInterval,
 	}
 }

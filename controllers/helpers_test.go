@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/controllers/reconciler"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 )
@@ -51,6 +51,6 @@ func containsAny(s string, parts ...string) bool {
 // lyingStores give a backend that answers Yes to an abort and does nothing.
 type lyingStores struct{ *memory.Store }
 
-func (l lyingStores) Get(context.Context, string) (controllers.Store, error) { return l, nil }
+func (l lyingStores) Get(context.Context, string) (reconciler.Store, error) { return l, nil }
 
 func (lyingStores) AbortUpload(context.Context, filestore.UploadRef) error { return nil }

@@ -23,7 +23,9 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	filestorecontroller "github.com/iotfile-operator/iotfile-operator/controllers/filestore"
+	"github.com/iotfile-operator/iotfile-operator/controllers/multipartupload"
+	"github.com/iotfile-operator/iotfile-operator/controllers/orphans"
 	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
@@ -91,12 +93,12 @@ func (m *managed) start() (stop func()) {
 	m.t.Cleanup(provider.Close)
 	stores, events := storesOf{provider}, mgr.GetEventRecorder("iotfile-operator")
 	known := catalog.New(mgr.GetCache(), mgr.GetAPIReader())
-	uploads := &controllers.MultipartUploadReconciler{
-		Client: mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
+	uploads := &multipartupload.Reconciler{
+		Client: mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: multipartupload.LimitEvents(events, clock.RealClock{}),
 		FinalizerTimeout: time.Hour, Workers: m.workers,
 	}
-	filestores := &controllers.FileStoreReconciler{Client: mgr.GetClient(), Catalog: known, Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour}
-	sweep := &controllers.OrphanSweep{
+	filestores := &filestorecontroller.Reconciler{Client: mgr.GetClient(), Catalog: known, Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour}
+	sweep := &orphans.Sweep{
 		Client: mgr.GetClient(), Catalog: known, Stores: stores, Clock: clock.RealClock{}, Events: events, Interval: time.Second, Grace: -time.Hour,
 	}
 	m.must(errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr)))

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/controllers/statemetrics"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -39,7 +39,7 @@ func valuesOf(t *testing.T, from prometheus.Gatherer, store string) map[string]f
 func TestStateMetrics(t *testing.T) {
 	r := newRig(t)
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(controllers.NewStateCollector(r.uploads.Catalog, r.clock))
+	registry.MustRegister(statemetrics.New(r.uploads.Catalog, r.clock))
 	expect := func(when string, open, bytes, oldest float64) {
 		t.Helper()
 		want := map[string]float64{"iotfile_store_ready": 1, "iotfile_open_uploads": open, "iotfile_incomplete_bytes": bytes, "iotfile_oldest_open_upload_age_seconds": oldest, "iotfile_orphan_uploads": 0}

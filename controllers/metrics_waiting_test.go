@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/controllers/statemetrics"
 	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
@@ -44,7 +44,7 @@ func waitingMetrics(t *testing.T, now time.Time, uploads ...*v1alpha1.MultipartU
 		c.uploads = append(c.uploads, *u)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(controllers.NewStateCollector(catalog.New(c, c), clocktesting.NewFakePassiveClock(now)))
+	registry.MustRegister(statemetrics.New(catalog.New(c, c), clocktesting.NewFakePassiveClock(now)))
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -23,7 +23,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/controllers/abortagain"
+	filestorecontroller "github.com/iotfile-operator/iotfile-operator/controllers/filestore"
+	"github.com/iotfile-operator/iotfile-operator/controllers/multipartupload"
+	"github.com/iotfile-operator/iotfile-operator/controllers/orphans"
+	"github.com/iotfile-operator/iotfile-operator/controllers/reconciler"
 	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
@@ -47,9 +51,9 @@ type rig struct {
 	direct  client.Client // past all faults
 	faults  *apiFaults
 
-	uploads *controllers.MultipartUploadReconciler
-	stores  *controllers.FileStoreReconciler
-	sweep   *controllers.OrphanSweep
+	uploads *multipartupload.Reconciler
+	stores  *filestorecontroller.Reconciler
+	sweep   *orphans.Sweep
 }
 
 // newRig makes a namespace and a FileStore that is ready.
@@ -70,13 +74,13 @@ func newRigWith(t *testing.T, backend memory.Options, options ...testkit.StoreOp
 	provider := filestore.NewProvider(kubesource.New(faulty, r.ns), r.backend.Factory())
 	t.Cleanup(provider.Close)
 	stores, known := storesOf{provider}, catalog.New(faulty, api)
-	r.uploads = &controllers.MultipartUploadReconciler{
+	r.uploads = &multipartupload.Reconciler{
 		Client: faulty, Catalog: known, Live: api, Stores: stores, Clock: r.clock, Events: r.events, FinalizerTimeout: finalizerTimeout, Workers: 1,
-		Ended:   &controllers.EndedLog{Client: api, Live: api, Namespace: r.ns, Clock: r.clock},
-		Orphans: &controllers.OrphanCounts{},
+		Ended:   &abortagain.Log{Client: api, Live: api, Namespace: r.ns, Clock: r.clock},
+		Orphans: &orphans.Counts{},
 	}
-	r.stores = &controllers.FileStoreReconciler{Client: faulty, Catalog: known, Stores: stores, Clock: r.clock, Events: r.events, ProbeInterval: 5 * time.Minute}
-	r.sweep = &controllers.OrphanSweep{
+	r.stores = &filestorecontroller.Reconciler{Client: faulty, Catalog: known, Stores: stores, Clock: r.clock, Events: r.events, ProbeInterval: 5 * time.Minute}
+	r.sweep = &orphans.Sweep{
 		Client: faulty, Catalog: known, Stores: stores, Clock: r.clock, Events: r.events, Interval: time.Hour, Grace: time.Hour, Counts: r.uploads.Orphans,
 	}
 	r.createStore(options...)
@@ -114,7 +118,7 @@ func newNamespace(t *testing.T) string {
 // storesOf narrows a Provider, as cmd/operator does.
 type storesOf struct{ provider *filestore.Provider }
 
-func (s storesOf) Get(ctx context.Context, name string) (controllers.Store, error) {
+func (s storesOf) Get(ctx context.Context, name string) (reconciler.Store, error) {
 	return s.provider.Current(ctx, name)
 }
 

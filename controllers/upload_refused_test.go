@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/controllers/abortagain"
+	"github.com/iotfile-operator/iotfile-operator/controllers/reconciler"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
@@ -160,13 +161,13 @@ func TestReplacedFileOfTheSameVersion(t *testing.T) {
 }
 
 // yesman says that it has assembled the file, and has not.
-type yesman struct{ controllers.Store }
+type yesman struct{ reconciler.Store }
 
 func (yesman) CompleteUpload(context.Context, filestore.UploadRef, []filestore.Part, filestore.Condition) (filestore.Object, error) {
 	return filestore.Object{ETag: "x"}, nil
 }
 
-func (y yesman) Get(context.Context, string) (controllers.Store, error) { return y, nil }
+func (y yesman) Get(context.Context, string) (reconciler.Store, error) { return y, nil }
 
 // A Yes without a checksum is not believed of a store that gives checksums, unless the file is
 // there.
@@ -182,7 +183,7 @@ func TestFileThatIsNotThere(t *testing.T) {
 	}
 	// What is left of it is aborted a minute later.
 	r.clock.Step(2 * time.Minute)
-	again := &controllers.AbortAgain{Log: r.uploads.Ended, Client: r.direct, Stores: r.uploads.Stores, Clock: r.clock}
+	again := &abortagain.Runner{Log: r.uploads.Ended, Client: r.direct, Stores: r.uploads.Stores, Clock: r.clock}
 	r.must(again.Pass(r.ctx))
 	r.expectOpen(0)
 }

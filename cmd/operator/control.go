@@ -19,7 +19,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/controllers/abortagain"
+	filestorecontroller "github.com/iotfile-operator/iotfile-operator/controllers/filestore"
+	"github.com/iotfile-operator/iotfile-operator/controllers/multipartupload"
+	"github.com/iotfile-operator/iotfile-operator/controllers/orphans"
+	"github.com/iotfile-operator/iotfile-operator/controllers/reconciler"
+	"github.com/iotfile-operator/iotfile-operator/controllers/statemetrics"
 	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
@@ -29,7 +34,7 @@ const leaseName = "iotfile-operator"
 
 // stopWithin is how long the reconcilers take to stop: the steps in hand, and some time for what is
 // around them.
-const stopWithin = controllers.StepGrace + 500*time.Millisecond
+const stopWithin = reconciler.StepGrace + 500*time.Millisecond
 
 // control runs the reconcilers, while this process holds the lease, until ctx is done. A lost lease
 // is an error, as with any manager.
@@ -38,7 +43,7 @@ func control(ctx context.Context, base cluster.Cluster, known *catalog.Catalog, 
 	if !base.GetCache().WaitForCacheSync(ctx) {
 		return nil
 	}
-	state := controllers.NewStateCollector(known, clock.RealClock{})
+	state := statemetrics.New(known, clock.RealClock{})
 	if err := errors.Join(metrics.Registry.Register(leading), metrics.Registry.Register(state)); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
@@ -109,24 +114,24 @@ func (startedCache) Start(ctx context.Context) error {
 
 func addControllers(mgr ctrl.Manager, base cluster.Cluster, known *catalog.Catalog, o *options, provider *filestore.Provider) error {
 	// Who has seen a change of a FileStore must not probe the store of before.
-	stores := narrowed[controllers.Store]{provider.Current}
+	stores := narrowed[reconciler.Store]{provider.Current}
 	events := base.GetEventRecorder("iotfile-operator")
-	orphans := &controllers.OrphanCounts{}
-	ended := &controllers.EndedLog{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Namespace: o.namespace, Clock: clock.RealClock{}}
-	uploads := &controllers.MultipartUploadReconciler{
-		Ended: ended, Orphans: orphans,
-		Client: mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: controllers.LimitEvents(events, clock.RealClock{}),
-		FinalizerTimeout: o.timing.finalizerTimeout, Workers: o.workers, TidyRate: controllers.DefaultTidyRate, Tracer: o.tracing.Tracer(),
+	counts := &orphans.Counts{}
+	ended := &abortagain.Log{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Namespace: o.namespace, Clock: clock.RealClock{}}
+	uploads := &multipartupload.Reconciler{
+		Ended: ended, Orphans: counts,
+		Client: mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: multipartupload.LimitEvents(events, clock.RealClock{}),
+		FinalizerTimeout: o.timing.finalizerTimeout, Workers: o.workers, TidyRate: multipartupload.DefaultTidyRate, Tracer: o.tracing.Tracer(),
 	}
-	filestores := &controllers.FileStoreReconciler{
+	filestores := &filestorecontroller.Reconciler{
 		Client: mgr.GetClient(), Catalog: known, Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: o.timing.probeInterval,
 		Tracer: o.tracing.Tracer(),
 	}
-	sweep := &controllers.OrphanSweep{
+	sweep := &orphans.Sweep{
 		Client: mgr.GetClient(), Catalog: known, Stores: stores, Clock: clock.RealClock{}, Events: events,
-		Interval: o.sweepInterval, Grace: o.timing.orphanGrace, Counts: orphans, Tracer: o.tracing.Tracer(),
+		Interval: o.sweepInterval, Grace: o.timing.orphanGrace, Counts: counts, Tracer: o.tracing.Tracer(),
 	}
-	again := &controllers.AbortAgain{Log: ended, Client: mgr.GetClient(), Stores: stores, Clock: clock.RealClock{}}
+	again := &abortagain.Runner{Log: ended, Client: mgr.GetClient(), Stores: stores, Clock: clock.RealClock{}}
 	if err := errors.Join(uploads.SetupWithManager(mgr), filestores.SetupWithManager(mgr), sweep.SetupWithManager(mgr),
 		mgr.Add(again), mgr.Add(manager.RunnableFunc(showLeading))); err != nil {
 		return fmt.Errorf("controllers: %w", err)

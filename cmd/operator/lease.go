@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/controllers/reconciler"
 )
 
 // retryPeriod is how often a leader renews its lease, and how often a candidate tries for it: a
@@ -22,7 +22,7 @@ const shortestLease = 5 * time.Second
 // stop in. What is left is for clocks that do not run at the same speed.
 func renewDeadline(lease time.Duration) time.Duration {
 	const skew = time.Second
-	return (lease - retryPeriod - controllers.StepGrace - skew) * 2 / 3
+	return (lease - retryPeriod - reconciler.StepGrace - skew) * 2 / 3
 }
 
 // validateLease checks --lease-duration.

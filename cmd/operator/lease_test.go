@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	"github.com/iotfile-operator/iotfile-operator/controllers/reconciler"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
@@ -26,7 +26,7 @@ func TestRenewDeadline(t *testing.T) {
 	for lease := shortestLease; lease <= time.Hour; lease += time.Second {
 		deadline := renewDeadline(lease)
 		release := max(deadline/2, time.Second) // the timeout of controller-runtime's client
-		if stopped := retryPeriod + deadline + release + controllers.StepGrace; stopped >= lease {
+		if stopped := retryPeriod + deadline + release + reconciler.StepGrace; stopped >= lease {
 			t.Errorf("a lease of %s: it stops after %s", lease, stopped)
 		}
 		if deadline <= retryPeriod*6/5 {

@@ -35,7 +35,9 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
-	"github.com/iotfile-operator/iotfile-operator/controllers"
+	filestorecontroller "github.com/iotfile-operator/iotfile-operator/controllers/filestore"
+	"github.com/iotfile-operator/iotfile-operator/controllers/multipartupload"
+	"github.com/iotfile-operator/iotfile-operator/controllers/reconciler"
 	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
@@ -253,13 +255,13 @@ func (s *system) neighbour() *system {
 
 func (s *system) addControllers(mgr ctrl.Manager, known *catalog.Catalog) {
 	s.t.Helper()
-	backend := stores[controllers.Store]{s.store}
+	backend := stores[reconciler.Store]{s.store}
 	events := mgr.GetEventRecorder("test")
-	uploads := &controllers.MultipartUploadReconciler{
+	uploads := &multipartupload.Reconciler{
 		Client: mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: backend, Clock: clock.RealClock{}, Events: events,
 		FinalizerTimeout: time.Minute, Workers: 4,
 	}
-	probes := &controllers.FileStoreReconciler{
+	probes := &filestorecontroller.Reconciler{
 		Client: mgr.GetClient(), Catalog: known, Stores: backend, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour,
 	}
 	must(s.t, errors.Join(uploads.SetupWithManager(mgr), probes.SetupWithManager(mgr)))

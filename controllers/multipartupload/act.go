@@ -1,0 +1,300 @@
+package multipartupload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// outcome is what a step came to, for report.
+type outcome struct {
+	// state to record; an empty reason means that there is nothing to record.
+	state upload.State
+	// opened is set by a step that opened the upload.
+	opened *opened
+	// ended: the state is an end.
+	ended bool
+	// object is the finished file.
+	object *filestore.Object
+	// after, retry and again are when to look again: at a time, after a pause, at once.
+	after        time.Time
+	retry, again bool
+	// priority of that look, if it is not that of the upload.
+	priority *int
+}
+
+// opened is what is recorded of an upload that has just been opened.
+type opened struct {
+	uploadID, key string
+	baseETag      string
+	at            time.Time
+}
+
+// asking are the steps that may ask something of object storage.
+var asking = map[upload.Step]bool{
+	upload.StepInitiate: true, upload.StepComplete: true, upload.StepAbort: true, upload.StepFinish: true, upload.StepReleaseFinalizer: true,
+}
+
+// act takes the step. Each is safe to repeat, whatever became of an earlier try.
+func (r *Reconciler) act(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
+	done := outcome{state: d.State, after: d.After, retry: d.Retry}
+	switch d.Step {
+	case upload.StepWait:
+		return done, nil
+	case upload.StepAddFinalizer:
+		err := r.patchFinalizer(ctx, o.Upload, controllerutil.AddFinalizer)
+		if err == nil {
+			failpoint.Hit(failpoint.FinalizerAdded)
+		}
+		return outcome{}, err
+	case upload.StepInitiate:
+		return r.initiate(ctx, o, done)
+	case upload.StepComplete:
+		return r.complete(ctx, o, d)
+	case upload.StepAbort:
+		return r.abort(ctx, o, d)
+	case upload.StepFinish:
+		return r.finish(ctx, o, d.State)
+	case upload.StepReleaseFinalizer, upload.StepAbandon:
+		if d.Step == upload.StepReleaseFinalizer && r.clearStrays(ctx, o) {
+			return outcome{retry: true}, nil
+		}
+		return outcome{}, r.release(ctx, o, d)
+	case upload.StepCollect:
+		return outcome{}, r.collect(ctx, o.Upload)
+	}
+	return outcome{}, fmt.Errorf("unknown step %q", d.Step)
+}
+
+// initiate opens the upload. Its id is recorded by report; if that fails, report aborts it again.
+func (r *Reconciler) initiate(ctx context.Context, o *observation, done outcome) (outcome, error) {
+	u := o.Upload
+	if instead, err := r.claimPlace(ctx, o); err != nil {
+		return outcome{}, err
+	} else if instead != nil {
+		return r.act(ctx, o, *instead)
+	}
+	now := r.Clock.Now()
+	meta := upload.FileMetadata{
+		Version:     upload.NextVersion(u.Spec.IfMatch),
+		Owner:       u.UID,
+		Description: u.Spec.Description,
+		Timestamp:   upload.TimestampOf(&u.Spec),
+		Created:     now,
+		CreatedBy:   u.Spec.CreatedBy,
+		UpdatedBy:   u.Spec.CreatedBy,
+	}
+	if o.Object.Exists {
+		meta.Created, meta.CreatedBy, meta.Replaced = o.Object.Metadata.Created, o.Object.Metadata.CreatedBy, o.Object.Modified
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	id, err := o.store.CreateUpload(ctx, o.key(), filestore.CreateUploadOptions{
+		ContentType: u.Spec.ContentType, ContentHeaders: filestore.ContentHeadersOf(&u.Spec), Metadata: meta.Encode(),
+	})
+	if err != nil {
+		r.places.Release(u.Namespace, u.Name)
+	}
+	switch {
+	case errors.Is(err, filestore.ErrInvalidKey):
+		return outcome{state: invalidKey, retry: true}, nil
+	case err != nil:
+		return r.unavailable(ctx, o, err)
+	}
+	failpoint.Hit(failpoint.UploadCreated)
+	done.opened = &opened{uploadID: id, key: o.key(), baseETag: o.Object.ETag, at: now}
+	// The event of the status that report writes brings the next look.
+	return done, nil
+}
+
+// unavailable deals with a step that object storage failed: Decide says how long that is borne.
+func (r *Reconciler) unavailable(ctx context.Context, o *observation, err error) (outcome, error) {
+	r.blame(ctx, o, err)
+	return r.act(ctx, o, upload.Decide(o.Observation, r.Clock.Now()))
+}
+
+// unsettled deals with a step after which object storage is not as it should be: it is taken again
+// at once, but for a deleted upload not for ever.
+func (r *Reconciler) unsettled(ctx context.Context, o *observation, state upload.State) (outcome, error) {
+	stuck := o.Observation
+	stuck.Problem = &upload.Problem{
+		Reason: v1alpha1.ReasonStoreUnavailable, Message: fmt.Sprintf("object storage of the FileStore %q does not do what it says", o.Store.Name),
+	}
+	if d := upload.Decide(stuck, r.Clock.Now()); d.Step == upload.StepAbandon {
+		return r.act(ctx, o, d)
+	}
+	return outcome{state: state, again: true}, nil
+}
+
+// complete assembles the file. An answer of success is believed, even if somebody has replaced the
+// file by now; after any failure it looks at the object first: an earlier pass, or this call, may
+// have done it although the answer was lost.
+func (r *Reconciler) complete(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
+	assembled, failure := r.assemble(ctx, o, d)
+	r.noteCompleted(ctx, o)
+	if failure == nil && assembled.Checksum != "" {
+		return completed(o.Upload, assembled), nil
+	}
+	statCtx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	object, ours, err := o.finished(statCtx)
+	switch {
+	case ours:
+		return completed(o.Upload, object), nil
+	case failure != nil:
+		return r.notAssembled(ctx, o, failure, err)
+	case errors.Is(err, filestore.ErrNotFound) && givesChecksums(o.Store):
+		o.Ledger, o.parts = &upload.Ledger{Lost: true}, nil
+		return r.finish(ctx, o, upload.Vanished)
+	default:
+		return completed(o.Upload, assembled), nil
+	}
+}
+
+// invalidKey is the state of a file that object storage cannot store, such as one below an object.
+var invalidKey = upload.State{Reason: v1alpha1.ReasonInvalidKey, Message: "object storage cannot store a file of this path", Stalled: true}
+
+func completed(u *v1alpha1.MultipartUpload, object filestore.Object) outcome {
+	return outcome{
+		state:  upload.State{Reason: v1alpha1.ReasonCompleted, Message: fmt.Sprintf("the file has version %d", upload.NextVersion(u.Spec.IfMatch))},
+		ended:  true,
+		object: &object,
+	}
+}
+
+// noticeAfter is how long an assembly takes before the status says that it is under way: most are
+// done before, and save the write.
+const noticeAfter = time.Second
+
+// assemble calls CompleteUpload, and has the status say so if it takes long.
+func (r *Reconciler) assemble(ctx context.Context, o *observation, d upload.Decision) (object filestore.Object, err error) {
+	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
+	defer cancel()
+	defer o.stay.lengthy()()
+	done := make(chan struct{})
+	ref, parts, cond := o.ref(), o.parts, condition(o.Store, d)
+	go func() {
+		defer close(done)
+		failpoint.Hit(failpoint.AssemblyDecided)
+		if object, err = o.store.CompleteUpload(ctx, ref, parts, cond); err == nil {
+			failpoint.Hit(failpoint.FileAssembled)
+		}
+	}()
+	select {
+	case <-done:
+	case <-r.Clock.After(noticeAfter):
+		if err := r.report(ctx, o, outcome{state: d.State}); err != nil {
+			log.FromContext(ctx).V(1).Info("cannot say that the file is being assembled", "reason", err.Error())
+		}
+		<-done
+	}
+	return object, err
+}
+
+// abort deletes the parts, once the live record confirms that this is wanted and every replica has
+// had the time to cut what it streams, and looks whether they are gone.
+func (r *Reconciler) abort(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
+	live := &v1alpha1.MultipartUpload{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(o.Upload), live); err != nil {
+		return outcome{}, fmt.Errorf("read the upload again: %w", err)
+	}
+	if live.UID != o.Upload.UID {
+		return outcome{}, nil
+	}
+	o.Upload = live
+	now := r.Clock.Now()
+	if !o.Covers(now) || upload.Decide(o.Observation, now).Step != upload.StepAbort {
+		return outcome{again: true}, nil
+	}
+	if wait, err := r.fence(ctx, o, d); wait > 0 || err != nil {
+		return outcome{after: now.Add(wait)}, err
+	}
+	failpoint.Hit(failpoint.AbortConfirmed)
+	if err := r.noteEnded(ctx, o); err != nil {
+		return outcome{}, err
+	}
+	if err := r.sendAbort(ctx, o); err != nil {
+		return r.unavailable(ctx, o, err)
+	}
+	failpoint.Hit(failpoint.PartsAborted)
+	return r.afterAbort(ctx, o, d)
+}
+
+// fence is how long an abort has to wait for the replicas. They know of an expiration beforehand,
+// unless the status says another time: it is written first then, and its event has them look again.
+func (r *Reconciler) fence(ctx context.Context, o *observation, d upload.Decision) (wait time.Duration, err error) {
+	now := r.Clock.Now()
+	if upload.Told(o.Upload, o.Store, now) {
+		return 0, nil
+	}
+	if upload.EndOf(o.Upload, o.Store, now) == upload.EndExpired && !upload.Announced(o.Upload, o.Store) {
+		if err := r.report(ctx, o, outcome{state: d.State}); err != nil {
+			return 0, err
+		}
+	}
+	since, _ := r.checks.fences.note(o.Upload, now)
+	return upload.FenceDelay - now.Sub(since), nil
+}
+
+// afterAbort looks whether the parts are gone, and goes on from there.
+func (r *Reconciler) afterAbort(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
+	if r.observeAborted(ctx, o); o.Problem != nil {
+		return r.act(ctx, o, upload.Decide(o.Observation, r.Clock.Now()))
+	}
+	switch end := upload.Decide(o.Observation, r.Clock.Now()); end.Step {
+	case upload.StepFinish:
+		if !upload.Urgent(o.Upload) {
+			return r.clear(o), nil
+		}
+		return r.finish(ctx, o, end.State)
+	case upload.StepReleaseFinalizer:
+		return r.act(ctx, o, end)
+	case upload.StepAbort:
+		return r.unsettled(ctx, o, d.State)
+	default:
+		return outcome{again: true}, nil
+	}
+}
+
+// finish records an end.
+func (r *Reconciler) finish(ctx context.Context, o *observation, state upload.State) (outcome, error) {
+	done := outcome{state: state, ended: true}
+	if state.Reason == v1alpha1.ReasonUploadLost && o.Store != nil && o.Upload.Status.UploadID != "" {
+		// Bytes of it may be there all the same: MinIO that is killed in the middle of an assembly
+		// keeps the parts, and lists none.
+		if err := r.noteEnded(ctx, o); err != nil {
+			return outcome{}, err
+		}
+	}
+	if state.Reason == v1alpha1.ReasonCompleted {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		object, ours, err := o.finished(ctx)
+		switch {
+		case err != nil && !errors.Is(err, filestore.ErrNotFound):
+			return r.unavailable(ctx, o, err)
+		case ours: // else it has been replaced or deleted since it was observed, and what it was like is not known
+			done.object = &object
+		}
+	}
+	return done, nil
+}
+
+// condition is what the file that is replaced must be like. A store that compares nothing, or
+// refuses to be asked, gets none: there the comparison of what was observed is all there is.
+func condition(fs *v1alpha1.FileStore, d upload.Decision) filestore.Condition {
+	if c := fs.Status.Capabilities; c != nil && c.ConditionalComplete != nil && !*c.ConditionalComplete {
+		return filestore.Condition{}
+	}
+	return filestore.Condition{Absent: d.Absent, ETag: d.ETag}
+}

@@ -1,0 +1,85 @@
+package multipartupload
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
+)
+
+// refusedParts deals with parts that the backend does not assemble: if one of them was replaced
+// since they were listed it is tried again, else that is the end of it.
+func (r *Reconciler) refusedParts(ctx context.Context, o *observation, failure error) (outcome, error) {
+	sent := o.parts
+	if err := o.observeLedger(ctx); err != nil {
+		return r.unavailable(ctx, o, err)
+	}
+	same := slices.EqualFunc(sent, o.parts, func(a, b filestore.Part) bool { return a.Number == b.Number && a.ETag == b.ETag })
+	if !same {
+		return outcome{again: true}, nil
+	}
+	log.FromContext(ctx).Info("object storage refuses the parts", "store", o.Store.Name, "cause", failure.Error())
+	return outcome{
+		state: upload.State{
+			Reason:  v1alpha1.ReasonPartsInvalid,
+			Message: "object storage refuses to assemble these parts, for example because one in the middle is too small: abort the upload and start again",
+			Stalled: true,
+		},
+		after: upload.ExpirationTime(o.Upload, o.Store),
+	}, nil
+}
+
+// refusedFor reports whether a failed assembly is a definite No that ends the upload, or has to be
+// counted: of a file that is not as it was observed, only where the upload has to end anyway.
+func refusedFor(o *observation, failure error, now time.Time) bool {
+	if _, answered := filestore.Answered(failure); !answered {
+		return false
+	}
+	passing := errors.Is(failure, filestore.ErrPrecondition) || errors.Is(failure, filestore.ErrNoSuchUpload)
+	return !passing || o.Upload.DeletionTimestamp != nil || upload.Expired(o.Upload, o.Store, now)
+}
+
+// refusedAssembly deals with an assembly that object storage refuses for a reason that no other
+// case knows, when the object was looked at and is not ours: it is tried again, less and less
+// often, until the upload has to end.
+func (r *Reconciler) refusedAssembly(ctx context.Context, o *observation, failure error) (outcome, error) {
+	now := r.Clock.Now()
+	status, _ := filestore.Answered(failure)
+	log.FromContext(ctx).Error(failure, "object storage refuses to assemble the file", "store", o.Store.Name)
+	o.Refused = r.checks.refusal(o.Upload, status, now)
+	return r.act(ctx, o, upload.Decide(o.Observation, now))
+}
+
+// givesChecksums reports whether the store tells the checksum of a file that it has assembled. One
+// that says Yes without it has not: versitygw does when it was killed in the middle of an earlier
+// assembly, whose parts no request reaches any more.
+func givesChecksums(fs *v1alpha1.FileStore) bool {
+	c := fs.Status.Capabilities
+	return c != nil && (c.PayloadMode == v1alpha1.PayloadTrailingCRC64NVME || c.PayloadMode == v1alpha1.PayloadTrailingCRC32C)
+}
+
+// notAssembled is what follows when an assembly has failed, and there is no file of the upload:
+// absent is what looking for it has said.
+func (r *Reconciler) notAssembled(ctx context.Context, o *observation, failure, absent error) (outcome, error) {
+	switch err := absent; {
+	case err != nil && !errors.Is(err, filestore.ErrNotFound) && !errors.Is(err, filestore.ErrInvalidKey):
+		return r.unavailable(ctx, o, err)
+	case errors.Is(failure, filestore.ErrInvalidKey):
+		return outcome{state: invalidKey, after: upload.ExpirationTime(o.Upload, o.Store)}, nil
+	case errors.Is(failure, filestore.ErrInvalidParts):
+		return r.refusedParts(ctx, o, failure)
+	case refusedFor(o, failure, r.Clock.Now()):
+		return r.refusedAssembly(ctx, o, failure)
+	case errors.Is(failure, filestore.ErrPrecondition), errors.Is(failure, filestore.ErrNoSuchUpload):
+		// The world is not as it was observed: look again.
+		return r.unsettled(ctx, o, upload.State{})
+	default:
+		return r.unavailable(ctx, o, failure)
+	}
+}
