@@ -43,7 +43,7 @@ TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw 
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod internal/e2e/generated/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run tools unit test race verify verify-generated vet lint circles tidy-check govulncheck manifests generate reference docs build bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
+.PHONY: help run tools unit test race verify verify-generated vet lint workflows circles tidy-check govulncheck manifests generate reference docs build bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,7 +52,7 @@ run: devcluster ## Run a whole system here until Ctrl-C: control plane, object s
 	@exec bin/devcluster --dir='$(DEV_DIR)' $(RUN_ARGS)
 
 tools: devcluster ## Get the programs that tests and linters need: built, where they cannot be downloaded.
-	@bin/devcluster tools $(TEST_TOOLS) promtool prometheus golangci-lint controller-gen >/dev/null
+	@bin/devcluster tools $(TEST_TOOLS) promtool prometheus golangci-lint controller-gen actionlint >/dev/null
 
 test: devcluster ## Run all tests, against a real control plane and real object stores. It prints how long they took.
 	@bin/devcluster tools $(TEST_TOOLS) promtool prometheus >/dev/null
@@ -71,7 +71,7 @@ race: devcluster ## Run the tests of what goroutines share with the race detecto
 	case "$$out" in *'WARNING: DATA RACE'*) echo 'It was.';; *) printf '%s\nIt was not.\n' "$$out" >&2; exit 1;; esac
 	$(RACE_TEST) -timeout=30m $(TEST_ARGS) $(RACE_DIRS:%=./%/...)
 
-verify: verify-generated vet lint circles tidy-check ## Check what CI checks besides the tests.
+verify: verify-generated vet lint workflows circles tidy-check ## Check what CI checks besides the tests.
 
 verify-generated: devcluster # Generates into a copy, so that it neither needs nor leaves a clean checkout.
 	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
@@ -85,6 +85,10 @@ vet:
 
 lint: devcluster ## Run the linters, which hold the import rules and the length limits.
 	$(GOLANGCI_LINT) run --allow-parallel-runners ./...
+
+# Without shellcheck and pyflakes, which are not built from modules: what is found is the same on every machine.
+workflows: devcluster ## Check the workflows of .github.
+	$(call tool,actionlint) -shellcheck= -pyflakes=
 
 circles: ## Hold that no large group of files calls one another in a circle.
 	go run -trimpath ./hack/circles

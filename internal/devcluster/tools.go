@@ -39,6 +39,7 @@ const (
 	PrometheusServer      Tool = "prometheus"
 	Promtool              Tool = "promtool"
 	DockerLint            Tool = "dockerlint"
+	ActionLint            Tool = "actionlint"
 	Kind                  Tool = "kind"
 	Govulncheck           Tool = "govulncheck"
 )
@@ -127,6 +128,9 @@ var toolSources = map[Tool]toolSource{
 	},
 	DockerLint: {
 		module: "dockerlint", pkg: ".", versionFrom: "github.com/moby/buildkit", cost: "1 minute",
+	},
+	ActionLint: {
+		module: "actionlint", pkg: "github.com/rhysd/actionlint/cmd/actionlint", versionFrom: "github.com/rhysd/actionlint", cost: "1 minute",
 	},
 	Govulncheck: {
 		module: "vulncheck", pkg: "golang.org/x/vuln/cmd/govulncheck", versionFrom: "golang.org/x/vuln", cost: "1 minute",
