@@ -32,8 +32,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
-// patience is how long a state may take to be reached: generous, because machines are shared.
-const patience = time.Minute
+// timeout is how long a state may take to be reached: generous, because machines are shared.
+const timeout = time.Minute
 
 // What the policies say.
 const (
@@ -514,7 +514,7 @@ func (p *policies) testWithoutPolicies(t *testing.T) {
 // kubectlAs runs kubectl as a user, or as an administrator.
 func (p *policies) kubectlAs(t *testing.T, user, stdin string, arguments ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	if user != "" {
 		arguments = append(arguments, "--as", user)

@@ -27,12 +27,12 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
-// patience is how long a state may take to be reached on a busy machine.
-const patience = time.Minute
+// timeout is how long a state may take to be reached on a busy machine.
+const timeout = time.Minute
 
 const (
 	// longLease does not run out while a test waits: what happens does not happen because of time.
-	longLease = 10 * patience
+	longLease = 10 * timeout
 	// shortLease does, and leaves a leader on a busy machine several tries.
 	shortLease = 12 * time.Second
 )
@@ -224,8 +224,8 @@ func await[T any](t *testing.T, what string, from <-chan T) T {
 	select {
 	case v := <-from:
 		return v
-	case <-time.After(patience):
-		t.Fatalf("not within %s: %s", patience, what)
+	case <-time.After(timeout):
+		t.Fatalf("not within %s: %s", timeout, what)
 		panic("not reached")
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/connlimit"
 )
 
-// patience is how long a state may take to be reached on a busy machine.
-const patience = time.Minute
+// timeout is how long a state may take to be reached on a busy machine.
+const timeout = time.Minute
 
 // server is an HTTP server behind a Listener. GET / answers at once, GET /known also tells the
 // Listener that the caller is known, GET /hold does that and answers when the test lets it.
@@ -50,7 +50,7 @@ func serve(t *testing.T, opts connlimit.Options) *server {
 		case <-r.Context().Done(): // the caller has left
 		}
 	})
-	http1 := &http.Server{Handler: mux, ReadHeaderTimeout: patience, ConnContext: connlimit.ConnContext, ConnState: connlimit.ConnState}
+	http1 := &http.Server{Handler: mux, ReadHeaderTimeout: timeout, ConnContext: connlimit.ConnContext, ConnState: connlimit.ConnState}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -72,11 +72,11 @@ func (s *server) closedFor(why connlimit.Reason) int {
 // dial connects from a loopback address of its own.
 func (s *server) dial(from string) net.Conn {
 	s.t.Helper()
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: patience}
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: timeout}
 	c, err := dialer.Dial("tcp", s.addr)
 	must(s.t, err)
 	s.t.Cleanup(func() { _ = c.Close() })
-	must(s.t, c.SetDeadline(time.Now().Add(patience)))
+	must(s.t, c.SetDeadline(time.Now().Add(timeout)))
 	return c
 }
 
@@ -99,9 +99,9 @@ func answered(c net.Conn) error {
 
 func (s *server) eventually(what string, is func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(timeout); !is(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("not within %s: %s (open %d, waiting %d, closed %v)", patience, what, s.open.Load(), s.waiting.Load(), s.closed)
+			s.t.Fatalf("not within %s: %s (open %d, waiting %d, closed %v)", timeout, what, s.open.Load(), s.waiting.Load(), s.closed)
 		}
 	}
 }
@@ -126,7 +126,7 @@ func TestStrangersMakeRoom(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, connlimit.Options{Max: 20, Wait: patience, Proof: 50 * time.Millisecond})
+			s := serve(t, connlimit.Options{Max: 20, Wait: timeout, Proof: 50 * time.Millisecond})
 			for i := range 60 {
 				c := s.dial(fmt.Sprintf("127.0.1.%d", 1+i%30))
 				go func() { _ = stranger(c) }()
@@ -167,7 +167,7 @@ func TestRequestsAreNotCut(t *testing.T) {
 
 // A connection that waits is served as soon as a place is free.
 func TestWaitsForAPlace(t *testing.T) {
-	s := serve(t, connlimit.Options{Max: 1, Wait: 2 * patience})
+	s := serve(t, connlimit.Options{Max: 1, Wait: 2 * timeout})
 	first, second := s.dial("127.0.5.1"), s.dial("127.0.5.2")
 	held := make(chan error, 1)
 	go func() { held <- ask(first, "/hold") }()
@@ -181,7 +181,7 @@ func TestWaitsForAPlace(t *testing.T) {
 // One address has three quarters of the places at most, and all others the rest; while most places
 // are free it has what it needs.
 func TestShareOfAnAddress(t *testing.T) {
-	s := serve(t, connlimit.Options{Max: 40, Wait: patience})
+	s := serve(t, connlimit.Options{Max: 40, Wait: timeout})
 	for range 60 {
 		c := s.dial("127.0.6.1")
 		go func() { _ = ask(c, "/hold") }()
@@ -198,7 +198,7 @@ func TestShareOfAnAddress(t *testing.T) {
 
 // Of those who wait, the one whose address has the fewest places is first.
 func TestFewestFirst(t *testing.T) {
-	s := serve(t, connlimit.Options{Max: 4, Wait: 2 * patience})
+	s := serve(t, connlimit.Options{Max: 4, Wait: 2 * timeout})
 	for i := range 3 {
 		c := s.dial("127.0.8.1")
 		go func() { _ = ask(c, "/hold") }()

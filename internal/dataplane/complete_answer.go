@@ -15,7 +15,7 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// answerWhenCompleted waits for the reconciler, which goes on also when the client's patience is
+// answerWhenCompleted waits for the reconciler, which goes on also when the client's wait is
 // over.
 func (s *Server) answerWhenCompleted(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, w *catalog.Waiter) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.CompleteTimeout, apierror.ErrTimeout)

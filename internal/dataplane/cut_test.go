@@ -271,7 +271,7 @@ func (c *callers) Authorize(_ context.Context, id identity.Identity, right ident
 
 // TestWaits: a request whose body was not read is not refused for what passes in a moment.
 func TestWaits(t *testing.T) {
-	patient := func(o *dataplane.Options) { o.Patience = 10 * time.Second }
+	patient := func(o *dataplane.Options) { o.QueueTimeout = 10 * time.Second }
 	away := func(op memory.Operation, times int) memory.Fault {
 		return memory.Fault{Operation: op, Times: times, Before: memory.Fail(&filestore.Error{Op: string(op), Kind: filestore.ErrUnavailable, Cause: errors.New("connection refused")})}
 	}
@@ -305,7 +305,7 @@ func TestWaits(t *testing.T) {
 	})
 	t.Run("Place", func(t *testing.T) {
 		store := memory.New(memory.Options{MinPartSize: -1})
-		s := newSystem(t, setup{store: store, options: func(o *dataplane.Options) { o.MaxPartsInFlight = 1; o.Patience = 20 * time.Second }})
+		s := newSystem(t, setup{store: store, options: func(o *dataplane.Options) { o.MaxPartsInFlight = 1; o.QueueTimeout = 20 * time.Second }})
 		s.started("x")
 		before := store.Calls(memory.PutPart)
 		slow, finish := s.slowly(s.path("x?part=1"), randomBytes(8<<20))

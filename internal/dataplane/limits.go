@@ -28,13 +28,13 @@ func wantsOf(size int64, limits upload.Limits) []limit.Want {
 }
 
 // takeRate takes a body of size bytes off the namespace's rates, and gives the time to wait before
-// it is asked for. Where that is more than patience nothing is taken, and the answer is 429 with
+// it is asked for. Where that is more than maxWait nothing is taken, and the answer is 429 with
 // the time after which it would be.
-func (s *shares) takeRate(of tenant, size int64, limits upload.Limits, now time.Time, patience time.Duration) (time.Duration, error) {
+func (s *shares) takeRate(of tenant, size int64, limits upload.Limits, now time.Time, maxWait time.Duration) (time.Duration, error) {
 	if limits.PartsPerSecond == 0 && limits.BytesPerSecond == 0 {
 		return 0, nil
 	}
-	switch wait, over := s.Take(of, now, patience, wantsOf(size, limits)...); over {
+	switch wait, over := s.Take(of, now, maxWait, wantsOf(size, limits)...); over {
 	case 0:
 		return 0, apierror.TooMany(fmt.Sprintf("the namespace may send %d parts or files per second: send the request again", limits.PartsPerSecond), wait)
 	case 1:

@@ -203,7 +203,7 @@ func (s *system) launch(scheme *runtime.Scheme, with setup) {
 	opts := dataplane.Options{
 		BindAddress: "127.0.0.1:0", Client: mgr.GetClient(), Catalog: known, Cache: mgr.GetCache(),
 		Stores: stores[dataplane.Store]{s.store}, Log: s.log.logger(), ProgressDelay: 50 * time.Millisecond, ProgressInterval: 300 * time.Millisecond,
-		Patience: time.Millisecond, // most tests want the refusal
+		QueueTimeout: time.Millisecond, // most tests want the refusal
 	}
 	if with.options != nil {
 		with.options(&opts)

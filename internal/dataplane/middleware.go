@@ -24,7 +24,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		id:     uuid.NewString(),
 		method: r.Method,
 		route:  route{op: opNone},
-		body:   transfer.NewInbound(r, controller, s.opts.patience()),
+		body:   transfer.NewInbound(r, controller, s.opts.bodyTimeouts()),
 	}
 	c.response = transfer.NewResponse(w, controller, s.opts.IdleTimeout, c.body.BeforeAnswer)
 	c.log = s.log.WithValues("id", c.id)

@@ -49,8 +49,8 @@ type Options struct {
 
 	// Client reads from Cache and writes to the API server.
 	Client client.Client
-	// Cache is where Client and Catalog read; catalog.SetupIndexes must have been called with it. New
-	// makes it watch what the server needs.
+	// Cache is where Client and Catalog read; catalog.SetupIndexes must have been called with it.
+	// New makes it watch what the server needs.
 	Cache cache.Cache
 	// Catalog finds records and stores. New has it follow their changes.
 	Catalog *catalog.Catalog
@@ -58,8 +58,8 @@ type Options struct {
 	Stores Stores
 
 	// MaxPartsInFlight is how many parts are streamed at once; more wait, and are answered with 503
-	// after Patience, and those of a namespace that has three times as many as are free also before
-	// that, so that none can take all places. Default DefaultMaxPartsInFlight.
+	// after QueueTimeout, and those of a namespace that has three times as many as are free also
+	// before that, so that none can take all places. Default DefaultMaxPartsInFlight.
 	MaxPartsInFlight int
 	// MaxBufferedBytes is how much memory parts and downloads take together, at 1.125 MiB and 384
 	// KiB each; it is shared in the same way. Bodies of unknown length, which are kept whole, take
@@ -70,8 +70,8 @@ type Options struct {
 	// of MaxPartsInFlight; 16,384 without a limit.
 	MaxConnections int
 	// MaxSearches and MaxStarts are how many searches, and how many starts of uploads, go on at
-	// once. More wait, and are answered with 503 after Patience; FileStores and namespaces share
-	// the places as they do those of parts. Defaults 16 and 64.
+	// once. More wait, and are answered with 503 after QueueTimeout; FileStores and namespaces
+	// share the places as they do those of parts. Defaults 16 and 64.
 	MaxSearches, MaxStarts int
 	// SearchTimeout is how long a search may take. Default DefaultWaitTimeout.
 	SearchTimeout time.Duration
@@ -79,10 +79,10 @@ type Options struct {
 	// reconciler before it is answered with 503 and Retry-After. Defaults DefaultStartTimeout, and
 	// DefaultWaitTimeout for the others.
 	StartTimeout, CompleteTimeout, AbortTimeout time.Duration
-	// Patience is how long a part, a start, a completion or a file waits for a place, its rate, or
-	// a store that is away for a moment, before it is refused. Its body is not read meanwhile.
+	// QueueTimeout is how long a part, a start, a completion or a file waits for a place, its rate,
+	// or a store that is away for a moment, before it is refused. Its body is not read meanwhile.
 	// Default 10 s.
-	Patience time.Duration
+	QueueTimeout time.Duration
 	// IdleTimeout is how long a client may neither send a byte of its body nor take a byte of an
 	// answer. Default 60 s.
 	IdleTimeout time.Duration
@@ -148,7 +148,7 @@ func (o *Options) setDefaults() {
 		{&o.StartTimeout, DefaultStartTimeout},
 		{&o.CompleteTimeout, DefaultWaitTimeout},
 		{&o.AbortTimeout, DefaultWaitTimeout},
-		{&o.Patience, 10 * time.Second},
+		{&o.QueueTimeout, 10 * time.Second},
 		{&o.IdleTimeout, time.Minute},
 		{&o.BodyGrace, 30 * time.Second},
 		{&o.StoreIdleTimeout, time.Minute},
@@ -165,9 +165,9 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// patience is how long a body is waited for.
-func (o *Options) patience() transfer.Patience {
-	return transfer.Patience{Idle: o.IdleTimeout, MinRate: o.MinBodyRate, Grace: o.BodyGrace}
+// bodyTimeouts are how long a body is waited for.
+func (o *Options) bodyTimeouts() transfer.Timeouts {
+	return transfer.Timeouts{Idle: o.IdleTimeout, MinRate: o.MinBodyRate, Grace: o.BodyGrace}
 }
 
 // checkBind refuses an address that others can reach while nobody is authenticated.

@@ -28,7 +28,7 @@ func TestStartsAtOnce(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store := memory.New(memory.Options{MinPartSize: -1})
-			waits := func(o *dataplane.Options) { o.Patience = 3 * time.Second }
+			waits := func(o *dataplane.Options) { o.QueueTimeout = 3 * time.Second }
 			s := newSystem(t, setup{store: store, limits: limited(c.limit), options: waits})
 			replicas := []*system{s, s.replica(waits)}
 			statuses := atOnce(60, func(i int) reply {

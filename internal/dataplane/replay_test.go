@@ -313,9 +313,9 @@ func TestCompleteReplayWhilePartsVanish(t *testing.T) {
 	}
 }
 
-// TestCompleteOutlastsPatience: 503 at first, nothing may interfere meanwhile, and the same request
+// TestCompleteOutlastsTheWait: 503 at first, nothing may interfere meanwhile, and the same request
 // gets the result.
-func TestCompleteOutlastsPatience(t *testing.T) {
+func TestCompleteOutlastsTheWait(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: store, options: func(o *dataplane.Options) { o.CompleteTimeout = 500 * time.Millisecond }})
 	part, last := s.started("x"), randomBytes(3000)

@@ -342,7 +342,7 @@ func TestDownloadCut(t *testing.T) {
 // TestConcurrentParts: many parts at once, of one upload, are each what their client sent.
 func TestConcurrentParts(t *testing.T) {
 	// A client may send its next part before the place of the one before is free.
-	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.Patience = time.Minute }})
+	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.QueueTimeout = time.Minute }})
 	s.want(s.put(s.path("x?upload=start"), nil), 201)
 	parts := make([][]byte, 100)
 	var wg sync.WaitGroup

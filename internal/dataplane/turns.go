@@ -9,8 +9,8 @@ import (
 )
 
 // takeTurn takes a place among the searches, or the starts, that go on at once. Where there is
-// none, or the namespace has its share, the request waits until its patience is over, and is
-// answered 503 then. Tenants that wait take turns. The caller calls release once.
+// none, or the namespace has its share, the request waits until its time in the queue is over, and
+// is answered 503 then. Tenants that wait take turns. The caller calls release once.
 func (s *Server) takeTurn(ctx context.Context, c *call, line *sharing.Line, budget, store string) (release func(), err error) {
 	lane := sharing.Lane{Store: store, Namespace: c.file.Namespace}
 	if release, ok := line.Try(lane); ok {
@@ -18,7 +18,7 @@ func (s *Server) takeTurn(ctx context.Context, c *call, line *sharing.Line, budg
 	}
 	until := c.until
 	if until.IsZero() {
-		until = time.Now().Add(s.opts.Patience)
+		until = time.Now().Add(s.opts.QueueTimeout)
 	}
 	release, waited := s.budget.await(ctx, until, line, lane)
 	if release != nil {

@@ -17,15 +17,15 @@ const (
 )
 
 // handle serves a request. One that brings or wants bytes, and is refused for a reason that may
-// pass in a moment, is tried again for Options.Patience, as long as nothing of its body was read: a
-// client that does not know Retry-After would give its upload up while a store restarts.
+// pass in a moment, is tried again for Options.QueueTimeout, as long as nothing of its body was
+// read: a client that does not know Retry-After would give its upload up while a store restarts.
 func (s *Server) handle(c *call, r *http.Request) error {
 	switch c.route.op {
 	case opStart, opPart, opPut, opComplete:
 	default:
 		return s.dispatch(c, r)
 	}
-	c.until = time.Now().Add(s.opts.Patience)
+	c.until = time.Now().Add(s.opts.QueueTimeout)
 	err := s.dispatch(c, r)
 	if !c.body.Untouched() && comesBack(err) {
 		s.awaitStore(r.Context(), c)
@@ -86,9 +86,9 @@ func (s *Server) mayPass(c *call, err error) bool {
 }
 
 // awaitStore holds the refusal of a request whose bytes are gone until object storage answers
-// again, for Options.Patience at most: a client that does not know Retry-After sends them again at
-// once, three times within a second, and gives up. A store that is going down may answer once more,
-// so it has to answer twice.
+// again, for Options.QueueTimeout at most: a client that does not know Retry-After sends them again
+// at once, three times within a second, and gives up. A store that is going down may answer once
+// more, so it has to answer twice.
 func (s *Server) awaitStore(ctx context.Context, c *call) {
 	if s.draining.Load() || c.response.Begun() {
 		return
@@ -98,7 +98,7 @@ func (s *Server) awaitStore(ctx context.Context, c *call) {
 		return
 	}
 	defer leave()
-	ctx, cancel := context.WithTimeout(ctx, s.opts.Patience)
+	ctx, cancel := context.WithTimeout(ctx, s.opts.QueueTimeout)
 	defer cancel()
 	answers := 0
 	for pause := firstPause; answers < 2; pause = min(2*pause, maxPause) {

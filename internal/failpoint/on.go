@@ -49,7 +49,7 @@ func Hit(name Name) {
 	os.Exit(ExitStatus) // runs no deferred function
 }
 
-// parse reads what is armed: a point, and the how manyth time it is reached.
+// parse reads what is armed: a point, and the nth time that it is reached.
 func parse(armed string) (Name, int) {
 	name, times, counted := strings.Cut(armed, "=")
 	at := 1

@@ -27,8 +27,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// patience is how long the operator may take to be ready, and to end.
-const patience = 2 * time.Minute
+// timeout is how long the operator may take to be ready, and to end.
+const timeout = 2 * time.Minute
 
 // kubelet is what a kubelet adds to the image's file system.
 var kubelet = map[string]string{"etc/resolv.conf": "", "etc/hosts": "127.0.0.1 localhost"}
@@ -203,7 +203,7 @@ func TestFinalStageRuns(t *testing.T) {
 		if err != nil {
 			t.Errorf("after SIGTERM: %v\n%s", err, &log)
 		}
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Errorf("it does not end:\n%s", &log)
 	}
 }
@@ -254,7 +254,7 @@ func freeAddress(t *testing.T) string {
 
 // waitFor polls until an address answers with a status.
 func waitFor(ctx context.Context, client *http.Client, address string, want int, ended <-chan error) error {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 		if err != nil {

@@ -33,7 +33,7 @@ import (
 )
 
 const (
-	patience  = 2 * time.Minute
+	timeout   = 2 * time.Minute
 	bucket    = "iotfile"
 	namespace = devcluster.OperatorNamespace
 	// manager is who applies manifests, as an agent of GitOps does.
@@ -125,7 +125,7 @@ func (w *world) run(t *testing.T, stdin string, arguments ...string) string {
 
 func (w *world) try(t *testing.T, stdin string, arguments ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, w.kubectl, append([]string{"--kubeconfig", w.plane.Kubeconfig}, arguments...)...)
 	cmd.Stdin = strings.NewReader(stdin)
@@ -205,14 +205,14 @@ func decode(t *testing.T, documents string) []*unstructured.Unstructured {
 // eventually polls until check returns nil.
 func eventually(t *testing.T, what string, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for {
 		err := check()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %s: %v", what, patience, err)
+			t.Fatalf("%s: not within %s: %v", what, timeout, err)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

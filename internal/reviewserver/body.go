@@ -42,7 +42,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer leave()
 	connlimit.Known(r.Context()) // a connection that brings whole reviews is not cut within one
-	done, ok := s.reviews.enter(r.Context(), address, patience)
+	done, ok := s.reviews.enter(r.Context(), address, queueTimeout)
 	if !ok {
 		s.refuse(w, errBusy)
 		return
@@ -71,7 +71,7 @@ func (s *Server) read(r *http.Request, address string) (body []byte, leave func(
 	case err != nil:
 		return nil, nil, errSlow
 	}
-	leave, ok := s.large.enter(r.Context(), address, patience)
+	leave, ok := s.large.enter(r.Context(), address, queueTimeout)
 	if !ok {
 		return nil, nil, errBusy
 	}

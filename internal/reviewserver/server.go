@@ -31,9 +31,9 @@ const (
 	largeBodies, largeBodiesOfOne = 6, 3
 	// A review takes milliseconds, unless the API server has to be asked.
 	reviewsAtOnce, reviewsOfOne = 32, 16
-	// patience is how long a review waits for a place. The API server gives up after 5 seconds
+	// queueTimeout is how long a review waits for a place. The API server gives up after 5 seconds
 	// (timeoutSeconds).
-	patience = 2 * time.Second
+	queueTimeout = 2 * time.Second
 	// The API server keeps 25 idle connections of each webhook. See connlimit for what one address
 	// may have of all.
 	connections = 256
@@ -134,7 +134,7 @@ func (s *Server) Start(ctx context.Context) error {
 		go s.opts.Clients.Run(ctx)
 	}
 	server := s.httpServer()
-	limited := connlimit.Limit(listener, connlimit.Options{Max: connections, Wait: patience, Closed: func(why connlimit.Reason) {
+	limited := connlimit.Limit(listener, connlimit.Options{Max: connections, Wait: queueTimeout, Closed: func(why connlimit.Reason) {
 		if why == connlimit.NoPlace {
 			s.refused.WithLabelValues(refusedConnection).Inc()
 		}

@@ -17,10 +17,10 @@ func newShare(total, each int) share {
 	return share{sharing.NewLine(&places{total: total, each: each, by: map[sharing.Lane]int{}})}
 }
 
-// enter takes a place for an address, and waits for one at most until patience or ctx is over. The
-// caller calls leave once, if ok.
-func (s share) enter(ctx context.Context, address string, patience time.Duration) (leave func(), ok bool) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// enter takes a place for an address, and waits for one at most until queueTimeout or ctx is over.
+// The caller calls leave once, if ok.
+func (s share) enter(ctx context.Context, address string, queueTimeout time.Duration) (leave func(), ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	leave, err := s.line.Wait(ctx, sharing.Lane{Namespace: address})
 	return leave, err == nil

@@ -1,7 +1,7 @@
 package sharing
 
 // Limit is an amount that several holders share by dynamic thresholds, as switches share their
-// buffers (Choudhury and Hahne, 1998): a holder may take more as long as it has less than Greed
+// buffers (Choudhury and Hahne, 1998): a holder may take more as long as it has less than Alpha
 // times of what is free. So n holders that take all they can get have 3/(1+3n) each: one alone
 // three quarters, two three sevenths; and something is always free for the next. No holder is known
 // in advance, nothing is reserved for those that are silent, and one that has nothing is refused
@@ -18,7 +18,7 @@ func NewLimit[K comparable](limit int64) Limit[K] { return Limit[K]{limit: limit
 // Room reports whether the holder may take n more.
 func (s *Limit[K]) Room(holder K, n int64) bool {
 	free := s.limit - s.used
-	return n <= free && s.held[holder] < Greed*free
+	return n <= free && s.held[holder] < Alpha*free
 }
 
 // Take takes n, or gives -n back. The holders that are remembered are those that have something.

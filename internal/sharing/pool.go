@@ -1,15 +1,15 @@
 package sharing
 
-// Greed is how many times what is free one holder may have.
-const Greed = 3
+// Alpha is how many times what is free one holder may have: the α of dynamic thresholds.
+const Alpha = 3
 
 // Lane is who shares a Pool: a namespace in a FileStore.
 type Lane struct{ Store, Namespace string }
 
 // Pool are places that are shared by dynamic thresholds, as switches share their buffers (Choudhury
-// and Hahne, 1998), on two levels. A FileStore may hold more as long as it has less than Greed
+// and Hahne, 1998), on two levels. A FileStore may hold more as long as it has less than Alpha
 // times of what is free: one alone three quarters, two three sevenths each. Of these a namespace
-// may hold more as long as it has less than Greed times of what is left of them. So one store never
+// may hold more as long as it has less than Alpha times of what is left of them. So one store never
 // holds them all, nor does one namespace all that its store may have, where there are six places or
 // more; and who has nothing is refused last. It is not safe for concurrent use.
 type Pool struct {
@@ -27,8 +27,8 @@ func NewPool(limit int) *Pool {
 func (p *Pool) Room(l Lane) bool {
 	held := p.stores[l.Store]
 	free := p.limit - p.used
-	left := (Greed*(free+held)+Greed)/(Greed+1) - held // of what the store may hold if the others stay as they are, rounded up
-	return free > 0 && left > 0 && p.lanes[l] < Greed*left
+	left := (Alpha*(free+held)+Alpha)/(Alpha+1) - held // of what the store may hold if the others stay as they are, rounded up
+	return free > 0 && left > 0 && p.lanes[l] < Alpha*left
 }
 
 // Take takes n places, or gives -n back.

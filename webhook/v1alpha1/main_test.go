@@ -36,8 +36,8 @@ import (
 	admission "github.com/iotfile-operator/iotfile-operator/webhook/v1alpha1"
 )
 
-// patience is how long a state may take to be reached: generous, because machines are shared.
-const patience = time.Minute
+// timeout is how long a state may take to be reached: generous, because machines are shared.
+const timeout = time.Minute
 
 const (
 	// operatorUser is who the operator is in a cluster: the manifests name it.
@@ -185,7 +185,7 @@ func freePort() (int, error) {
 // waitCalled waits until the API server, which hears of webhook configurations by a watch, calls
 // both kinds of webhooks.
 func waitCalled(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	fs := newStore()
 	fs.Spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "stage", Operator: "Is"}}}

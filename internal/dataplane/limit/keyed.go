@@ -65,9 +65,9 @@ func (a *account) quiet(now time.Time) bool {
 }
 
 // Take takes what is wanted, and gives the time to wait until it may be used. Where that is more
-// than patience nothing is taken, and over is the index of the want that has to wait longest; else
+// than maxWait nothing is taken, and over is the index of the want that has to wait longest; else
 // it is -1. The wants of a key are always the same kinds, in the same order.
-func (l *Keyed[K]) Take(key K, now time.Time, patience time.Duration, wants ...Want) (wait time.Duration, over int) {
+func (l *Keyed[K]) Take(key K, now time.Time, maxWait time.Duration, wants ...Want) (wait time.Duration, over int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.of(key, now)
@@ -81,7 +81,7 @@ func (l *Keyed[K]) Take(key K, now time.Time, patience time.Duration, wants ...W
 			wait, longest = w, i
 		}
 	}
-	if wait > patience {
+	if wait > maxWait {
 		return wait, longest
 	}
 	for i, want := range wants {

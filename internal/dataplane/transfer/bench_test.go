@@ -21,7 +21,7 @@ func BenchmarkBody(b *testing.B) {
 			for b.Loop() {
 				r := httptest.NewRequest(http.MethodPut, "/", io.LimitReader(free{}, size))
 				r.ContentLength = size
-				body, _ := NewStream(b.Context(), NewInbound(r, http.NewResponseController(httptest.NewRecorder()), Patience{Idle: time.Minute, MinRate: 1 << 10, Grace: 30 * time.Second}), nil, time.Minute)
+				body, _ := NewStream(b.Context(), NewInbound(r, http.NewResponseController(httptest.NewRecorder()), Timeouts{Idle: time.Minute, MinRate: 1 << 10, Grace: 30 * time.Second}), nil, time.Minute)
 				if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, onlyReader{io.LimitReader(body, size)}, buffer); err != nil {
 					b.Fatal(err)
 				}

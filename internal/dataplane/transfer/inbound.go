@@ -28,8 +28,8 @@ const (
 // Buffers are those that bytes are copied with.
 var Buffers = sync.Pool{New: func() any { b := make([]byte, BufferSize); return &b }}
 
-// Patience is how long a body is waited for.
-type Patience struct {
+// Timeouts are how long a body is waited for.
+type Timeouts struct {
 	// Idle is how long the client may send nothing.
 	Idle time.Duration
 	// MinRate is how many bytes per second the client must send on average once it was waited for
@@ -44,7 +44,7 @@ type Patience struct {
 type Inbound struct {
 	body       io.Reader
 	controller *http.ResponseController
-	patience   Patience
+	timeouts   Timeouts
 	waited     time.Duration
 	// length is the Content-Length, -1 if there is none and the body is chunked, until its end is
 	// seen.
@@ -70,11 +70,11 @@ type Inbound struct {
 }
 
 // NewInbound makes an Inbound of a request's body.
-func NewInbound(r *http.Request, controller *http.ResponseController, patience Patience) *Inbound {
+func NewInbound(r *http.Request, controller *http.ResponseController, timeouts Timeouts) *Inbound {
 	return &Inbound{
 		body:       r.Body,
 		controller: controller,
-		patience:   patience,
+		timeouts:   timeouts,
 		length:     r.ContentLength,
 		chunked:    r.ContentLength < 0,
 		expects:    strings.EqualFold(r.Header.Get("Expect"), "100-continue"),
@@ -128,7 +128,7 @@ func (b *Inbound) Read(p []byte) (int, error) {
 // tooSlow reports whether the client sends too little to keep its place: a few bytes now and then
 // would else hold it for ever.
 func (b *Inbound) tooSlow() bool {
-	return b.patience.MinRate > 0 && b.waited > b.patience.Grace && float64(b.received.Load()) < float64(b.patience.MinRate)*b.waited.Seconds()
+	return b.timeouts.MinRate > 0 && b.waited > b.timeouts.Grace && float64(b.received.Load()) < float64(b.timeouts.MinRate)*b.waited.Seconds()
 }
 
 // Unread reports whether bytes may still be on their way.
@@ -174,7 +174,7 @@ func (b *Inbound) slide() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.stopped {
-		_ = b.controller.SetReadDeadline(now.Add(b.patience.Idle)) // without deadlines (a test recorder) there is nothing to slide
+		_ = b.controller.SetReadDeadline(now.Add(b.timeouts.Idle)) // without deadlines (a test recorder) there is nothing to slide
 	}
 }
 

@@ -42,7 +42,7 @@ func TestSumIsComputedOnce(t *testing.T) {
 		}
 		for _, digests := range []*digest.Set{announced, nil} {
 			r.Body = io.NopCloser(bytes.NewReader(content))
-			body, ctx := NewStream(t.Context(), NewInbound(r, http.NewResponseController(httptest.NewRecorder()), Patience{Idle: time.Minute}), digests, time.Minute)
+			body, ctx := NewStream(t.Context(), NewInbound(r, http.NewResponseController(httptest.NewRecorder()), Timeouts{Idle: time.Minute}), digests, time.Minute)
 			keeper := &sumKeeper{}
 			store := filestore.Observe(filestore.Config{}, keeper, filestore.Observation{Metrics: filestore.NewMetrics(prometheus.NewRegistry())})
 			_, err := store.PutPart(ctx, filestore.UploadRef{}, 1, body, int64(len(content)))
