@@ -45,18 +45,22 @@ func (s *System) createDefaultStore(ctx context.Context) error {
 			"secretAccessKey": base64.StdEncoding.EncodeToString([]byte(s.ObjectStore.SecretKey)),
 		},
 	}}
+	spec := map[string]any{
+		"endpoint":    s.ObjectStore.Endpoint,
+		"region":      s.ObjectStore.Region,
+		"bucket":      s.bucket,
+		"credentials": map[string]any{"secretRef": map[string]any{"name": defaultStoreSecret}},
+	}
+	if s.prefix != "" {
+		spec["prefix"] = s.prefix
+	}
 	store := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": apiVersion, "kind": "FileStore",
 		"metadata": map[string]any{
 			"name":        defaultStoreName,
 			"annotations": map[string]any{defaultStoreAnnotation: "true"},
 		},
-		"spec": map[string]any{
-			"endpoint":    s.ObjectStore.Endpoint,
-			"region":      s.ObjectStore.Region,
-			"bucket":      Bucket,
-			"credentials": map[string]any{"secretRef": map[string]any{"name": defaultStoreSecret}},
-		},
+		"spec": spec,
 	}}
 	return apply(ctx, c, namespace, secret, store)
 }

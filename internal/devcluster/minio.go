@@ -13,7 +13,7 @@ func StartMinIO(ctx context.Context, opts ObjectStoreOptions) (*ObjectStore, err
 }
 
 // minIO completes the spec of a MinIO process.
-func (s *ObjectStore) minIO(spec *processSpec, port int) error {
+func (s *ObjectStore) minIO(spec *processSpec, ports []int) error {
 	data := filepath.Join(s.dir, "data")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
@@ -30,6 +30,6 @@ func (s *ObjectStore) minIO(spec *processSpec, port int) error {
 		"MINIO_UPDATE=off",
 		"MINIO_CALLHOME_ENABLE=off",
 	}
-	spec.args = []string{"server", "--quiet", "--address=" + address(port), "--config-dir=" + filepath.Join(s.dir, "config"), data}
+	spec.args = []string{"server", "--quiet", "--address=" + address(ports[0]), "--config-dir=" + filepath.Join(s.dir, "config"), data}
 	return nil
 }

@@ -1,6 +1,7 @@
 package devcluster
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -10,20 +11,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
-)
-
-// StoreKind is which object store server is run.
-type StoreKind string
-
-const (
-	// StoreVersityGW is versitygw on a directory: small, and what `make run` uses.
-	StoreVersityGW StoreKind = "versitygw"
-	// StoreMinIO is MinIO: a second implementation to test against.
-	StoreMinIO StoreKind = "minio"
 )
 
 // ObjectStoreOptions says how an object store is started.
@@ -50,30 +42,32 @@ type ObjectStore struct {
 	LogPath string
 
 	dir     string
+	source  storeSource
 	program string
 	lock    *fileLock
-	port    *port
+	ports   []*port
 	process *process
+	helpers []*process // what the server needs, in the order of their starts
+	// helperPorts are those on which they listen.
+	helperPorts []*port
 }
 
-// storeRegion is the region that both servers take requests for.
+// storeRegion is the region that all servers take requests for.
 const storeRegion = "us-east-1"
 
-// StartObjectStore starts a server of that kind; see StartVersityGW and StartMinIO.
+// StartObjectStore starts a server of that kind on opts.Dir and returns when it is ready. It returns
+// *AlreadyRunningError when opts.Dir is in use, and *MissingProgramsError where the kind needs
+// Debian's packages that are not installed. Stop must be called; ctx bounds the start only.
 func StartObjectStore(ctx context.Context, kind StoreKind, opts ObjectStoreOptions) (*ObjectStore, error) {
 	if opts.Dir == "" {
 		return nil, errors.New("object store: Dir is required")
-	}
-	tool := map[StoreKind]Tool{StoreVersityGW: VersityGW, StoreMinIO: MinIO}[kind]
-	if tool == "" {
-		return nil, fmt.Errorf("no object store %q; there are %s and %s", kind, StoreVersityGW, StoreMinIO)
 	}
 	// Absolute, because versitygw changes its working directory.
 	dir, err := filepath.Abs(opts.Dir)
 	if err != nil {
 		return nil, err
 	}
-	program, err := FindTool(ctx, opts.Log, tool)
+	program, err := FindStore(ctx, opts.Log, kind)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +77,7 @@ func StartObjectStore(ctx context.Context, kind StoreKind, opts ObjectStoreOptio
 	}
 	s := &ObjectStore{
 		Kind: kind, Region: storeRegion, LogPath: filepath.Join(dir, string(kind)+".log"),
-		dir: dir, program: program, lock: lock,
+		dir: dir, source: storeSources[kind], program: program, lock: lock,
 	}
 	if err := s.loadCredentials(); err != nil {
 		return nil, errors.Join(err, s.Stop())
@@ -105,7 +99,7 @@ func (s *ObjectStore) loadCredentials() error {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	case errors.Is(err, os.ErrNotExist):
-		keys.AccessKey, keys.SecretKey = rand.Text()[:20], rand.Text()+rand.Text()[:14]
+		keys.AccessKey, keys.SecretKey = cmp.Or(s.source.accessKey, rand.Text()[:20]), rand.Text()+rand.Text()[:14]
 		data, err := json.Marshal(keys)
 		if err != nil {
 			return err
@@ -121,18 +115,25 @@ func (s *ObjectStore) loadCredentials() error {
 }
 
 func (s *ObjectStore) start(ctx context.Context, wanted int) error {
+	if s.source.before != nil {
+		if err := s.source.before(s, ctx); err != nil {
+			return err
+		}
+	}
 	server := server{
-		wanted: []int{wanted},
+		wanted: append([]int{wanted}, make([]int, s.source.ports-1)...),
 		memory: filepath.Join(s.dir, "ports.json"),
-		limit:  time.Minute,
-		start:  func(ports []int) (*process, error) { return s.spawn(ports[0]) },
+		limit:  s.source.limit,
+		start:  s.spawn,
 		ready: func(ctx context.Context, ports []int) error {
 			// Only our server knows our keys, so an answer is from it.
 			client, err := s.client("http://" + address(ports[0]))
 			if err != nil {
 				return err
 			}
-			_, err = client.ListBuckets(ctx)
+			if _, err = client.ListBuckets(ctx); err == nil && s.source.writable != nil {
+				err = s.source.writable(ctx, client)
+			}
 			return err
 		},
 	}
@@ -140,26 +141,38 @@ func (s *ObjectStore) start(ctx context.Context, wanted int) error {
 	if err != nil {
 		return err
 	}
-	s.process, s.port, s.Endpoint = p, ports[0], "http://"+address(ports[0].number)
+	s.process, s.ports, s.Endpoint = p, ports, "http://"+address(ports[0].number)
 	return nil
 }
 
-func (s *ObjectStore) spawn(port int) (*process, error) {
+func (s *ObjectStore) spawn(ports []int) (*process, error) {
 	spec := processSpec{name: string(s.Kind), path: s.program, dir: s.dir, logPath: s.LogPath}
-	var err error
-	switch s.Kind {
-	case StoreMinIO:
-		err = s.minIO(&spec, port)
-	default:
-		err = s.versityGW(&spec, port)
-	}
-	if err != nil {
+	if err := s.source.complete(s, &spec, ports); err != nil {
 		return nil, err
 	}
 	return startProcess(spec)
 }
 
-// PID is the id of the server's process.
+// help starts a program that the server needs. Its log is beside the server's.
+func (s *ObjectStore) help(spec processSpec) (*process, error) {
+	spec.dir, spec.logPath = s.dir, filepath.Join(s.dir, spec.name+".log")
+	p, err := startProcess(spec)
+	if err != nil {
+		return nil, err
+	}
+	s.helpers = append(s.helpers, p)
+	return p, nil
+}
+
+// processes are all that belong to the store.
+func (s *ObjectStore) processes() []*process {
+	if s.process == nil { // an external one
+		return nil
+	}
+	return append(slices.Clone(s.helpers), s.process)
+}
+
+// PID is the id of the process that serves S3.
 func (s *ObjectStore) PID() int { return s.process.pid() }
 
 // CreateBucket makes a bucket. It is idempotent.
@@ -181,6 +194,12 @@ func (s *ObjectStore) Stop() error {
 	if s.process != nil {
 		err = s.process.stop(5 * time.Second)
 	}
+	for _, helper := range slices.Backward(s.helpers) {
+		err = errors.Join(err, helper.stop(10*time.Second))
+	}
+	s.helpers = nil
+	releasePorts(s.helperPorts)
+	s.helperPorts = nil
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Unlock())
 		s.lock = nil
@@ -199,8 +218,8 @@ func (s *ObjectStore) Restart(ctx context.Context) error {
 		return err
 	}
 	s.lock = lock
-	number := s.port.number
-	s.port.release()
+	number := s.ports[0].number
+	releasePorts(s.ports)
 	return s.start(ctx, number)
 }
 

@@ -17,7 +17,7 @@ import (
 type Tool string
 
 // The tools. The first four make up the control plane, the next four what a node needs besides,
-// then come two object stores; the rest are for developing.
+// then come four object stores; the rest are for developing.
 const (
 	Etcd                  Tool = "etcd"
 	KubeAPIServer         Tool = "kube-apiserver"
@@ -29,6 +29,8 @@ const (
 	CoreDNS               Tool = "coredns"
 	VersityGW             Tool = "versitygw"
 	MinIO                 Tool = "minio"
+	SeaweedFS             Tool = "weed"
+	Rclone                Tool = "rclone"
 	ControllerGen         Tool = "controller-gen"
 	Kustomize             Tool = "kustomize"
 	Helm                  Tool = "helm"
@@ -93,6 +95,12 @@ var toolSources = map[Tool]toolSource{
 	},
 	MinIO: {
 		module: "minio", pkg: "github.com/minio/minio", versionFrom: "github.com/minio/minio", cost: "4 minutes",
+	},
+	SeaweedFS: {
+		module: "seaweedfs", pkg: "github.com/seaweedfs/seaweedfs/weed", versionFrom: "github.com/seaweedfs/seaweedfs", cost: "6 minutes",
+	},
+	Rclone: {
+		module: "rclone", pkg: ".", versionFrom: "github.com/rclone/rclone", cost: "1 minute",
 	},
 	ControllerGen: {
 		module: "codegen", pkg: "sigs.k8s.io/controller-tools/cmd/controller-gen", versionFrom: "sigs.k8s.io/controller-tools",

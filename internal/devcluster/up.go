@@ -20,6 +20,8 @@ type Options struct {
 	Dir string
 	// Store is the kind of object store, StoreVersityGW by default.
 	Store StoreKind
+	// External is a bucket to use instead of starting a Store; nil for none.
+	External *ExternalStore
 	// Port of the REST API, APIServerPort and StorePort, on 127.0.0.1; 0 for the one used before or
 	// any free one.
 	Port, APIServerPort, StorePort int
@@ -46,6 +48,11 @@ type System struct {
 	dir     string
 	kubectl string
 	lock    *fileLock
+	bucket  string // of the default FileStore, and its prefix
+	prefix  string
+	// binary and kubeconfig are those of the operator; replicas run beside it.
+	binary, kubeconfig string
+	replicas           []*Operator
 }
 
 // Up gets the tools, builds the operator, starts a control plane and an object store, creates a
@@ -86,17 +93,16 @@ func (s *System) start(ctx context.Context, opts Options) error {
 	if err := s.findKubectl(ctx, opts); err != nil {
 		return err
 	}
-	binary := filepath.Join(s.dir, "bin", "operator")
-	var kubeconfig string
+	s.binary = filepath.Join(s.dir, "bin", "operator")
 	steps := []step{
-		{"build", func() (string, error) { return "operator", BuildOperator(ctx, opts.Log, binary) }},
+		{"build", func() (string, error) { return "operator", BuildOperator(ctx, opts.Log, s.binary) }},
 		{"control plane", func() (string, error) { return s.startControlPlane(ctx, opts, root) }},
 		{"object store", func() (string, error) { return s.startObjectStore(ctx, opts) }},
 		{"default store", func() (string, error) {
-			return "FileStore default, bucket " + Bucket, errors.Join(s.ControlPlane.PrepareWebhooks(ctx), s.createDefaultStore(ctx))
+			return "FileStore default, bucket " + s.bucket, errors.Join(s.ControlPlane.PrepareWebhooks(ctx), s.createDefaultStore(ctx))
 		}},
 		{"permissions", func() (string, error) {
-			if kubeconfig, err = s.ControlPlane.OperatorKubeconfig(ctx); err != nil {
+			if s.kubeconfig, err = s.ControlPlane.OperatorKubeconfig(ctx); err != nil {
 				return "", err
 			}
 			s.Token, err = s.ControlPlane.ApplicationToken(ctx, SampleNamespace, sampleAccount, sampleLifetime)
@@ -104,7 +110,7 @@ func (s *System) start(ctx context.Context, opts Options) error {
 		}},
 		{"operator", func() (string, error) {
 			s.Operator, err = StartOperator(ctx, OperatorOptions{
-				Binary: binary, Dir: filepath.Join(s.dir, "operator"), Kubeconfig: kubeconfig, Port: opts.Port, Args: opts.OperatorArgs,
+				Binary: s.binary, Dir: filepath.Join(s.dir, "operator"), Kubeconfig: s.kubeconfig, Port: opts.Port, Args: opts.OperatorArgs,
 				Webhooks: true,
 			})
 			if err != nil {
@@ -151,9 +157,9 @@ func (s step) run(log io.Writer) error {
 // a start of five seconds. The user's own kubectl is preferred, it is the one that commands will be
 // typed with.
 func (s *System) findKubectl(ctx context.Context, opts Options) error {
-	tools := []Tool{Etcd, KubeAPIServer, KubeControllerManager, VersityGW}
-	if opts.Store == StoreMinIO {
-		tools[3] = MinIO
+	tools := []Tool{Etcd, KubeAPIServer, KubeControllerManager}
+	if err := opts.findObjectStore(ctx); err != nil {
+		return err
 	}
 	path, err := exec.LookPath("kubectl")
 	if err != nil {
@@ -183,6 +189,11 @@ func (s *System) startControlPlane(ctx context.Context, opts Options, root strin
 }
 
 func (s *System) startObjectStore(ctx context.Context, opts Options) (string, error) {
+	s.bucket, s.prefix = opts.bucket()
+	if opts.External != nil {
+		s.ObjectStore = opts.External.objectStore()
+		return s.ObjectStore.Endpoint, nil
+	}
 	var err error
 	s.ObjectStore, err = StartObjectStore(ctx, opts.Store, ObjectStoreOptions{
 		Dir: filepath.Join(s.dir, string(opts.Store)), Port: opts.StorePort,
@@ -196,7 +207,8 @@ func (s *System) startObjectStore(ctx context.Context, opts Options) (string, er
 // Wait returns nil when ctx is done. When a process ends by itself before that, it returns an error
 // that says which and quotes the end of its log; the others are left running for Stop.
 func (s *System) Wait(ctx context.Context) error {
-	processes := append([]*process{s.ObjectStore.process, s.Operator.process}, s.ControlPlane.processes...)
+	processes := append(s.ObjectStore.processes(), s.Operator.process)
+	processes = append(processes, s.ControlPlane.processes...)
 	return watch(ctx, processes...)
 }
 
@@ -207,6 +219,9 @@ func (s *System) Stop() error {
 		return nil
 	}
 	errs := []error{s.removeEnv()}
+	for _, replica := range s.replicas {
+		errs = append(errs, replica.Stop())
+	}
 	if s.Operator != nil {
 		errs = append(errs, s.Operator.Stop())
 	}

@@ -16,14 +16,14 @@ func StartVersityGW(ctx context.Context, opts ObjectStoreOptions) (*ObjectStore,
 }
 
 // versityGW completes the spec of a versitygw process.
-func (s *ObjectStore) versityGW(spec *processSpec, port int) error {
+func (s *ObjectStore) versityGW(spec *processSpec, ports []int) error {
 	buckets := filepath.Join(s.dir, "buckets")
 	if err := os.MkdirAll(buckets, 0o700); err != nil {
 		return err
 	}
 	spec.env = []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey}
 	spec.args = []string{
-		"--port=" + address(port),
+		"--port=" + address(ports[0]),
 		"--region=" + s.Region,
 		// Off by default: then every request would cost a connection.
 		"--keep-alive",

@@ -82,7 +82,7 @@ func (s *System) writeEnv() error {
 		{"IOTFILE_NAMESPACE", SampleNamespace},
 		{"IOTFILE_TOKEN", s.Token},
 		{"S3_ENDPOINT", s.ObjectStore.Endpoint},
-		{"S3_BUCKET", Bucket},
+		{"S3_BUCKET", s.bucket},
 		{"S3_ACCESS_KEY", s.ObjectStore.AccessKey},
 		{"S3_SECRET_KEY", s.ObjectStore.SecretKey},
 	}
