@@ -10,7 +10,8 @@ FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
 
 # Modules first: they change less often than code, and the layer is kept.
-COPY go.mod go.sum ./
+COPY go.mod go.sum go.work ./
+COPY client/go.mod client/go.sum client/
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 
 COPY api api

@@ -35,15 +35,19 @@ GOLANGCI_LINT ?= $(call tool,golangci-lint)
 
 # Directories whose tests run with the race detector, with all below them: what goroutines share is there.
 RACE_DIRS = $(wildcard internal/upload internal/catalog internal/dataplane internal/progress internal/filestore internal/identity \
-	internal/connlimit internal/sharing internal/reviewserver internal/servingcert controllers webhook)
+	internal/connlimit internal/sharing internal/reviewserver internal/servingcert controllers webhook client)
 # What runs with it: cgo, and a build cache of its own.
 RACE_TEST = CGO_ENABLED=1 GOCACHE="$$(bin/devcluster race-cache)" go test -race -trimpath
+
+# The Go client is a module of its own, which go.work puts beside this one: ./... leaves it out.
+PACKAGES = ./... ./client/...
+CLIENT_MODULE = github.com/iotfile-operator/iotfile-operator/client
 
 TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw minio dockerlint
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod internal/e2e/generated/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run tools unit test race verify verify-generated vet lint workflows circles tidy-check govulncheck manifests generate reference docs build bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
+.PHONY: help run tools unit test race verify verify-generated vet lint workflows circles tidy tidy-check apidiff govulncheck manifests generate reference docs build bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,12 +60,12 @@ tools: devcluster ## Get the programs that tests and linters need: built, where 
 
 test: devcluster ## Run all tests, against a real control plane and real object stores. It prints how long they took.
 	@bin/devcluster tools $(TEST_TOOLS) promtool prometheus >/dev/null
-	began=$$(date +%s); go test -trimpath -timeout=60m $(TEST_ARGS) ./...; status=$$?; \
+	began=$$(date +%s); go test -trimpath -timeout=60m $(TEST_ARGS) $(PACKAGES); status=$$?; \
 	echo "The tests took $$(($$(date +%s) - began)) seconds."; exit $$status
 
 # What needs a server or another program leaves itself out with -short; what forgets to, fails for want of it.
 unit: ## Run the tests that need no control plane, no store and no tools: less than a minute, once compiled.
-	IOTFILE_TOOLS=none go test -trimpath -short $(TEST_ARGS) ./...
+	IOTFILE_TOOLS=none go test -trimpath -short $(TEST_ARGS) $(PACKAGES)
 
 race: devcluster ## Run the tests of what goroutines share with the race detector. It needs a C compiler.
 	@command -v $$(go env CC) >/dev/null || { echo 'The race detector needs a C compiler, such as the Debian packages gcc and libc6-dev.' >&2; exit 1; }
@@ -71,7 +75,7 @@ race: devcluster ## Run the tests of what goroutines share with the race detecto
 	case "$$out" in *'WARNING: DATA RACE'*) echo 'It was.';; *) printf '%s\nIt was not.\n' "$$out" >&2; exit 1;; esac
 	$(RACE_TEST) -timeout=30m $(TEST_ARGS) $(RACE_DIRS:%=./%/...)
 
-verify: verify-generated vet lint workflows circles tidy-check ## Check what CI checks besides the tests.
+verify: verify-generated vet lint workflows circles tidy-check apidiff ## Check what CI checks besides the tests.
 
 verify-generated: devcluster # Generates into a copy, so that it neither needs nor leaves a clean checkout.
 	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
@@ -81,10 +85,10 @@ verify-generated: devcluster # Generates into a copy, so that it neither needs n
 	else echo 'Generated files are stale: run make generate manifests.' >&2; exit 1; fi
 
 vet:
-	go vet -trimpath ./...
+	go vet -trimpath $(PACKAGES)
 
 lint: devcluster ## Run the linters, which hold the import rules and the length limits.
-	$(GOLANGCI_LINT) run --allow-parallel-runners ./...
+	$(GOLANGCI_LINT) run --allow-parallel-runners $(PACKAGES)
 
 # Without shellcheck and pyflakes, which are not built from modules: what is found is the same on every machine.
 workflows: devcluster ## Check the workflows of .github.
@@ -97,8 +101,20 @@ govulncheck: ## Look for known vulnerabilities in what the operator is made of. 
 	$(GO_BUILD) -o bin/govulncheck-run ./hack/govulncheck
 	@bin/govulncheck-run
 
+# go mod tidy reads no go.work, and the version of the client that go.mod names gets its tag at the next release only. So a copy of go.mod is
+# tidied, in which the client is the one of this checkout.
+tidy_copy = copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && cp go.mod "$$copy" && { grep -v '^$(CLIENT_MODULE) ' go.sum >"$$copy/go.sum"; \
+	export GOWORK=off; go mod edit -replace='$(CLIENT_MODULE)=$(CURDIR)/client' "$$copy/go.mod"; }
+
 tidy-check:
-	@for module in . $(TOOL_MODULES); do echo "go mod tidy -diff in $$module"; go mod tidy -C "$$module" -diff || exit 1; done
+	@echo 'go mod tidy -diff in .' && $(tidy_copy) && go mod tidy -diff -modfile="$$copy/go.mod"
+	@for module in client $(TOOL_MODULES); do echo "go mod tidy -diff in $$module"; GOWORK=off go mod tidy -C "$$module" -diff || exit 1; done
+
+tidy: ## Tidy go.mod and go.sum, also while the client that go.mod requires has no tag.
+	@$(tidy_copy) && go mod tidy -modfile="$$copy/go.mod" && go mod edit -dropreplace='$(CLIENT_MODULE)' "$$copy/go.mod" && cp "$$copy/go.mod" "$$copy/go.sum" .
+
+apidiff: devcluster ## Hold that each break of the Go client's API since commit BASE, or the last one, has a note in CHANGELOG.md.
+	go run -trimpath ./hack/apidiff $(if $(filter file,$(origin BASE)),,-base='$(BASE)')
 
 # The prerequisites of these two are inside the recipe's $(CONTROLLER_GEN): a copy of the checkout has no tools.
 manifests: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write the CRDs, the operator's role and the webhooks from the markers in the code, and the chart's copies of them.
@@ -139,7 +155,7 @@ chaos: devcluster ## Torment three operators and their servers under load, then 
 	@exec bin/chaos-run -duration=$(DURATION) -seed=$(SEED) -store=$(STORE) $(if $(RACE),-race)
 
 fuzz: ## Run each fuzz target for FUZZ_TIME.
-	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | xargs -n1 dirname | sort -u); do \
+	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' internal client | xargs -n1 dirname | sort -u); do \
 	targets=$$(go test -trimpath -list='^Fuzz' "./$$dir") || exit 1; \
 	for target in $$(echo "$$targets" | grep '^Fuzz'); do \
 	echo "$$target ($$dir)"; go test -trimpath -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZ_TIME) "./$$dir" || exit 1; done; done

@@ -38,6 +38,7 @@ const (
 	SetupEnvtest          Tool = "setup-envtest"
 	Tusd                  Tool = "tusd"
 	Benchstat             Tool = "benchstat"
+	APIDiff               Tool = "apidiff"
 	PrometheusServer      Tool = "prometheus"
 	Promtool              Tool = "promtool"
 	DockerLint            Tool = "dockerlint"
@@ -125,6 +126,9 @@ var toolSources = map[Tool]toolSource{
 	},
 	Benchstat: {
 		module: "benchstat", pkg: "golang.org/x/perf/cmd/benchstat", versionFrom: "golang.org/x/perf", cost: "1 minute",
+	},
+	APIDiff: {
+		module: "apidiff", pkg: "golang.org/x/exp/cmd/apidiff", versionFrom: "golang.org/x/exp", cost: "1 minute",
 	},
 	PrometheusServer: {
 		module: "prometheus", pkg: "github.com/prometheus/prometheus/cmd/prometheus", versionFrom: "github.com/prometheus/prometheus",
