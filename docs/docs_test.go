@@ -111,7 +111,7 @@ func TestReachable(t *testing.T) {
 func TestListings(t *testing.T) {
 	programs := map[string]string{}
 	for language, files := range map[string][]string{
-		"go": {"examples/upload/main.go", "examples/upload/client.go"}, "python": {"examples/upload.py"},
+		"go": {"examples/upload/main.go"}, "python": {"examples/upload.py"},
 	} {
 		for _, name := range files {
 			data, err := os.ReadFile(name)

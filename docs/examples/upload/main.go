@@ -2,38 +2,28 @@
 // interrupted.
 //
 //	upload FILE ENTITY/PATH
-//	upload --abort FILE ENTITY/PATH   gives up what an interrupted run with FILE has left
+//	upload --abort FILE ENTITY/PATH   gives up what an interrupted run has left
 //
 //	IOTFILE_URL           such as https://iotfile.iotfile-system.svc
 //	IOTFILE_TOKEN_FILE    the projected token; default /var/run/iotfile/token
 //	IF_MATCH              the ETag of the file that is to be replaced; without it there must be none
 //	PART_MIB, PARALLEL    size of a part in MiB (16), how many are sent at once (4)
 //	SSL_CERT_FILE         the authority that has signed the server's certificate, if it is a private one
-//
-// It needs the standard library alone, and streams each part from the file: nothing of it is kept
-// in memory.
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
+	"log/slog"
 	"os"
 	"os/signal"
-	"slices"
 	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
-	"time"
-)
 
-const files, lists = "/api/iotfile/v3/files/", "/api/iotfile/v3/fileslist/"
+	"github.com/iotfile-operator/iotfile-operator/client"
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -46,18 +36,33 @@ func main() {
 }
 
 func run(ctx context.Context, arguments []string) error {
-	c, err := newClient()
-	if err != nil {
-		return err
-	}
 	abort := len(arguments) > 0 && arguments[0] == "--abort"
 	if abort {
 		arguments = arguments[1:]
 	}
-	if len(arguments) != 2 || c.url == "" {
+	if len(arguments) != 2 {
 		return errors.New("usage: IOTFILE_URL=… upload [--abort] FILE ENTITY/PATH")
 	}
-	file, err := os.Open(arguments[0])
+	client, err := iotfile.New(os.Getenv("IOTFILE_URL"), &iotfile.Options{
+		Token:  iotfile.TokenFile(cmp.Or(os.Getenv("IOTFILE_TOKEN_FILE"), iotfile.DefaultTokenFile)),
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), // tells of each retry
+	})
+	if err != nil {
+		return err
+	}
+	if abort {
+		err := client.Abort(ctx, arguments[1], nil)
+		if errors.Is(err, iotfile.ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	return upload(ctx, client, arguments[0], arguments[1])
+}
+
+// upload sends the file name to path.
+func upload(ctx context.Context, client *iotfile.Client, name, path string) error {
+	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
@@ -66,157 +71,49 @@ func run(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	if info.Size() == 0 {
-		return errors.New(arguments[0] + " is empty")
-	}
-	u := &upload{
-		client: c, file: file, name: escape(arguments[1]), size: info.Size(), modified: info.ModTime(),
-		parts: int((info.Size()-1)/c.partSize + 1),
-	}
-	if abort {
-		return u.abort(ctx)
-	}
-	return u.run(ctx)
-}
-
-// escape encodes each segment of a name for a URL.
-func escape(name string) string {
-	segments := strings.Split(name, "/")
-	for i, segment := range segments {
-		segments[i] = url.PathEscape(segment)
-	}
-	return strings.Join(segments, "/")
-}
-
-// upload is one file on its way to one address.
-type upload struct {
-	*client
-	file     io.ReaderAt
-	name     string
-	size     int64
-	modified time.Time
-	parts    int
-}
-
-func (u *upload) run(ctx context.Context) error {
-	if done, err := u.start(ctx); done || err != nil {
+	options, err := settings()
+	if err != nil {
 		return err
 	}
-	numbers, err := u.missing(ctx)
-	if err != nil {
-		return fmt.Errorf("list of parts: %w", err)
+	options.Timestamp = info.ModTime()
+	sent, err := client.Upload(ctx, path, file, info.Size(), options)
+	if errors.Is(err, iotfile.ErrConflict) && options.IfMatch == nil {
+		if there, e := client.Stat(ctx, path); e == nil {
+			return fmt.Errorf("the file exists, with ETag %d: set IF_MATCH to replace it", there.Version)
+		}
 	}
-	if err := u.sendAll(ctx, numbers); err != nil {
+	if err != nil {
 		return err
 	}
-	// The last piece completes the file. That may be repeated, too: it becomes the same part again,
-	// and a completion that was successful is answered as before.
-	a, err := u.put(ctx, "upload=complete", u.parts)
-	if err != nil {
-		return fmt.Errorf("complete: %w", err)
-	}
-	fmt.Printf("%s is there, ETag %s\n", u.name, a.header.Get("ETag"))
+	fmt.Printf("%s is there, ETag %d\n", sent.Path, sent.Version)
 	return nil
 }
 
-// key names the upload: an earlier run with the same file has sent it, too.
-func (u *upload) key() string {
-	return fmt.Sprintf("%d-%d-%d", u.size, u.modified.Unix(), u.partSize>>20)
-}
-
-// abort gives up what an earlier run with the same file has left. Without the key it would be
-// refused: the upload could be somebody else's.
-func (u *upload) abort(ctx context.Context) error {
-	a, err := u.do(ctx, http.MethodPut, files+u.name+"?upload=abort", nil, 0, http.Header{"Idempotency-Key": {u.key()}})
-	if err != nil || a.status == http.StatusNotFound {
-		return err
-	}
-	return a.refusal()
-}
-
-// start opens the upload, or finds the one that an earlier run with the same file has opened, by
-// its key. done says that the file is there already.
-func (u *upload) start(ctx context.Context) (done bool, err error) {
-	timestamp := u.modified.UTC().Format("2006-01-02T15:04:05Z")
-	header := http.Header{
-		"Idempotency-Key": {u.key()},
-		"X-File-Size":     {strconv.FormatInt(u.size, 10)},
-		"Timestamp":       {timestamp},
-	}
-	if u.ifMatch != "" {
-		header.Set("If-Match", u.ifMatch)
-	}
-	a, err := u.do(ctx, http.MethodPut, files+u.name+"?upload=start", nil, 0, header)
-	if err != nil {
-		return false, err
-	}
-	if a.status != http.StatusConflict {
-		return false, a.refusal()
-	}
-	// The file exists. If it is this one, an earlier run has completed it, and not lived to see the
-	// answer.
-	there, err := u.do(ctx, http.MethodHead, files+u.name, nil, 0, nil)
-	if err != nil {
-		return false, err
-	}
-	etag := there.header.Get("ETag")
-	if there.header.Get("Content-Length") != strconv.FormatInt(u.size, 10) || there.header.Get("Timestamp") != timestamp {
-		return false, fmt.Errorf("the file exists, with ETag %s: set IF_MATCH to replace it", etag)
-	}
-	fmt.Printf("%s is there, ETag %s\n", u.name, etag)
-	return true, nil
-}
-
-// missing lists the numbers of the parts that have not arrived, but for the last one.
-func (u *upload) missing(ctx context.Context) ([]int, error) {
-	a, err := u.do(ctx, http.MethodGet, lists+u.name, nil, 0, nil)
+// settings reads the environment.
+func settings() (*iotfile.UploadOptions, error) {
+	mib, err := positive("PART_MIB", "16")
 	if err != nil {
 		return nil, err
 	}
-	if err := a.refusal(); err != nil {
+	parallel, err := positive("PARALLEL", "4")
+	if err != nil {
 		return nil, err
 	}
-	var listed []struct{ PartNo int }
-	if err := json.Unmarshal(a.body, &listed); err != nil {
-		return nil, err
-	}
-	numbers := []int{}
-	for number := 1; number < u.parts; number++ {
-		if !slices.ContainsFunc(listed, func(p struct{ PartNo int }) bool { return p.PartNo == number }) {
-			numbers = append(numbers, number)
+	options := &iotfile.UploadOptions{PartSize: int64(mib) << 20, Concurrency: parallel}
+	if text := os.Getenv("IF_MATCH"); text != "" {
+		version, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, errors.New("IF_MATCH must be an ETag, which is a number")
 		}
+		options.IfMatch = &version
 	}
-	return numbers, nil
+	return options, nil
 }
 
-// sendAll sends parts side by side, until one is refused.
-func (u *upload) sendAll(ctx context.Context, numbers []int) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var next atomic.Int64
-	var senders sync.WaitGroup
-	for range u.parallel {
-		senders.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(numbers)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				if _, err := u.put(ctx, fmt.Sprintf("part=%d", numbers[i]), numbers[i]); err != nil {
-					cancel(fmt.Errorf("part %d: %w", numbers[i], err)) // the first one counts
-					return
-				}
-				fmt.Fprintln(os.Stderr, "part", numbers[i])
-			}
-		})
+func positive(variable, fallback string) (int, error) {
+	n, err := strconv.Atoi(cmp.Or(os.Getenv(variable), fallback))
+	if err != nil || n < 1 {
+		return 0, errors.New(variable + " must be a positive number")
 	}
-	senders.Wait()
-	return context.Cause(ctx)
-}
-
-// put sends a piece of the file.
-func (u *upload) put(ctx context.Context, query string, number int) (*answer, error) {
-	offset := int64(number-1) * u.partSize
-	size := min(u.partSize, u.size-offset)
-	a, err := u.do(ctx, http.MethodPut, files+u.name+"?"+query, io.NewSectionReader(u.file, offset, size), size, nil)
-	if err != nil {
-		return nil, err
-	}
-	return a, a.refusal()
+	return n, nil
 }
