@@ -9,7 +9,7 @@ RUN_ARGS ?=
 TEST_ARGS ?=
 # Further flags of the benchmarks; `make bench-peers BENCH_ARGS=-help` lists them.
 BENCH_ARGS ?=
-# Of `make chaos`: how long to torment, the plan (0 for any), and which object store, versitygw or minio.
+# Of `make chaos`: how long to inject faults, the plan (0 for any), and which object store, versitygw or minio.
 DURATION ?= 5m
 SEED ?= 0
 STORE ?= versitygw
@@ -149,7 +149,7 @@ bench-%: devcluster ## Run one benchmark: bench-cpu, bench-memory, or bench-peer
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	go run -trimpath ./hack/bench $* $(BENCH_ARGS)
 
-chaos: devcluster ## Torment three operators and their servers under load, then recount everything. DURATION, SEED, STORE, RACE.
+chaos: devcluster ## Inject faults into three operators and their servers under load, then audit everything. DURATION, SEED, STORE, RACE.
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	$(GO_BUILD) -o bin/chaos-run ./hack/chaos
 	@exec bin/chaos-run -duration=$(DURATION) -seed=$(SEED) -store=$(STORE) $(if $(RACE),-race)

@@ -75,7 +75,7 @@ func observed(factory filestore.Factory, tracer trace.Tracer) filestore.Factory 
 		if err != nil {
 			return nil, err
 		}
-		return filestore.Observe(c, store, to), nil
+		return filestore.Observe(c, seeded(store), to), nil
 	}
 }
 

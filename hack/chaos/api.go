@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// Limits of a client's patience.
+// How long a client tries.
 const (
-	patience   = 80 * time.Second // with one request, all its tries together
-	longestTry = 65 * time.Second // longer than the operator lets a client wait for an assembly
+	requestTimeout = 80 * time.Second // with one request, all its tries together
+	tryTimeout     = 65 * time.Second // longer than the operator lets a client wait for an assembly
 )
 
 // call is a request, as often as it takes.
@@ -36,11 +36,15 @@ type reply struct {
 	header http.Header
 	body   string
 	tries  int
-	// unsure says that a try before the last, or the last, had no answer that tells what became of
-	// it.
-	unsure bool
-	err    error
+	// began is when the first try was sent, tried when the last was, ended when that was over.
+	began, tried, ended time.Time
+	// lost are the times of the tries that had no answer that tells what became of them.
+	lost []time.Time
+	err  error
 }
+
+// unsure reports whether a try had no answer that tells what became of it.
+func (r reply) unsure() bool { return len(r.lost) > 0 }
 
 func (r reply) acked() bool   { return r.err == nil && r.status < 300 }
 func (r reply) refused() bool { return r.err == nil && r.status >= 400 && !again(r.status) }
@@ -50,7 +54,7 @@ func (r reply) outcome() outcome {
 	switch {
 	case r.acked():
 		return acked
-	case r.refused() && !r.unsure:
+	case r.refused() && !r.unsure():
 		return refused
 	default:
 		return unknown
@@ -84,21 +88,23 @@ func (c *caller) split() *caller {
 	return &other
 }
 
-// do sends the request through any replica until one answers for good, or patience is over.
+// do sends the request through any replica until one answers for good, or requestTimeout is over.
 func (c *caller) do(ctx context.Context, f *file, what call) reply {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	var out reply
+	out := reply{began: time.Now()}
 	for out.tries = 1; ; out.tries++ {
 		replica := c.rng.IntN(replicas)
+		out.tried = time.Now()
 		c.try(ctx, f, replica, what, &out)
+		out.ended = time.Now()
 		f.note("%s %s try %d at %d: %s", c.name, what.op, out.tries, replica, summary(out))
 		c.world.report.answered(what.op, out)
 		if what.cut > 0 || (out.err == nil && !again(out.status)) {
 			return out
 		}
 		if out.err != nil || out.status >= 500 {
-			out.unsure = true
+			out.lost = append(out.lost, out.tried)
 		}
 		pause := time.Duration((0.1 + c.dice()) * float64(time.Second))
 		if s, err := strconv.Atoi(out.header.Get("Retry-After")); err == nil {
@@ -112,8 +118,8 @@ func (c *caller) do(ctx context.Context, f *file, what call) reply {
 
 // try sends it once.
 func (c *caller) try(ctx context.Context, f *file, replica int, what call, out *reply) {
-	// Some clients have less patience than others.
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second+time.Duration(c.dice()*float64(longestTry)))
+	// Some clients give up earlier than others.
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second+time.Duration(c.dice()*float64(tryTimeout)))
 	defer cancel()
 	out.status, out.header, out.body, out.err = 0, nil, "", nil
 	res, err := c.send(ctx, f, replica, what)

@@ -66,3 +66,17 @@ func differs(got []byte, want io.Reader) int {
 	}
 	return -1
 }
+
+// compare reads a file to its end and reports whether it is, to the byte, what the attempt sent.
+func (f *file) compare(a *attempt, body io.Reader) error {
+	for i, candidates := range f.bytesOf(a) {
+		if _, err := expect(body, candidates); err != nil {
+			return fmt.Errorf("part %d of %s: %w", i+1, describe(a), err)
+		}
+	}
+	n, err := io.Copy(io.Discard, body)
+	if err == nil && n > 0 {
+		err = fmt.Errorf("%s has %d bytes too many", describe(a), n)
+	}
+	return err
+}

@@ -22,49 +22,49 @@ const probeDir = ".iotfile-probe/"
 func (w *world) compareDisk(ctx context.Context) error {
 	began, first := time.Now(), -1
 	var size, temp int64
-	err := w.until(ctx, settleLimit, func() (err error) {
-		if w.stray, err = w.strayUploads(ctx); err != nil {
+	err := w.until(ctx, quiesceTimeout, func() (err error) {
+		if w.onlyOnDisk, err = w.orphans(ctx); err != nil {
 			return err
 		}
 		if first < 0 {
-			first = len(w.stray)
-			for _, d := range w.stray {
+			first = len(w.onlyOnDisk)
+			for _, d := range w.onlyOnDisk {
 				size += d.Bytes()
 				w.report.say("no open record owns %s", describeUpload(d))
 			}
 		}
-		if len(w.stray) > 0 {
-			return errStray
+		if len(w.onlyOnDisk) > 0 {
+			return errOrphans
 		}
 		return nil
 	})
 	took := time.Since(began).Round(time.Second)
-	if err != nil && !errors.Is(err, errStray) {
+	if err != nil && !errors.Is(err, errOrphans) {
 		return err
 	}
-	for _, d := range w.stray {
-		w.violated(w.ledger.at(d.Key), "no open record owns, on the store's disk, %s", describeUpload(d))
+	for _, d := range w.onlyOnDisk {
+		w.violated(w.files.at(d.Key), "no open record owns, on the store's disk, %s", describeUpload(d))
 	}
 	temporary, err := w.store.TempFiles(bucket)
 	for _, f := range temporary {
 		temp += f.Size
 	}
 	w.onDisk = fmt.Sprintf("uploads without an owner: %d (%.1f MiB) when all was healed, %d after %s; temporary files, which are the store's own: %d (%.1f MiB)",
-		first, mebibytes(size), len(w.stray), took, len(temporary), mebibytes(temp))
+		first, mebibytes(size), len(w.onlyOnDisk), took, len(temporary), mebibytes(temp))
 	w.report.say("on the store's disk, %s", w.onDisk)
 	return err
 }
 
-// errStray is how compareDisk goes on to look.
-var errStray = errors.New("uploads without an owner")
+// errOrphans is how compareDisk goes on to look.
+var errOrphans = errors.New("uploads without an owner")
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
-// strayUploads are the directories of uploads that no open record owns. That of a probe of the
+// orphans are the directories of uploads that no open record owns. That of a probe of the
 // store has another owner: the object by which a later probe finds what is left of one that died.
-func (w *world) strayUploads(ctx context.Context) ([]devcluster.UploadDir, error) {
+func (w *world) orphans(ctx context.Context) ([]devcluster.UploadDir, error) {
 	var keys []string
-	for _, f := range w.ledger.all() {
+	for _, f := range w.files.all() {
 		keys = append(keys, f.key())
 	}
 	probes := map[string]bool{}

@@ -16,8 +16,9 @@ func (c *caller) download(ctx context.Context, f *file) (a *attempt, seen bool, 
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	replica := c.rng.IntN(replicas)
+	asked := time.Now()
 	res, err := c.send(ctx, f, replica, call{op: "get", method: http.MethodGet})
-	out := reply{err: err}
+	out := reply{err: err, ended: time.Now()}
 	if err == nil {
 		defer func() { _ = res.Body.Close() }()
 		out.status, out.header = res.StatusCode, res.Header
@@ -26,6 +27,7 @@ func (c *caller) download(ctx context.Context, f *file) (a *attempt, seen bool, 
 	f.note("%s get at %d: %s %s", c.name, replica, summary(out), out.header.Get("description"))
 	switch {
 	case out.err == nil && out.status == http.StatusNotFound:
+		f.record(operation{kind: opRead, who: c.name, call: asked, end: out.ended})
 		return nil, true, nil
 	case out.err != nil || again(out.status):
 		return nil, false, nil
@@ -38,6 +40,7 @@ func (c *caller) download(ctx context.Context, f *file) (a *attempt, seen bool, 
 	if etag := out.header.Get("ETag"); etag != strconv.FormatInt(a.version(), 10) {
 		return a, true, fmt.Errorf("%s was read with ETag %q", describe(a), etag)
 	}
+	f.record(operation{kind: opRead, who: c.name, attempt: a, call: asked, end: out.ended})
 	body := &watched{reader: res.Body}
 	err = f.compare(a, body)
 	if body.broken {

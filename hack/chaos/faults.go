@@ -68,9 +68,9 @@ func (f *faults) draw() (kind string, dice float64) {
 	return "", 0
 }
 
-// dawdle holds up, all the time and a little, one of two requests that make a file: between the
+// holdUp holds up, all the time and a little, one of two requests that make a file: between the
 // look at what they replace and their arrival is where races are lost. The plan has no part in it.
-func (f *faults) dawdle(req *http.Request) error {
+func (f *faults) holdUp(req *http.Request) error {
 	stores := req.Method == http.MethodPut && !req.URL.Query().Has("partNumber") && strings.HasPrefix(req.URL.Path, "/"+bucket+"/"+namespace+"/")
 	if !stores && !assembles(req) {
 		return nil
@@ -86,7 +86,7 @@ func (f *faults) dawdle(req *http.Request) error {
 
 // RoundTrip implements http.RoundTripper.
 func (f *faults) RoundTrip(req *http.Request) (*http.Response, error) {
-	if err := f.dawdle(req); err != nil {
+	if err := f.holdUp(req); err != nil {
 		return nil, err
 	}
 	kind, dice := f.draw()

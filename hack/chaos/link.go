@@ -6,28 +6,30 @@ import (
 	"io"
 	"net/http"
 	"sync"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/tcpfault"
 )
 
-// link is the way from an operator to a server: a wire, then a proxy.
+// link is the way from an operator to a server: faults of TCP, then those of HTTP.
 type link struct {
-	wire  *wire
+	wire  *tcpfault.Proxy
 	proxy *proxy
 }
 
 // address is where the operator finds the server.
-func (l *link) address() string { return l.wire.address() }
+func (l *link) address() string { return l.wire.Addr() }
 
 func (l *link) stop() {
-	l.wire.stop()
+	l.wire.Close()
 	l.proxy.stop()
 }
 
-// join puts a wire before a proxy.
+// join puts faults of TCP before a proxy.
 func join(name string, p *proxy, err error) (*link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proxy to %s: %w", name, err)
 	}
-	w, err := newWire(p.address(), p.seed)
+	w, err := tcpfault.New(p.address(), p.seed)
 	if err != nil {
 		p.stop()
 		return nil, err
@@ -42,8 +44,8 @@ func (l *link) suffer(ctx context.Context, e event, number int) {
 		l.proxy.harm(name, e)
 		defer l.proxy.heal(name)
 	} else {
-		l.wire.harm(name, e)
-		defer l.wire.heal(name)
+		l.wire.Add(name, e.onConnections())
+		defer l.wire.Remove(name)
 	}
 	_ = sleep(ctx, e.lasts)
 }

@@ -1,10 +1,10 @@
 // Command chaos runs three operators on a real control plane and a real object store, has many
-// clients use them and a tormentor torment them, and then recounts from outside whether all that
-// was acknowledged is true.
+// clients use them and a nemesis inject faults, and then audits from outside whether all that was
+// acknowledged is true.
 //
 //	go run ./hack/chaos -duration=5m -store=minio -seed=42
 //
-// The same seed gives the same plan of torments and the same intentions of the clients; how they
+// The same seed gives the same plan of faults and the same intentions of the clients; how they
 // fall together is the machine's doing. It exits with 1 if anything is violated, and keeps the logs
 // then.
 package main
@@ -51,6 +51,11 @@ func (s settings) buildFlags() []string {
 	return flags
 }
 
+// keptIn is the directory of the logs of a run that has failed.
+func (s settings) keptIn() string {
+	return filepath.Join(s.logs, fmt.Sprintf("%s-%d", s.store, s.seed))
+}
+
 // raceSetting is what the make target takes for -race.
 func (s settings) raceSetting() string {
 	if s.race {
@@ -61,14 +66,14 @@ func (s settings) raceSetting() string {
 
 func main() {
 	var s settings
-	flag.DurationVar(&s.duration, "duration", 5*time.Minute, "how long to torment; bringing up, healing and recounting come on top, and are bounded, too")
+	flag.DurationVar(&s.duration, "duration", 5*time.Minute, "how long to inject faults; bringing up, healing and the audit come on top, and are bounded, too")
 	flag.Uint64Var(&s.seed, "seed", 0, "of the plan; 0 for any")
 	flag.StringVar(&s.store, "store", string(devcluster.StoreVersityGW), "object store: versitygw or minio")
 	flag.IntVar(&s.clients, "clients", 12, "how many clients, at most 100")
 	flag.StringVar(&s.logs, "logs", filepath.Join("bin", "chaos"), "directory that keeps the logs when something is violated")
 	flag.BoolVar(&s.printed, "plan", false, "print the plan of the seed, and do nothing")
 	flag.BoolVar(&s.race, "race", false, "build the operators with the race detector, which needs a C compiler; each race is a violation")
-	flag.StringVar(&s.tags, "tags", "", "build tags of the operators, such as seededrace")
+	flag.StringVar(&s.tags, "tags", "", "build tags of the operators, such as seededrace or seededloss")
 	flag.Parse()
 	if s.seed == 0 {
 		s.seed = uint64(rand.Uint32())
@@ -109,14 +114,14 @@ func run(ctx context.Context, s settings) (err error) {
 		}
 	}()
 	defer func() { _ = log.Close() }()
-	w := &world{seed: s.seed, kind: devcluster.StoreKind(s.store), dir: dir, ledger: &ledger{}, report: newReport(log, os.Stdout)}
+	w := &world{seed: s.seed, kind: devcluster.StoreKind(s.store), dir: dir, kept: s.keptIn(), files: &fileSet{}, report: newReport(log, os.Stdout)}
 	defer func() { err = errors.Join(err, w.stop()) }()
 	return w.run(ctx, s)
 }
 
 func (w *world) run(ctx context.Context, s settings) error {
 	p := newPlan(s.seed, s.duration, wild, meanGap)
-	w.report.say("seed %d, store %s: %d torments in %s, %d clients", s.seed, s.store, len(p), s.duration, s.clients)
+	w.report.say("seed %d, store %s: %d faults in %s, %d clients", s.seed, s.store, len(p), s.duration, s.clients)
 	fmt.Fprint(w.report.log, p)
 	if err := w.build(ctx, s.buildFlags()); err != nil {
 		return err
@@ -128,13 +133,13 @@ func (w *world) run(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	w.report.say("the torment begins")
-	w.live(ctx, s.duration, func(ctx context.Context) { w.torment(ctx, p) }, w.clients(s, 0))
+	w.report.say("the faults begin")
+	w.live(ctx, s.duration, func(ctx context.Context) { w.injectAll(ctx, p) }, w.clients(s, 0))
 	if err := w.livePublic(ctx, s); err != nil {
 		return err
 	}
 	w.report.say("all is healed, and all clients are gone")
-	if err := w.recount(ctx, before); err != nil {
+	if err := w.audit(ctx, before); err != nil {
 		return err
 	}
 	if err := w.compareRaces(); err != nil {
@@ -159,17 +164,17 @@ func (w *world) warmUp(ctx context.Context) ([]holding, error) {
 	return w.holdings(ctx)
 }
 
-// resident is whoever lives in the world: until torment is done, and what has been begun until hard
+// resident is whoever lives in the world: until faults is done, and what has been begun until hard
 // is.
 type resident interface {
-	live(torment, hard context.Context)
+	live(faults, hard context.Context)
 }
 
 // clients are the users of an act, each with a number of its own. Half of them share files.
 func (w *world) clients(s settings, act int) []resident {
 	var shared []*file
 	for i := range 2 {
-		shared = append(shared, w.ledger.add(&file{entity: fmt.Sprintf("%032x", 1), path: fmt.Sprintf("shared/%d-%d.bin", act, i), shared: true}))
+		shared = append(shared, w.files.add(&file{entity: fmt.Sprintf("%032x", 1), path: fmt.Sprintf("shared/%d-%d.bin", act, i), shared: true}))
 	}
 	var out []resident
 	for i := range s.clients {
@@ -182,25 +187,25 @@ func (w *world) clients(s settings, act int) []resident {
 	return out
 }
 
-// live has the clients live and a tormentor torment, and returns when both are done.
-func (w *world) live(ctx context.Context, length time.Duration, torment func(context.Context), clients []resident) {
-	tormented, over := context.WithTimeout(ctx, length)
+// live has the clients live and the nemesis inject, and returns when both are done.
+func (w *world) live(ctx context.Context, length time.Duration, inject func(context.Context), clients []resident) {
+	faulty, over := context.WithTimeout(ctx, length)
 	defer over()
 	hard, cancel := context.WithTimeout(ctx, length+3*time.Minute)
 	defer cancel()
 	var living sync.WaitGroup
 	for _, c := range clients {
-		living.Go(func() { c.live(tormented, hard) })
+		living.Go(func() { c.live(faulty, hard) })
 	}
-	torment(tormented)
-	_ = sleep(tormented, length)
-	w.report.say("the torment is over")
+	inject(faulty)
+	_ = sleep(faulty, length)
+	w.report.say("the faults are over")
 	living.Wait()
 }
 
 // keepLogs moves the logs to where the user finds them.
 func keepLogs(dir string, s settings) error {
-	to := filepath.Join(s.logs, fmt.Sprintf("%s-%d", s.store, s.seed))
+	to := s.keptIn()
 	if err := os.RemoveAll(to); err != nil {
 		return err
 	}

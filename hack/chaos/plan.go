@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/tcpfault"
 )
 
 // replicas is how many operators run side by side.
@@ -14,19 +16,25 @@ const replicas = 3
 // leader as the target of an event is the replica that holds the lease when the event comes.
 const leader = -1
 
-// event is one torment. What it says is fixed by the seed; how the system stands when it comes is
+// event is one fault. What it says is fixed by the seed; how the system stands when it comes is
 // not.
 type event struct {
-	at, lasts time.Duration // since the start of the torment
+	at, lasts time.Duration // since the start of the plan
 	kind      string        // what is counted in the report
 	// target is the replica, or leader. Of a network event it is the replica whose way to the API
 	// server is meant, or store.
 	target int
-	// fault is one of connections, in one direction; value is explained with it.
-	fault, stream string
-	value         int64
+	// fault is one of connections, in one direction; value is of it: milliseconds, or bytes.
+	fault  tcpfault.Kind
+	stream tcpfault.Direction
+	value  int64
 	// share is how many of the connections or requests are hit.
 	share float64
+}
+
+// onConnections is the fault of an event, for a proxy of TCP.
+func (e event) onConnections() tcpfault.Fault {
+	return tcpfault.Fault{Kind: e.fault, Towards: e.stream, Share: e.share, Bytes: e.value, Delay: time.Duration(e.value) * time.Millisecond}
 }
 
 // store as the target of a network event is the way of all replicas to the object store.
@@ -93,10 +101,10 @@ func newPlan(seed uint64, length time.Duration, cards []card, gap time.Duration)
 // card makes an event.
 type card struct{ deal func(*rand.Rand) event }
 
-// wild are the torments that nothing but patience survives.
+// wild are the faults that only a client survives that goes on trying.
 var wild = slices.Concat(
 	// Without a leader no upload is opened or completed: too many of these, and there is little
-	// left to torment.
+	// left to disturb.
 	process("kill", 2, 0, 3*time.Second), process("terminate", 2, 0, 3*time.Second), process("pause", 1, leaseFor+2*time.Second, 16*time.Second),
 	process("kill leader", 1, 0, 3*time.Second), process("pause leader", 1, leaseFor+2*time.Second, 16*time.Second),
 	server("restart store", 1, 4*time.Second), server("restart API server", 1, 4*time.Second), server("restart etcd", 1, 4*time.Second),
@@ -104,7 +112,7 @@ var wild = slices.Concat(
 	requests(store, httpFaults), requests(0, httpFaults),
 )
 
-// mild are those that lie within the patience of the public client, one at a time: an operator
+// mild are those that the public client survives, one at a time: an operator
 // ends, or the store is away for less than the operator waits for it.
 var mild = slices.Concat(process("kill", 1, 0, 3*time.Second), process("kill leader", 1, 0, 3*time.Second), process("terminate", 1, 0, 3*time.Second), server("restart store", 2, 3*time.Second))
 
@@ -132,14 +140,14 @@ func server(kind string, copies int, longest time.Duration) []card {
 func connections() []card {
 	var out []card
 	for _, of := range []struct {
-		fault     string
+		fault     tcpfault.Kind
 		low, high int64
-	}{{faultLatency, 50, 1500}, {faultReset, 0, 0}, {faultSilence, 0, 0}, {faultCut, 100, 6 << 20}} {
+	}{{tcpfault.Latency, 50, 1500}, {tcpfault.Reset, 0, 0}, {tcpfault.Silence, 0, 0}, {tcpfault.Cut, 100, 6 << 20}} {
 		for _, towards := range []int{store, 0} {
 			out = append(out, card{func(rng *rand.Rand) event {
 				e := event{
-					kind: of.fault, target: aim(rng, towards), lasts: between(rng, 1500*time.Millisecond, 9*time.Second),
-					fault: of.fault, stream: []string{"upstream", "downstream"}[rng.IntN(2)], share: 0.3 + 0.7*rng.Float64(),
+					kind: string(of.fault), target: aim(rng, towards), lasts: between(rng, 1500*time.Millisecond, 9*time.Second),
+					fault: of.fault, stream: []tcpfault.Direction{tcpfault.Upstream, tcpfault.Downstream}[rng.IntN(2)], share: 0.3 + 0.7*rng.Float64(),
 				}
 				e.value = of.low + int64(float64(of.high-of.low)*rng.Float64()*rng.Float64())
 				return e

@@ -20,7 +20,7 @@ import (
 )
 
 // proxy is an HTTP proxy on loopback before one server, which harms requests. Behind it comes
-// nothing but the server; before it, a wire.
+// nothing but the server; before it, the faults of TCP.
 type proxy struct {
 	*faults
 	seed     uint64

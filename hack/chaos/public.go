@@ -16,7 +16,7 @@ import (
 const (
 	// publicClients is how many there are, each in a process of its own.
 	publicClients = 2
-	// shortestMild is how long they are tormented at least.
+	// shortestMild is how long faults are injected beside them at least.
 	shortestMild = 40 * time.Second
 )
 
@@ -28,8 +28,8 @@ type public struct {
 	file    *file
 }
 
-// livePublic has public clients live behind a balancer, beside others, under the torments of the
-// mild plan: after the wild one, which no client without patience survives.
+// livePublic has public clients live behind a balancer, beside others, under the faults of the
+// mild plan: after the wild one, which no client that gives up early survives.
 func (w *world) livePublic(ctx context.Context, s settings) error {
 	installed, err := mindconnect.Install(ctx)
 	if errors.Is(err, devcluster.ErrNoNode) {
@@ -60,19 +60,19 @@ func (w *world) livePublic(ctx context.Context, s settings) error {
 		defer func() { _ = p.Stop() }()
 		clients = append(clients, &public{user: newUser(w, s.seed, 1000+i, nil), process: p})
 	}
-	if err := w.until(ctx, settleLimit, func() error { return w.well(ctx) }); err != nil {
+	if err := w.until(ctx, quiesceTimeout, func() error { return w.well(ctx) }); err != nil {
 		return err
 	}
 	length := max(s.duration/2, shortestMild)
 	p := newPlan(s.seed, length, mild, mildGap)
 	fmt.Fprint(w.report.log, p)
-	w.report.say("the public client's torment begins: %s", length)
-	w.live(ctx, length, func(ctx context.Context) { w.tormentInTurn(ctx, p) }, clients)
+	w.report.say("the faults beside the public client begin: %s", length)
+	w.live(ctx, length, func(ctx context.Context) { w.injectInTurn(ctx, p) }, clients)
 	return nil
 }
 
-func (c *public) live(torment, hard context.Context) {
-	for good := true; good && torment.Err() == nil; {
+func (c *public) live(faults, hard context.Context) {
+	for good := true; good && faults.Err() == nil; {
 		good = c.upload(hard) == nil
 	}
 }
@@ -80,9 +80,9 @@ func (c *public) live(torment, hard context.Context) {
 // upload makes the next version of the client's file. A file of which it has lost an upload is left
 // alone from then on: nobody can say what becomes of it.
 func (c *public) upload(ctx context.Context) error {
-	if c.file == nil || c.file.haunted() {
+	if c.file == nil || c.file.uncertain() {
 		c.made++
-		c.file = c.world.ledger.add(&file{entity: fmt.Sprintf("%032x", 1000+c.number), path: fmt.Sprintf("public/%d.bin", c.made)})
+		c.file = c.world.files.add(&file{entity: fmt.Sprintf("%032x", 1000+c.number), path: fmt.Sprintf("public/%d.bin", c.made)})
 	}
 	f := c.file
 	a := f.begin(c.attempt(baseOf(f.last)))
@@ -107,11 +107,15 @@ func (c *public) upload(ctx context.Context) error {
 	took := time.Since(began).Round(100 * time.Millisecond)
 	fmt.Fprintf(c.world.report.log, "%s %s: %d bytes in %s %s\n", time.Now().Format("15:04:05.000"), a.id, body.size, took, o.Error)
 	good := o.Error == ""
+	written := operation{kind: opWrite, who: c.name, attempt: a, call: began}
 	if good {
-		f.settle(a, acked, false)
+		written.end = time.Now()
+		f.record(written)
+		f.end(a, acked)
 		good = c.read(ctx, f)
 	} else {
-		f.settle(a, unknown, false)
+		f.record(written)
+		f.end(a, unknown)
 		c.world.violated(f, "the public client has lost %s after %s: %s", a.id, took, o.Error)
 	}
 	c.world.report.uploaded(good, took)

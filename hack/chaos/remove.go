@@ -17,7 +17,7 @@ func (w *world) removeAll(ctx context.Context) error {
 	if err := w.kube.DeleteAllOf(ctx, &v1alpha1.MultipartUpload{}, client.InNamespace(namespace)); err != nil {
 		return err
 	}
-	return w.until(ctx, settleLimit, func() error {
+	return w.until(ctx, quiesceTimeout, func() error {
 		records, err := w.records(ctx)
 		if err != nil {
 			return err
@@ -26,10 +26,10 @@ func (w *world) removeAll(ctx context.Context) error {
 			u := records[0]
 			return fmt.Errorf("%d records stay, such as %s, with the finalizers %v: %v", len(records), u.Name, u.Finalizers, u.Status.Conditions)
 		}
-		stray, err := w.strayUploads(ctx)
-		for _, d := range stray {
-			if !slices.ContainsFunc(w.stray, func(known devcluster.UploadDir) bool { return known.ID == d.ID }) {
-				return fmt.Errorf("%d uploads are on the store's disk, such as %s", len(stray), describeUpload(d))
+		orphans, err := w.orphans(ctx)
+		for _, d := range orphans {
+			if !slices.ContainsFunc(w.onlyOnDisk, func(known devcluster.UploadDir) bool { return known.ID == d.ID }) {
+				return fmt.Errorf("%d uploads are on the store's disk, such as %s", len(orphans), describeUpload(d))
 			}
 		}
 		return err

@@ -13,14 +13,14 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// replica keeps one operator running, as a kubelet does, except while it is being tormented.
+// replica keeps one operator running, as a kubelet does, except while it is being disturbed.
 type replica struct {
 	number  int
 	options devcluster.OperatorOptions
 	world   *world
 
-	// torment is held by whoever has ended or paused the process.
-	torment sync.Mutex
+	// disturbed is held by whoever has ended or paused the process.
+	disturbed sync.Mutex
 
 	mu      sync.Mutex
 	process *devcluster.Operator
@@ -80,16 +80,16 @@ func (r *replica) keep(ctx context.Context) {
 			return
 		case <-r.current().Done():
 		}
-		r.torment.Lock()
+		r.disturbed.Lock()
 		select {
-		case <-r.current().Done(): // and not started by a tormentor meanwhile
-			if err := r.current().Fault(); err != nil { // not one that a torment has ended and, since its time was over, not started again
+		case <-r.current().Done(): // and not started by the nemesis meanwhile
+			if err := r.current().Fault(); err != nil { // not one that a fault has ended and, since its time was over, not started again
 				r.endedByItself(err)
 			}
 			_ = r.start(ctx)
 		default:
 		}
-		r.torment.Unlock()
+		r.disturbed.Unlock()
 		if sleep(ctx, 100*time.Millisecond) != nil {
 			return
 		}

@@ -111,7 +111,7 @@ func (r *report) table(title string) string {
 	}
 	fmt.Fprintf(&b, "\n| chaos | %s |\n|---|---|\n", title)
 	row("minutes", "%.1f", time.Since(r.began).Minutes())
-	row("torments", "%s", list(r.events))
+	row("faults", "%s", list(r.events))
 	row("requests hit by faults of HTTP", "%s", list(r.hit))
 	for _, op := range slices.Sorted(maps.Keys(r.answers)) {
 		row("answers to "+op, "%s", list(r.answers[op]))

@@ -62,7 +62,7 @@ func (w *world) holdings(ctx context.Context) ([]holding, error) {
 	return out, nil
 }
 
-// checkRest waits until no replica holds much more than the most that one held before the torment:
+// checkRest waits until no replica holds much more than the most that one held before the faults:
 // any of them may be the leader by now.
 func (w *world) checkRest(ctx context.Context, before []holding) error {
 	var most holding
@@ -80,7 +80,7 @@ func (w *world) checkRest(ctx context.Context, before []holding) error {
 			lines = append(lines, fmt.Sprintf("%d: %.0f goroutines, %.0f MiB", i, h.goroutines, h.heap/(1<<20)))
 			restless = restless || h.goroutines > most.goroutines+goroutinesMore || h.heap > most.heap+heapMore || h.inFlight != 0
 		}
-		w.atRest = fmt.Sprintf("%s; before the torment at most %.0f goroutines, %.0f MiB", strings.Join(lines, "; "), most.goroutines, most.heap/(1<<20))
+		w.atRest = fmt.Sprintf("%s; before the faults at most %.0f goroutines, %.0f MiB", strings.Join(lines, "; "), most.goroutines, most.heap/(1<<20))
 		if restless {
 			return fmt.Errorf("the operators do not come to rest: %s", w.atRest)
 		}

@@ -41,26 +41,26 @@ func (c *user) upload(ctx context.Context, f *file, base int64) {
 	case d < 0.82 || f.shared:
 		c.inFlight(ctx, f, a, 0.5, func() { c.abort(ctx, f, a) })
 	case d < 0.91:
-		f.settle(a, ended, false)
+		f.end(a, ended)
 		f.note("%s walks away; its upload is to expire", c.name)
 		c.world.expireSoon(ctx, f)
 	default:
-		f.settle(a, ended, false)
+		f.end(a, ended)
 		f.note("%s walks away", c.name)
-		a.left = !f.haunted()
+		a.left = !f.uncertain()
 	}
 }
 
 // start opens the upload.
 func (c *user) start(ctx context.Context, f *file, a *attempt) bool {
-	haunted := f.haunted()
+	uncertain := f.uncertain()
 	got := c.do(ctx, f, call{op: "start", method: http.MethodPut, query: "?upload=start", header: headers(a)})
-	a.open = !got.refused() || got.unsure
+	a.open = !got.refused() || got.unsure()
 	if got.acked() {
 		return true
 	}
-	f.settle(a, refused, false)
-	if got.refused() && !haunted && !f.shared {
+	f.end(a, refused)
+	if got.refused() && !uncertain && !f.shared {
 		c.world.violated(f, "%s was refused although nothing speaks against it: %s", a.id, summary(got))
 	}
 	return false
@@ -117,11 +117,11 @@ func (c *caller) partCall(a *attempt, p *piece, body *content, cut int64) call {
 func (c *caller) sendContent(ctx context.Context, f *file, a *attempt, p *piece, body *content) bool {
 	f.sent(p, *body)
 	got := c.do(ctx, f, c.partCall(a, p, body, 0))
-	f.answered(p, *body, got.acked(), !got.unsure, got.header.Get("X-Part-ETag"))
+	f.answered(p, *body, got.acked(), !got.unsure(), got.header.Get("X-Part-ETag"))
 	if got.acked() {
 		c.world.report.count("parts")
 	}
-	if got.refused() && !f.shared && !f.haunted() {
+	if got.refused() && !f.shared && !f.uncertain() {
 		c.world.violated(f, "part %d of %s was refused although its upload is open: %s", p.number, a.id, summary(got))
 	}
 	return got.acked()
@@ -158,7 +158,7 @@ func (c *user) list(ctx context.Context, f *file, a *attempt) {
 	got := c.do(ctx, f, call{op: "list", method: http.MethodGet, fileslist: true})
 	var parts []struct{ PartNo int }
 	switch {
-	case f.shared || f.haunted() || got.err != nil || again(got.status):
+	case f.shared || f.uncertain() || got.err != nil || again(got.status):
 		return
 	case !got.acked():
 		c.world.violated(f, "the parts of %s cannot be listed: %s", a.id, summary(got))
@@ -190,16 +190,16 @@ func (c *user) complete(ctx context.Context, f *file, a *attempt) {
 
 // abort ends the upload without a file.
 func (c *user) abort(ctx context.Context, f *file, a *attempt) {
-	haunted := f.haunted() || f.shared
+	uncertain := f.uncertain() || f.shared
 	got := c.do(ctx, f, call{op: "abort", method: http.MethodPut, query: "?upload=abort", header: map[string]string{"Idempotency-Key": a.id}})
-	f.settle(a, ended, false)
-	gone := got.acked() || (got.status == http.StatusNotFound && got.unsure)
+	f.end(a, ended)
+	gone := got.acked() || (got.status == http.StatusNotFound && got.unsure())
 	a.open = !gone
 	switch {
-	case haunted:
+	case uncertain:
 	case got.refused() && !gone:
 		c.world.violated(f, "the abort of %s, which is open, was refused: %s", a.id, summary(got))
-	case gone && !got.unsure:
+	case gone && !got.unsure():
 		if got := c.do(ctx, f, call{op: "list", method: http.MethodGet, fileslist: true}); got.acked() {
 			c.world.violated(f, "%s was aborted, and its parts can be listed: %s", a.id, got.body)
 		}

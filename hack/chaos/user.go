@@ -24,16 +24,16 @@ func newUser(w *world, seed uint64, number int, shared *file) *user {
 	return &user{caller: newCaller(w, fmt.Sprintf("client %d", number), rng), number: number, mine: make([]*file, 3), shared: shared}
 }
 
-// live does one thing after the other until the torment ends; what has been begun may end until
+// live does one thing after the other until the faults end; what has been begun may end until
 // hard is done.
-func (c *user) live(torment, hard context.Context) {
-	for torment.Err() == nil {
+func (c *user) live(faults, hard context.Context) {
+	for faults.Err() == nil {
 		if c.shared != nil && c.dice() < 0.6 {
 			c.share(hard)
 		} else {
 			c.own(hard)
 		}
-		_ = sleep(torment, time.Duration(c.dice()*float64(400*time.Millisecond)))
+		_ = sleep(faults, time.Duration(c.dice()*float64(400*time.Millisecond)))
 	}
 }
 
@@ -49,7 +49,7 @@ func (c *user) own(ctx context.Context) {
 	f := c.mine[i]
 	if f == nil {
 		c.made++
-		f = c.world.ledger.add(&file{entity: fmt.Sprintf("%032x", 1000+c.number), path: fmt.Sprintf("own/%d.bin", c.made)})
+		f = c.world.files.add(&file{entity: fmt.Sprintf("%032x", 1000+c.number), path: fmt.Sprintf("own/%d.bin", c.made)})
 		c.mine[i] = f
 	}
 	switch d := c.dice(); {
@@ -62,9 +62,8 @@ func (c *user) own(ctx context.Context) {
 	default:
 		c.read(ctx, f)
 	}
-	if f.blocked() || (f.haunted() && c.dice() < 0.7) {
-		// What may still come to it would make it hard to say what is wrong. What is known of it is
-		// checked at the end.
+	if f.blocked() || (f.uncertain() && c.dice() < 0.7) {
+		// What may still come to it would make it hard to say what is wrong.
 		c.read(ctx, f)
 		c.mine[i] = nil
 	}
@@ -127,15 +126,18 @@ func (c *user) version(ctx context.Context, f *file) (version int64, known bool)
 	got := c.do(ctx, f, call{op: "head", method: http.MethodHead})
 	switch {
 	case got.err == nil && got.status == http.StatusNotFound:
-		return absent, true
+		version = absent
 	case !got.acked():
 		return 0, false
+	default:
+		var err error
+		if version, err = strconv.ParseInt(got.header.Get("ETag"), 10, 64); err != nil {
+			c.world.violated(f, "HEAD gives the ETag %q", got.header.Get("ETag"))
+			return 0, false
+		}
 	}
-	version, err := strconv.ParseInt(got.header.Get("ETag"), 10, 64)
-	if err != nil {
-		c.world.violated(f, "HEAD gives the ETag %q", got.header.Get("ETag"))
-	}
-	return version, err == nil
+	f.record(operation{kind: opHead, who: c.name, version: version, call: got.tried, end: got.ended})
+	return version, true
 }
 
 // headers of a request that makes a version of a file.
@@ -160,17 +162,17 @@ func (c *user) put(ctx context.Context, f *file, a *attempt) {
 func (c *user) remove(ctx context.Context, f *file) {
 	a := f.begin(&attempt{id: "delete", deletion: true})
 	got := c.do(ctx, f, call{op: "delete", method: http.MethodDelete})
-	if got.status == http.StatusNotFound && got.unsure {
+	if got.status == http.StatusNotFound && got.unsure() {
 		got.status = http.StatusNoContent // an earlier try was it
 	}
 	c.conclude(f, a, got)
 }
 
-// conclude settles an attempt by the answer to the request that decides it, and reports whether
+// conclude ends an attempt by the answer to the request that decides it, and reports whether
 // that was success.
 func (c *user) conclude(f *file, a *attempt, got reply) bool {
-	haunted := f.haunted()
-	f.settle(a, got.outcome(), got.unsure)
+	uncertain := f.uncertain()
+	f.conclude(c.name, a, got)
 	a.open = a.open && !got.acked()
 	switch {
 	case got.acked():
@@ -178,16 +180,16 @@ func (c *user) conclude(f *file, a *attempt, got reply) bool {
 		if etag := got.header.Get("ETag"); !a.deletion && etag != strconv.FormatInt(a.version(), 10) {
 			c.world.violated(f, "%s was answered with ETag %q", describe(a), etag)
 		}
-	case got.refused() && !haunted && !f.shared:
+	case got.refused() && !uncertain && !f.shared:
 		c.world.violated(f, "%s was refused although nothing speaks against it: %s", describe(a), summary(got))
 	}
 	return got.acked()
 }
 
-// read downloads a file and compares it with what the ledger says. It reports whether nothing was
-// wrong with it.
+// read downloads a file and compares it with what its attempt has sent. It reports whether nothing
+// was wrong with it.
 func (c *user) read(ctx context.Context, f *file) (good bool) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	for tries := 0; tries < 8; tries++ {
 		a, seen, err := c.download(ctx, f)
@@ -195,14 +197,10 @@ func (c *user) read(ctx context.Context, f *file) (good bool) {
 		case err == nil && !seen:
 			_ = sleep(ctx, time.Duration(c.dice()*float64(2*time.Second)))
 			continue
-		case err == nil && f.shared:
-			return true
-		case err == nil:
-			err = f.judge(a)
-			f.saw(a)
-		}
-		if err != nil {
+		case err != nil:
 			c.world.violated(f, "read: %v", err)
+		case !f.shared:
+			f.saw(a)
 		}
 		return err == nil
 	}

@@ -29,16 +29,18 @@ const (
 
 // world is the whole system, and what looks at it from outside.
 type world struct {
-	seed   uint64
-	kind   devcluster.StoreKind
-	dir    string
+	seed uint64
+	kind devcluster.StoreKind
+	dir  string
+	// kept is where the logs will be if something is violated.
+	kept   string
 	report *report
-	ledger *ledger
+	files  *fileSet
 	atRest string // what the operators held when last looked at
-	// onDisk is what the store's disk held when last looked at, stray what of it no open record
+	// onDisk is what the store's disk held when last looked at, onlyOnDisk what of it no open record
 	// owned.
-	onDisk string
-	stray  []devcluster.UploadDir
+	onDisk     string
+	onlyOnDisk []devcluster.UploadDir
 
 	plane      *devcluster.ControlPlane
 	store      *devcluster.ObjectStore
@@ -48,7 +50,7 @@ type world struct {
 	replicas   replicaSet
 	token      string // of the clients, good for longer than any run
 
-	// kube and s3 go to the servers themselves, past all torment.
+	// kube and s3 go to the servers themselves, past all faults.
 	kube client.Client
 	s3   *minio.Core
 

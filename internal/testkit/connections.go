@@ -4,6 +4,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/tcpfault"
 )
 
 // ListenTCP takes connections on a free port of loopback until the test ends, and gives each to
@@ -44,4 +46,16 @@ func ListenTCP(t testing.TB, serve func(net.Conn)) string {
 		serving.Wait()
 	})
 	return listener.Addr().String()
+}
+
+// FaultyTCP starts a proxy to upstream ("host:port"), without a fault, which is closed when the test
+// ends.
+func FaultyTCP(t testing.TB, upstream string) *tcpfault.Proxy {
+	t.Helper()
+	p, err := tcpfault.New(upstream, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
 }

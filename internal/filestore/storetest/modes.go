@@ -10,6 +10,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 // RunModes shows what becomes of a part, and of an object sent at once, in each payload mode. What
@@ -77,14 +78,14 @@ func (s *suite) objectInMode(t *testing.T, mode v1alpha1.PayloadMode, event Even
 // harmed is a body that something happens to when it is sent to addr.
 func (s *suite) harmed(t *testing.T, event Event, content []byte) (body io.Reader, addr string) {
 	body = bytes.NewReader(content)
-	proxy := NewProxy(t, s.Address)
+	proxy := testkit.FaultyTCP(t, s.Address)
 	switch event {
 	case BodyFails:
 		body = io.MultiReader(bytes.NewReader(content[:200_000]), failing{errBody})
 	case ConnectionCut:
-		proxy.Set(Harm{CutSending: 200_000})
+		proxy.Add("cut", cutUpstream(200_000))
 	case BitFlipped:
-		proxy.Set(Harm{FlipBit: 200_000})
+		proxy.Add("flip", flip(200_000))
 	}
 	return body, proxy.Addr()
 }

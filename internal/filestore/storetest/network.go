@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/tcpfault"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 // network tests what happens when the network fails between the Store and its backend.
@@ -26,12 +28,25 @@ func (s *suite) network(t *testing.T) {
 	t.Run("Silence", s.silence)
 }
 
-// through makes a Store behind a Proxy. It has connected to nothing yet, so the first of its calls
-// meets the harm.
-func (s *suite) through(t *testing.T, harm Harm) (filestore.Store, *Proxy) {
-	p := NewProxy(t, s.Address)
-	p.Set(harm)
+// through makes a Store behind a proxy with a fault. It has connected to nothing yet, so the first
+// of its calls meets the fault.
+func (s *suite) through(t *testing.T, fault tcpfault.Fault) (filestore.Store, *tcpfault.Proxy) {
+	p := testkit.FaultyTCP(t, s.Address)
+	p.Add("fault", fault)
 	return s.Reach(t, p.Addr(), s.mode(t)), p
+}
+
+// Faults of each connection to the backend, after so many bytes of it.
+func cutUpstream(after int64) tcpfault.Fault {
+	return tcpfault.Fault{Kind: tcpfault.Cut, Towards: tcpfault.Upstream, Bytes: after}
+}
+
+func cutDownstream(after int64) tcpfault.Fault {
+	return tcpfault.Fault{Kind: tcpfault.Cut, Towards: tcpfault.Downstream, Bytes: after}
+}
+
+func flip(at int64) tcpfault.Fault {
+	return tcpfault.Fault{Kind: tcpfault.Flip, Towards: tcpfault.Upstream, Bytes: at}
 }
 
 func (s *suite) cutSending(t *testing.T) {
@@ -40,7 +55,7 @@ func (s *suite) cutSending(t *testing.T) {
 	kept := s.put(t, ref, 1, random(20, 80_000))
 	for _, after := range []int64{600, 5000, 300_000, 1 << 20, size - 1000, size} {
 		for _, number := range []int32{1, 2} {
-			store, _ := s.through(t, Harm{CutSending: after})
+			store, _ := s.through(t, cutUpstream(after))
 			_, err := store.PutPart(t.Context(), ref, number, bytes.NewReader(random(21, size)), size)
 			if !errors.Is(err, filestore.ErrIncompleteBody) { // the backend may find the time to say so
 				wantErr(t, err, filestore.ErrUnavailable)
@@ -52,7 +67,7 @@ func (s *suite) cutSending(t *testing.T) {
 
 // cutBeforeAnswer: the part may or may not have been stored; whichever, it is whole.
 func (s *suite) cutBeforeAnswer(t *testing.T) {
-	store, _ := s.through(t, Harm{CutReceiving: 1})
+	store, _ := s.through(t, cutDownstream(1))
 	ref := s.open(t, s.key())
 	content := random(22, 200_000)
 	_, err := store.PutPart(t.Context(), ref, 1, bytes.NewReader(content), int64(len(content)))
@@ -69,7 +84,7 @@ func (s *suite) bitFlipped(t *testing.T) {
 	ref := s.open(t, s.key())
 	kept := s.put(t, ref, 1, random(23, 80_000))
 	for _, number := range []int32{1, 2} {
-		store, _ := s.through(t, Harm{FlipBit: 100_000})
+		store, _ := s.through(t, flip(100_000))
 		_, err := store.PutPart(t.Context(), ref, number, bytes.NewReader(random(24, 200_000)), 200_000)
 		wantErr(t, err, filestore.ErrChecksum)
 	}
@@ -81,7 +96,7 @@ func (s *suite) cutReceiving(t *testing.T) {
 	content := random(25, 3<<20)
 	s.store(t, key, content, filestore.Condition{})
 	for _, after := range []int64{2000, 1 << 20, 3 << 20} {
-		store, _ := s.through(t, Harm{CutReceiving: after})
+		store, _ := s.through(t, cutDownstream(after))
 		r, err := store.Open(t.Context(), filestore.Object{Key: key}, filestore.ByteRange{Length: -1})
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +113,7 @@ func (s *suite) cutReceiving(t *testing.T) {
 
 // cutIdle: a connection that the backend has closed while it was idle does not cost a part.
 func (s *suite) cutIdle(t *testing.T) {
-	store, proxy := s.through(t, Harm{})
+	store, proxy := s.through(t, tcpfault.Fault{})
 	ref := s.open(t, s.key())
 	for number := int32(1); number <= 20; number++ {
 		if _, err := store.PutPart(t.Context(), ref, number, bytes.NewReader(random(26, 9000)), 9000); err != nil {
@@ -126,7 +141,7 @@ func (s *suite) nobodyListens(t *testing.T) {
 
 // silence: a backend that never answers holds a call until its context ends.
 func (s *suite) silence(t *testing.T) {
-	store, _ := s.through(t, Harm{Silent: true})
+	store, _ := s.through(t, tcpfault.Fault{Kind: tcpfault.Silence, Towards: tcpfault.Upstream})
 	ctx, cancel := context.WithTimeout(t.Context(), quiet)
 	defer cancel()
 	for name, err := range callAll(ctx, store, filestore.UploadRef{Key: s.key(), UploadID: "x"}) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/tcpfault"
 )
 
 func (s *suite) putCutBodies(t *testing.T) {
@@ -41,13 +42,13 @@ func (s *suite) putCut(t *testing.T, size int64, body func() io.Reader, want err
 		wantErr(t, err, filestore.ErrIncompleteBody)
 		wantErr(t, err, want)
 	}
-	s.settle()
+	s.allowTime()
 	s.wantPut(t, there, "kept")
 	s.wantNoObject(t, gone)
 }
 
-// settle gives a backend the time to store what it must not.
-func (s *suite) settle() {
+// allowTime gives a backend the time to store what it must not.
+func (s *suite) allowTime() {
 	if s.Address != "" {
 		time.Sleep(quiet)
 	}
@@ -66,7 +67,7 @@ func (s *suite) putCanceled(t *testing.T) {
 	if errors.Is(err, filestore.ErrUnavailable) || errors.Is(err, filestore.ErrIncompleteBody) {
 		t.Errorf("a cancelled call blames somebody else: %v", err)
 	}
-	s.settle()
+	s.allowTime()
 	s.wantPut(t, key, "kept")
 }
 
@@ -100,7 +101,7 @@ func (s *suite) putBodyStays(t *testing.T) {
 				}
 				cancel()
 			}
-			s.settle()
+			s.allowTime()
 		})
 	}
 }
@@ -112,37 +113,37 @@ func (s *suite) putNetwork(t *testing.T) {
 	if _, err := s.tryPut(t, there, "kept", filestore.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	try := func(t *testing.T, harm Harm, want ...error) {
+	try := func(t *testing.T, fault tcpfault.Fault, want ...error) {
 		for _, key := range []string{there, gone} {
-			store, _ := s.through(t, harm)
+			store, _ := s.through(t, fault)
 			_, err := store.PutObject(t.Context(), key, bytes.NewReader(random(21, size)), size, filestore.CreateUploadOptions{}, filestore.Condition{})
 			if err == nil || len(want) == 1 && !errors.Is(err, want[0]) || len(want) > 1 && !errors.Is(err, want[0]) && !errors.Is(err, want[1]) {
-				t.Errorf("%+v: %v", harm, err)
+				t.Errorf("%+v: %v", fault, err)
 			}
 		}
 	}
 	t.Run("ConnectionCutWhileSending", func(t *testing.T) {
 		for _, after := range []int64{600, 5000, 300_000, 1 << 20, size - 1000, size} {
-			try(t, Harm{CutSending: after}, filestore.ErrIncompleteBody, filestore.ErrUnavailable)
+			try(t, cutUpstream(after), filestore.ErrIncompleteBody, filestore.ErrUnavailable)
 		}
 	})
-	t.Run("BitFlipped", func(t *testing.T) { try(t, Harm{FlipBit: 100_000}, filestore.ErrChecksum) })
-	s.settle()
+	t.Run("BitFlipped", func(t *testing.T) { try(t, flip(100_000), filestore.ErrChecksum) })
+	s.allowTime()
 	s.wantPut(t, there, "kept")
 	s.wantNoObject(t, gone)
 
 	t.Run("ConnectionCutBeforeTheAnswer", func(t *testing.T) {
 		key, content := s.key(), random(22, 200_000)
-		store, _ := s.through(t, Harm{CutReceiving: 1})
+		store, _ := s.through(t, cutDownstream(1))
 		_, err := store.PutObject(t.Context(), key, bytes.NewReader(content), int64(len(content)), filestore.CreateUploadOptions{}, filestore.Condition{})
 		wantErr(t, err, filestore.ErrUnavailable)
-		s.settle()
+		s.allowTime()
 		if _, err := s.Store.Stat(t.Context(), key); err == nil { // it may have been stored, and is whole then
 			s.wantObject(t, key, content)
 		}
 	})
 	t.Run("IdleConnectionCut", func(t *testing.T) {
-		store, proxy := s.through(t, Harm{})
+		store, proxy := s.through(t, tcpfault.Fault{})
 		for range 20 {
 			if _, err := store.PutObject(t.Context(), s.key(), bytes.NewReader(random(26, 9000)), 9000, filestore.CreateUploadOptions{}, filestore.Condition{}); err != nil {
 				t.Errorf("PutObject: %v", err)

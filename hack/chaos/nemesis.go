@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// torment carries out the plan and returns when all of it is over and undone.
-func (w *world) torment(ctx context.Context, p plan) {
+// injectAll carries out the plan and returns when all of it is over and undone.
+func (w *world) injectAll(ctx context.Context, p plan) {
 	began := time.Now()
 	var events sync.WaitGroup
 	for i, e := range p {
@@ -17,7 +17,7 @@ func (w *world) torment(ctx context.Context, p plan) {
 		}
 		events.Go(func() {
 			fmt.Fprintf(w.report.log, "%s event %d: %s\n", time.Now().Format("15:04:05.000"), i, e)
-			if err := w.inflict(ctx, e, i); err != nil && ctx.Err() == nil {
+			if err := w.inject(ctx, e, i); err != nil && ctx.Err() == nil {
 				w.report.say("event %d (%s) failed: %v", i, e, err)
 			}
 		})
@@ -25,18 +25,18 @@ func (w *world) torment(ctx context.Context, p plan) {
 	events.Wait()
 }
 
-// tormentInTurn carries out a plan one event after the other: the next one comes when all has been
+// injectInTurn carries out a plan one event after the other: the next one comes when all has been
 // well again for a while.
-func (w *world) tormentInTurn(ctx context.Context, p plan) {
+func (w *world) injectInTurn(ctx context.Context, p plan) {
 	began := time.Now()
 	for i, e := range p {
 		if sleep(ctx, e.at-time.Since(began)) != nil {
 			return
 		}
 		fmt.Fprintf(w.report.log, "%s mild event %d: %s\n", time.Now().Format("15:04:05.000"), i, e)
-		err := w.inflict(ctx, e, i)
+		err := w.inject(ctx, e, i)
 		if err == nil {
-			err = w.until(ctx, settleLimit, func() error { return w.well(ctx) })
+			err = w.until(ctx, quiesceTimeout, func() error { return w.well(ctx) })
 		}
 		if err != nil && ctx.Err() == nil {
 			w.report.say("event %d (%s): %v", i, e, err)
@@ -63,11 +63,11 @@ func (w *world) well(ctx context.Context) error {
 	return nil
 }
 
-// inflict carries out one event and undoes it.
-func (w *world) inflict(ctx context.Context, e event, number int) error {
+// inject carries out one event and undoes it.
+func (w *world) inject(ctx context.Context, e event, number int) error {
 	switch e.kind {
 	case "kill", "terminate", "pause":
-		return w.inflictProcess(ctx, e)
+		return w.injectIntoProcess(ctx, e)
 	case "restart store":
 		return w.restart(ctx, &w.storeLock, e, func() error {
 			w.gate.Lock()
@@ -96,18 +96,18 @@ func (w *world) inflict(ctx context.Context, e event, number int) error {
 	return nil
 }
 
-// inflictProcess deals with an operator. One that is being tormented already is spared.
-func (w *world) inflictProcess(ctx context.Context, e event) error {
+// injectIntoProcess deals with an operator. One that is being disturbed already is spared.
+func (w *world) injectIntoProcess(ctx context.Context, e event) error {
 	target, kind := e.target, e.kind
 	if target == leader {
 		target, kind = w.leader(ctx), kind+" of the leader"
 	}
 	r := w.replicas[target]
-	if !r.torment.TryLock() {
+	if !r.disturbed.TryLock() {
 		w.report.event("spared")
 		return nil
 	}
-	defer r.torment.Unlock()
+	defer r.disturbed.Unlock()
 	w.report.event(kind)
 	if e.kind == "pause" {
 		return r.pause(ctx, e.lasts)

@@ -13,11 +13,11 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// settleLimit is how long the healed system may take to come to where it should be.
-const settleLimit = 3 * time.Minute
+// quiesceTimeout is how long the healed system may take to come to where it should be.
+const quiesceTimeout = 3 * time.Minute
 
-// recount looks at everything from outside, once the system is healed and the clients are gone.
-func (w *world) recount(ctx context.Context, before []holding) error {
+// audit looks at everything from outside, once the system is healed and the clients are gone.
+func (w *world) audit(ctx context.Context, before []holding) error {
 	if err := w.waitStore(ctx); err != nil {
 		return err
 	}
@@ -27,13 +27,13 @@ func (w *world) recount(ctx context.Context, before []holding) error {
 		}
 	}
 	w.report.say("waiting until nothing is under way")
-	must("uploads that do not come to an end", w.until(ctx, settleLimit, func() error { return w.settled(ctx) }))
+	must("uploads that do not come to an end", w.until(ctx, quiesceTimeout, func() error { return w.quiesced(ctx) }))
 	w.report.say("comparing open uploads with records")
-	must("open uploads", w.until(ctx, settleLimit, func() error { return w.compareUploads(ctx) }))
+	must("open uploads", w.until(ctx, quiesceTimeout, func() error { return w.compareUploads(ctx) }))
 	w.report.say("comparing the store's disk with records")
 	must("the store's disk", w.compareDisk(ctx))
 	w.compareLeft(ctx)
-	w.report.say("comparing %d files with the ledger", len(w.ledger.all()))
+	w.report.say("auditing %d files", len(w.files.all()))
 	must("files", w.compareFiles(ctx))
 	w.report.say("deleting all records")
 	must("what is left when all was aborted", w.removeAll(ctx))
@@ -42,8 +42,8 @@ func (w *world) recount(ctx context.Context, before []holding) error {
 	return ctx.Err()
 }
 
-// settled reports whether no upload is on its way to an end.
-func (w *world) settled(ctx context.Context) error {
+// quiesced reports whether no upload is on its way to an end.
+func (w *world) quiesced(ctx context.Context) error {
 	records, err := w.records(ctx)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (w *world) settled(ctx context.Context) error {
 // only.
 func (w *world) openUploads(ctx context.Context) (map[string]string, error) {
 	out := map[string]string{}
-	for _, f := range w.ledger.all() {
+	for _, f := range w.files.all() {
 		found, err := w.s3.ListMultipartUploads(ctx, bucket, f.key(), "", "", "", 1000)
 		if err != nil {
 			return nil, err
@@ -111,7 +111,7 @@ func lost(u *v1alpha1.MultipartUpload) bool {
 
 // compareLeft: of uploads that were left open, all parts that were acknowledged are there.
 func (w *world) compareLeft(ctx context.Context) {
-	for _, f := range w.ledger.all() {
+	for _, f := range w.files.all() {
 		for _, a := range f.attempts {
 			if a.left {
 				if err := w.compareParts(ctx, f, a); err != nil {
@@ -148,21 +148,22 @@ func (w *world) compareParts(ctx context.Context, f *file, a *attempt) error {
 	return nil
 }
 
-// compareFiles: each file is, to the byte, what the ledger says that it can be, and there are no
-// others.
+// compareFiles: each file is, to the byte, what was sent, its operations can be put in order, and
+// there are no other files.
 func (w *world) compareFiles(ctx context.Context) error {
 	known := map[string]bool{}
-	for _, f := range w.ledger.all() {
+	for _, f := range w.files.all() {
 		known[f.key()] = true
+		began := time.Now()
 		a, err := w.compareFile(ctx, f)
 		if err == nil {
-			err = f.judge(a)
-		}
-		if err != nil {
+			f.record(operation{kind: opRead, who: "audit", attempt: a, call: began, end: time.Now()})
+		} else {
 			w.violated(f, "in object storage: %v", err)
 		}
+		w.checkFile(f)
 		if a != nil {
-			w.report.count("files recounted")
+			w.report.count("files audited")
 		}
 	}
 	for object := range w.s3.Client.ListObjects(ctx, bucket, minio.ListObjectsOptions{Recursive: true, Prefix: namespace + "/"}) {

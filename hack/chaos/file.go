@@ -37,6 +37,14 @@ type attempt struct {
 // version is the one that the file has if the attempt succeeds.
 func (a *attempt) version() int64 { return a.base + 1 }
 
+// describe is an attempt for people; nil stands for no file.
+func describe(a *attempt) string {
+	if a == nil {
+		return "absent"
+	}
+	return fmt.Sprintf("version %d by %s (%s)", a.version(), a.id, a.result)
+}
+
 // piece is a part, or the whole of a file that was sent in one request.
 type piece struct {
 	number int
@@ -64,27 +72,27 @@ type file struct {
 
 	mu       sync.Mutex
 	attempts []*attempt
-	// last is what was acknowledged last, nil for nothing or a deletion; of private files only.
-	last *attempt
-	// ghosts are the attempts that may have happened, or may still happen, at any later time.
-	ghosts  []*attempt
-	history []string
+	// last is what was acknowledged or read last, nil for nothing or a deletion; of private files
+	// only.
+	last       *attempt
+	operations []operation
+	log        []string
 }
 
 // key is where object storage has the file.
 func (f *file) key() string { return namespace + "/" + f.entity + "/" + f.path }
 
-// note adds a line to the history.
+// note adds a line to the log.
 func (f *file) note(format string, args ...any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.history = append(f.history, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
+	f.log = append(f.log, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
 func (f *file) story() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.key() + "\n    " + strings.Join(f.history, "\n    ")
+	return f.key() + "\n    " + strings.Join(f.log, "\n    ")
 }
 
 // begin adds an attempt.
@@ -96,9 +104,8 @@ func (f *file) begin(a *attempt) *attempt {
 	return a
 }
 
-// settle records what has become of an attempt. unsure says that a try of the same request went
-// unanswered: it may still come.
-func (f *file) settle(a *attempt, result outcome, unsure bool) {
+// end records what has become of an attempt.
+func (f *file) end(a *attempt, result outcome) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	a.result = result
@@ -108,23 +115,20 @@ func (f *file) settle(a *attempt, result outcome, unsure bool) {
 			f.last = nil
 		}
 	}
-	if result == unknown || unsure {
-		f.ghosts = append(f.ghosts, a)
-	}
 }
 
-// saw takes what a read has shown for the state of the file.
+// saw takes what a read has shown for what was last there.
 func (f *file) saw(a *attempt) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.last = a
 }
 
-// haunted reports whether anything may happen to the file that its client does not know of.
-func (f *file) haunted() bool {
+// uncertain reports whether anything may happen to the file that its client does not know of.
+func (f *file) uncertain() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.ghosts) > 0
+	return slices.ContainsFunc(f.operations, operation.lost)
 }
 
 // find gives the attempt of an id, nil if there is none.
@@ -173,13 +177,13 @@ func (f *file) bytesOf(a *attempt) [][]content {
 	return out
 }
 
-// ledger is what all clients have done.
-type ledger struct {
+// fileSet is the files of all clients.
+type fileSet struct {
 	mu    sync.Mutex
 	files []*file
 }
 
-func (l *ledger) add(f *file) *file {
+func (l *fileSet) add(f *file) *file {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.files = append(l.files, f)
@@ -187,7 +191,7 @@ func (l *ledger) add(f *file) *file {
 }
 
 // at is the file of a key, nil if there is none.
-func (l *ledger) at(key string) *file {
+func (l *fileSet) at(key string) *file {
 	for _, f := range l.all() {
 		if f.key() == key {
 			return f
@@ -196,7 +200,7 @@ func (l *ledger) at(key string) *file {
 	return nil
 }
 
-func (l *ledger) all() []*file {
+func (l *fileSet) all() []*file {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.files)
