@@ -21,7 +21,7 @@ type calls map[string]float64
 // calls reads how often the API server was asked for something that has to do with uploads, and
 // object storage by the operator.
 func (e *expiries) calls(ctx context.Context) (calls, error) {
-	config := rest.CopyConfig(e.bed.system.ControlPlane.RESTConfig())
+	config := rest.CopyConfig(e.testbed.system.ControlPlane.RESTConfig())
 	admin, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (e *expiries) calls(ctx context.Context) (calls, error) {
 	if err != nil {
 		return nil, err
 	}
-	return out, out.add(ctx, http.DefaultClient, e.bed.system.Operator.MetricsURL+"/metrics", "iotfile_store_request_duration_seconds", func(label map[string]string) string {
+	return out, out.add(ctx, http.DefaultClient, e.testbed.system.Operator.MetricsURL+"/metrics", "iotfile_store_request_duration_seconds", func(label map[string]string) string {
 		return "object storage: " + label["operation"]
 	})
 }

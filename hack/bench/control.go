@@ -20,8 +20,8 @@ import (
 
 // control is a run of measureControl.
 type control struct {
-	bed   *bed
-	admin client.Client
+	testbed *testbed
+	admin   client.Client
 	// brief keeps records for moments and open uploads for seconds, kept keeps both.
 	brief, expiring, kept *tenant
 }
@@ -33,8 +33,8 @@ const briefly = 15 * time.Second
 // measureControl counts what the life of an upload costs in calls, and measures how long its start
 // and its completion take beside the bare cost of the same calls, and how many of them go in a
 // second.
-func measureControl(ctx context.Context, b *bed, s settings) error {
-	c := &control{bed: b}
+func measureControl(ctx context.Context, b *testbed, s settings) error {
+	c := &control{testbed: b}
 	var err error
 	if c.admin, err = client.New(b.system.ControlPlane.RESTConfig(), client.Options{Scheme: b.scheme}); err != nil {
 		return err
@@ -60,7 +60,7 @@ func measureControl(ctx context.Context, b *bed, s settings) error {
 
 // tenantOn makes a FileStore that takes parts of any size, on the first object store and with a
 // prefix of its own, and a tenant that uses it.
-func (b *bed) tenantOn(ctx context.Context, c client.Client, name string, connections int, uploadTTL, finishedTTL time.Duration) (*tenant, error) {
+func (b *testbed) tenantOn(ctx context.Context, c client.Client, name string, connections int, uploadTTL, finishedTTL time.Duration) (*tenant, error) {
 	fs := &v1alpha1.FileStore{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	fs.Spec.Endpoint, fs.Spec.Region, fs.Spec.Bucket, fs.Spec.Prefix = b.stores[0].endpoint, region, tenantsBucket, name+"/"
 	fs.Spec.Credentials = &v1alpha1.FileStoreCredentials{SecretRef: &v1alpha1.SecretReference{Name: b.stores[0].name}}
@@ -80,7 +80,7 @@ func (b *bed) tenantOn(ctx context.Context, c client.Client, name string, connec
 }
 
 // tenantOf makes a namespace that the store serves, and a token for it.
-func (b *bed) tenantOf(ctx context.Context, c client.Client, s *store, name string, connections int) (*tenant, error) {
+func (b *testbed) tenantOf(ctx context.Context, c client.Client, s *store, name string, connections int) (*tenant, error) {
 	if err := c.Create(ctx, s.namespace(name)); err != nil {
 		return nil, err
 	}

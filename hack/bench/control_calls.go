@@ -28,7 +28,7 @@ func everyVerb(string) bool { return true }
 
 // requests reads how often the API server was asked for anything that has to do with uploads, and
 // object storage by the operator.
-func (b *bed) requests(ctx context.Context, counts func(verb string) bool) (calls, error) {
+func (b *testbed) requests(ctx context.Context, counts func(verb string) bool) (calls, error) {
 	out, err := b.apiRequests(ctx, counts)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func (b *bed) requests(ctx context.Context, counts func(verb string) bool) (call
 }
 
 // apiRequests are those to the API server alone.
-func (b *bed) apiRequests(ctx context.Context, counts func(verb string) bool) (calls, error) {
+func (b *testbed) apiRequests(ctx context.Context, counts func(verb string) bool) (calls, error) {
 	config := rest.CopyConfig(b.system.ControlPlane.RESTConfig())
 	admin, err := rest.HTTPClientFor(config)
 	if err != nil {
@@ -106,7 +106,7 @@ func (c *control) countCalls(ctx context.Context, uploads int) error {
 }
 
 func (c *control) run(ctx context.Context, st *stage, uploads int) error {
-	before, err := c.bed.requests(ctx, oneObject)
+	before, err := c.testbed.requests(ctx, oneObject)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (c *control) run(ctx context.Context, st *stage, uploads int) error {
 	if err := sleep(ctx, eventDelay); err != nil {
 		return err
 	}
-	st.calls, err = c.bed.requests(ctx, oneObject)
+	st.calls, err = c.testbed.requests(ctx, oneObject)
 	for key := range st.calls {
 		st.calls[key] -= before[key]
 	}

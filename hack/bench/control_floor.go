@@ -149,15 +149,15 @@ func (c *control) newFloor(ctx context.Context) (*floor, error) {
 	if err := c.admin.Create(ctx, copied); err != nil {
 		return nil, err
 	}
-	const settles = 5 * time.Second // the API server holds the first creates of a new kind up
-	if err := sleep(ctx, settles); err != nil {
+	const created = 5 * time.Second // the API server holds the first creates of a new kind up
+	if err := sleep(ctx, created); err != nil {
 		return nil, err
 	}
-	api, err := client.New(c.bed.system.ControlPlane.RESTConfig(), client.Options{})
+	api, err := client.New(c.testbed.system.ControlPlane.RESTConfig(), client.Options{})
 	if err != nil {
 		return nil, err
 	}
-	st := c.bed.stores[0]
+	st := c.testbed.stores[0]
 	store, err := s3.New(filestore.Config{
 		Name: st.name, Endpoint: st.endpoint, Region: region, Bucket: bucket, PayloadMode: v1alpha1.PayloadTrailingCRC64NVME,
 		Credentials: &filestore.Credentials{AccessKeyID: st.accessKey, SecretAccessKey: st.secretKey},

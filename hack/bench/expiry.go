@@ -29,7 +29,7 @@ const (
 
 // expiries is a run of measureExpiry.
 type expiries struct {
-	bed     *bed
+	testbed *testbed
 	client  client.Client
 	watcher *expiryWatch
 	starter *starter
@@ -38,7 +38,7 @@ type expiries struct {
 
 // measureExpiry has many uploads expire in one minute, while others are started and completed at a
 // steady rate.
-func measureExpiry(ctx context.Context, b *bed, s settings) error {
+func measureExpiry(ctx context.Context, b *testbed, s settings) error {
 	e, err := newExpiries(ctx, b)
 	if err != nil {
 		return err
@@ -91,12 +91,12 @@ func measureExpiry(ctx context.Context, b *bed, s settings) error {
 	return nil
 }
 
-func newExpiries(ctx context.Context, b *bed) (*expiries, error) {
+func newExpiries(ctx context.Context, b *testbed) (*expiries, error) {
 	c, err := client.New(b.system.ControlPlane.RESTConfig(), client.Options{Scheme: b.scheme})
 	if err != nil {
 		return nil, err
 	}
-	e := &expiries{bed: b, client: c}
+	e := &expiries{testbed: b, client: c}
 	store := b.stores[0]
 	for i := range expiryNamespaces {
 		name := fmt.Sprintf("expiry-%d", i)

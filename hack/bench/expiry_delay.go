@@ -14,7 +14,7 @@ type delays struct{ histogram *dto.Histogram }
 
 func (e *expiries) delays(ctx context.Context) (delays, error) {
 	const name = "iotfile_expiry_delay_seconds"
-	families, err := scrape(ctx, http.DefaultClient, e.bed.system.Operator.MetricsURL+"/metrics")
+	families, err := scrape(ctx, http.DefaultClient, e.testbed.system.Operator.MetricsURL+"/metrics")
 	if err != nil {
 		return delays{}, err
 	}

@@ -25,7 +25,7 @@ type expiryWatch struct {
 	phases map[v1alpha1.UploadPhase]int
 }
 
-func watchExpiries(ctx context.Context, b *bed, namespaces []string) (*expiryWatch, error) {
+func watchExpiries(ctx context.Context, b *testbed, namespaces []string) (*expiryWatch, error) {
 	opts := cache.Options{Scheme: b.scheme, DefaultNamespaces: map[string]cache.Config{}}
 	for _, name := range namespaces {
 		opts.DefaultNamespaces[name] = cache.Config{}

@@ -33,7 +33,7 @@ type pair struct {
 
 // measureFailover ends the leader of two operators, again and again, and measures how long it takes
 // until the other one has opened an upload.
-func measureFailover(ctx context.Context, b *bed, s settings) (err error) {
+func measureFailover(ctx context.Context, b *testbed, s settings) (err error) {
 	p, err := startPair(ctx, b, s)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (p *pair) failOvers(ctx context.Context, rounds int) error {
 	return nil
 }
 
-func startPair(ctx context.Context, b *bed, s settings) (*pair, error) {
+func startPair(ctx context.Context, b *testbed, s settings) (*pair, error) {
 	if err := b.system.Operator.Stop(); err != nil { // it reconciles without a lease
 		return nil, err
 	}

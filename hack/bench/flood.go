@@ -43,7 +43,7 @@ type floodPhase struct {
 
 // measureFlood has one tenant work steadily, alone and then while another one floods the operator
 // in several ways.
-func measureFlood(ctx context.Context, b *bed, s settings) error {
+func measureFlood(ctx context.Context, b *testbed, s settings) error {
 	quiet, err := b.tenant(ctx, "quiet", 64)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func floods(loud *tenant) []*floodPhase {
 }
 
 // measure runs the phase, and has all rest after it.
-func (p *floodPhase) measure(ctx context.Context, b *bed, who quietTenant, length time.Duration) error {
+func (p *floodPhase) measure(ctx context.Context, b *testbed, who quietTenant, length time.Duration) error {
 	fmt.Fprintf(os.Stderr, "  %s: %s\n", p.name, length)
 	if err := p.run(ctx, b, who, length); err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
@@ -107,7 +107,7 @@ func (p *floodPhase) measure(ctx context.Context, b *bed, who quietTenant, lengt
 }
 
 // tenant makes a namespace, and a token for it.
-func (b *bed) tenant(ctx context.Context, name string, connections int) (*tenant, error) {
+func (b *testbed) tenant(ctx context.Context, name string, connections int) (*tenant, error) {
 	c, err := client.New(b.system.ControlPlane.RESTConfig(), client.Options{Scheme: b.scheme})
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (b *bed) tenant(ctx context.Context, name string, connections int) (*tenant
 
 // run has somebody work for a time, beside the flood if there is one. The flood goes on until all
 // that was begun has ended.
-func (p *floodPhase) run(ctx context.Context, b *bed, who quietTenant, length time.Duration) error {
+func (p *floodPhase) run(ctx context.Context, b *testbed, who quietTenant, length time.Duration) error {
 	pids := []int{b.system.Operator.PID(), b.stores[0].pid, os.Getpid()}
 	var before [3]float64
 	for i, pid := range pids {

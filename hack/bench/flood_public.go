@@ -38,7 +38,7 @@ type public struct {
 
 // measurePublic has public clients work in phases of their own. It returns none where there is no
 // Node.js.
-func measurePublic(ctx context.Context, b *bed, phases []*floodPhase, s settings) ([]*floodPhase, error) {
+func measurePublic(ctx context.Context, b *testbed, phases []*floodPhase, s settings) ([]*floodPhase, error) {
 	installed, err := mindconnect.Install(ctx)
 	if errors.Is(err, devcluster.ErrNoNode) {
 		fmt.Fprintln(os.Stderr, "THE PUBLIC CLIENT IS LEFT OUT:", err)

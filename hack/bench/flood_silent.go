@@ -123,7 +123,7 @@ type silentTenant struct {
 }
 
 // newSilent makes the FileStore, and the flood of its tenant.
-func (b *bed) newSilent(ctx context.Context) (*flood, error) {
+func (b *testbed) newSilent(ctx context.Context) (*flood, error) {
 	kube, err := client.New(b.system.ControlPlane.RESTConfig(), client.Options{Scheme: b.scheme})
 	if err != nil {
 		return nil, err

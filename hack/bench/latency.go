@@ -20,7 +20,7 @@ type latencyWay struct {
 
 // measureLatency sends single parts through the operator and straight to the store, in turn, and
 // prints how long each takes.
-func measureLatency(ctx context.Context, b *bed, s settings) error {
+func measureLatency(ctx context.Context, b *testbed, s settings) error {
 	parts := s.mebibyte / s.part
 	fmt.Printf("\n%s; load average %s. %d parts of %d MiB each way, one at a time, all ways in turn, connections warm.\n\n", machine(), loadAverage(), parts, s.part)
 	fmt.Println("| store | way | p50 | p99 | p50 × unsigned | p50 × same payload mode | operator CPU |\n|---|---|--:|--:|--:|--:|--:|")
@@ -35,7 +35,7 @@ func measureLatency(ctx context.Context, b *bed, s settings) error {
 	return partOverhead(ctx)
 }
 
-func latencyOf(ctx context.Context, b *bed, st *store, size, parts int) error {
+func latencyOf(ctx context.Context, b *testbed, st *store, size, parts int) error {
 	ways, err := latencyWays(ctx, b, st, size)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (w *latencyWay) measure(ctx context.Context, operator, number int) error {
 
 // latencyWays are the operator, the same payload mode straight to the store, and plain unsigned
 // bodies straight to the store.
-func latencyWays(ctx context.Context, b *bed, st *store, size int) ([]*latencyWay, error) {
+func latencyWays(ctx context.Context, b *testbed, st *store, size int) ([]*latencyWay, error) {
 	front, err := startOurs(ctx, b, st)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ import (
 const refusals = 3000
 
 // refusalCost has the operator refuse parts that are too small, and prints what one costs it.
-func refusalCost(ctx context.Context, b *bed) error {
+func refusalCost(ctx context.Context, b *testbed) error {
 	t, err := b.tenant(ctx, "refused", 1)
 	if err != nil {
 		return err

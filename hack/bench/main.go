@@ -47,7 +47,7 @@ func main() {
 
 // benchmarks by name, with the flags that each has by default.
 var benchmarks = map[string]struct {
-	measure  func(context.Context, *bed, settings) error
+	measure  func(context.Context, *testbed, settings) error
 	defaults string
 }{
 	"peers":    {measurePeers, "-stores=versitygw,minio,null -ways=all -parallel=1,4,16,64 -mib=800 -part=8 -rounds=3"},
@@ -74,15 +74,15 @@ func run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if err := onBed(ctx, s, benchmarks[name].measure); err != nil {
+		if err := onTestbed(ctx, s, benchmarks[name].measure); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func onBed(ctx context.Context, s settings, measure func(context.Context, *bed, settings) error) (err error) {
-	b, err := makeBed(ctx, s)
+func onTestbed(ctx context.Context, s settings, measure func(context.Context, *testbed, settings) error) (err error) {
+	b, err := makeTestbed(ctx, s)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 
 // measureMemory streams many large parts at once through the operator and prints its resident
 // memory before, at the peak, and after.
-func measureMemory(ctx context.Context, b *bed, s settings) error {
+func measureMemory(ctx context.Context, b *testbed, s settings) error {
 	for _, st := range b.stores {
 		if err := measureMemoryWith(ctx, b, s, st); err != nil {
 			return fmt.Errorf("%s: %w", st.name, err)
@@ -23,7 +23,7 @@ func measureMemory(ctx context.Context, b *bed, s settings) error {
 	return nil
 }
 
-func measureMemoryWith(ctx context.Context, b *bed, s settings, st *store) error {
+func measureMemoryWith(ctx context.Context, b *testbed, s settings, st *store) error {
 	front, err := startOurs(ctx, b, st)
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func measureMemoryWith(ctx context.Context, b *bed, s settings, st *store) error
 
 // watchParts reads the operator's gauge of parts in flight until the function that it returns is
 // called, which gives the highest value seen.
-func watchParts(ctx context.Context, b *bed) (highest func() int) {
+func watchParts(ctx context.Context, b *testbed) (highest func() int) {
 	watched, stop := context.WithCancel(ctx)
 	done := make(chan int)
 	go func() {

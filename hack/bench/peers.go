@@ -30,7 +30,7 @@ type runner struct {
 }
 
 // measurePeers sends the same bytes by all ways, in turn, to one store after the other.
-func measurePeers(ctx context.Context, b *bed, s settings) error {
+func measurePeers(ctx context.Context, b *testbed, s settings) error {
 	report := newReport(s)
 	for _, st := range b.stores {
 		if err := measureStore(ctx, b, s, st, report); err != nil {
@@ -40,7 +40,7 @@ func measurePeers(ctx context.Context, b *bed, s settings) error {
 	return report.write(os.Stdout)
 }
 
-func measureStore(ctx context.Context, b *bed, s settings, st *store, report *report) (err error) {
+func measureStore(ctx context.Context, b *testbed, s settings, st *store, report *report) (err error) {
 	runners, err := startRunners(ctx, b, s, st)
 	defer func() {
 		for _, r := range runners {
@@ -67,7 +67,7 @@ func measureStore(ctx context.Context, b *bed, s settings, st *store, report *re
 
 // startRunners starts what stands in front of the store. What it returns is to be stopped, also
 // with an error.
-func startRunners(ctx context.Context, b *bed, s settings, st *store) ([]runner, error) {
+func startRunners(ctx context.Context, b *testbed, s settings, st *store) ([]runner, error) {
 	var runners []runner
 	for _, w := range ways {
 		if !slices.Contains(s.ways, w.name) {

@@ -131,7 +131,7 @@ func replaceBetweenMarkers(path string, text []byte) error {
 	head, rest, ok := bytes.Cut(old, []byte(begin))
 	_, tail, closed := bytes.Cut(rest, []byte(end))
 	if !ok || !closed {
-		return fmt.Errorf("%s lacks the lines %q and %q", path, begin, end)
+		return fmt.Errorf("the lines %q and %q are missing in %s", begin, end, path)
 	}
 	return os.WriteFile(path, bytes.Join([][]byte{head, []byte(begin), text, []byte(end), tail}, nil), 0o600)
 }

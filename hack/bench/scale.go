@@ -24,7 +24,7 @@ const (
 
 // scale is a run of measureScale.
 type scale struct {
-	bed      *bed
+	testbed  *testbed
 	admin    client.Client
 	tenants  []*tenant
 	options  [2]devcluster.OperatorOptions
@@ -34,7 +34,7 @@ type scale struct {
 
 // measureScale fills a control plane with open and with finished uploads, and measures what they
 // cost an operator.
-func measureScale(ctx context.Context, b *bed, s settings) (err error) {
+func measureScale(ctx context.Context, b *testbed, s settings) (err error) {
 	c, err := newScale(ctx, b, s)
 	if err != nil {
 		return err
@@ -53,9 +53,9 @@ func measureScale(ctx context.Context, b *bed, s settings) (err error) {
 	return nil
 }
 
-// newScale makes the store and the namespaces, and ends the operator that the bed came with.
-func newScale(ctx context.Context, b *bed, s settings) (*scale, error) {
-	c := &scale{bed: b, settings: s}
+// newScale makes the store and the namespaces, and ends the operator that the testbed came with.
+func newScale(ctx context.Context, b *testbed, s settings) (*scale, error) {
+	c := &scale{testbed: b, settings: s}
 	var err error
 	if c.admin, err = client.New(b.system.ControlPlane.RESTConfig(), client.Options{Scheme: b.scheme}); err != nil {
 		return nil, err

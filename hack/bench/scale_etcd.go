@@ -27,7 +27,7 @@ type etcdRecords struct {
 // newEtcdRecords takes the form from a record that is there already.
 func (c *scale) newEtcdRecords(ctx context.Context, made *v1alpha1.MultipartUpload) (*etcdRecords, error) {
 	w := &etcdRecords{}
-	w.client, w.url = c.bed.system.ControlPlane.Etcd()
+	w.client, w.url = c.testbed.system.ControlPlane.Etcd()
 	var found struct {
 		KVs []struct{ Value []byte } `json:"kvs"`
 	}

@@ -120,7 +120,7 @@ func scalePath(kind string, i int) string {
 func (c *scale) openUpload(ctx context.Context, i int) (*v1alpha1.MultipartUpload, error) {
 	u := newRecord("open", i)
 	u.Finalizers = []string{v1alpha1.FinalizerAbortUpload}
-	store := c.bed.stores[0]
+	store := c.testbed.stores[0]
 	core, err := newCore(store.endpoint, store.accessKey, store.secretKey, scaleTransport)
 	if err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ func (c *scale) restart(ctx context.Context, name string, records int) (atRest, 
 	if err := c.halt(); err != nil {
 		return atRest{}, err
 	}
-	before, err := c.bed.apiRequests(ctx, everyVerb)
+	before, err := c.testbed.apiRequests(ctx, everyVerb)
 	if err != nil {
 		return atRest{}, err
 	}
@@ -53,7 +53,7 @@ func (c *scale) restart(ctx context.Context, name string, records int) (atRest, 
 	}
 	c.adopt(c.operator)
 	ready := time.Since(began)
-	settled, err := c.settle(ctx, records, began)
+	quiet, err := c.quiesce(ctx, records, began)
 	if err != nil {
 		return atRest{}, err
 	}
@@ -61,7 +61,7 @@ func (c *scale) restart(ctx context.Context, name string, records int) (atRest, 
 	if err != nil {
 		return atRest{}, err
 	}
-	after, err := c.bed.requests(ctx, everyVerb)
+	after, err := c.testbed.requests(ctx, everyVerb)
 	if err != nil {
 		return atRest{}, err
 	}
@@ -69,13 +69,13 @@ func (c *scale) restart(ctx context.Context, name string, records int) (atRest, 
 	if err != nil {
 		return atRest{}, err
 	}
-	say("%s: ready after %s, all reconciled after %s; at rest for %s", name, ready.Round(10*time.Millisecond), settled.Round(10*time.Millisecond), c.settings.phase)
+	say("%s: ready after %s, all reconciled after %s; at rest for %s", name, ready.Round(10*time.Millisecond), quiet.Round(10*time.Millisecond), c.settings.phase)
 	now, err := c.readAtRest(ctx)
 	if err != nil {
 		return now, err
 	}
-	stored, err := c.bed.etcdSize(ctx)
-	fmt.Printf("| %s | %.1f s | %.1f s | %.0f | %.0f | %.0f | %s | %.1f | %.0f |\n", name, ready.Seconds(), settled.Seconds(), peak, now.rss, now.heap, callsBetween(before, after), cpu, stored)
+	stored, err := c.testbed.etcdSize(ctx)
+	fmt.Printf("| %s | %.1f s | %.1f s | %.0f | %.0f | %.0f | %s | %.1f | %.0f |\n", name, ready.Seconds(), quiet.Seconds(), peak, now.rss, now.heap, callsBetween(before, after), cpu, stored)
 	return now, err
 }
 
@@ -84,13 +84,13 @@ func (c *scale) adopt(o *devcluster.Operator) {
 	for i, t := range c.tenants {
 		t.url = fmt.Sprintf("%s/namespaces/%s/api/iotfile/v3/files/%s", o.URL, scaleNamespace(i), entity)
 	}
-	c.bed.system.Operator = o
+	c.testbed.system.Operator = o
 }
 
-// settle waits until the operator has reconciled every record once and its queue is empty, and
+// quiesce waits until the operator has reconciled every record once and its queue is empty, and
 // returns when that was, after began. Its queue does not stay empty: with a hundred thousand open
 // uploads the hourly comparison of 28 falls due each second.
-func (c *scale) settle(ctx context.Context, records int, began time.Time) (time.Duration, error) {
+func (c *scale) quiesce(ctx context.Context, records int, began time.Time) (time.Duration, error) {
 	var done float64
 	since, pause := time.Time{}, 100*time.Millisecond
 	for time.Since(began) < scaleLimit {
@@ -118,7 +118,7 @@ func (c *scale) settle(ctx context.Context, records int, began time.Time) (time.
 	return 0, fmt.Errorf("%.0f of %d records were reconciled after %s", done, records, scaleLimit)
 }
 
-// alwaysDue is how many uploads may be in the queue of an operator that has settled: those that
+// alwaysDue is how many uploads may be in the queue of an operator that is quiet: those that
 // fall due in a second.
 func (c *scale) alwaysDue() float64 { return max(1, float64(c.settings.open)/3600) }
 
@@ -151,7 +151,7 @@ func (c *scale) sum(ctx context.Context, prefix string) (float64, error) {
 
 // etcdSize is the size of etcd's database in MiB, as the API server tells it: with what was written
 // in the last minutes and is not compacted yet.
-func (b *bed) etcdSize(ctx context.Context) (float64, error) {
+func (b *testbed) etcdSize(ctx context.Context) (float64, error) {
 	config := rest.CopyConfig(b.system.ControlPlane.RESTConfig())
 	admin, err := rest.HTTPClientFor(config)
 	if err != nil {

@@ -61,7 +61,7 @@ func (c *scale) progress(ctx context.Context) error {
 	if err := sleep(ctx, progressWarm); err != nil {
 		return err
 	}
-	before, err := c.bed.requests(ctx, everyVerb)
+	before, err := c.testbed.requests(ctx, everyVerb)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (c *scale) progress(ctx context.Context) error {
 		return errors.Join(group.Wait(), err)
 	}
 	parts := sent.Load() - already
-	after, err := c.bed.requests(ctx, everyVerb)
+	after, err := c.testbed.requests(ctx, everyVerb)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type started struct {
 	failures          []error
 }
 
-func newStarter(ctx context.Context, b *bed, namespace string) (*starter, error) {
+func newStarter(ctx context.Context, b *testbed, namespace string) (*starter, error) {
 	token, err := b.system.ControlPlane.ApplicationToken(ctx, namespace, "bench", 2*time.Hour)
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ type way struct {
 	name, label string
 	mode        string // of the sender
 	// start starts what stands in front of the store; nil for nothing.
-	start func(ctx context.Context, b *bed, s *store) (*forwarder, error)
+	start func(ctx context.Context, b *testbed, s *store) (*forwarder, error)
 }
 
 // base is the way whose throughput is 1. It hashes nothing: what minio-go does over TLS, too.
@@ -46,13 +46,13 @@ func wayNames() []string {
 	return names
 }
 
-func startSplice(ctx context.Context, b *bed, s *store) (*forwarder, error) {
+func startSplice(ctx context.Context, b *testbed, s *store) (*forwarder, error) {
 	return startSelf(ctx, b.dir, spliceCommand, s.endpoint[len("http://"):])
 }
 
 // startOurs starts nothing: the operator runs, and the namespace chooses the store. The sender is a
 // service account of that namespace.
-func startOurs(ctx context.Context, b *bed, s *store) (*forwarder, error) {
+func startOurs(ctx context.Context, b *testbed, s *store) (*forwarder, error) {
 	token, err := b.system.ControlPlane.ApplicationToken(ctx, s.name, "bench", 24*time.Hour)
 	return &forwarder{
 		url: b.system.URL + "/namespaces/" + s.name + "/api/iotfile/v3/files/" + entity, token: token, pid: b.system.Operator.PID(),
@@ -62,7 +62,7 @@ func startOurs(ctx context.Context, b *bed, s *store) (*forwarder, error) {
 
 // startVersityGW starts a gateway that can only send unsigned bodies on: over plain HTTP its SDK
 // would have to read each twice otherwise.
-func startVersityGW(ctx context.Context, b *bed, s *store) (*forwarder, error) {
+func startVersityGW(ctx context.Context, b *testbed, s *store) (*forwarder, error) {
 	path, err := devcluster.FindTool(ctx, os.Stderr, devcluster.VersityGW)
 	if err != nil {
 		return nil, err
@@ -76,9 +76,9 @@ func startVersityGW(ctx context.Context, b *bed, s *store) (*forwarder, error) {
 }
 
 // startTusd starts a tusd that sends each request on as one part, and as many at once as come. Its
-// temporary files lie in the bed's directory.
-func startTusd(flags ...string) func(ctx context.Context, b *bed, s *store) (*forwarder, error) {
-	return func(ctx context.Context, b *bed, s *store) (*forwarder, error) {
+// temporary files lie in the testbed's directory.
+func startTusd(flags ...string) func(ctx context.Context, b *testbed, s *store) (*forwarder, error) {
+	return func(ctx context.Context, b *testbed, s *store) (*forwarder, error) {
 		path, err := devcluster.FindTool(ctx, os.Stderr, devcluster.Tusd)
 		if err != nil {
 			return nil, err
@@ -162,6 +162,6 @@ func (o *opened) add(to target, abort func(context.Context)) {
 		if before != nil {
 			before(ctx)
 		}
-		abort(ctx) // best effort: all of it goes with the bed
+		abort(ctx) // best effort: all of it goes with the testbed
 	}
 }

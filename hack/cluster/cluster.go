@@ -35,13 +35,13 @@ func (c *cluster) program(ctx context.Context, stdin io.Reader, program string, 
 	return stdout.String(), nil
 }
 
-// patience is how long a state may take to be reached: generous, because machines are shared.
-const patience = 3 * time.Minute
+// timeout is how long a state may take to be reached: generous, because machines are shared.
+const timeout = 3 * time.Minute
 
 // eventually asks until there is no error, and gives up with the last answer: not with the one that
 // its own time-out cut off, which would hide what was wrong.
 func eventually(ctx context.Context, what string, check func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not within %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not within %s", timeout))
 	defer cancel()
 	var last error
 	for {

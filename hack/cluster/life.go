@@ -18,8 +18,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// torment is something that is done to the operator while it is used. It returns what it has seen.
-type torment struct {
+// disruption is something that is done to the operator while it is used. It returns what it has
+// seen.
+type disruption struct {
 	what string
 	do   func(ctx context.Context) (string, error)
 }
@@ -35,7 +36,7 @@ func (s *suite) live(ctx context.Context, w way) error {
 		{"admission", func() (string, error) { return s.admission(ctx) }},
 		{"load", func() (string, error) { return s.startLoad(ctx) }},
 	}
-	for _, t := range w.torments {
+	for _, t := range w.disruptions {
 		steps = append(steps, struct {
 			name string
 			do   func() (string, error)
@@ -62,7 +63,7 @@ func (s *suite) live(ctx context.Context, w way) error {
 // waits for, and makes the store.
 func (s *suite) installFirst(ctx context.Context, w way) (string, error) {
 	tag, result := newTag, "this checkout's"
-	if strings.HasPrefix(w.torments[0].what, "upgrade") {
+	if strings.HasPrefix(w.disruptions[0].what, "upgrade") {
 		tag, result = oldTag, "that of "+s.OldRevision
 	}
 	if err := w.install(ctx, tag); err != nil {

@@ -25,8 +25,8 @@ type way struct {
 	install func(ctx context.Context, tag string) error
 	// uninstall removes all that install has made. The records are gone already.
 	uninstall func(ctx context.Context) error
-	// torments are what is done while the load is on.
-	torments []torment
+	// disruptions are what is done while the load is on.
+	disruptions []disruption
 }
 
 // kustomize is `kubectl apply -k`.
@@ -36,13 +36,13 @@ func (s *suite) kustomize() way {
 		return err
 	}}
 	if s.OldRoot != "" {
-		w.torments = append(w.torments, torment{"upgrade from " + s.OldRevision, s.upgrade(w)})
+		w.disruptions = append(w.disruptions, disruption{"upgrade from " + s.OldRevision, s.upgrade(w)})
 	}
-	w.torments = append(w.torments,
-		torment{"rolling update", s.rollOut},
-		torment{"eviction of each pod", s.evictAll},
-		torment{"death of the leader", s.killLeader},
-		torment{"the same manifests again", s.applyAgain},
+	w.disruptions = append(w.disruptions,
+		disruption{"rolling update", s.rollOut},
+		disruption{"eviction of each pod", s.evictAll},
+		disruption{"death of the leader", s.killLeader},
+		disruption{"the same manifests again", s.applyAgain},
 	)
 	return w
 }
@@ -91,7 +91,7 @@ images:
 // helm is `helm install`, and `helm upgrade` after it.
 func (s *suite) helm() way {
 	w := way{name: "helm", install: s.installChart, uninstall: s.uninstallChart}
-	w.torments = []torment{{"helm upgrade with another value", s.changeValue}}
+	w.disruptions = []disruption{{"helm upgrade with another value", s.changeValue}}
 	return w
 }
 

@@ -27,7 +27,7 @@ const (
 	publicDB = "https://vuln.go.dev"
 	// unchecked is EX_UNAVAILABLE of sysexits.h.
 	unchecked = 69
-	patience  = 20 * time.Second
+	timeout   = 20 * time.Second
 )
 
 func main() {
@@ -54,7 +54,7 @@ func reach(ctx context.Context, database string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

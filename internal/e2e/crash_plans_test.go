@@ -75,7 +75,7 @@ func (c *crash) finish(version string, header ...string) {
 	content := random(1000)
 	c.must(c.t, status, put, "?upload=complete", content, header...)
 	c.holds(content, version)
-	c.settled(len(content))
+	c.recordCompleted(len(content))
 }
 
 func crashStartAgain(c *crash) {
@@ -138,7 +138,7 @@ func crashPart(c *crash) {
 		want = after
 	}
 	c.holds(slices.Concat(want, second), "0")
-	c.settled(2 * smallest)
+	c.recordCompleted(2 * smallest)
 }
 
 func crashProgress(c *crash) {
@@ -155,7 +155,7 @@ func crashProgress(c *crash) {
 	})
 	c.must(c.t, 201, put, "?upload=complete", nil)
 	c.holds(content, "0")
-	c.settled(2 * smallest)
+	c.recordCompleted(2 * smallest)
 }
 
 // An update, so that each crash also shows that the version rises once, and that readers have the
@@ -169,7 +169,7 @@ func crashComplete(c *crash) {
 	if c.at(failpoint.FinalNumberRecorded, failpoint.PartAdmitted, failpoint.PartStored, failpoint.BodyRead) {
 		c.holds(old, "0")
 	} else { // goes on by itself
-		c.settled(len(content))
+		c.recordCompleted(len(content))
 		c.holds(content, "1")
 	}
 	for range 2 {
@@ -178,7 +178,7 @@ func crashComplete(c *crash) {
 		}
 	}
 	c.holds(content, "1")
-	c.settled(len(content))
+	c.recordCompleted(len(content))
 }
 
 func crashAbort(c *crash) {
@@ -329,5 +329,5 @@ func crashSweep(c *crash) {
 	})
 	c.must(c.t, 201, put, "?upload=complete", nil)
 	c.holds(content, "0")
-	c.settled(smallest)
+	c.recordCompleted(smallest)
 }

@@ -83,7 +83,7 @@ func TestEveryFailpointHasAPlan(t *testing.T) {
 		delete(planned, name)
 	}
 	for name := range planned {
-		t.Errorf("failpoint.All lacks %s", name)
+		t.Errorf("%s is missing in failpoint.All", name)
 	}
 }
 
@@ -122,9 +122,9 @@ func (c *crash) die(act func(ctx context.Context)) {
 	}()
 	select {
 	case <-system.operator.Done():
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		_ = os.Remove(armed)
-		c.t.Fatalf("%s was not reached within %s", c.point, patience)
+		c.t.Fatalf("%s was not reached within %s", c.point, timeout)
 	}
 	cancel()
 	<-acted
@@ -162,10 +162,10 @@ func (c *crash) holds(content []byte, version string) {
 	}
 }
 
-// settled makes sure that the file's record says that it is completed, and is kept by nothing.
-func (c *crash) settled(size int) {
+// recordCompleted makes sure that the file's record says that it is completed, and is kept by nothing.
+func (c *crash) recordCompleted(size int) {
 	c.t.Helper()
-	eventually(c.t, "the record settles", func() error {
+	eventually(c.t, "the record is complete", func() error {
 		u, err := c.record(c.t.Context())
 		switch {
 		case err != nil:
@@ -212,7 +212,7 @@ func crashCollect(t *testing.T, tn *tenant) {
 		c := &crash{file: tn.newFile("collected.bin"), t: t, point: string(failpoint.RecordCollected)}
 		c.must(t, 201, "PUT", "?upload=start", nil)
 		c.must(t, 201, "PUT", "?upload=complete", []byte("x"))
-		c.settled(1)
+		c.recordCompleted(1)
 		ttl := func(value string) {
 			tn.kubectl(t, "", "patch", "filestore", name, "--type=merge", "-p", fmt.Sprintf(`{"spec":{"finishedTTL":%q}}`, value))
 		}

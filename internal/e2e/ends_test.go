@@ -90,7 +90,7 @@ func (fl *fleet) testEnds(t *testing.T, tn *tenant, end func(f *file, other int)
 		}
 		_ = p.write.Close()
 	}
-	tn.gone(t, patience, id)
+	tn.gone(t, timeout, id)
 }
 
 // The replica that has the parts is suspended until the abort was answered.

@@ -232,7 +232,7 @@ func (p *flight) wait(t *testing.T) landing {
 	select {
 	case l := <-p.landed:
 		return l
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Fatalf("%s: no answer", p.what)
 		panic("not reached")
 	}
@@ -241,7 +241,7 @@ func (p *flight) wait(t *testing.T) landing {
 // ends waits until replica i has ended with status 0.
 func (fl *fleet) ends(t *testing.T, i int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	if err := fl.replicas[i].Wait(ctx); err != nil {
 		t.Errorf("replica %d ended with %v", i, err)
@@ -254,7 +254,7 @@ func (fl *fleet) losesLease(t *testing.T, i int) {
 	t.Helper()
 	select {
 	case <-fl.replicas[i].Done():
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Fatalf("replica %d goes on", i)
 	}
 	log, err := os.ReadFile(fl.replicas[i].LogPath)

@@ -183,7 +183,7 @@ func (fl *fleet) testAssemblyCut(t *testing.T) {
 	}()
 	select {
 	case <-hold.holding:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Fatal("nothing is assembled")
 	}
 	if err := fl.replicas[leader].Terminate(); err != nil {

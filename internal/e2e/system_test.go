@@ -27,8 +27,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// patience is how long a state may take to be reached: generous, because machines are shared.
-const patience = 2 * time.Minute
+// timeout is how long a state may take to be reached: generous, because machines are shared.
+const timeout = 2 * time.Minute
 
 // bucket is the bucket of every store.
 const bucket = "iotfile"
@@ -252,14 +252,14 @@ func (tn *tenant) tryKubectl(t *testing.T, stdin string, args ...string) (string
 // eventually polls until check returns nil.
 func eventually(t *testing.T, what string, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for {
 		err := check()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %s: %v", what, patience, err)
+			t.Fatalf("%s: not within %s: %v", what, timeout, err)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

@@ -38,8 +38,8 @@ func (m *mute) talk() {
 	m.talks = nil
 }
 
-// hear waits for an answer, for patience at most.
-func (m *mute) hear(ctx context.Context, patience time.Duration) error {
+// hear waits for an answer, for timeout at most.
+func (m *mute) hear(ctx context.Context, timeout time.Duration) error {
 	m.asked.Add(1)
 	m.mu.Lock()
 	talks := m.talks
@@ -50,7 +50,7 @@ func (m *mute) hear(ctx context.Context, patience time.Duration) error {
 	select {
 	case <-talks:
 		return nil
-	case <-time.After(patience):
+	case <-time.After(timeout):
 	case <-ctx.Done():
 	}
 	return &filestore.Error{Op: "HeadObject", Kind: filestore.ErrSilent, Cause: errors.New("no byte came")}

@@ -20,7 +20,7 @@ func CheckLeaks(code int, besides ...goleak.Option) int {
 	// It starts the servers of tests, and is there as long as the process.
 	besides = append(besides, goleak.IgnoreTopFunction("github.com/iotfile-operator/iotfile-operator/internal/devcluster.runSpawner"))
 	var err error
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); {
 		if err = goleak.Find(besides...); err == nil {
 			return 0
 		}

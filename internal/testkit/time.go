@@ -14,22 +14,22 @@ func Clock() *clocktesting.FakeClock {
 	return clocktesting.NewFakeClock(time.Now().Truncate(time.Second))
 }
 
-// patience is how long Eventually waits. Only a test that fails waits that long, and a busy machine
+// timeout is how long Eventually waits. Only a test that fails waits that long, and a busy machine
 // proves nothing.
-const patience = time.Minute
+const timeout = time.Minute
 
 // Eventually waits until check returns nil, and fails the test with its last error if that takes
 // too long.
 func Eventually(t testing.TB, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for {
 		err := check()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) || t.Context().Err() != nil {
-			t.Fatalf("did not come to pass within %s: %v", patience, err)
+			t.Fatalf("did not come to pass within %s: %v", timeout, err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -17,8 +17,8 @@ const (
 	// pace is the rest between two requests of a client: the load is to be there all the time, and
 	// not to be all that the machine does.
 	pace = 40 * time.Millisecond
-	// patience is for how long a request that failed is repeated.
-	patience = time.Minute
+	// timeout is for how long a request that failed is repeated.
+	timeout = time.Minute
 )
 
 // client does the same again and again.
@@ -85,7 +85,7 @@ func (c *client) ask(r request) bool {
 
 func (c *client) again(r request, number int) bool {
 	r.slow = 0
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); c.rest(10 * pace) {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); c.rest(10 * pace) {
 		res, err := c.send(r)
 		if c.ctx.Err() != nil {
 			return false

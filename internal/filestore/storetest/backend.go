@@ -94,7 +94,7 @@ func (s *suite) listUploads(t *testing.T) {
 		}
 		for ref := range want {
 			if !got[ref] && listing == v1alpha1.UploadListingPrefix {
-				t.Errorf("ListUploads(%q) lacks %+v", dir, ref)
+				t.Errorf("%+v is missing in ListUploads(%q)", ref, dir)
 			}
 		}
 	})
@@ -155,7 +155,7 @@ func (s *suite) restart(t *testing.T) {
 	content := random(80, minPart)
 	part := s.put(t, ref, 1, content)
 	s.Restart(t)
-	for deadline := time.Now().Add(patience); ; time.Sleep(quiet / 3) {
+	for deadline := time.Now().Add(timeout); ; time.Sleep(quiet / 3) {
 		_, err := s.Store.ListParts(t.Context(), ref)
 		if err == nil || filestore.Terminal(err) || time.Now().After(deadline) {
 			break

@@ -30,7 +30,7 @@ type LookCount struct {
 
 // String is a line for the log.
 func (c LookCount) String() string {
-	return fmt.Sprintf("%d versions: %d of %d looks torn, %d of %d settled looks torn, %d of %d reads torn, %d times told that the object was replaced",
+	return fmt.Sprintf("%d versions: %d of %d looks torn, %d of %d looks torn of those read again, %d of %d reads torn, %d times told that the object was replaced",
 		c.Versions, c.TornStats, c.Stats, c.TornSettled, c.Settled, c.TornOpens, c.Opens, c.Replaced)
 }
 
@@ -136,7 +136,7 @@ func (l *looks) later(judge func()) {
 	l.seen = append(l.seen, judge)
 }
 
-// stat looks, and settles what it has seen.
+// stat looks, and reads again what it has seen.
 func (l *looks) stat(ctx context.Context) error {
 	first, err := l.Store.Stat(ctx, l.key)
 	if err != nil {

@@ -50,8 +50,8 @@ const (
 	// beyondBuffers is more than the sockets between a backend and a reader hold: 32 MiB and some
 	// where tcp_rmem is generous.
 	beyondBuffers = 64 << 20
-	// patience bounds waiting for something that must happen.
-	patience = 30 * time.Second
+	// timeout bounds waiting for something that must happen.
+	timeout = 30 * time.Second
 )
 
 type suite struct {

@@ -30,9 +30,9 @@ const (
 	region = "us-east-1"
 )
 
-// bed is what the benchmarks run on: one control plane, one operator, and the object stores, each
-// with a FileStore and a namespace of its name.
-type bed struct {
+// testbed is what the benchmarks run on: one control plane, one operator, and the object stores,
+// each with a FileStore and a namespace of its name.
+type testbed struct {
 	dir    string
 	system *devcluster.System
 	scheme *runtime.Scheme // of the client
@@ -49,20 +49,20 @@ type store struct {
 	pid                  int
 }
 
-// makeBed starts everything. The caller calls stop.
-func makeBed(ctx context.Context, s settings) (*bed, error) {
+// makeTestbed starts everything. The caller calls stop.
+func makeTestbed(ctx context.Context, s settings) (*testbed, error) {
 	dir, err := os.MkdirTemp("", "iotfile-bench-")
 	if err != nil {
 		return nil, err
 	}
-	b := &bed{dir: dir, partBytes: s.part << 20, stops: []func() error{func() error { return os.RemoveAll(dir) }}}
+	b := &testbed{dir: dir, partBytes: s.part << 20, stops: []func() error{func() error { return os.RemoveAll(dir) }}}
 	if err := b.start(ctx, s); err != nil {
 		return nil, errors.Join(err, b.stop())
 	}
 	return b, nil
 }
 
-func (b *bed) start(ctx context.Context, s settings) error {
+func (b *testbed) start(ctx context.Context, s settings) error {
 	var err error
 	b.system, err = devcluster.Up(ctx, devcluster.Options{
 		Dir: filepath.Join(b.dir, "system"), Store: devcluster.StoreVersityGW, OperatorArgs: strings.Fields(s.operator), Log: os.Stderr,
@@ -103,7 +103,7 @@ func storeOf(s *devcluster.ObjectStore) *store {
 	return &store{name: string(s.Kind), endpoint: s.Endpoint, accessKey: s.AccessKey, secretKey: s.SecretKey, pid: s.PID()}
 }
 
-func (b *bed) stop() error {
+func (b *testbed) stop() error {
 	var errs []error
 	for _, stop := range slices.Backward(b.stops) {
 		errs = append(errs, stop())
@@ -114,7 +114,7 @@ func (b *bed) stop() error {
 
 // offer makes the FileStores and namespaces, and waits until the operator has found the stores
 // good.
-func (b *bed) offer(ctx context.Context) error {
+func (b *testbed) offer(ctx context.Context) error {
 	ctrllog.SetLogger(logr.Discard()) // else controller-runtime complains that nobody did
 	b.scheme = runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(b.scheme), v1alpha1.AddToScheme(b.scheme)); err != nil {
