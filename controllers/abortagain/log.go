@@ -14,17 +14,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 )
 
 // How ended uploads are written down: in ConfigMaps of the operator's namespace, each of which
 // takes what ends within endedSpan, up to endedBytes.
 const (
 	// LabelEnded marks the ConfigMaps that hold the ids of uploads that have ended.
-	LabelEnded = "iotfile.dev/ended-uploads"
+	LabelEnded = v1alpha1.GroupName + "/ended-uploads"
 	// annotationEnded is when the newest of its uploads has ended, annotationAgain how often they
 	// were aborted again.
-	annotationEnded = "iotfile.dev/ended"
-	annotationAgain = "iotfile.dev/aborted-again"
+	annotationEnded = v1alpha1.GroupName + "/ended"
+	annotationAgain = v1alpha1.GroupName + "/aborted-again"
 	endedKey        = "uploads"
 	endedSpan       = 30 * time.Second
 	endedBytes      = 128 << 10
