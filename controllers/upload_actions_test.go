@@ -200,7 +200,7 @@ func TestExpireRule4(t *testing.T) {
 	u := r.open("up", testkit.TTL(time.Hour))
 	r.part(u, 1, "ab")
 	r.clock.Step(time.Hour - time.Minute)
-	if wait := r.drive("up"); wait.RequeueAfter != time.Minute {
+	if wait := r.drive("up"); wait.RequeueAfter != time.Minute+upload.FenceDelay {
 		t.Errorf("a minute before it expires it looks again in %s", wait.RequeueAfter)
 	}
 	r.expect("up", v1alpha1.ReasonUploading)

@@ -112,16 +112,34 @@ func (startedCache) Start(ctx context.Context) error {
 	return nil
 }
 
+// readsItsWrites is a client whose reads wait until the cache shows what it has written: while an
+// API server is so busy that its events come seconds late, a pass over what was there before would
+// be refused, and so make it busier still.
+func readsItsWrites(base cluster.Cluster) (client.Client, error) {
+	c, err := client.New(base.GetConfig(), client.Options{
+		HTTPClient: base.GetHTTPClient(), Scheme: base.GetScheme(), Mapper: base.GetRESTMapper(),
+		Cache: &client.CacheOptions{Reader: base.GetCache(), EnableReadYourWritesConsistency: ptr.To(true)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("client of the reconcilers: %w", err)
+	}
+	return c, nil
+}
+
 func addControllers(mgr ctrl.Manager, base cluster.Cluster, known *catalog.Catalog, o *options, provider *filestore.Provider) error {
 	// Who has seen a change of a FileStore must not probe the store of before.
 	stores := narrowed[reconciler.Store]{provider.Current}
 	events := base.GetEventRecorder("iotfile-operator")
+	uploadClient, err := readsItsWrites(base)
+	if err != nil {
+		return err
+	}
 	counts := &orphans.Counts{}
 	ended := &abortagain.Log{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Namespace: o.namespace, Clock: clock.RealClock{}}
 	uploads := &multipartupload.Reconciler{
 		Ended: ended, Orphans: counts,
-		Client: mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: multipartupload.LimitEvents(events, clock.RealClock{}),
-		FinalizerTimeout: o.timing.finalizerTimeout, Workers: o.workers, TidyRate: multipartupload.DefaultTidyRate, Tracer: o.tracing.Tracer(),
+		Client: uploadClient, Catalog: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: multipartupload.LimitEvents(events, clock.RealClock{}),
+		FinalizerTimeout: o.timing.finalizerTimeout, Workers: o.workers, Tracer: o.tracing.Tracer(),
 	}
 	filestores := &filestorecontroller.Reconciler{
 		Client: mgr.GetClient(), Catalog: known, Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: o.timing.probeInterval,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -29,8 +28,6 @@ type outcome struct {
 	// after, retry and again are when to look again: at a time, after a pause, at once.
 	after        time.Time
 	retry, again bool
-	// priority of that look, if it is not that of the upload.
-	priority *int
 }
 
 // opened is what is recorded of an upload that has just been opened.
@@ -50,6 +47,9 @@ func (r *Reconciler) act(ctx context.Context, o *observation, d upload.Decision)
 	done := outcome{state: d.State, after: d.After, retry: d.Retry}
 	switch d.Step {
 	case upload.StepWait:
+		if at := upload.ExpirationTime(o.Upload, o.Store); upload.TakesParts(o.Upload) && done.after.Equal(at) {
+			done.after = at.Add(upload.FenceDelay) // when its time is over, its streams are cut first
+		}
 		return done, nil
 	case upload.StepAddFinalizer:
 		err := r.patchFinalizer(ctx, o.Upload, controllerutil.AddFinalizer)
@@ -69,7 +69,10 @@ func (r *Reconciler) act(ctx context.Context, o *observation, d upload.Decision)
 		if d.Step == upload.StepReleaseFinalizer && r.clearStrays(ctx, o) {
 			return outcome{retry: true}, nil
 		}
-		return outcome{}, r.release(ctx, o, d)
+		if o.Upload.DeletionTimestamp == nil {
+			done.after, _ = upload.CollectionTime(o.Upload, o.Store)
+		}
+		return outcome{after: done.after}, r.release(ctx, o, d)
 	case upload.StepCollect:
 		return outcome{}, r.collect(ctx, o.Upload)
 	}
@@ -103,7 +106,7 @@ func (r *Reconciler) initiate(ctx context.Context, o *observation, done outcome)
 		ContentType: u.Spec.ContentType, ContentHeaders: filestore.ContentHeadersOf(&u.Spec), Metadata: meta.Encode(),
 	})
 	if err != nil {
-		r.places.Release(u.Namespace, u.Name)
+		r.claims.Release(u.Namespace, u.Name)
 	}
 	switch {
 	case errors.Is(err, filestore.ErrInvalidKey):
@@ -199,71 +202,6 @@ func (r *Reconciler) assemble(ctx context.Context, o *observation, d upload.Deci
 		<-done
 	}
 	return object, err
-}
-
-// abort deletes the parts, once the live record confirms that this is wanted and every replica has
-// had the time to cut what it streams, and looks whether they are gone.
-func (r *Reconciler) abort(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
-	live := &v1alpha1.MultipartUpload{}
-	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(o.Upload), live); err != nil {
-		return outcome{}, fmt.Errorf("read the upload again: %w", err)
-	}
-	if live.UID != o.Upload.UID {
-		return outcome{}, nil
-	}
-	o.Upload = live
-	now := r.Clock.Now()
-	if !o.Covers(now) || upload.Decide(o.Observation, now).Step != upload.StepAbort {
-		return outcome{again: true}, nil
-	}
-	if wait, err := r.fence(ctx, o, d); wait > 0 || err != nil {
-		return outcome{after: now.Add(wait)}, err
-	}
-	failpoint.Hit(failpoint.AbortConfirmed)
-	if err := r.noteEnded(ctx, o); err != nil {
-		return outcome{}, err
-	}
-	if err := r.sendAbort(ctx, o); err != nil {
-		return r.unavailable(ctx, o, err)
-	}
-	failpoint.Hit(failpoint.PartsAborted)
-	return r.afterAbort(ctx, o, d)
-}
-
-// fence is how long an abort has to wait for the replicas. They know of an expiration beforehand,
-// unless the status says another time: it is written first then, and its event has them look again.
-func (r *Reconciler) fence(ctx context.Context, o *observation, d upload.Decision) (wait time.Duration, err error) {
-	now := r.Clock.Now()
-	if upload.Told(o.Upload, o.Store, now) {
-		return 0, nil
-	}
-	if upload.EndOf(o.Upload, o.Store, now) == upload.EndExpired && !upload.Announced(o.Upload, o.Store) {
-		if err := r.report(ctx, o, outcome{state: d.State}); err != nil {
-			return 0, err
-		}
-	}
-	since, _ := r.checks.fences.note(o.Upload, now)
-	return upload.FenceDelay - now.Sub(since), nil
-}
-
-// afterAbort looks whether the parts are gone, and goes on from there.
-func (r *Reconciler) afterAbort(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
-	if r.observeAborted(ctx, o); o.Problem != nil {
-		return r.act(ctx, o, upload.Decide(o.Observation, r.Clock.Now()))
-	}
-	switch end := upload.Decide(o.Observation, r.Clock.Now()); end.Step {
-	case upload.StepFinish:
-		if !upload.Urgent(o.Upload) {
-			return r.clear(o), nil
-		}
-		return r.finish(ctx, o, end.State)
-	case upload.StepReleaseFinalizer:
-		return r.act(ctx, o, end)
-	case upload.StepAbort:
-		return r.unsettled(ctx, o, d.State)
-	default:
-		return outcome{again: true}, nil
-	}
 }
 
 // finish records an end.

@@ -2,25 +2,11 @@ package multipartupload
 
 import (
 	"context"
-	"errors"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/iotfile-operator/iotfile-operator/controllers/abortagain"
-	"github.com/iotfile-operator/iotfile-operator/controllers/reconciler"
 )
-
-// sendAbort sends the abort, and gives the place to others while that takes long.
-func (r *Reconciler) sendAbort(ctx context.Context, o *observation) error {
-	defer o.stay.lengthy()()
-	ctx, cancel := context.WithTimeout(ctx, reconciler.AbortTime(r.checks.slow.times(o.Upload)))
-	defer cancel()
-	err := o.store.AbortUpload(ctx, o.ref())
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		r.checks.slow.note(o.Upload, r.Clock.Now())
-	}
-	return err
-}
 
 // noteEnded writes down that the upload is aborted now, before it is.
 func (r *Reconciler) noteEnded(ctx context.Context, o *observation) error {

@@ -69,14 +69,10 @@ func (r *Reconciler) observe(ctx context.Context, o *observation) error {
 			return err
 		}
 	}
-	switch {
-	case o.Problem != nil:
-	case r.cleared.has(u):
-		o.Ledger = &upload.Ledger{Lost: true}
-	default:
-		return r.observeBackend(ctx, o)
+	if o.Problem != nil {
+		return nil
 	}
-	return nil
+	return r.observeBackend(ctx, o)
 }
 
 // observeOthers finds out who else has the file, and how much the namespace has open.
@@ -90,7 +86,7 @@ func (r *Reconciler) observeOthers(ctx context.Context, o *observation) error {
 	if o.Store == nil {
 		return nil
 	}
-	return r.countHeld(ctx, o, r.places.Others(placeOf(o), u.Name, o.at))
+	return r.countHeld(ctx, o, r.claims.Others(placeOf(o), u.Name, o.at))
 }
 
 // observeBackend looks at object storage, as far as Decide needs it: at the ledger first, so that

@@ -6,7 +6,6 @@ import (
 
 	"k8s.io/utils/ptr"
 
-	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
@@ -28,7 +27,7 @@ func (r *Reconciler) claimPlace(ctx context.Context, o *observation) (instead *u
 		return nil, nil
 	}
 	now := r.Clock.Now()
-	err = r.places.Admit(placeOf(o), o.Upload.Name, ptr.Deref(o.Upload.Spec.Size, 0), now, func(others upload.Claimed) error {
+	err = r.claims.Admit(placeOf(o), o.Upload.Name, ptr.Deref(o.Upload.Spec.Size, 0), now, func(others upload.Claimed) error {
 		if err := r.countHeld(ctx, o, others); err != nil {
 			return err
 		}
@@ -45,14 +44,13 @@ func (r *Reconciler) claimPlace(ctx context.Context, o *observation) (instead *u
 }
 
 // countHeld finds out what the namespace's other uploads hold in the store, as far as that is
-// limited: those that the cache shows as opened, without those that have ended by what this process
-// has written since, and those that are claimed.
+// limited: those that the cache shows as opened, and those that are claimed. What ended before an
+// upload was created has ended in a cache that shows that upload.
 func (r *Reconciler) countHeld(ctx context.Context, o *observation, claimed upload.Claimed) error {
 	if !upload.LimitsOf(o.Store).Count(o.Upload.Spec.Size != nil) {
 		return nil
 	}
-	open := func(u *v1alpha1.MultipartUpload) bool { return !r.writes.hasEnded(u) }
-	held, err := r.Catalog.Held(ctx, placeOf(o), catalog.ByOpened, claimed, o.Upload.Name, open)
+	held, err := r.Catalog.Held(ctx, placeOf(o), catalog.ByOpened, claimed, o.Upload.Name)
 	if err != nil {
 		return err
 	}

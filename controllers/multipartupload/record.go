@@ -23,7 +23,6 @@ func (r *Reconciler) patchFinalizer(ctx context.Context, u *v1alpha1.MultipartUp
 	if err := r.Client.Patch(ctx, changed, reconciler.LockedPatch(u)); err != nil {
 		return fmt.Errorf("patch finalizer: %w", err)
 	}
-	r.writes.note(changed, r.Clock.Now())
 	return nil
 }
 
@@ -35,7 +34,6 @@ func (r *Reconciler) release(ctx context.Context, o *observation, d upload.Decis
 	failpoint.Hit(failpoint.FinalizerRemoved)
 	if d.Step == upload.StepReleaseFinalizer && d.State.Reason != "" { // no status has told of it
 		r.tell(o.Upload, o.Upload, o.Store, outcome{state: d.State, ended: true})
-		r.cleared.forget(o.Upload)
 	}
 	if d.Step == upload.StepAbandon {
 		abandonedTotal.Inc()

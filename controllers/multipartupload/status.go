@@ -41,13 +41,11 @@ func (r *Reconciler) report(ctx context.Context, o *observation, done outcome) e
 		return fmt.Errorf("patch status: %w", err)
 	}
 	o.Upload = updated
-	r.writes.note(updated, r.Clock.Now())
 	switch {
 	case done.opened != nil:
 		failpoint.Hit(failpoint.UploadRecorded)
 	case done.ended:
 		failpoint.Hit(failpoint.EndRecorded)
-		r.cleared.forget(updated)
 	}
 	r.tell(old, updated, o.Store, done)
 	return nil
@@ -88,7 +86,7 @@ func (r *Reconciler) closeUnrecorded(ctx context.Context, o *observation, op *op
 		return nil
 	}
 	if client.IgnoreNotFound(err) == nil {
-		r.places.Release(o.Upload.Namespace, o.Upload.Name)
+		r.claims.Release(o.Upload.Namespace, o.Upload.Name)
 		err = o.store.AbortUpload(ctx, filestore.UploadRef{Key: op.key, UploadID: op.uploadID})
 	}
 	if err != nil {

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
@@ -28,9 +26,8 @@ const (
 // repeat.
 var errParked = errors.New("the pass waits for a place")
 
-// workerShares share the workers of the reconciler of uploads, as far as they ask something of
-// object storage. A pass that finds no place is parked, which takes no worker, and is queued again
-// when there is one.
+// workerShares share the workers of a queue, as far as they ask something of object storage. A pass
+// that finds no place is parked, which takes no worker, and is queued again when there is one.
 type workerShares struct {
 	mu          sync.Mutex
 	short, long *sharing.Pool
@@ -41,17 +38,16 @@ type workerShares struct {
 
 // parked is a pass that waits for a place.
 type parked struct {
-	lane     sharing.Lane
-	priority int
-	number   uint64
+	lane   sharing.Lane
+	number uint64
 }
 
-// line are the passes of a lane that wait, by their priority in the order in which they came. Those
-// that wait no more are dropped when it is their turn.
+// line are the passes of a lane that wait, in the order in which they came. Those that wait no more
+// are dropped when it is their turn.
 type line struct {
-	byPriority map[int][]queuedPass
-	waiting    int
-	number     uint64
+	passes  []queuedPass
+	waiting int
+	number  uint64
 }
 
 type queuedPass struct {
@@ -90,12 +86,12 @@ type stay struct {
 
 // enter takes a place for a pass, or parks it; ok is false then. The caller calls leave once it has
 // a place.
-func (p *workerShares) enter(req reconcile.Request, l sharing.Lane, priority, limit int) (s *stay, ok bool) {
+func (p *workerShares) enter(req reconcile.Request, l sharing.Lane, limit int) (s *stay, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.setLimit(limit)
 	if !p.short.Room(l) {
-		p.park(req, l, priority)
+		p.park(req, l)
 		return nil, false
 	}
 	p.unpark(req)
@@ -150,22 +146,21 @@ func (p *workerShares) forget(req reconcile.Request) {
 	p.unpark(req)
 }
 
-// park puts a pass into its line, unless it is there already and is no more urgent now. The caller
-// holds the lock.
-func (p *workerShares) park(req reconcile.Request, l sharing.Lane, priority int) {
-	if was, waits := p.in[req]; waits && was.lane == l && was.priority >= priority {
+// park puts a pass into its line, unless it is there already. The caller holds the lock.
+func (p *workerShares) park(req reconcile.Request, l sharing.Lane) {
+	if was, waits := p.in[req]; waits && was.lane == l {
 		return
 	}
 	p.unpark(req)
 	in := p.lines[l]
 	if in == nil {
-		in = &line{byPriority: map[int][]queuedPass{}}
+		in = &line{}
 		p.lines[l] = in
 	}
 	in.number++
 	in.waiting++
-	in.byPriority[priority] = append(in.byPriority[priority], queuedPass{req, in.number})
-	p.in[req] = parked{l, priority, in.number}
+	in.passes = append(in.passes, queuedPass{req, in.number})
+	p.in[req] = parked{l, in.number}
 	parkedPasses.Inc()
 }
 
@@ -184,77 +179,43 @@ func (p *workerShares) unpark(req reconcile.Request) {
 }
 
 // first is the pass of a line that is next, which has one. The caller holds the lock.
-func (p *workerShares) first(in *line) (req reconcile.Request, priority int) {
-	for {
-		found := false
-		for at := range in.byPriority {
-			if !found || at > priority {
-				priority, found = at, true
-			}
+func (p *workerShares) first(in *line) reconcile.Request {
+	for ; ; in.passes = in.passes[1:] {
+		next := in.passes[0]
+		if was, waits := p.in[next.req]; waits && was.number == next.number && p.lines[was.lane] == in {
+			return next.req
 		}
-		for passes := in.byPriority[priority]; len(passes) > 0; passes = passes[1:] {
-			if was, waits := p.in[passes[0].req]; waits && was.number == passes[0].number && p.lines[was.lane] == in {
-				in.byPriority[priority] = passes
-				return passes[0].req, priority
-			}
-		}
-		delete(in.byPriority, priority)
 	}
 }
 
-// wake queues those that would find a place: the most urgent ones first. The caller holds the lock.
+// wake queues those that would find a place: those of the lanes that hold least first. The caller
+// holds the lock.
 func (p *workerShares) wake() {
 	var given []sharing.Lane
 	for {
-		l, req, priority, found := p.next()
+		l, found := p.next()
 		if !found {
 			break
 		}
+		req := p.first(p.lines[l])
 		p.short.Take(l, 1) // by those that are queued here, until all are
 		given = append(given, l)
 		p.unpark(req)
-		p.enqueue(req, priority)
+		if p.queue != nil {
+			p.queue.Add(req)
+		}
 	}
 	for _, l := range given {
 		p.short.Take(l, -1)
 	}
 }
 
-// next is the most urgent pass for which there is room; of those that are as urgent, it is one of
-// the lane that holds least. The caller holds the lock.
-func (p *workerShares) next() (lane sharing.Lane, req reconcile.Request, priority int, found bool) {
-	for l, in := range p.lines {
-		if !p.short.Room(l) {
-			continue
-		}
-		r, at := p.first(in)
-		if !found || at > priority || at == priority && p.short.Held(l) < p.short.Held(lane) {
-			lane, req, priority, found = l, r, at, true
+// next is the lane that holds least of those that wait and have room. The caller holds the lock.
+func (p *workerShares) next() (lane sharing.Lane, found bool) {
+	for l := range p.lines {
+		if p.short.Room(l) && (!found || p.short.Held(l) < p.short.Held(lane)) {
+			lane, found = l, true
 		}
 	}
-	return lane, req, priority, found
-}
-
-func (p *workerShares) enqueue(req reconcile.Request, priority int) {
-	switch queue := p.queue.(type) {
-	case nil:
-	case priorityqueue.PriorityQueue[reconcile.Request]:
-		queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, req)
-	default:
-		queue.Add(req)
-	}
-}
-
-// takeWorker takes a place for a pass that is about to ask something of object storage, unless it
-// has one; errParked if there is none.
-func (r *Reconciler) takeWorker(o *observation) error {
-	if o.stay != nil {
-		return nil
-	}
-	req := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o.Upload)}
-	var ok bool
-	if o.stay, ok = r.workers.enter(req, o.lane(), priorityOf(o.Upload), r.Workers); !ok {
-		return errParked
-	}
-	return nil
+	return lane, found
 }

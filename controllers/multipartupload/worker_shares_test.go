@@ -8,7 +8,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
@@ -24,16 +23,12 @@ type queued struct {
 	got []reconcile.Request
 }
 
-func (q *queued) GetWithPriority() (reconcile.Request, int, bool) { panic("nobody reads") }
-
-func (q *queued) AddWithOpts(_ priorityqueue.AddOpts, requests ...reconcile.Request) {
-	q.got = append(q.got, requests...)
-}
+func (q *queued) Add(req reconcile.Request) { q.got = append(q.got, req) }
 
 // fill enters until there is no place, and gives the places.
 func fill(p *workerShares, l sharing.Lane, limit int) (held []*stay) {
 	for i := 0; ; i++ {
-		s, ok := p.enter(request(l.Namespace, i), l, 0, limit)
+		s, ok := p.enter(request(l.Namespace, i), l, limit)
 		if !ok {
 			return held
 		}
@@ -48,14 +43,14 @@ func TestParkedPassesGoOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := sharing.Lane{Store: "main", Namespace: "loud"}
-	held := fill(p, l, 4) // one is parked by that, with priority 0
-	for i, priority := range []int{-100, 0, -200, 5, 0} {
-		if _, ok := p.enter(request(l.Namespace, 10+i), l, priority, 4); ok {
+	held := fill(p, l, 4) // one is parked by that
+	for i := range 5 {
+		if _, ok := p.enter(request(l.Namespace, 10+i), l, 4); ok {
 			t.Fatal("there is a place")
 		}
 	}
-	p.enter(request(l.Namespace, 11), l, 0, 4) // once more, which costs it nothing
-	p.enter(request(l.Namespace, 99), l, 0, 4)
+	p.enter(request(l.Namespace, 11), l, 4) // once more, which costs it nothing
+	p.enter(request(l.Namespace, 99), l, 4)
 	p.forget(request(l.Namespace, 99)) // is gone
 	p.rouse()
 	if len(q.got) != 0 {
@@ -71,7 +66,7 @@ func TestParkedPassesGoOn(t *testing.T) {
 		}
 		req := q.got[0]
 		q.got = nil
-		s, ok := p.enter(req, l, 0, 4)
+		s, ok := p.enter(req, l, 4)
 		if !ok {
 			t.Fatal("it finds no place")
 		}
@@ -82,7 +77,7 @@ func TestParkedPassesGoOn(t *testing.T) {
 	for range 6 {
 		order = append(order, next().Name)
 	}
-	want := []string{"up-0013", "up-0003", "up-0011", "up-0014", "up-0010", "up-0012"}
+	want := []string{"up-0003", "up-0010", "up-0011", "up-0012", "up-0013", "up-0014"}
 	if !slices.Equal(order, want) {
 		t.Errorf("they go on as %v, want %v", order, want)
 	}
@@ -129,11 +124,11 @@ func TestManyParkedPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := sharing.Lane{Store: "main", Namespace: "loud"}
-	s, _ := p.enter(request(l.Namespace, 0), l, 0, 1)
+	s, _ := p.enter(request(l.Namespace, 0), l, 1)
 	const many = 100_000
 	begin := time.Now()
 	for i := range many {
-		p.enter(request(l.Namespace, 1+i), l, -(i % 4), 1)
+		p.enter(request(l.Namespace, 1+i), l, 1)
 	}
 	for i := range many / 2 { // half of them are looked at again by an event, or are gone
 		p.forget(request(l.Namespace, 1+2*i))
@@ -144,7 +139,7 @@ func TestManyParkedPasses(t *testing.T) {
 		if len(q.got) != 1 {
 			t.Fatalf("%d are queued for one place", len(q.got))
 		}
-		s, _ = p.enter(q.got[0], l, 0, 1)
+		s, _ = p.enter(q.got[0], l, 1)
 		q.got = q.got[:0]
 	}
 	s.leave()

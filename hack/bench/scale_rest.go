@@ -95,10 +95,10 @@ func (c *scale) quiesce(ctx context.Context, records int, began time.Time) (time
 	since, pause := time.Time{}, 100*time.Millisecond
 	for time.Since(began) < scaleLimit {
 		var err error
-		if done, err = c.sum(ctx, `controller_runtime_reconcile_total{controller="multipartupload"`); err != nil {
+		if done, err = c.sumOfQueues(ctx, "controller_runtime_reconcile_total"); err != nil {
 			return 0, err
 		}
-		waiting, err := c.sum(ctx, `workqueue_depth{controller="multipartupload"`)
+		waiting, err := c.sumOfQueues(ctx, "workqueue_depth")
 		if err != nil {
 			return 0, err
 		}
@@ -116,6 +116,18 @@ func (c *scale) quiesce(ctx context.Context, records int, began time.Time) (time
 		pause = min(pause*5/4, 2*time.Second) // the metrics of a hundred thousand records take a tenth of a second each time
 	}
 	return 0, fmt.Errorf("%.0f of %d records were reconciled after %s", done, records, scaleLimit)
+}
+
+// sumOfQueues adds up a metric of the controllers of uploads.
+func (c *scale) sumOfQueues(ctx context.Context, metric string) (sum float64, err error) {
+	for _, controller := range []string{"multipartupload", "expiration", "collection"} {
+		n, err := c.sum(ctx, fmt.Sprintf("%s{controller=%q", metric, controller))
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
 }
 
 // alwaysDue is how many uploads may be in the queue of an operator that is quiet: those that

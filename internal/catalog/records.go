@@ -191,15 +191,11 @@ func (c *Catalog) EachLiveUpload(ctx context.Context, yield func(*v1alpha1.Multi
 	}
 }
 
-// Held is what the uploads of a tenant hold in a store, by the cache and beside what is claimed,
-// but for the one named except: those that by finds and counts, which may be nil, reports true of.
-func (c *Catalog) Held(ctx context.Context, of upload.Tenant, by Index, claimed upload.Claimed, except string,
-	counts func(*v1alpha1.MultipartUpload) bool,
-) (held upload.Held, err error) {
+// Held is what the uploads of a tenant that by finds hold in a store, by the cache and beside what
+// is claimed, but for the one named except.
+func (c *Catalog) Held(ctx context.Context, of upload.Tenant, by Index, claimed upload.Claimed, except string) (held upload.Held, err error) {
 	held = claimed.Beside(func(yield func(*v1alpha1.MultipartUpload) bool) {
-		err = c.eachUpload(ctx, query{of.Namespace, string(by), of.Store}, func(u *v1alpha1.MultipartUpload) bool {
-			return counts != nil && !counts(u) || yield(u)
-		})
+		err = c.eachUpload(ctx, query{of.Namespace, string(by), of.Store}, yield)
 	}, except)
 	return held, err
 }

@@ -51,7 +51,7 @@ func (s *Server) admitBeside(ctx context.Context, fs *v1alpha1.FileStore, u *v1a
 		return nil
 	}
 	declared := u.Spec.Size != nil && limits.MaxIncompleteBytes > 0
-	held, err := s.uploads.Held(ctx, upload.Tenant{Namespace: u.Namespace, Store: fs.Name}, catalog.ByOpen, others, u.Name, nil)
+	held, err := s.uploads.Held(ctx, upload.Tenant{Namespace: u.Namespace, Store: fs.Name}, catalog.ByOpen, others, u.Name)
 	if err != nil {
 		return &apierror.ClusterError{Op: "count uploads in the cache", Err: err}
 	}
@@ -67,7 +67,7 @@ func (s *Server) admitBeside(ctx context.Context, fs *v1alpha1.FileStore, u *v1a
 // incompleteIn adds up what the namespace's uploads in a store count with, but for one, by the
 // cache: it is behind by as much as progress is.
 func (k *uploads) incompleteIn(ctx context.Context, namespace, store, except string) (int64, error) {
-	held, err := k.Held(ctx, upload.Tenant{Namespace: namespace, Store: store}, catalog.ByOpen, nil, except, nil)
+	held, err := k.Held(ctx, upload.Tenant{Namespace: namespace, Store: store}, catalog.ByOpen, nil, except)
 	if err != nil {
 		return 0, &apierror.ClusterError{Op: "count uploads in the cache", Err: err}
 	}

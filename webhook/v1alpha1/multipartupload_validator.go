@@ -49,7 +49,7 @@ func (v *uploadValidator) checkCaps(ctx context.Context, u *v1alpha1.MultipartUp
 	if !limits.Count(u.Spec.Size != nil) {
 		return nil
 	}
-	held, err := v.catalog.Held(ctx, upload.Tenant{Namespace: u.Namespace, Store: store.Name}, catalog.ByOpen, nil, u.Name, nil)
+	held, err := v.catalog.Held(ctx, upload.Tenant{Namespace: u.Namespace, Store: store.Name}, catalog.ByOpen, nil, u.Name)
 	if err != nil {
 		return err
 	}
