@@ -30,7 +30,8 @@ type Options struct {
 	// owner's: they outlive calls, and nothing bounds how long one may be silent. nil: each call has
 	// connections of its own, ended with it, and one that moves no byte for two minutes is given up.
 	Transport http.RoundTripper
-	// Attempts is how often a request is sent at most; 0: 10.
+	// Attempts is how often a request is sent at most; 0: 15, which takes about a minute and a half of a
+	// server that is away.
 	Attempts int
 	// Logger gets each attempt at level Debug and each retry at Info; nil: none. No token is logged.
 	Logger *slog.Logger
@@ -75,7 +76,7 @@ func New(baseURL string, options *Options) (*Client, error) {
 	if o.Token == nil {
 		o.Token = TokenFile(DefaultTokenFile)
 	}
-	o.Attempts = cmp.Or(o.Attempts, 10)
+	o.Attempts = cmp.Or(o.Attempts, 15)
 	root := strings.TrimSuffix(base.String(), "/")
 	if o.Namespace != "" {
 		root += "/namespaces/" + url.PathEscape(o.Namespace)

@@ -3,6 +3,7 @@ package iotfile_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"log/slog"
@@ -64,11 +65,8 @@ func ExampleClient_Upload_replace() {
 		log.Fatal(err)
 	}
 	_, err = client.Upload(ctx, path, strings.NewReader("2nd"), 3, &iotfile.UploadOptions{IfMatch: &first.Version})
-	fmt.Println(first.Version, second.Version)
-	fmt.Println(err)
-	// Output:
-	// 0 1
-	// iotfile: put 0123456789abcdef0123456789abcdef/example/state.txt: the file has ETag 1: send it as If-Match to update the file (409)
+	fmt.Println(first.Version, second.Version, errors.Is(err, iotfile.ErrConflict))
+	// Output: 0 1 true
 }
 
 // A stream is sent whose length nobody knows.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -39,27 +40,22 @@ func TestLibraryKilled(t *testing.T) {
 		for run := range *kills {
 			inDirectory(t, e)
 			out, kill, end := e.begin(t, e.local, e.name)
-			t.Cleanup(func() {
-				if t.Failed() {
-					kill()
-					_ = end()
-					t.Logf("run %d:\n%s", run, out)
-				}
-			})
+			ended := make(chan error, 1)
+			go func() { ended <- end() }()
 			quiet := true
 			switch run {
 			case *kills / 3:
-				e.heardMore(t, 1)
+				e.heardMore(t, 1, ended, out)
 				check(t, tn.store.Restart(t.Context()))
 				quiet = false
 			case *kills * 2 / 3:
-				e.heardMore(t, 1)
+				e.heardMore(t, 1, ended, out)
 				restartOperator(t)
 				quiet = false
 			}
-			e.heardMore(t, rand.IntN(max(parts/(*kills), 1))+1)
+			e.heardMore(t, rand.IntN(max(parts/(*kills), 1))+1, ended, out)
 			kill()
-			if end() == nil {
+			if <-ended == nil {
 				t.Fatalf("run %d came to its end before it was killed:\n%s", run, out)
 			}
 			e.settled(t, tn)
@@ -89,10 +85,15 @@ func inDirectory(t *testing.T, e *exampleRun) {
 	e.local = to
 }
 
-// heardMore waits until so many more requests were answered.
-func (e *exampleRun) heardMore(t *testing.T, n int) {
+// heardMore waits until so many parts of this run were acknowledged.
+func (e *exampleRun) heardMore(t *testing.T, n int, ended <-chan error, out *bytes.Buffer) {
 	t.Helper()
 	eventually(t, "the program sends parts", func() error {
+		select {
+		case err := <-ended:
+			t.Fatalf("the program has ended by itself, %v:\n%s%q", err, out, e.take())
+		default:
+		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		acknowledged := 0

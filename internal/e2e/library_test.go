@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/client"
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
 // library is the Go client as the tenant's service account, which remembers its attempts.
@@ -434,4 +436,22 @@ func libraryDownloads(t *testing.T, tn *tenant) {
 	if err != nil || got.Version != 1 || last.Reused != 0 {
 		t.Errorf("%+v, %+v, %v", got, last, err)
 	}
+}
+
+// TestLibraryExamples runs the examples of the Go client's documentation, and compares what they
+// print.
+func TestLibraryExamples(t *testing.T) {
+	root, err := devcluster.ModuleRoot()
+	check(t, err)
+	onEachStore(t, func(t *testing.T, tn *tenant) {
+		token := filepath.Join(t.TempDir(), "token")
+		check(t, os.WriteFile(token, []byte(tn.token), 0o600))
+		cmd := exec.CommandContext(t.Context(), "go", "test", "-trimpath", "-count=1", "-v", "-run=^Example", ".")
+		cmd.Dir = filepath.Join(root, "client")
+		cmd.Env = append(os.Environ(), "IOTFILE_URL="+system.operator.URL+"/namespaces/"+tn.namespace, "IOTFILE_TOKEN_FILE="+token, "PWD="+cmd.Dir)
+		out, err := cmd.CombinedOutput()
+		if err != nil || bytes.Count(out, []byte("--- PASS: Example")) < 7 {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
 }
