@@ -6,6 +6,7 @@
 //	go run ./hack/bench cpu      the operator and the straight way alone
 //	go run ./hack/bench memory   the operator's memory while many large parts stream at once
 //	go run ./hack/bench failover how long starts stand still when the leader of two operators is killed, and when it is terminated
+//	go run ./hack/bench client   the Go client through the operator beside aws and rclone straight to the store, up and down
 //	go run ./hack/bench expiry   how late uploads end of which thousands expire in one minute, and how long starts take meanwhile
 //	go run ./hack/bench flood    how long the requests of one namespace take while another one floods the operator
 //	go run ./hack/bench latency  one part at a time through the operator and straight to the store, and what a part costs besides its bytes
@@ -27,7 +28,7 @@ import (
 )
 
 // commands make this program another one: what it measures with runs in processes of its own.
-var commands = map[string]func(args []string) error{senderCommand: runSender, nullCommand: runNull, spliceCommand: runSplice}
+var commands = map[string]func(args []string) error{senderCommand: runSender, nullCommand: runNull, spliceCommand: runSplice, copyCommand: runCopy}
 
 func main() {
 	if len(os.Args) > 1 && commands[os.Args[1]] != nil {
@@ -52,6 +53,7 @@ var benchmarks = map[string]struct {
 }{
 	"peers":    {measurePeers, "-stores=versitygw,minio,null -ways=all -parallel=1,4,16,64 -mib=800 -part=8 -rounds=3"},
 	"cpu":      {measurePeers, "-stores=versitygw,minio -ways=signed,unsigned,ours -parallel=4 -mib=1024 -part=16 -rounds=3"},
+	"client":   {measureClient, "-stores=versitygw,minio -ways=ours -parallel=4 -mib=4096 -part=16 -rounds=1"},
 	"expiry":   {measureExpiry, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1"},
 	"flood":    {measureFlood, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1"},
 	"latency":  {measureLatency, "-stores=versitygw,minio -ways=ours -parallel=1 -mib=1000 -part=5 -rounds=1"},
