@@ -145,6 +145,7 @@ func (o operation) shows() int64 {
 // checkFile checks the operations of a file, and has a violation of them drawn.
 func (w *world) checkFile(f *file) {
 	info, err := f.check()
+	w.report.checked(f.operations)
 	if err == nil {
 		return
 	}

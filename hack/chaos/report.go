@@ -25,7 +25,10 @@ type report struct {
 		uploads, lost int
 		longest       time.Duration
 	}
-	violations []string
+	// operations are those that the checker has put in order, or failed to; unanswered how
+	// many of them nobody has answered.
+	operations, unanswered int
+	violations             []string
 }
 
 func newReport(log, out io.Writer) *report {
@@ -101,6 +104,18 @@ func (r *report) violation(text string) {
 	r.violations = append(r.violations, text)
 }
 
+// checked counts the operations of a file.
+func (r *report) checked(operations []operation) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.operations += len(operations)
+	for _, o := range operations {
+		if o.lost() {
+			r.unanswered++
+		}
+	}
+}
+
 // table is the summary at the end.
 func (r *report) table(title string) string {
 	r.mu.Lock()
@@ -117,6 +132,7 @@ func (r *report) table(title string) string {
 		row("answers to "+op, "%s", list(r.answers[op]))
 	}
 	row("acknowledged", "%s", list(r.counts))
+	row("operations checked", "%d, of them %d without an answer", r.operations, r.unanswered)
 	row("public client", "%d uploads, %d lost; the longest took %s", r.public.uploads, r.public.lost, r.public.longest)
 	row("violations", "%d", len(r.violations))
 	return b.String()
