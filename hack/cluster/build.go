@@ -142,11 +142,11 @@ func findTools(ctx context.Context, log io.Writer, a *artifacts, engine string, 
 }
 
 // goBuild builds a package of the module in dir as the operator is built: static, trimmed,
-// stripped.
+// stripped. Of workspaces, that of the checkout counts alone, which has the Go client.
 func goBuild(ctx context.Context, dir, out, pkg string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "PWD="+dir)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=", "PWD="+dir)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %w\n%s", pkg, err, text)
 	}

@@ -207,7 +207,7 @@ func build(t *testing.T) string {
 		}
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", moved)
 		cmd.Dir = context
-		cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GOFLAGS=") }), "GOFLAGS=-mod=readonly", "GOWORK=off", "TARGETOS=", "TARGETARCH=")
+		cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GOFLAGS=") }), "GOFLAGS=-mod=readonly", "GOWORK=", "TARGETOS=", "TARGETARCH=")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", moved, err, out)
 		}

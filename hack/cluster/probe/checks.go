@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -30,11 +29,11 @@ var all = []check{
 	{"a token for another audience: 401", otherAudience},
 	{"another namespace: 403", otherNamespace},
 	{"start, parts in any order, list, complete with a body, read back", upload},
-	{"update: If-Match, stale If-Match, version", update},
+	{"the Go client: updates, conflicts, versions", update},
 	{"abort: parts and record are gone", abort},
 	{"parts that are missing or too small", badParts},
-	{"a file in one request, head, range, delete, 404", simple},
-	{"search", search},
+	{"the Go client: a file in one request, range, delete, not found", simple},
+	{"the Go client: search", search},
 }
 
 // checks runs all of them, also behind one that fails, and prints for each what became of it.
@@ -154,30 +153,4 @@ func upload(ctx context.Context, a *api) error {
 		return fmt.Errorf("the Content-Type is %q", got)
 	}
 	return same(read.body, whole)
-}
-
-func update(ctx context.Context, a *api) error {
-	f := newFile("state.bin")
-	for version := range 3 {
-		header, status := []string{}, 201
-		if version > 0 {
-			header, status = []string{"If-Match", strconv.Itoa(version - 1)}, 204
-		}
-		if _, err := a.want(ctx, status, http.MethodPut, f.url("?upload=start"), nil, header...); err != nil {
-			return err
-		}
-		if _, err := a.want(ctx, status, http.MethodPut, f.url("?upload=complete"), content(f.entity+strconv.Itoa(version), 1000), header...); err != nil {
-			return err
-		}
-	}
-	_, stale := a.want(ctx, 409, http.MethodPut, f.url("?upload=start"), nil, "If-Match", "0")
-	_, none := a.want(ctx, 409, http.MethodPut, f.url("?upload=start"), nil)
-	read, err := a.want(ctx, 200, http.MethodGet, f.url(""), nil)
-	if err != nil {
-		return err
-	}
-	if etag := read.header.Get("ETag"); etag != "2" {
-		return fmt.Errorf("after two updates the ETag is %q", etag)
-	}
-	return errors.Join(stale, none, same(read.body, content(f.entity+"2", 1000)))
 }
