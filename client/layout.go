@@ -11,6 +11,8 @@ const (
 	mib = 1 << 20
 	// defaultPartSize serves networks of the day: one broken connection costs so much.
 	defaultPartSize = 16 * mib
+	// wholeMax is the largest file that is sent in one request: what it costs to repeat is bounded.
+	wholeMax = 64 * mib
 	// defaultConcurrency is how many parts are on their way at once.
 	defaultConcurrency = 4
 )

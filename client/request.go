@@ -49,12 +49,21 @@ type request struct {
 	read func(*http.Response) error
 	// keep leaves the body of a success open, for whoever read has given it to.
 	keep bool
-	// patient says that an answer of "later" that itself took long is no failure: the work goes on.
+	// patient says that a 503 that itself took long is no failure: the work goes on.
 	patient bool
 }
 
-// patientAfter is how long such an answer takes: the server holds a completion for 50 seconds.
-const patientAfter = 30 * time.Second
+const (
+	// patientAfter is how long such an answer takes: the server holds a completion for 50 seconds.
+	patientAfter = 30 * time.Second
+	// patientFor is how many of them are borne: an hour.
+	patientFor = 72
+)
+
+// borne reports whether attempt n, which has failed, does not count.
+func (r *request) borne(e *Error, n int, took time.Duration) bool {
+	return r.patient && e.Status == http.StatusServiceUnavailable && took >= patientAfter && n <= patientFor
+}
 
 // answer is a success.
 type answer struct {
@@ -71,10 +80,10 @@ func (c *call) do(ctx context.Context, r *request) (*answer, error) {
 			c.tell(ctx, r, Attempt{Number: n, Status: a.status, ID: a.header.Get("X-Request-Id"), Sent: sent, Duration: took})
 			return a, nil
 		}
-		if !r.patient || took < patientAfter {
+		e := c.failure(ctx, r, n, err)
+		if !r.borne(e, n, took) {
 			failures++
 		}
-		e := c.failure(ctx, r, n, err)
 		e.doubt = doubt
 		again := !canceled(ctx) && failures < c.options.Attempts && repeatable(err, n)
 		wait := time.Duration(0)

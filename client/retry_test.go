@@ -57,6 +57,24 @@ func TestRepeatable(t *testing.T) {
 	}
 }
 
+// TestBorne: a completion that the server works on is asked for again and again, and nothing else.
+func TestBorne(t *testing.T) {
+	long := patientAfter + time.Second
+	for name, tt := range map[string]struct {
+		patient   bool
+		status, n int
+		took      time.Duration
+		want      bool
+	}{
+		"being assembled": {true, 503, 20, long, true}, "refused by the store": {true, 502, 1, long, false}, "away": {true, 503, 1, time.Second, false},
+		"no answer": {true, 0, 1, long, false}, "a part": {false, 503, 1, long, false}, "after an hour": {true, 503, patientFor + 1, long, false},
+	} {
+		if got := (&request{patient: tt.patient}).borne(&Error{Status: tt.status}, tt.n, tt.took); got != tt.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
 // TestErrorKinds: an answer is an error of one kind, with the server's message and id.
 func TestErrorKinds(t *testing.T) {
 	kinds := []error{ErrInvalid, ErrUnauthorized, ErrForbidden, ErrNotFound, ErrConflict, ErrBusy, ErrTooLarge, ErrUnavailable, ErrChanged, ErrChecksum}

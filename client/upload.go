@@ -33,7 +33,8 @@ type UploadOptions struct {
 	// kept by their size where object storage tells no checksum of them.
 	Key string
 	// PartSize is in bytes; 0: 16 MiB. It is enlarged where the file has too many parts otherwise, and
-	// an upload that goes on keeps its own. A file of no more bytes is sent in one request.
+	// an upload that goes on keeps its own. A file of no more bytes, and of 64 MiB at most, is sent in
+	// one request.
 	PartSize int64
 	// Concurrency is how many parts are sent at once; 0: 4.
 	Concurrency int
@@ -47,8 +48,9 @@ type UploadOptions struct {
 //
 // A call that ends early leaves what has arrived. The same call again, in any process and with the
 // file at any place, compares the checksum of each part that is there with source, sends those that
-// are missing or different, and completes the upload. If the file was completed before, that is
-// found out, and it is returned. Two processes that send different bytes of one size to one path
+// are missing or different, and completes the upload. Parts of which object storage tells no checksum
+// are sent again, unless there is a Key. If the file was completed before, that is found out, and it
+// is returned. Two processes that send different bytes of one size to one path
 // are told ErrBusy or ErrChecksum.
 //
 // The error is ErrConflict if the file exists or has another version, ErrBusy if an upload of the
@@ -65,7 +67,7 @@ func (c *Client) Upload(ctx context.Context, path string, source io.ReaderAt, si
 		return nil, invalid(ErrInvalid, path, "a file has at least one byte")
 	}
 	u.unchanged = watch(path, source)
-	if size <= cmp.Or(u.options.PartSize, defaultPartSize) {
+	if size <= min(cmp.Or(u.options.PartSize, defaultPartSize), wholeMax) {
 		return u.sendWhole(ctx, io.NewSectionReader(source, 0, size))
 	}
 	f, err := u.sendParts(ctx, source)
