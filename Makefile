@@ -15,6 +15,8 @@ SEED ?= 0
 STORE ?= versitygw
 # Of `make chaos`: 1 for operators with the race detector.
 RACE ?=
+# Further flags of `make chaos`, such as -clients=24 or -tags=seededloss.
+CHAOS_ARGS ?=
 # How long `make fuzz` runs each target.
 FUZZ_TIME ?= 1m
 # Further flags of `make e2e-cluster`, such as -engine=node or -from=COMMIT; `go run ./hack/cluster -help` lists them.
@@ -152,7 +154,7 @@ bench-%: devcluster ## Run one benchmark: bench-cpu, bench-memory, or bench-peer
 chaos: devcluster ## Inject faults into three operators and their servers under load, then audit everything. DURATION, SEED, STORE, RACE.
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	$(GO_BUILD) -o bin/chaos-run ./hack/chaos
-	@exec bin/chaos-run -duration=$(DURATION) -seed=$(SEED) -store=$(STORE) $(if $(RACE),-race)
+	@exec bin/chaos-run -duration=$(DURATION) -seed=$(SEED) -store=$(STORE) $(if $(RACE),-race) $(CHAOS_ARGS)
 
 fuzz: ## Run each fuzz target for FUZZ_TIME.
 	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' internal client | xargs -n1 dirname | sort -u); do \
@@ -161,6 +163,9 @@ fuzz: ## Run each fuzz target for FUZZ_TIME.
 	echo "$$target ($$dir)"; go test -trimpath -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZ_TIME) "./$$dir" || exit 1; done; done
 
 nightly: ## Run what CI has no time for: long chaos with and without the race detector, fuzzing.
+	@echo 'First a lost update that chaos has to find:'
+	@out=$$($(MAKE) chaos DURATION=1m CHAOS_ARGS=-tags=seededloss 2>&1); \
+	case "$$out" in *'no order of the operations explains'*) echo 'It was found.';; *) printf '%s\nIt was not.\n' "$$out" >&2; exit 1;; esac
 	$(MAKE) chaos DURATION=10m STORE=versitygw
 	$(MAKE) chaos DURATION=10m STORE=minio
 	$(MAKE) chaos DURATION=3m STORE=versitygw RACE=1

@@ -2,9 +2,15 @@ package v1alpha1_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 func testStoreCreation(t *testing.T) {
@@ -153,6 +159,28 @@ func testStoreDefaults(t *testing.T) {
 				t.Errorf("spec (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// testStoreDefaultsInCode: what code takes for an object that the API server has not defaulted is
+// what the schema says.
+func testStoreDefaultsInCode(t *testing.T) {
+	fs := &v1alpha1.FileStore{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(create(t, stores, nil).Object, fs); err != nil {
+		t.Fatal(err)
+	}
+	if got := upload.LimitsOf(fs); got != upload.DefaultLimits {
+		t.Errorf("the limits are %+v, and in code %+v", got, upload.DefaultLimits)
+	}
+	for name, ttl := range map[string]struct {
+		schema *metav1.Duration
+		code   time.Duration
+	}{
+		"uploadTTL": {fs.Spec.UploadTTL, upload.DefaultUploadTTL}, "finishedTTL": {fs.Spec.FinishedTTL, upload.DefaultFinishedTTL},
+	} {
+		if ttl.schema == nil || ttl.schema.Duration != ttl.code {
+			t.Errorf("%s is %v, and in code %s", name, ttl.schema, ttl.code)
+		}
 	}
 }
 

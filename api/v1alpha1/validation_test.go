@@ -22,6 +22,7 @@ func TestValidation(t *testing.T) {
 		{"MultipartUploadStatusChanges", testUploadStatusChanges},
 		{"FileStoreCreation", testStoreCreation},
 		{"FileStoreDefaults", testStoreDefaults},
+		{"FileStoreDefaultsInCode", testStoreDefaultsInCode},
 		{"FileStoreSpecChanges", testStoreSpecChanges},
 		{"FileStoreStatusChanges", testStoreStatusChanges},
 	} {

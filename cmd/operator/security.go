@@ -23,11 +23,6 @@ const (
 	authNone       = "none"
 )
 
-// refusalTTL is how long a bad token or a missing right is remembered: a client that tries again
-// and again costs the API server one review in that time, and a right that was just given is seen
-// soon.
-const refusalTTL = 10 * time.Second
-
 // security are the flags that say who is served, and how it is kept from others.
 type security struct {
 	auth         string
@@ -46,7 +41,7 @@ func (s *security) bindFlags() {
 		"What tokens must be for, separated by commas; one of them is enough. Tokens of users usually are for the API server: name its audience too if they are to be taken.")
 	flag.StringVar(&s.clientCAFile, "client-ca-file", "",
 		"PEM file of the CAs whose client certificates are taken instead of a token: the user is the common name, the groups are the organizations. Read again when it changes. Default: none.")
-	flag.DurationVar(&s.grantTTL, "auth-cache-ttl", 2*time.Minute,
+	flag.DurationVar(&s.grantTTL, "auth-cache-ttl", identity.DefaultGrantTTL,
 		"How long a token that was found good, and a right that was found given, are taken for that without asking again: also after they were taken back, and while the API server is down.")
 	flag.StringVar(&s.tlsCertDir, "tls-cert-dir", "",
 		"Directory with tls.crt and tls.key, such as a mounted Secret of type kubernetes.io/tls: the REST API and the metrics are served over TLS with them, and the metrics to those only who may get /metrics. Read again when they change.")
@@ -115,7 +110,7 @@ func (s *security) protect(opts *dataplane.Options, config *rest.Config, certifi
 		opts.TLS.ClientAuth = tls.RequestClientCert // verified with each request, by CAs that may have changed since the handshake
 	}
 	reviewer, err := identity.New(identity.Options{
-		Config: config, Audiences: s.audienceList(), ClientCAFile: s.clientCAFile, GrantTTL: s.grantTTL, RefusalTTL: refusalTTL, Registerer: metrics.Registry,
+		Config: config, Audiences: s.audienceList(), ClientCAFile: s.clientCAFile, GrantTTL: s.grantTTL, Registerer: metrics.Registry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("authentication: %w", err)

@@ -35,6 +35,17 @@ const Group = v1alpha1.GroupName
 // DefaultAudience is what tokens are for unless Options say otherwise.
 const DefaultAudience = v1alpha1.GroupName
 
+// Defaults of Options.
+const (
+	// DefaultGrantTTL is that of GrantTTL.
+	DefaultGrantTTL = 2 * time.Minute
+	// defaultRefusalTTL is that of RefusalTTL: a client that tries again and again costs the API
+	// server one review in that time, and a right that was just given is seen soon.
+	defaultRefusalTTL = 10 * time.Second
+	// defaultTimeout is that of Timeout.
+	defaultTimeout = 10 * time.Second
+)
+
 // Options configure a Reviewer.
 type Options struct {
 	// Config reaches the API server, as somebody who may create tokenreviews and
@@ -48,7 +59,7 @@ type Options struct {
 	ClientCAFile string
 	// GrantTTL is for how long a good token and a right are remembered, and so for how long both go
 	// on when they are taken back or the API server is down; RefusalTTL for how long a bad token
-	// and a missing right are. Defaults 2 min, 10 s.
+	// and a missing right are. Defaults DefaultGrantTTL, 10 s.
 	GrantTTL, RefusalTTL time.Duration
 	// CacheSize is how many tokens, and how many rights, are remembered of each: good and bad. The
 	// least recently used go first. Default 16384.
@@ -71,7 +82,7 @@ func (o *Options) setDefaults() {
 	for _, d := range []struct {
 		value *time.Duration
 		or    time.Duration
-	}{{&o.GrantTTL, 2 * time.Minute}, {&o.RefusalTTL, 10 * time.Second}, {&o.Timeout, 10 * time.Second}} {
+	}{{&o.GrantTTL, DefaultGrantTTL}, {&o.RefusalTTL, defaultRefusalTTL}, {&o.Timeout, defaultTimeout}} {
 		if *d.value <= 0 {
 			*d.value = d.or
 		}
