@@ -88,7 +88,6 @@ func run(ctx context.Context, o *options) error {
 
 	keep := func(r manager.Runnable) { foundation.Go(func() error { return r.Start(life) }) }
 	ready := func(*http.Request) error { return working.Err() }
-	keep(manager.RunnableFunc(paceCollector))
 	if o.has(roleDataPlane) {
 		server, err := newDataPlane(base, known, o, stores, certificate, keep) //nolint:contextcheck // what it watches outlives any context of the start
 		if err != nil {

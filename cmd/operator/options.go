@@ -92,7 +92,7 @@ func parseFlags() (*options, error) {
 		"How long to go on serving, not ready, after SIGTERM: until the load balancer has noticed.")
 	flag.DurationVar(&o.gracePeriod, "grace-period", dataplane.DefaultGracePeriod,
 		"How long parts in flight may take to finish after that. The pod's terminationGracePeriodSeconds must be longer than both.")
-	flag.IntVar(&o.workers, "workers", 48, "How many uploads are reconciled at once. One FileStore has three quarters of them at most; assemblies and aborts that take longer than a second go on beside them.")
+	flag.IntVar(&o.workers, "workers", 48, "How many uploads that somebody waits for are reconciled at once. One FileStore has three quarters of them at most; assemblies and aborts that take longer than a second go on beside them.")
 	flag.DurationVar(&o.sweepInterval, "sweep-interval", 10*time.Minute,
 		"How often object storage is searched for uploads that nobody owns. Less often where it lists uploads by exact key alone, and many are open.")
 	flag.BoolVar(&o.allowLocalEndpoints, "allow-local-endpoints", false,

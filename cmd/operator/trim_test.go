@@ -149,8 +149,7 @@ func TestTrimKeepsLittle(t *testing.T) {
 }
 
 // cacheBytes is what an open upload may take in the cache with its indexes. It is a guard against
-// growth: a hundred thousand of them are 100,000 times that, and what paceCollector leaves to
-// garbage comes on top.
+// growth: a hundred thousand of them are 100,000 times that, and garbage comes on top.
 const cacheBytes = 2200
 
 func TestUploadsAreSmallInTheCache(t *testing.T) {

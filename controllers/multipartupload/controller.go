@@ -51,9 +51,9 @@ type Reconciler struct {
 	// FinalizerTimeout is how long a deleted upload waits for object storage that cannot be reached
 	// before its record goes without its parts.
 	FinalizerTimeout time.Duration
-	// Workers is how many uploads are reconciled at once, which bounds the calls to object storage;
-	// at least 1. One FileStore has three quarters of them at most, and twice as many assemblies
-	// and aborts that take longer than a second go on beside them.
+	// Workers is how many uploads that somebody waits for are reconciled at once, which bounds the
+	// calls to object storage; at least 1. One FileStore has three quarters of them at most, and
+	// twice as many assemblies and aborts that take longer than a second go on beside them.
 	Workers int
 	// Ended remembers what has ended, to be aborted again; nil for nothing.
 	Ended *abortagain.Log
