@@ -133,8 +133,17 @@ func (w *world) run(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	front, err := newBalancer(w.replicas.urls)
+	if err != nil {
+		return err
+	}
+	defer front.stop()
+	l, err := newLibrary(w, s.seed, 900, front.url())
+	if err != nil {
+		return err
+	}
 	w.report.say("the faults begin")
-	w.live(ctx, s.duration, func(ctx context.Context) { w.injectAll(ctx, p) }, w.clients(s, 0))
+	w.live(ctx, s.duration, func(ctx context.Context) { w.injectAll(ctx, p) }, append(w.clients(s, 0), l))
 	if err := w.livePublic(ctx, s); err != nil {
 		return err
 	}

@@ -39,13 +39,7 @@ func (w *world) livePublic(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	front, err := newBalancer(func() []string {
-		var out []string
-		for i := range w.replicas {
-			out = append(out, w.replicas.url(i))
-		}
-		return out
-	})
+	front, err := newBalancer(w.replicas.urls)
 	if err != nil {
 		return err
 	}

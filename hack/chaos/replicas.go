@@ -36,6 +36,15 @@ func (s replicaSet) url(i int) string {
 	return s[i].url
 }
 
+// urls are the addresses of all of them, as they are now.
+func (s replicaSet) urls() []string {
+	var out []string
+	for i := range s {
+		out = append(out, s.url(i))
+	}
+	return out
+}
+
 func newReplica(w *world, number int, binary, kubeconfig string) *replica {
 	return &replica{number: number, world: w, options: devcluster.OperatorOptions{
 		Binary: binary, Dir: filepath.Join(w.dir, "logs"), Name: fmt.Sprintf("operator-%d", number), Kubeconfig: kubeconfig, LeaderElect: true,
