@@ -22,6 +22,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.FileStoreCapabilitiesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FileStoreCredentials"):
 		return &apiv1alpha1.FileStoreCredentialsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FileStoreKeyLimits"):
+		return &apiv1alpha1.FileStoreKeyLimitsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FileStoreLimits"):
 		return &apiv1alpha1.FileStoreLimitsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FileStoreSecretStatus"):

@@ -10,6 +10,10 @@ const (
 	// ConditionReady is True once the file can be read. Of a FileStore: once its bucket was reached
 	// with its credentials.
 	ConditionReady = "Ready"
+	// ConditionProtected of a FileStore is True while its object storage was seen to do all that
+	// keeps files safe, False while it is not; absent while it is not known. Nothing else follows
+	// from it: the store is used all the same.
+	ConditionProtected = "Protected"
 	// ConditionInUse of a FileStore is True while it is being deleted and uploads are open in it;
 	// otherwise it is absent.
 	ConditionInUse = "InUse"
@@ -144,6 +148,21 @@ const (
 	// ReasonIntegrityUnsupported (Ready False, Stalled True): the backend has no payload mode in
 	// which a body that is cut short leaves nothing behind.
 	ReasonIntegrityUnsupported = "IntegrityUnsupported"
+	// ReasonPartsNotReplaced (Ready False, Stalled True): the backend does not let a part that is
+	// sent again take the place of the one before it, so an upload whose connection broke once
+	// could never be completed.
+	ReasonPartsNotReplaced = "PartsNotReplaced"
+	// ReasonProtected (Protected True): of racing writers one wins, damaged bytes are refused, and
+	// uploads that no record owns are found.
+	ReasonProtected = "Protected"
+	// ReasonNoChecksums (Protected False): bytes that are damaged on their way to the backend are
+	// not noticed, but for what TLS notices.
+	ReasonNoChecksums = "NoChecksums"
+	// ReasonNoConditions (Protected False): the backend does not compare the file that is replaced
+	// with what the writer has seen, in one of the ways to write; the message says in which.
+	ReasonNoConditions = "NoConditions"
+	// ReasonNoUploadListing (Protected False): uploads that no record owns are not found.
+	ReasonNoUploadListing = "NoUploadListing"
 	// ReasonUploadsOpen (InUse True): the FileStore is being deleted and goes when the uploads that
 	// are open in it have ended.
 	ReasonUploadsOpen = "UploadsOpen"

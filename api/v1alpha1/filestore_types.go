@@ -307,12 +307,24 @@ type FileStoreCapabilities struct {
 	// +optional
 	ConditionalComplete *bool `json:"conditionalComplete,omitempty"`
 
-	// conditionalPut reports whether the store compares If-Match and If-None-Match when it stores a
-	// file that is sent in one request, so that of racing writers exactly one wins. Where it is
-	// false, writers that race can overwrite each other.
+	// conditionalPut reports whether the store compares If-Match when a file that is sent in one
+	// request replaces another, so that of racing writers exactly one wins. Where it is false,
+	// writers that race can overwrite each other.
 	//
 	// +optional
 	ConditionalPut *bool `json:"conditionalPut,omitempty"`
+
+	// conditionalCreate is the same of a file that is not there yet (If-None-Match). Where it is
+	// absent, conditionalPut stands for both.
+	//
+	// +optional
+	ConditionalCreate *bool `json:"conditionalCreate,omitempty"`
+
+	// matchETag is how the store wants the ETag in If-Match when it stores a file: Quoted, as HTTP
+	// has it, or Bare, without the quotes. Absent where it compares nothing.
+	//
+	// +optional
+	MatchETag ETagSpelling `json:"matchETag,omitempty"`
 
 	// uploadListing is how far open uploads can be listed: by prefix, by exact key only (then the
 	// orphan sweep is partial), or not at all.
@@ -333,6 +345,49 @@ type FileStoreCapabilities struct {
 	//
 	// +optional
 	ListingMetadata *bool `json:"listingMetadata,omitempty"`
+
+	// keys is which keys, of those that S3 takes, the store cannot hold. Absent where it holds all.
+	//
+	// +optional
+	Keys *FileStoreKeyLimits `json:"keys,omitempty"`
+}
+
+// ETagSpelling is how an ETag is spelled in a header.
+//
+// +kubebuilder:validation:Enum=Quoted;Bare
+type ETagSpelling string
+
+const (
+	// ETagQuoted is between double quotes, as HTTP has it.
+	ETagQuoted ETagSpelling = "Quoted"
+	// ETagBare is without quotes, as Ceph compares it when an object is stored.
+	ETagBare ETagSpelling = "Bare"
+)
+
+// FileStoreKeyLimits is which keys, of those that S3 takes, a store cannot hold. A key has the
+// prefix of the store, the namespace, the entity and the path.
+//
+// +kubebuilder:validation:MinProperties=1
+type FileStoreKeyLimits struct {
+	// maxBytes is the length in bytes of a key that an upload could be completed with, the longest
+	// that was tried. Absent where that is S3's limit of 1024.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	MaxBytes *int32 `json:"maxBytes,omitempty"`
+
+	// maxSegmentBytes is the same of what stands between two slashes. Absent where there is no such
+	// limit.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	MaxSegmentBytes *int32 `json:"maxSegmentBytes,omitempty"`
+
+	// backslashIsSlash reports whether "a\\b" and "a/b" are one file. Paths with a backslash are
+	// refused then.
+	//
+	// +optional
+	BackslashIsSlash *bool `json:"backslashIsSlash,omitempty"`
 }
 
 // SecretConsent is by what right a FileStore uses its Secret.
@@ -401,6 +456,12 @@ type FileStoreStatus struct {
 	// +optional
 	LastProbeTime *metav1.Time `json:"lastProbeTime,omitempty"`
 
+	// lastSuccessfulProbeTime is when a probe last succeeded: so old are capabilities and the
+	// condition Protected.
+	//
+	// +optional
+	LastSuccessfulProbeTime *metav1.Time `json:"lastSuccessfulProbeTime,omitempty"`
+
 	// observedGeneration is the metadata.generation that this status speaks of; -1 before the
 	// operator has looked at the store for the first time.
 	//
@@ -428,6 +489,8 @@ type FileStoreStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=fst,categories=iotfile
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Protected",type=string,JSONPath=`.status.conditions[?(@.type=="Protected")].reason`
+// +kubebuilder:printcolumn:name="Probed",type=date,JSONPath=`.status.lastSuccessfulProbeTime`
 // +kubebuilder:printcolumn:name="Bucket",type=string,JSONPath=`.spec.bucket`
 // +kubebuilder:printcolumn:name="Open",type=integer,JSONPath=`.status.openUploads`
 // +kubebuilder:printcolumn:name="Default",type=string,JSONPath=`.metadata.annotations.iotfile\.dev/is-default-store`
@@ -435,6 +498,7 @@ type FileStoreStatus struct {
 // +kubebuilder:printcolumn:name="Endpoint",type=string,priority=1,JSONPath=`.spec.endpoint`
 // +kubebuilder:printcolumn:name="Payload",type=string,priority=1,JSONPath=`.status.capabilities.payloadMode`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:printcolumn:name="Protection",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Protected")].message`
 type FileStore struct {
 	metav1.TypeMeta `json:",inline"`
 

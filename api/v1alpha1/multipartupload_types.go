@@ -282,6 +282,12 @@ type UploadProgress struct {
 	//
 	// +optional
 	LastPartTime *metav1.Time `json:"lastPartTime,omitempty"`
+
+	// missingTime is when object storage last answered a client's request that it does not know the
+	// upload, told once a minute at most. The reconciler looks at once whether it was lost.
+	//
+	// +optional
+	MissingTime *metav1.Time `json:"missingTime,omitempty"`
 }
 
 // MultipartUploadStatus is what became of the upload so far. The reconciler writes all of it but

@@ -25,11 +25,17 @@ func (s *Server) download(c *call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// A file that is replaced between the two calls is looked at once more.
-	for range 2 {
-		if err = s.send(r.Context(), c, r, at.store, at.key); !errors.Is(err, filestore.ErrPrecondition) {
+	// A file that is replaced between the two calls is looked at once more; also where object
+	// storage breaks on it, as Ceph does now and then while its pieces are exchanged.
+	for range 4 {
+		err = s.send(r.Context(), c, r, at.store, at.key)
+		_, answered := filestore.Answered(err)
+		if !errors.Is(err, filestore.ErrPrecondition) && !(answered && errors.Is(err, filestore.ErrUnavailable)) {
 			return err
 		}
+	}
+	if !errors.Is(err, filestore.ErrPrecondition) {
+		return err
 	}
 	return apierror.Unavailable("the file changes too fast to be read: send the request again", apierror.RetrySoon).Because(err)
 }

@@ -35,7 +35,7 @@ func (s *Server) start(c *call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := upload.KeyOf(c.file, fs); err != nil {
+	if err := upload.CheckHeld(c.file, fs); err != nil {
 		return err
 	}
 	if err := ready(fs); err != nil {

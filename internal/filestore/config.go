@@ -26,6 +26,9 @@ type Config struct {
 	PayloadMode v1alpha1.PayloadMode
 	// ListingMetadata is whether the last probe found user metadata in listings of objects.
 	ListingMetadata bool
+	// BareETags is whether the last probe found that If-Match is compared without quotes when an
+	// object is stored.
+	BareETags bool
 }
 
 // Credentials for object storage. They are never logged: String hides them.

@@ -41,6 +41,9 @@ var (
 	// ErrIntegrityUnsupported: the backend has no payload mode that keeps docs/rest-api.md, "Part".
 	// Terminal.
 	ErrIntegrityUnsupported = errors.New("object storage has no payload mode in which a body that is cut short leaves nothing behind")
+	// ErrPartsNotReplaced: the backend does not let a part that is sent again take the place of the
+	// one before it, so an upload whose connection broke once could never be completed. Terminal.
+	ErrPartsNotReplaced = errors.New("object storage does not replace a part that is sent again")
 	// ErrRejected: the backend understood the request and refuses it for a reason that no other
 	// error names, such as a header that it does not implement. Terminal.
 	ErrRejected = errors.New("object storage rejects the request")
@@ -71,8 +74,8 @@ var (
 	// outcome is unknown. Retryable.
 	ErrUnavailable = errors.New("object storage is unavailable")
 	// ErrSilent: the backend was reached, or not even that, and said nothing for as long as the
-	// call waits for a first byte; or it has said nothing lately, and was not asked (Observe). It is
-	// an ErrUnavailable. Retryable.
+	// call waits for a first byte; or it has said nothing lately, and was not asked (Observe). It
+	// is an ErrUnavailable. Retryable.
 	ErrSilent = fmt.Errorf("%w: it says nothing", ErrUnavailable)
 )
 
@@ -80,7 +83,7 @@ var (
 // something else.
 var terminal = []error{
 	ErrNoSuchUpload, ErrNotFound, ErrPrecondition, ErrInvalidParts, ErrPartSize, ErrRange, ErrInvalidKey,
-	ErrBucketNotFound, ErrAccessDenied, ErrIntegrityUnsupported, ErrRejected,
+	ErrBucketNotFound, ErrAccessDenied, ErrIntegrityUnsupported, ErrPartsNotReplaced, ErrRejected,
 	ErrInvalidConfig, ErrStoreNotFound, ErrSecretNotFound, ErrSecretKey, ErrSecretConsent, ErrPrefixOverlap,
 	ErrEndpointNotAllowed,
 }
@@ -113,6 +116,9 @@ type Error struct {
 	Cause error
 	// Status is the HTTP status of the backend's answer, 0 if there was none.
 	Status int
+	// Hint says what is probably wrong with the configuration, for the platform team; empty where
+	// nothing is known. It names no credential.
+	Hint string
 }
 
 // Error implements error.
@@ -120,6 +126,16 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %v: %v", e.Op, e.Kind, 
 
 // Unwrap gives errors.Is both the kind and the cause.
 func (e *Error) Unwrap() []error { return []error{e.Kind, e.Cause} }
+
+// HintOf is what is probably wrong with the configuration, for the platform team; empty where
+// nothing is known.
+func HintOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Hint
+	}
+	return ""
+}
 
 // Answered gives the HTTP status with which the backend has said No. ok is false where it has said
 // nothing, or asked to come again: the outcome of the call is then not known, or not final.

@@ -153,5 +153,5 @@ func (c Config) equal(d Config) bool {
 		return false
 	}
 	return c.Name == d.Name && c.Endpoint == d.Endpoint && c.Region == d.Region && c.Bucket == d.Bucket && c.Prefix == d.Prefix &&
-		c.AddressingStyle == d.AddressingStyle && c.PayloadMode == d.PayloadMode && c.ListingMetadata == d.ListingMetadata
+		c.AddressingStyle == d.AddressingStyle && c.PayloadMode == d.PayloadMode && c.ListingMetadata == d.ListingMetadata && c.BareETags == d.BareETags
 }

@@ -11,6 +11,20 @@ func Probed(fs *v1alpha1.FileStore) *v1alpha1.FileStoreCapabilities {
 	return fs.Status.Capabilities
 }
 
+// Compares reports whether a store compares, at the moment at which a file that is sent in one
+// request is stored, that no other is there (absent), or that the other one is still the same. A
+// store that was not probed yet is taken for one that does.
+func Compares(caps *v1alpha1.FileStoreCapabilities, absent bool) bool {
+	if caps == nil {
+		return true
+	}
+	found := caps.ConditionalPut
+	if absent && caps.ConditionalCreate != nil {
+		found = caps.ConditionalCreate
+	}
+	return found == nil || *found
+}
+
 // Yields reports whether a FileStore must not be used because another one has its keys. It may be
 // that of an earlier spec: until the reconciler has judged the new one, nobody knows better.
 func Yields(fs *v1alpha1.FileStore) bool {

@@ -157,7 +157,7 @@ func obstacle(o Observation) *Problem {
 	stalled := func(reason, message string) *Problem {
 		return &Problem{Reason: reason, Message: message, Stalled: true}
 	}
-	if _, err := KeyOf(FileOf(u), o.Store); err != nil {
+	if err := CheckHeld(FileOf(u), o.Store); err != nil {
 		return stalled(v1alpha1.ReasonInvalidKey, err.Error())
 	}
 	if o.Holder != nil && Goes(o.Holder, u) {

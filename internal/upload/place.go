@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -26,6 +27,34 @@ func checkKey(file File, store *v1alpha1.FileStore) error {
 	}
 	if n := len(store.Spec.Prefix) + len(file.Namespace) + len(file.EntityID) + len(file.Path) + 2; n > MaxKeyBytes {
 		return &KeyError{fmt.Errorf("the file path is too long: with its prefix it has %d bytes, and object storage takes %d", n, MaxKeyBytes)}
+	}
+	return nil
+}
+
+// CheckHeld returns nil or a *KeyError: whether the store can hold the file at all, by what its
+// probe has found. It is asked before something new is begun only: what is open already has its
+// key.
+func CheckHeld(file File, store *v1alpha1.FileStore) error {
+	key, err := KeyOf(file, store)
+	if err != nil {
+		return err
+	}
+	caps := store.Status.Capabilities
+	if caps == nil || caps.Keys == nil {
+		return nil
+	}
+	if limit := caps.Keys.MaxBytes; limit != nil && len(key) > int(*limit) {
+		return &KeyError{fmt.Errorf("the file path is too long: with its prefix it has %d bytes, and this object storage takes %d", len(key), *limit)}
+	}
+	if caps.Keys.BackslashIsSlash != nil && *caps.Keys.BackslashIsSlash && strings.Contains(file.Path, `\`) {
+		return &KeyError{errors.New("the file path holds a backslash, which this object storage takes for a slash")}
+	}
+	if limit := caps.Keys.MaxSegmentBytes; limit != nil {
+		for segment := range strings.SplitSeq(file.Path, "/") {
+			if len(segment) > int(*limit) {
+				return &KeyError{fmt.Errorf("the segment %q of the file path has %d bytes, and this object storage takes %d between two slashes", clip(segment), len(segment), *limit)}
+			}
+		}
 	}
 	return nil
 }

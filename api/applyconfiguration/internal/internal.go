@@ -27,6 +27,8 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.DesiredState
   scalar: string
+- name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.ETagSpelling
+  scalar: string
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.FileStore
   map:
     fields:
@@ -56,12 +58,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: conditionalComplete
       type:
         scalar: boolean
+    - name: conditionalCreate
+      type:
+        scalar: boolean
     - name: conditionalPut
       type:
         scalar: boolean
+    - name: keys
+      type:
+        namedType: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.FileStoreKeyLimits
     - name: listingMetadata
       type:
         scalar: boolean
+    - name: matchETag
+      type:
+        namedType: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.ETagSpelling
     - name: payloadMode
       type:
         namedType: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.PayloadMode
@@ -74,6 +85,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: secretRef
       type:
         namedType: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.SecretReference
+- name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.FileStoreKeyLimits
+  map:
+    fields:
+    - name: backslashIsSlash
+      type:
+        scalar: boolean
+    - name: maxBytes
+      type:
+        scalar: numeric
+    - name: maxSegmentBytes
+      type:
+        scalar: numeric
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.FileStoreLimits
   map:
     fields:
@@ -176,6 +199,9 @@ var schemaYAML = typed.YAMLObject(`types:
           keys:
           - type
     - name: lastProbeTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastSuccessfulProbeTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: observedGeneration
@@ -354,6 +380,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: lastPartTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: missingTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: parts

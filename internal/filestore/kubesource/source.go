@@ -66,6 +66,7 @@ func (s *Source) StoreConfig(ctx context.Context, name string) (filestore.Config
 	if found := filestore.Probed(&store); found != nil {
 		config.PayloadMode = found.PayloadMode
 		config.ListingMetadata = found.ListingMetadata != nil && *found.ListingMetadata
+		config.BareETags = found.MatchETag == v1alpha1.ETagBare
 	}
 	if tls := store.Spec.TLS; tls != nil {
 		config.CABundle = tls.CABundle

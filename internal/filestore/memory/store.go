@@ -98,6 +98,8 @@ func New(opts Options) *Store {
 			PayloadMode:         v1alpha1.PayloadTrailingCRC64NVME,
 			ConditionalComplete: new(true),
 			ConditionalPut:      new(true),
+			ConditionalCreate:   new(true),
+			MatchETag:           v1alpha1.ETagQuoted,
 			UploadListing:       v1alpha1.UploadListingPrefix,
 			ListingMetadata:     new(true),
 			AbortKeepsObject:    new(true),

@@ -3,6 +3,7 @@ package s3_test
 import (
 	"context"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 func TestConformance(t *testing.T) {
 	table := storetest.NewTable()
 	t.Run("memory", func(t *testing.T) { storetest.Run(t, table, storetest.Memory) })
-	for _, kind := range kinds {
+	for _, kind := range conformanceKinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			backend := realBackend(kind)
 			storetest.RunModes(t, table, backend)
@@ -30,18 +31,19 @@ func TestConformance(t *testing.T) {
 func realBackend(kind devcluster.StoreKind) func(*testing.T) storetest.Backend {
 	return func(t *testing.T) storetest.Backend {
 		s := server(t, kind)
-		mode := v1alpha1.PayloadMode(traits[kind][storetest.PayloadMode])
+		mode := v1alpha1.PayloadMode(traitsOf(kind)[storetest.PayloadMode])
 		c := config(s, mode)
-		c.ListingMetadata = traits[kind][storetest.ListingMetadata] == "true"
+		c.ListingMetadata = traitsOf(kind)[storetest.ListingMetadata] == "true"
+		c.BareETags = traitsOf(kind)[storetest.MatchETag] == string(v1alpha1.ETagBare)
 		return storetest.Backend{
 			Name:    string(kind),
 			Store:   connect(t, c),
 			Prefix:  "suite/",
-			Traits:  traits[kind],
+			Traits:  traitsOf(kind),
 			Address: hostOf(t, s.Endpoint),
 			Reach: func(t *testing.T, addr string, mode v1alpha1.PayloadMode) filestore.Store {
-				c := config(s, mode)
-				c.Endpoint = "http://" + addr
+				c := c
+				c.PayloadMode, c.Endpoint = mode, "http://"+addr
 				return connect(t, c)
 			},
 			Restart: func(t *testing.T) {
@@ -55,10 +57,19 @@ func realBackend(kind devcluster.StoreKind) func(*testing.T) storetest.Backend {
 	}
 }
 
+// traitsOf are those of a kind; none for one of which only the table is wanted.
+func traitsOf(kind devcluster.StoreKind) storetest.Traits {
+	if kind == devcluster.StoreCeph {
+		return cephTraits
+	}
+	return traits[kind]
+}
+
 // traits are how the servers behave where backends differ, in the versions that hack/tools pins.
 var traits = map[devcluster.StoreKind]storetest.Traits{
 	devcluster.StoreVersityGW: merge(common, storetest.Traits{
 		storetest.UploadListing:       "Prefix",
+		storetest.KeyLimits:           "a segment over 255 bytes",
 		storetest.AbortKeepsObject:    "true",
 		storetest.ListingAfterRestart: "listed",
 		storetest.RepeatedComplete:    "OK",
@@ -83,6 +94,7 @@ var traits = map[devcluster.StoreKind]storetest.Traits{
 	}),
 	devcluster.StoreMinIO: merge(common, storetest.Traits{
 		storetest.UploadListing:       "ExactKey",
+		storetest.KeyLimits:           "a segment over 255 bytes",
 		storetest.AbortKeepsObject:    "true",
 		storetest.ListingAfterRestart: "not listed",
 		storetest.RepeatedComplete:    "NoSuchUpload",
@@ -107,12 +119,71 @@ var traits = map[devcluster.StoreKind]storetest.Traits{
 	}),
 }
 
+// cephTraits are those of a RADOS Gateway 16.2. It takes no trailers, whatever is in them.
+var cephTraits = merge(
+	inMode(v1alpha1.PayloadTrailingCRC64NVME, "Checksum", "Checksum", "Checksum", "Checksum", ""),
+	inMode(v1alpha1.PayloadTrailingCRC32C, "Checksum", "Checksum", "Checksum", "Checksum", ""),
+	inMode(v1alpha1.PayloadUnsigned, "OK; stored", "IncompleteBody; old part kept", "refused; old part kept", "OK; **stored damaged**", "object"),
+	cephBehaviours,
+)
+
+// inMode are the traits of a payload mode, of parts and, with another word for them, of objects.
+func inMode(mode v1alpha1.PayloadMode, whole, fails, cut, flipped, object string) storetest.Traits {
+	traits := storetest.Traits{}
+	for event, observed := range map[storetest.Event]string{storetest.Whole: whole, storetest.BodyFails: fails, storetest.ConnectionCut: cut, storetest.BitFlipped: flipped} {
+		traits[storetest.InMode(mode, event)] = observed
+		traits[storetest.ObjectInMode(mode, event)] = strings.ReplaceAll(observed, "part", object)
+	}
+	return traits
+}
+
+var cephBehaviours = storetest.Traits{
+	storetest.PayloadMode:          "SignedChunks",
+	storetest.ConditionalComplete:  "false",
+	storetest.ConditionalPut:       "true",
+	storetest.ConditionalCreate:    "true",
+	storetest.MatchETag:            "Bare",
+	storetest.KeyLimits:            "none",
+	storetest.UploadListing:        "Prefix",
+	storetest.ListingMetadata:      "false",
+	storetest.AbortKeepsObject:     "true",
+	storetest.ListingAfterRestart:  "listed",
+	storetest.PartsAfterRestart:    "kept",
+	storetest.PartChecksum:         "none",
+	storetest.ObjectChecksum:       "none",
+	storetest.EmptyPart:            "OK, OK",
+	storetest.SmallPartInTheMiddle: "InvalidParts",
+	storetest.GapInNumbers:         "OK",
+	storetest.SomeParts:            "InvalidParts",
+	storetest.UnknownComplete:      "Unavailable",
+	storetest.RepeatedComplete:     "OK",
+	storetest.RepeatedConditional:  "OK",
+	storetest.ConcurrentCompletes:  "one OK, the others Unavailable",
+	storetest.PartDuringAbort:      "NoSuchUpload",
+	storetest.PartDuringComplete:   "NoSuchUpload",
+	storetest.AbortAfterComplete:   "OK, object stays",
+	storetest.SameBytesSameETag:    "the same ETag: If-Match does not tell them apart",
+	storetest.ReplacedWhileRead:    "Complete goes ahead, reader gets the old object",
+	storetest.LongSegment:          "OK",
+	storetest.KeyBelowObject:       "OK",
+	storetest.KeyOfDirectory:       "OK",
+	storetest.PutChecksum:          "none",
+	storetest.PutWhileRead:         "PutObject goes ahead, reader gets the old object",
+	storetest.PutLongSegment:       "OK",
+	storetest.PutBelowObject:       "OK",
+	storetest.PutDirectory:         "OK",
+	storetest.PutWhereKeysWere:     "OK",
+	storetest.ListBelowObject:      "listed",
+}
+
 // common is what they have in common, and others may not.
 var common = storetest.Traits{
-	storetest.PayloadMode:      "TrailingCRC64NVME",
-	storetest.ConditionalPut:   "true",
-	storetest.PutChecksum:      "CRC64NVME of all bytes",
-	storetest.PutWhereKeysWere: "OK",
+	storetest.PayloadMode:       "TrailingCRC64NVME",
+	storetest.ConditionalPut:    "true",
+	storetest.ConditionalCreate: "true",
+	storetest.MatchETag:         "Quoted",
+	storetest.PutChecksum:       "CRC64NVME of all bytes",
+	storetest.PutWhereKeysWere:  "OK",
 	storetest.ObjectInMode(v1alpha1.PayloadUnsigned, storetest.Whole):      "OK; stored",
 	storetest.ObjectInMode(v1alpha1.PayloadUnsigned, storetest.BitFlipped): "OK; **stored damaged**",
 	storetest.ConditionalComplete:                                          "true",
@@ -122,6 +193,8 @@ var common = storetest.Traits{
 	storetest.EmptyPart:                                                    "OK, OK",
 	storetest.SmallPartInTheMiddle:                                         "InvalidParts",
 	storetest.GapInNumbers:                                                 "OK",
+	storetest.SomeParts:                                                    "OK",
+	storetest.UnknownComplete:                                              "NoSuchUpload",
 	storetest.AbortAfterComplete:                                           "OK, object stays",
 	storetest.SameBytesSameETag:                                            "the same ETag: If-Match does not tell them apart",
 	storetest.InMode(v1alpha1.PayloadUnsigned, storetest.Whole):            "OK; stored",

@@ -143,7 +143,7 @@ func translate(ctx context.Context, op string, err error) error {
 		if resp.StatusCode == http.StatusNotFound && !genuine(op, resp) {
 			return &filestore.Error{Op: op, Kind: filestore.ErrUnavailable, Cause: fmt.Errorf("%w: %w", errForeign, said(resp))}
 		}
-		return &filestore.Error{Op: op, Kind: kindOf(op, resp), Cause: said(resp), Status: resp.StatusCode}
+		return &filestore.Error{Op: op, Kind: kindOf(op, resp), Cause: said(resp), Status: resp.StatusCode, Hint: hints[resp.Code]}
 	}
 	if ctx.Err() == context.Canceled {
 		return fmt.Errorf("%s: %w", op, canceled(ctx))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,12 +40,23 @@ func describe(key string, info minio.ObjectInfo, size int64) filestore.Object {
 		Modified:    info.LastModified,
 		ContentType: info.ContentType,
 		ContentHeaders: filestore.ContentHeaders{
-			ContentEncoding: info.Metadata.Get("Content-Encoding"), ContentLanguage: info.Metadata.Get("Content-Language"),
+			ContentEncoding: withoutFraming(info.Metadata.Get("Content-Encoding")), ContentLanguage: info.Metadata.Get("Content-Language"),
 			ContentDisposition: info.Metadata.Get("Content-Disposition"), CacheControl: info.Metadata.Get("Cache-Control"),
 		},
 		Metadata: metadata,
 		Checksum: checksumOf(info.ChecksumMode, info.ChecksumCRC64NVME, info.ChecksumCRC32C),
 	}
+}
+
+// withoutFraming takes the framing that a body was sent in off the codings of an object. Some
+// backends keep it (Ceph, versitygw), and in signed chunks it cannot be left out: minio-go signs
+// it.
+func withoutFraming(codings string) string {
+	if !strings.Contains(codings, framing) {
+		return codings
+	}
+	kept := slices.DeleteFunc(strings.Split(codings, ","), func(coding string) bool { return strings.TrimSpace(coding) == framing })
+	return strings.TrimSpace(strings.Join(kept, ","))
 }
 
 // explain asks with GET what a HEAD has been refused for: the answer to a HEAD has no body, so no

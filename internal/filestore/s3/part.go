@@ -1,9 +1,11 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/minio/minio-go/v7"
 
@@ -30,7 +32,7 @@ func (s *store) PutPart(ctx context.Context, ref filestore.UploadRef, number int
 		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrIncompleteBody, Cause: bodyErr}
 	}
 	if err != nil {
-		return filestore.Part{}, s.explainCut(ctx, ref, translate(ctx, opPut, err))
+		return filestore.Part{}, s.explainSigned(ctx, mode, ref, s.explainCut(ctx, ref, translate(ctx, opPut, err)))
 	}
 	if put.ETag == "" {
 		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrUnavailable, Cause: errForeign}
@@ -57,19 +59,45 @@ func (s *store) ListParts(ctx context.Context, ref filestore.UploadRef) ([]files
 		}
 		last := marker
 		for _, p := range page.ObjectParts {
-			last = p.PartNumber
+			last = max(last, p.PartNumber)
 			parts = append(parts, part(mode, p))
 		}
 		if !page.IsTruncated {
-			return parts, nil
+			return onePerNumber(parts), nil
 		}
 		// The marker of the answer is left out of account: the number of the last part is the same,
-		// where it is right.
+		// where it is right. Of that one the next page may hold other copies, so it is asked for
+		// again, unless the page held nothing else.
+		if last-1 > marker {
+			last--
+		}
 		if last <= marker {
 			return nil, &filestore.Error{Op: opListParts, Kind: filestore.ErrUnavailable, Cause: fmt.Errorf("the page after part %d leads nowhere", marker)}
 		}
 		marker = last
 	}
+}
+
+// onePerNumber leaves one entry of each part number, in the order of the numbers. Some backends
+// list every copy of a part that was sent more than once, in any order (SeaweedFS): copies with the
+// same ETag are one, and of others the newest counts. Where two are the newest, because the
+// backend's times are whole seconds, it cannot be told which was sent last: the part counts as
+// missing, so that it is sent again.
+func onePerNumber(parts []filestore.Part) []filestore.Part {
+	slices.SortStableFunc(parts, func(a, b filestore.Part) int {
+		return cmp.Or(cmp.Compare(a.Number, b.Number), b.Modified.Compare(a.Modified))
+	})
+	kept := parts[:0]
+	for i := 0; i < len(parts); {
+		newest, same := parts[i], true
+		for i++; i < len(parts) && parts[i].Number == newest.Number; i++ {
+			same = same && (parts[i].ETag == newest.ETag || !parts[i].Modified.Equal(newest.Modified))
+		}
+		if same {
+			kept = append(kept, newest)
+		}
+	}
+	return kept
 }
 
 func part(mode payload, p minio.ObjectPart) filestore.Part {

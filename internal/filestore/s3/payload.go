@@ -27,6 +27,9 @@ type payload struct {
 	signed bool
 }
 
+// framing is the coding of a body that is sent in chunks.
+const framing = "aws-chunked"
+
 // emptySHA256 is the SHA-256 of no bytes.
 const emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -67,7 +70,7 @@ func (p payload) frame(body io.Reader, size int64) (io.Reader, int64, minio.PutO
 	}
 	length := chunkedLength(size, sum, p.header)
 	header := http.Header{}
-	header.Set("Content-Encoding", "aws-chunked")
+	header.Set("Content-Encoding", framing)
 	header.Set("X-Amz-Trailer", p.header)
 	header.Set("X-Amz-Decoded-Content-Length", strconv.FormatInt(size, 10))
 	return newChunkedReader(body, size, sum, p.header), length, minio.PutObjectPartOptions{

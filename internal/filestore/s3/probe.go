@@ -40,7 +40,7 @@ type probe struct {
 	part   filestore.Part // of the open upload
 }
 
-// Probe implements filestore.Prober. It takes some thirty requests and less than a megabyte.
+// Probe implements filestore.Prober. It takes some fifty requests and less than a megabyte.
 func (s *store) Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, error) {
 	p := &probe{store: s, key: s.cfg.Prefix + probeDir + rand.Text()}
 	var caps v1alpha1.FileStoreCapabilities
@@ -60,22 +60,37 @@ func (s *store) Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, erro
 	if caps.UploadListing, err = p.findListing(ctx); err != nil {
 		return v1alpha1.FileStoreCapabilities{}, err
 	}
-	put, err := p.findConditionalPut(ctx)
-	if err != nil {
+	if err := p.findConditionalPut(ctx, &caps); err != nil {
 		return v1alpha1.FileStoreCapabilities{}, err
 	}
 	listed := p.findListingMetadata(ctx)
-	upload := p.open
-	complete, err := p.findConditional(ctx) // it replaces the object
+	if caps.Keys, err = p.findKeyLimits(ctx); err != nil {
+		return v1alpha1.FileStoreCapabilities{}, err
+	}
+	complete, keeps, err := p.findCompletion(ctx)
 	if err != nil {
 		return v1alpha1.FileStoreCapabilities{}, err
 	}
-	keeps, err := p.findAbortKeeps(ctx, upload)
-	if err != nil {
-		return v1alpha1.FileStoreCapabilities{}, err
-	}
-	caps.ConditionalPut, caps.ListingMetadata, caps.ConditionalComplete, caps.AbortKeepsObject = &put, &listed, &complete, &keeps
+	caps.ListingMetadata, caps.ConditionalComplete, caps.AbortKeepsObject = &listed, &complete, &keeps
 	return caps, nil
+}
+
+// findCompletion completes the upload of the probe, which replaces its object. It finds whether
+// that can be under a condition, and whether the object stays when the upload is aborted
+// afterwards.
+func (p *probe) findCompletion(ctx context.Context) (conditional, keeps bool, err error) {
+	if err := p.replaceParts(ctx); err != nil {
+		return false, false, err
+	}
+	upload := p.open
+	if conditional, err = p.findConditional(ctx); err != nil {
+		return false, false, err
+	}
+	if err := p.tookReplacement(ctx); err != nil {
+		return false, false, err
+	}
+	keeps, err = p.findAbortKeeps(ctx, upload)
+	return conditional, keeps, err
 }
 
 // Claim implements filestore.Prober. It knows no payload mode yet.
@@ -208,7 +223,7 @@ func (p *probe) findConditional(ctx context.Context) (bool, error) {
 	for _, cond := range []filestore.Condition{{Absent: true}, {ETag: noETag}} {
 		_, err := p.complete(ctx, cond)
 		switch {
-		case err == nil: // the backend has not even looked at the condition, and the upload is used up
+		case err == nil, p.assembled(ctx, p.key, p.part.Size, err): // the backend has not even looked at the condition, and the upload is used up
 			p.open = filestore.UploadRef{}
 			return false, nil
 		case errors.Is(err, filestore.ErrPrecondition):
@@ -222,7 +237,7 @@ func (p *probe) findConditional(ctx context.Context) (bool, error) {
 	if conditional {
 		cond.ETag = p.etag
 	}
-	if _, err := p.complete(ctx, cond); err != nil {
+	if _, err := p.complete(ctx, cond); err != nil && !p.assembled(ctx, p.key, p.part.Size, err) {
 		return false, fmt.Errorf("an upload cannot be completed: %w", err)
 	}
 	p.open = filestore.UploadRef{}

@@ -83,13 +83,11 @@ func modesToTry(known v1alpha1.PayloadMode) []v1alpha1.PayloadMode {
 // not; and the same of a whole object.
 func (p *probe) tryMode(ctx context.Context, mode v1alpha1.PayloadMode) error {
 	if p.open.UploadID == "" {
-		id, err := p.CreateUpload(ctx, p.key, filestore.CreateUploadOptions{ContentType: "text/plain"})
-		if err != nil {
+		if err := p.openUpload(ctx); err != nil {
 			return err
 		}
-		p.open = filestore.UploadRef{Key: p.key, UploadID: id}
 	}
-	content := bytes.Repeat([]byte("iotfile\n"), probePartBytes/8)
+	content := probeBytes()
 	cut := io.MultiReader(bytes.NewReader(content[:probeCutAfter]), failing{errProbeCut})
 	if _, err := p.PutPart(ctx, p.open, 3, cut, probePartBytes); !errors.Is(err, errProbeCut) {
 		return err
@@ -123,6 +121,18 @@ func (p *probe) tryMode(ctx context.Context, mode v1alpha1.PayloadMode) error {
 	p.part = parts[0]
 	return p.keptObject(ctx, mode)
 }
+
+// openUpload opens an upload of the object.
+func (p *probe) openUpload(ctx context.Context) error {
+	id, err := p.CreateUpload(ctx, p.key, filestore.CreateUploadOptions{ContentType: "text/plain"})
+	if err == nil {
+		p.open = filestore.UploadRef{Key: p.key, UploadID: id}
+	}
+	return err
+}
+
+// probeBytes is what a whole part of a probe holds.
+func probeBytes() []byte { return bytes.Repeat([]byte("iotfile\n"), probePartBytes/8) }
 
 func (p *probe) putDamaged(ctx context.Context, content []byte) error {
 	_, err := p.PutPart(damaging(ctx), p.open, 2, bytes.NewReader(content), probePartBytes)

@@ -68,24 +68,6 @@ func (p *probe) putSmall(ctx context.Context, cond filestore.Condition) error {
 	return err
 }
 
-// findConditionalPut stores the object under conditions that do not hold, and under one that does.
-func (p *probe) findConditionalPut(ctx context.Context) (bool, error) {
-	for _, cond := range []filestore.Condition{{Absent: true}, {ETag: noETag}} {
-		err := p.putSmall(ctx, cond)
-		if err == nil || filestore.Terminal(err) && !errors.Is(err, filestore.ErrPrecondition) {
-			return false, nil // not even looked at, or not understood
-		}
-		if !errors.Is(err, filestore.ErrPrecondition) {
-			return false, err
-		}
-	}
-	err := p.putSmall(ctx, filestore.Condition{ETag: p.etag})
-	if filestore.Terminal(err) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // findListingMetadata looks for the metadata of the object in a listing. A backend that breaks on
 // the question does not have it; one that is down is noticed elsewhere.
 func (p *probe) findListingMetadata(ctx context.Context) bool {

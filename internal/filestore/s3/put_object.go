@@ -31,15 +31,15 @@ func (s *store) PutObject(ctx context.Context, key string, body io.Reader, size 
 	wire.CustomHeader.Del("Content-Encoding")
 	put := storedWith(opts)
 	put.UserMetadata = userMetadata(opts.Metadata)
-	put.ServerSideEncryption, put.DisableContentSha256 = extraHeaders(wire.CustomHeader), wire.DisableContentSha256
-	demand(&put, cond)
+	put.ServerSideEncryption, put.DisableContentSha256 = s.demand(&put, cond, wire.CustomHeader), wire.DisableContentSha256
 	info, err := core.PutObject(ctx, s.cfg.Bucket, key, framed, length, "", wire.Sha256Hex, put)
 	if bodyErr := loan.release(); bodyErr != nil {
 		// As in PutPart: what the backend says is a consequence of that.
 		return filestore.Object{}, &filestore.Error{Op: opPutObject, Kind: filestore.ErrIncompleteBody, Cause: bodyErr}
 	}
 	if err != nil {
-		return filestore.Object{}, s.explainKey(ctx, key, translate(ctx, opPutObject, err))
+		err = s.explainSigned(ctx, mode, filestore.UploadRef{Key: key}, translate(ctx, opPutObject, err))
+		return filestore.Object{}, s.explainKey(ctx, key, s.explainRace(ctx, key, opts.Metadata, cond, err))
 	}
 	if info.ETag == "" {
 		return filestore.Object{}, &filestore.Error{Op: opPutObject, Kind: filestore.ErrUnavailable, Cause: errForeign}
@@ -93,6 +93,20 @@ func userMetadata(metadata map[string]string) map[string]string {
 	return headers
 }
 
+// demand makes a PutObject depend on cond, and returns the headers that go with it beside extra.
+func (s *store) demand(opts *minio.PutObjectOptions, cond filestore.Condition, extra http.Header) extraHeaders {
+	if cond.ETag == "" || !s.cfg.BareETags {
+		demand(opts, cond)
+		return extraHeaders(extra)
+	}
+	headers := maps.Clone(extra)
+	if headers == nil {
+		headers = http.Header{}
+	}
+	headers.Set("If-Match", cond.ETag)
+	return extraHeaders(headers)
+}
+
 // demand makes a request depend on cond.
 func demand(opts *minio.PutObjectOptions, cond filestore.Condition) {
 	switch {
@@ -103,7 +117,8 @@ func demand(opts *minio.PutObjectOptions, cond filestore.Condition) {
 	}
 }
 
-// extraHeaders are headers of a PutObject that minio-go has no option for: those of the framing. An
+// extraHeaders are headers of a PutObject that minio-go has no option for, such as those of the
+// framing. An
 // encrypt.ServerSide may add any before the request is signed, so it is signed once, like a part.
 type extraHeaders http.Header
 

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+
+	"github.com/minio/minio-go/v7"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
@@ -50,6 +53,49 @@ func readRefusal(resp *http.Response) (text []byte) {
 		}
 	}
 	return text
+}
+
+// explainSigned asks whether a body in signed chunks was refused for the credentials: of a chunk
+// that was damaged on the way Ceph says that its signature is wrong, as of a wrong key. If another
+// request is not refused, the credentials are good. ref has no upload id for a whole object.
+func (s *store) explainSigned(ctx context.Context, mode payload, ref filestore.UploadRef, err error) error {
+	if !mode.signed || ctx.Err() != nil || !errors.Is(err, filestore.ErrAccessDenied) {
+		return err
+	}
+	var why error
+	if ref.UploadID == "" {
+		_, why = s.core.StatObject(ctx, s.cfg.Bucket, ref.Key, minio.StatObjectOptions{})
+		why = translate(ctx, opHead, why)
+	} else {
+		_, why = s.core.ListObjectParts(ctx, s.cfg.Bucket, ref.Key, ref.UploadID, 0, 1)
+		why = translate(ctx, opListParts, why)
+	}
+	var e *filestore.Error
+	switch {
+	case errors.Is(why, filestore.ErrNoSuchUpload) && ref.UploadID != "":
+		return why
+	case errors.Is(why, filestore.ErrUnavailable), errors.Is(why, filestore.ErrAccessDenied), !errors.As(err, &e):
+		return err
+	}
+	return &filestore.Error{Op: e.Op, Kind: filestore.ErrChecksum, Cause: e.Cause, Status: e.Status}
+}
+
+// explainRace asks why a conditional PutObject has failed. Some backends answer those that lose a
+// race with 500 (Ceph). An object that is not as was demanded, and does not carry the metadata of
+// this call, is another writer's.
+func (s *store) explainRace(ctx context.Context, key string, metadata map[string]string, cond filestore.Condition, err error) error {
+	_, answered := filestore.Answered(err)
+	if !answered || cond == (filestore.Condition{}) || !errors.Is(err, filestore.ErrUnavailable) {
+		return err
+	}
+	object, why := s.Stat(ctx, key)
+	switch {
+	case errors.Is(why, filestore.ErrNotFound) && cond.ETag != "":
+	case why == nil && (cond.Absent || object.ETag != cond.ETag) && !maps.Equal(object.Metadata, metadata):
+	default:
+		return err
+	}
+	return &filestore.Error{Op: opPutObject, Kind: filestore.ErrPrecondition, Cause: err}
 }
 
 // explainCut asks why a part was not taken whose connection has failed. A backend that refuses a

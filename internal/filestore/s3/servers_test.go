@@ -2,9 +2,12 @@ package s3_test
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +23,21 @@ const bucket = "conformance"
 
 // kinds are the real servers that everything is tested against.
 var kinds = []devcluster.StoreKind{devcluster.StoreVersityGW, devcluster.StoreMinIO}
+
+// conformanceKinds are those that the suite and the races run against: in IOTFILE_TEST_STORES,
+// separated by commas; else what every machine can build, and Ceph where Debian's packages are
+// there.
+func conformanceKinds() []devcluster.StoreKind {
+	names := os.Getenv("IOTFILE_TEST_STORES")
+	if names == "" {
+		return append(slices.Clone(kinds), devcluster.StoreCeph)
+	}
+	var wanted []devcluster.StoreKind
+	for name := range strings.SplitSeq(names, ",") {
+		wanted = append(wanted, devcluster.StoreKind(name))
+	}
+	return wanted
+}
 
 var (
 	serversMu sync.Mutex
@@ -50,6 +68,10 @@ func server(t testing.TB, kind devcluster.StoreKind) *devcluster.ObjectStore {
 	defer serversMu.Unlock()
 	if s := servers[kind]; s != nil {
 		return s
+	}
+	var missing *devcluster.MissingProgramsError
+	if _, err := devcluster.FindStore(t.Context(), t.Output(), kind); errors.As(err, &missing) {
+		t.Skipf("NOT TESTED: %v", missing)
 	}
 	if serverDir == "" {
 		dir, err := os.MkdirTemp("", "iotfile-s3-test-") //nolint:usetesting // outlives the test that comes first

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -32,12 +33,9 @@ func (s *suite) probe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.observe(t, PayloadMode, string(caps.PayloadMode))
-		s.observe(t, ConditionalComplete, known(caps.ConditionalComplete))
-		s.observe(t, ConditionalPut, known(caps.ConditionalPut))
-		s.observe(t, ListingMetadata, known(caps.ListingMetadata))
-		s.observe(t, UploadListing, string(caps.UploadListing))
-		s.observe(t, AbortKeepsObject, known(caps.AbortKeepsObject))
+		for trait, observed := range TraitsOf(&caps) {
+			s.observe(t, trait, observed)
+		}
 	}
 	if err := s.Store.ListUploads(t.Context(), "", func(u filestore.Upload) bool {
 		if strings.Contains(u.Key, ".iotfile-probe/") {
@@ -57,6 +55,39 @@ func (s *suite) claim(t *testing.T) {
 			t.Errorf("claimed by %s, the prefix belongs to %q, %v", id, owner, err)
 		}
 	}
+}
+
+// TraitsOf are those that a probe finds.
+func TraitsOf(caps *v1alpha1.FileStoreCapabilities) Traits {
+	return Traits{
+		PayloadMode:         string(caps.PayloadMode),
+		ConditionalComplete: known(caps.ConditionalComplete),
+		ConditionalPut:      known(caps.ConditionalPut),
+		ConditionalCreate:   known(caps.ConditionalCreate),
+		MatchETag:           cmp.Or(string(caps.MatchETag), "none"),
+		KeyLimits:           keyLimits(caps.Keys),
+		UploadListing:       string(caps.UploadListing),
+		ListingMetadata:     known(caps.ListingMetadata),
+		AbortKeepsObject:    known(caps.AbortKeepsObject),
+	}
+}
+
+// keyLimits says in words which keys cannot be.
+func keyLimits(keys *v1alpha1.FileStoreKeyLimits) string {
+	if keys == nil {
+		return "none"
+	}
+	var limits []string
+	if keys.MaxBytes != nil {
+		limits = append(limits, fmt.Sprintf("over %d bytes", *keys.MaxBytes))
+	}
+	if keys.MaxSegmentBytes != nil {
+		limits = append(limits, fmt.Sprintf("a segment over %d bytes", *keys.MaxSegmentBytes))
+	}
+	if keys.BackslashIsSlash != nil && *keys.BackslashIsSlash {
+		limits = append(limits, "a backslash")
+	}
+	return strings.Join(limits, ", ")
 }
 
 func known(capability *bool) string {

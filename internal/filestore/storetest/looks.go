@@ -24,14 +24,15 @@ type LookCount struct {
 	// Stats, Settled and Opens are how many looks of each kind there were; TornStats, TornSettled
 	// and TornOpens how many of them mixed two versions.
 	Stats, TornStats, Settled, TornSettled, Opens, TornOpens int
-	// Replaced is how often Open or StatSettled said that the object was replaced meanwhile.
-	Replaced int
+	// Replaced is how often Open or StatSettled said that the object was replaced meanwhile, Failed
+	// how often the backend failed instead (Ceph): look again.
+	Replaced, Failed int
 }
 
 // String is a line for the log.
 func (c LookCount) String() string {
-	return fmt.Sprintf("%d versions: %d of %d looks torn, %d of %d looks torn of those read again, %d of %d reads torn, %d times told that the object was replaced",
-		c.Versions, c.TornStats, c.Stats, c.TornSettled, c.Settled, c.TornOpens, c.Opens, c.Replaced)
+	return fmt.Sprintf("%d versions: %d of %d looks torn, %d of %d looks torn of those read again, %d of %d reads torn, %d times told that the object was replaced, %d failures",
+		c.Versions, c.TornStats, c.Stats, c.TornSettled, c.Settled, c.TornOpens, c.Opens, c.Replaced, c.Failed)
 }
 
 // RunLooks looks at an object while it is replaced, by PutObject and CompleteUpload in turn. What
@@ -113,7 +114,11 @@ func (l *looks) look(t *testing.T, looker int) {
 		} else {
 			err = l.stat(t.Context())
 		}
-		if err != nil && !errors.Is(err, filestore.ErrPrecondition) {
+		switch _, answered := filestore.Answered(err); {
+		case err == nil, errors.Is(err, filestore.ErrPrecondition):
+		case answered && errors.Is(err, filestore.ErrUnavailable):
+			l.later(func() { l.count.Failed++ })
+		default:
 			t.Error(err)
 			return
 		}

@@ -24,7 +24,7 @@ func MemoryLikeVersityGW(*testing.T) Backend {
 	traits[PartDuringComplete] = "OK, **the upload is back with this part**"
 	traits[ListingMetadata] = "false"
 	store := memory.New(memory.Options{LateParts: memory.LatePartsResurrect, RepeatedComplete: true, Capabilities: v1alpha1.FileStoreCapabilities{
-		PayloadMode: v1alpha1.PayloadTrailingCRC64NVME, ConditionalComplete: new(true), ConditionalPut: new(true),
+		PayloadMode: v1alpha1.PayloadTrailingCRC64NVME, ConditionalComplete: new(true), ConditionalPut: new(true), ConditionalCreate: new(true), MatchETag: v1alpha1.ETagQuoted,
 		UploadListing: v1alpha1.UploadListingPrefix, ListingMetadata: new(false), AbortKeepsObject: new(true),
 	}})
 	return Backend{Name: "memory like versitygw", Store: store, Prefix: "memory/", Traits: traits}
@@ -34,6 +34,9 @@ var memoryTraits = Traits{
 	PayloadMode:          "TrailingCRC64NVME",
 	ConditionalComplete:  "true",
 	ConditionalPut:       "true",
+	ConditionalCreate:    "true",
+	MatchETag:            "Quoted",
+	KeyLimits:            "none",
 	UploadListing:        "Prefix",
 	ListingMetadata:      "true",
 	AbortKeepsObject:     "true",
@@ -42,6 +45,8 @@ var memoryTraits = Traits{
 	EmptyPart:            "OK, OK",
 	SmallPartInTheMiddle: "InvalidParts",
 	GapInNumbers:         "OK",
+	SomeParts:            "OK",
+	UnknownComplete:      "NoSuchUpload",
 	RepeatedComplete:     "NoSuchUpload",
 	RepeatedConditional:  "NoSuchUpload",
 	ConcurrentCompletes:  "one OK, the others NoSuchUpload",

@@ -150,6 +150,7 @@ func (s *suite) deletes(t *testing.T) {
 		s.wantObject(t, key, []byte("again"))
 	})
 	t.Run("ConditionalUpdateAfterwards", func(t *testing.T) {
+		s.needs(t, ConditionalPut)
 		key := s.key()
 		o := s.putObject(t, key, []byte("x"), filestore.Condition{})
 		del(t, key)

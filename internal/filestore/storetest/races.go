@@ -51,14 +51,16 @@ func RunRaces(t *testing.T, newBackend func(t *testing.T) Backend) {
 	races := raceCount(t)
 	s := newSuite(t, NewTable(), newBackend)
 	for _, kind := range []struct {
-		name string
-		puts func(racer int) bool
+		name  string
+		puts  func(racer int) bool
+		needs []Behaviour
 	}{
-		{"CompleteUpload", func(int) bool { return false }},
-		{"PutObject", func(int) bool { return true }},
-		{"Both", func(racer int) bool { return racer%2 == 0 }},
+		{"CompleteUpload", func(int) bool { return false }, []Behaviour{ConditionalComplete}},
+		{"PutObject", func(int) bool { return true }, []Behaviour{ConditionalPut, ConditionalCreate}},
+		{"Both", func(racer int) bool { return racer%2 == 0 }, []Behaviour{ConditionalComplete, ConditionalPut, ConditionalCreate}},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
+			s.needs(t, kind.needs...)
 			count := s.runRaces(t, races, kind.puts)
 			t.Logf("%s, %s: %s", s.Name, kind.name, count)
 			if count.Winners != races || count.Losers != races*(racers-1) || count.Unknown+count.Mixed+count.Lost > 0 {

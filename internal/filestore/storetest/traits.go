@@ -20,6 +20,9 @@ const (
 	PayloadMode          Behaviour = "probe: payload mode"
 	ConditionalComplete  Behaviour = "probe: conditional complete"
 	ConditionalPut       Behaviour = "probe: conditional put"
+	ConditionalCreate    Behaviour = "probe: conditional create"
+	MatchETag            Behaviour = "probe: ETag in If-Match"
+	KeyLimits            Behaviour = "probe: keys that cannot be"
 	UploadListing        Behaviour = "probe: upload listing"
 	ListingMetadata      Behaviour = "probe: metadata in listings"
 	AbortKeepsObject     Behaviour = "probe: an abort after Complete keeps the object"
@@ -30,6 +33,8 @@ const (
 	EmptyPart            Behaviour = "a part of 0 bytes, and its object"
 	SmallPartInTheMiddle Behaviour = "small part in the middle at Complete"
 	GapInNumbers         Behaviour = "gap in the part numbers at Complete"
+	SomeParts            Behaviour = "some of the parts at Complete"
+	UnknownComplete      Behaviour = "Complete of an upload that is not there"
 	RepeatedComplete     Behaviour = "Complete again"
 	RepeatedConditional  Behaviour = "Complete again, If-None-Match: *"
 	ConcurrentCompletes  Behaviour = "8 Completes of one upload at once"
@@ -52,8 +57,8 @@ const (
 
 // behaviours is the order of the table; the rows of the payload modes follow.
 var behaviours = []Behaviour{
-	PayloadMode, ConditionalComplete, ConditionalPut, UploadListing, ListingMetadata, AbortKeepsObject, ListingAfterRestart, PartsAfterRestart, PartChecksum, ObjectChecksum,
-	EmptyPart, SmallPartInTheMiddle, GapInNumbers, RepeatedComplete, RepeatedConditional, ConcurrentCompletes,
+	PayloadMode, ConditionalComplete, ConditionalPut, ConditionalCreate, MatchETag, KeyLimits, UploadListing, ListingMetadata, AbortKeepsObject, ListingAfterRestart, PartsAfterRestart, PartChecksum, ObjectChecksum,
+	EmptyPart, SmallPartInTheMiddle, GapInNumbers, SomeParts, UnknownComplete, RepeatedComplete, RepeatedConditional, ConcurrentCompletes,
 	PartDuringAbort, PartDuringComplete, AbortAfterComplete, SameBytesSameETag, ReplacedWhileRead,
 	LongSegment, KeyBelowObject, KeyOfDirectory,
 	PutChecksum, PutWhileRead, PutLongSegment, PutBelowObject, PutDirectory, PutWhereKeysWere, ListBelowObject,

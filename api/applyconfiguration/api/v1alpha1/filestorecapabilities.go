@@ -18,10 +18,16 @@ type FileStoreCapabilitiesApplyConfiguration struct {
 	// assembles a file, so that of two racing uploads exactly one wins. Where it is false the
 	// operator serialises its own writers, and writers that bypass it can be overwritten.
 	ConditionalComplete *bool `json:"conditionalComplete,omitempty"`
-	// conditionalPut reports whether the store compares If-Match and If-None-Match when it stores a
-	// file that is sent in one request, so that of racing writers exactly one wins. Where it is
-	// false, writers that race can overwrite each other.
+	// conditionalPut reports whether the store compares If-Match when a file that is sent in one
+	// request replaces another, so that of racing writers exactly one wins. Where it is false,
+	// writers that race can overwrite each other.
 	ConditionalPut *bool `json:"conditionalPut,omitempty"`
+	// conditionalCreate is the same of a file that is not there yet (If-None-Match). Where it is
+	// absent, conditionalPut stands for both.
+	ConditionalCreate *bool `json:"conditionalCreate,omitempty"`
+	// matchETag is how the store wants the ETag in If-Match when it stores a file: Quoted, as HTTP
+	// has it, or Bare, without the quotes. Absent where it compares nothing.
+	MatchETag *apiv1alpha1.ETagSpelling `json:"matchETag,omitempty"`
 	// uploadListing is how far open uploads can be listed: by prefix, by exact key only (then the
 	// orphan sweep is partial), or not at all.
 	UploadListing *apiv1alpha1.UploadListing `json:"uploadListing,omitempty"`
@@ -33,6 +39,8 @@ type FileStoreCapabilitiesApplyConfiguration struct {
 	// their version and description. Where it is false, a search asks the store once more for each
 	// file.
 	ListingMetadata *bool `json:"listingMetadata,omitempty"`
+	// keys is which keys, of those that S3 takes, the store cannot hold. Absent where it holds all.
+	Keys *FileStoreKeyLimitsApplyConfiguration `json:"keys,omitempty"`
 }
 
 // FileStoreCapabilitiesApplyConfiguration constructs a declarative configuration of the FileStoreCapabilities type for use with
@@ -65,6 +73,22 @@ func (b *FileStoreCapabilitiesApplyConfiguration) WithConditionalPut(value bool)
 	return b
 }
 
+// WithConditionalCreate sets the ConditionalCreate field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ConditionalCreate field is set to the value of the last call.
+func (b *FileStoreCapabilitiesApplyConfiguration) WithConditionalCreate(value bool) *FileStoreCapabilitiesApplyConfiguration {
+	b.ConditionalCreate = &value
+	return b
+}
+
+// WithMatchETag sets the MatchETag field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MatchETag field is set to the value of the last call.
+func (b *FileStoreCapabilitiesApplyConfiguration) WithMatchETag(value apiv1alpha1.ETagSpelling) *FileStoreCapabilitiesApplyConfiguration {
+	b.MatchETag = &value
+	return b
+}
+
 // WithUploadListing sets the UploadListing field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the UploadListing field is set to the value of the last call.
@@ -86,5 +110,13 @@ func (b *FileStoreCapabilitiesApplyConfiguration) WithAbortKeepsObject(value boo
 // If called multiple times, the ListingMetadata field is set to the value of the last call.
 func (b *FileStoreCapabilitiesApplyConfiguration) WithListingMetadata(value bool) *FileStoreCapabilitiesApplyConfiguration {
 	b.ListingMetadata = &value
+	return b
+}
+
+// WithKeys sets the Keys field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Keys field is set to the value of the last call.
+func (b *FileStoreCapabilitiesApplyConfiguration) WithKeys(value *FileStoreKeyLimitsApplyConfiguration) *FileStoreCapabilitiesApplyConfiguration {
+	b.Keys = value
 	return b
 }

@@ -26,6 +26,9 @@ type FileStoreStatusApplyConfiguration struct {
 	Orphans *int32 `json:"orphans,omitempty"`
 	// lastProbeTime is when the backend was last probed.
 	LastProbeTime *v1.Time `json:"lastProbeTime,omitempty"`
+	// lastSuccessfulProbeTime is when a probe last succeeded: so old are capabilities and the
+	// condition Protected.
+	LastSuccessfulProbeTime *v1.Time `json:"lastSuccessfulProbeTime,omitempty"`
 	// observedGeneration is the metadata.generation that this status speaks of; -1 before the
 	// operator has looked at the store for the first time.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
@@ -84,6 +87,14 @@ func (b *FileStoreStatusApplyConfiguration) WithOrphans(value int32) *FileStoreS
 // If called multiple times, the LastProbeTime field is set to the value of the last call.
 func (b *FileStoreStatusApplyConfiguration) WithLastProbeTime(value v1.Time) *FileStoreStatusApplyConfiguration {
 	b.LastProbeTime = &value
+	return b
+}
+
+// WithLastSuccessfulProbeTime sets the LastSuccessfulProbeTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastSuccessfulProbeTime field is set to the value of the last call.
+func (b *FileStoreStatusApplyConfiguration) WithLastSuccessfulProbeTime(value v1.Time) *FileStoreStatusApplyConfiguration {
+	b.LastSuccessfulProbeTime = &value
 	return b
 }
 

@@ -24,6 +24,9 @@ type UploadProgressApplyConfiguration struct {
 	Percent *int32 `json:"percent,omitempty"`
 	// lastPartTime is when the newest of those parts was stored.
 	LastPartTime *v1.Time `json:"lastPartTime,omitempty"`
+	// missingTime is when object storage last answered a client's request that it does not know the
+	// upload, told once a minute at most. The reconciler looks at once whether it was lost.
+	MissingTime *v1.Time `json:"missingTime,omitempty"`
 }
 
 // UploadProgressApplyConfiguration constructs a declarative configuration of the UploadProgress type for use with
@@ -69,5 +72,13 @@ func (b *UploadProgressApplyConfiguration) WithPercent(value int32) *UploadProgr
 // If called multiple times, the LastPartTime field is set to the value of the last call.
 func (b *UploadProgressApplyConfiguration) WithLastPartTime(value v1.Time) *UploadProgressApplyConfiguration {
 	b.LastPartTime = &value
+	return b
+}
+
+// WithMissingTime sets the MissingTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MissingTime field is set to the value of the last call.
+func (b *UploadProgressApplyConfiguration) WithMissingTime(value v1.Time) *UploadProgressApplyConfiguration {
+	b.MissingTime = &value
 	return b
 }
