@@ -140,8 +140,9 @@ func (r *Reconciler) unsettled(ctx context.Context, o *observation, state upload
 }
 
 // complete assembles the file. An answer of success is believed, even if somebody has replaced the
-// file by now; after any failure it looks at the object first: an earlier pass, or this call, may
-// have done it although the answer was lost.
+// file by now; without a checksum only if the file is not older than that, because Ceph says Yes to
+// the parts of the present file whatever the upload is. After any failure it looks at the object
+// first: an earlier pass, or this call, may have done it although the answer was lost.
 func (r *Reconciler) complete(ctx context.Context, o *observation, d upload.Decision) (outcome, error) {
 	assembled, failure := r.assemble(ctx, o, d)
 	r.noteCompleted(ctx, o)
@@ -159,6 +160,8 @@ func (r *Reconciler) complete(ctx context.Context, o *observation, d upload.Deci
 	case errors.Is(err, filestore.ErrNotFound) && givesChecksums(o.Store):
 		o.Ledger, o.parts = &upload.Ledger{Lost: true}, nil
 		return r.finish(ctx, o, upload.Vanished)
+	case err == nil && upload.DecodeFileMetadata(object.Metadata).Version <= upload.NextVersion(o.Upload.Spec.IfMatch):
+		return r.unsettled(ctx, o, upload.State{})
 	default:
 		return completed(o.Upload, assembled), nil
 	}

@@ -78,7 +78,7 @@ func (s *Server) putFile(c *call, r *http.Request) error {
 	defer release()
 	w.seen = seen
 	w.options = filestore.CreateUploadOptions{ContentType: spec.ContentType, ContentHeaders: filestore.ContentHeadersOf(&spec), Metadata: fileMetadata(spec, w, exists, file, s.opts.Clock.Now()).Encode()}
-	if conditionalPut(at.fs) {
+	if filestore.Compares(at.fs.Status.Capabilities, !exists) {
 		w.cond = filestore.Condition{Absent: !exists, ETag: seen.ETag}
 	}
 	if err := s.store(r.Context(), c, w); err != nil {
@@ -111,6 +111,9 @@ func (s *Server) admitFile(c *call, r *http.Request) (v1alpha1.MultipartUploadSp
 	}
 	at, err := s.targetOf(r.Context(), c)
 	if err != nil {
+		return spec, at, err
+	}
+	if err := upload.CheckHeld(c.file, at.fs); err != nil {
 		return spec, at, err
 	}
 	if err := admitFileSize(c.body.Length(), upload.LimitsOf(at.fs)); err != nil {
@@ -157,20 +160,13 @@ func fileMetadata(spec v1alpha1.MultipartUploadSpec, w *write, exists bool, befo
 	return out
 }
 
-// conditionalPut reports whether the store compares the object at the moment at which another takes
-// its place.
-func conditionalPut(fs *v1alpha1.FileStore) bool {
-	caps := fs.Status.Capabilities
-	return caps == nil || caps.ConditionalPut == nil || *caps.ConditionalPut
-}
-
 // store streams the body into the object. A nil error means that the file is there, whatever object
 // storage said. A body that one buffer holds is taken before object storage is asked: MinIO keeps
 // readers waiting from the request to its end, which a slow client would else draw out.
 func (s *Server) store(ctx context.Context, c *call, w *write) error {
 	body, streamCtx := transfer.NewStream(ctx, c.body, c.digests, s.opts.StoreIdleTimeout)
 	defer body.Stop()
-	body.Last = func() error { return s.commit(streamCtx, w) }
+	body.Last = func() error { return s.commit(streamCtx, c, w) }
 	var source io.Reader = body
 	if c.body.Length() <= transfer.BufferSize {
 		buffer := transfer.Buffers.Get().(*[]byte)
@@ -186,7 +182,7 @@ func (s *Server) store(ctx context.Context, c *call, w *write) error {
 	if err == nil {
 		w.stored = true
 		failpoint.Hit(failpoint.ObjectStored)
-		return nil
+		return s.believe(ctx, c, w)
 	}
 	err = body.Blame(streamCtx, err)
 	body.Stop()
@@ -202,9 +198,14 @@ func (s *Server) inTurn(ctx context.Context, wait func(context.Context) error) e
 
 // commit takes the writer's turn, when its body is whole and the end of it is all that object
 // storage waits for.
-func (s *Server) commit(ctx context.Context, w *write) error {
+func (s *Server) commit(ctx context.Context, c *call, w *write) error {
 	if err := s.inTurn(ctx, w.writer.commit); err != nil {
 		return err
+	}
+	if recordDecides(w.fs) {
+		if err := s.inTurn(ctx, func(ctx context.Context) error { return s.awaitCompletion(ctx, c, w) }); err != nil {
+			return err
+		}
 	}
 	if w.cond == (filestore.Condition{}) {
 		return s.checkAgain(ctx, w)
