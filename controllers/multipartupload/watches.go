@@ -88,12 +88,16 @@ func storeChanged() predicate.Predicate {
 // moreThanProgress passes the events of an upload but for those that tell of its progress alone.
 // The data plane writes that every few seconds for each upload that gets parts, nothing is decided
 // by it, and a pass for each would be most of what the leader does. The look that is planned
-// already stays planned.
+// already stays planned. That object storage does not know an upload has it looked at, at once.
 func moreThanProgress() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok1 := e.ObjectOld.(*v1alpha1.MultipartUpload)
 		after, ok2 := e.ObjectNew.(*v1alpha1.MultipartUpload)
 		if !ok1 || !ok2 || before.ResourceVersion == after.ResourceVersion { // the latter are all looked at again
+			return true
+		}
+		if p := after.Status.Progress; p != nil && p.MissingTime != nil &&
+			(before.Status.Progress == nil || !p.MissingTime.Equal(before.Status.Progress.MissingTime)) {
 			return true
 		}
 		a, b := *before, *after

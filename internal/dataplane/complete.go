@@ -120,6 +120,7 @@ func (s *Server) withoutParts(ctx context.Context, c *call, u *v1alpha1.Multipar
 	case err != nil && !errors.Is(err, filestore.ErrNotFound):
 		return errors.Join(err, cause)
 	}
+	s.progress.Missing(u)
 	return cause
 }
 
@@ -215,7 +216,7 @@ func finalNumber(numbers []int32, fixed *int32) (int32, error) {
 		if len(numbers) == 0 {
 			return 1, nil
 		}
-		return int32(len(numbers)) + 1, upload.CheckSequence(numbers, nil) //nolint:gosec // at most 10000 parts
+		return numbers[len(numbers)-1] + 1, upload.CheckSequence(numbers, nil)
 	}
 	before := slices.DeleteFunc(slices.Clone(numbers), func(n int32) bool { return n == *fixed })
 	if *fixed == 1 && len(before) == 0 {

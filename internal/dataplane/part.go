@@ -163,5 +163,6 @@ func (s *Server) noSuchUpload(ctx context.Context, c *call, u *v1alpha1.Multipar
 	if other := now.Open(); other != nil && other.UID != u.UID && upload.TakesParts(other) {
 		return apierror.Unavailable("the upload was started anew a moment ago: send the part again", apierror.RetrySoon).Because(cause)
 	}
+	s.progress.Missing(u)
 	return cause
 }

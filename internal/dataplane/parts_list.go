@@ -66,6 +66,7 @@ func (s *Server) listParts(c *call, r *http.Request) error {
 	}
 	switch {
 	case errors.Is(err, filestore.ErrNoSuchUpload):
+		s.progress.Missing(u)
 		return none.Because(err)
 	case err != nil:
 		return err

@@ -78,6 +78,8 @@ type mark struct {
 	dirty bool
 	busy  bool
 	due   time.Time
+	// missing: object storage has told a client that it does not know the upload.
+	missing bool
 }
 
 // New makes a Recorder. It records nothing before Run.
@@ -170,7 +172,10 @@ func (r *Recorder) finish(m *mark, result string) {
 		m.dirty, m.due = true, r.opts.Clock.Now().Add(retry)
 	case failed:
 		m.dirty, m.due = true, r.opts.Clock.Now().Add(r.opts.Interval)
+	case missing:
+		m.missing, m.dirty, m.due = true, false, r.opts.Clock.Now().Add(missingInterval)
 	default:
+		m.missing = false
 		m.due = r.opts.Clock.Now().Add(r.opts.Interval)
 	}
 	r.wake()
@@ -181,6 +186,8 @@ const (
 	written  = "written"
 	conflict = "conflict"
 	failed   = "failed"
+	// missing: object storage does not know the upload, which was told to the reconciler.
+	missing = "missing"
 	// over: the upload takes no more parts; its last progress is the reconciler's to write.
 	over = "over"
 )
@@ -193,11 +200,11 @@ func (r *Recorder) write(ctx context.Context, m *mark) string {
 	if err := r.opts.Client.Get(ctx, m.key, u); err != nil || u.UID != m.uid || !upload.TakesParts(u) {
 		return over
 	}
-	err := r.apply(ctx, u)
+	result, err := r.apply(ctx, u)
 	switch {
 	case err == nil:
-		return written
-	case errors.Is(err, filestore.ErrNoSuchUpload), apierrors.IsNotFound(err):
+		return result
+	case apierrors.IsNotFound(err):
 		return over
 	case apierrors.IsConflict(err):
 		return conflict
@@ -206,29 +213,32 @@ func (r *Recorder) write(ctx context.Context, m *mark) string {
 	return failed
 }
 
-func (r *Recorder) apply(ctx context.Context, u *v1alpha1.MultipartUpload) error {
+func (r *Recorder) apply(ctx context.Context, u *v1alpha1.MultipartUpload) (result string, err error) {
+	result = written
 	parts, err := r.opts.Parts(ctx, u)
+	state := stateOf(u, parts)
+	if errors.Is(err, filestore.ErrNoSuchUpload) {
+		result, err, state = missing, nil, missingAt(u, r.opts.Clock.Now())
+	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	failpoint.Hit(failpoint.ProgressListed)
 	select {
 	case r.writes <- struct{}{}:
 		defer func() { <-r.writes }()
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return "", context.Cause(ctx)
 	}
-	err = r.opts.Client.Status().Apply(ctx, configuration(u, parts), client.FieldOwner(FieldManager))
+	err = r.opts.Client.Status().Apply(ctx, configuration(u, state), client.FieldOwner(FieldManager))
 	if err == nil {
 		failpoint.Hit(failpoint.ProgressRecorded)
 	}
-	return err
+	return result, err
 }
 
-// configuration is what is applied. Not forced, and bound to the version that was read: the
-// last progress, which the reconciler writes, is never overwritten, and a successor of the same
-// name is never touched.
-func configuration(u *v1alpha1.MultipartUpload, parts []filestore.Part) *apply.MultipartUploadApplyConfiguration {
+// stateOf is how far the upload is.
+func stateOf(u *v1alpha1.MultipartUpload, parts []filestore.Part) *apply.UploadProgressApplyConfiguration {
 	bytes, last := int64(0), time.Time{}
 	for _, part := range parts {
 		bytes += part.Size
@@ -242,6 +252,13 @@ func configuration(u *v1alpha1.MultipartUpload, parts []filestore.Part) *apply.M
 	if !last.IsZero() {
 		state.WithLastPartTime(metav1.NewTime(last))
 	}
+	return state
+}
+
+// configuration is what is applied. Not forced, and bound to the version that was read: the
+// last progress, which the reconciler writes, is never overwritten, and a successor of the same
+// name is never touched.
+func configuration(u *v1alpha1.MultipartUpload, state *apply.UploadProgressApplyConfiguration) *apply.MultipartUploadApplyConfiguration {
 	return apply.MultipartUpload(u.Name, u.Namespace).WithUID(u.UID).WithResourceVersion(u.ResourceVersion).
 		WithStatus(apply.MultipartUploadStatus().WithProgress(state))
 }

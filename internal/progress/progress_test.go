@@ -43,3 +43,36 @@ func TestProgressIsSharedByStores(t *testing.T) {
 		t.Error("those that waited for a worker are forgotten")
 	}
 }
+
+// An upload that object storage does not know is looked for at once, and then once a minute at
+// most, however often clients ask for it; a part that lands brings it back to its usual pace.
+func TestMissingIsToldOnceAMinute(t *testing.T) {
+	clock := clocktesting.NewFakeClock(time.Now())
+	updates := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "updates_total", Help: "Of this test."}, []string{"result"})
+	p := New(Options{Clock: clock, Delay: time.Second, Interval: 15 * time.Second, Updates: updates})
+	u := testkit.Upload(testkit.Opened("id"))
+	due := func(want int, when string) {
+		t.Helper()
+		marks, _ := p.take()
+		if len(marks) != want {
+			t.Fatalf("%s: %d are due, want %d", when, len(marks), want)
+		}
+		for _, m := range marks {
+			p.finish(m, missing)
+		}
+	}
+	p.Missing(u)
+	due(1, "at first")
+	for range 3 {
+		p.Missing(u)
+		clock.Step(15 * time.Second)
+		due(0, "within the minute")
+	}
+	clock.Step(15 * time.Second)
+	due(0, "when nobody asks")
+	p.Missing(u)
+	due(1, "after a minute")
+	p.Mark(u)
+	clock.Step(time.Minute)
+	due(1, "when a part has landed")
+}

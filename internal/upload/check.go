@@ -12,10 +12,13 @@ import (
 const CheckInterval = time.Hour
 
 // CheckDue reports whether a comparison of the upload with object storage has fallen due since the
-// last one. checked is when that was, zero if there was none. What says nothing about its start is
-// compared every time.
+// last one, or the upload was missing when a client asked for it. checked is when that was, zero if
+// there was none. What says nothing about its start is compared every time.
 func CheckDue(u *v1alpha1.MultipartUpload, checked, now time.Time) bool {
 	if u.Status.StartTime == nil {
+		return true
+	}
+	if p := u.Status.Progress; p != nil && p.MissingTime != nil && !p.MissingTime.Time.Before(checked.Truncate(time.Second)) {
 		return true
 	}
 	due := nextCheck(u, now).Add(-CheckInterval)
