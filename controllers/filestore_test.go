@@ -47,6 +47,7 @@ func TestFileStoreNotReady(t *testing.T) {
 		"AccessDenied": {filestore.ErrAccessDenied, v1alpha1.ReasonAccessDenied, true},
 		"NoBucket":     {filestore.ErrBucketNotFound, v1alpha1.ReasonBucketNotFound, true},
 		"NoIntegrity":  {filestore.ErrIntegrityUnsupported, v1alpha1.ReasonIntegrityUnsupported, true},
+		"NoSecondPart": {filestore.ErrPartsNotReplaced, v1alpha1.ReasonPartsNotReplaced, true},
 		"NoSense":      {errors.New("what?"), v1alpha1.ReasonUnreachable, false},
 	} {
 		t.Run(name, func(t *testing.T) {

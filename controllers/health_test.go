@@ -69,6 +69,7 @@ var storeHealth = map[string]status.Status{
 	v1alpha1.ReasonBucketNotFound:       status.FailedStatus,
 	v1alpha1.ReasonAccessDenied:         status.FailedStatus,
 	v1alpha1.ReasonIntegrityUnsupported: status.FailedStatus,
+	v1alpha1.ReasonPartsNotReplaced:     status.FailedStatus,
 }
 
 // argoHealth is what Argo CD calls the same.

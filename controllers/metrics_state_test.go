@@ -42,7 +42,7 @@ func TestStateMetrics(t *testing.T) {
 	registry.MustRegister(statemetrics.New(r.uploads.Catalog, r.clock))
 	expect := func(when string, open, bytes, oldest float64) {
 		t.Helper()
-		want := map[string]float64{"iotfile_store_ready": 1, "iotfile_open_uploads": open, "iotfile_incomplete_bytes": bytes, "iotfile_oldest_open_upload_age_seconds": oldest, "iotfile_orphan_uploads": 0}
+		want := map[string]float64{"iotfile_store_ready": 1, "iotfile_store_protected": 1, "iotfile_open_uploads": open, "iotfile_incomplete_bytes": bytes, "iotfile_oldest_open_upload_age_seconds": oldest, "iotfile_orphan_uploads": 0}
 		if got := valuesOf(t, registry, r.store); !maps.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", when, got, want)
 		}

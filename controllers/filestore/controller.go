@@ -121,6 +121,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		r.tellInUse(fs, updated)
 		r.tellConsent(fs, updated)
 		r.tellOverlap(fs, updated)
+		r.tellProtection(fs, updated)
 	}
 	return reconcile.Result{RequeueAfter: r.interval(updated)}, nil
 }
@@ -178,7 +179,9 @@ func (r *Reconciler) probe(ctx context.Context, fs *v1alpha1.FileStore, rivals [
 	}
 	now := metav1.NewTime(r.Clock.Now())
 	if ptr.Deref(fs.Status.ObservedGeneration, 0) != fs.Generation {
-		fs.Status.Capabilities = nil // what was found of another spec says nothing about this one
+		// What was found of another spec says nothing about this one.
+		fs.Status.Capabilities, fs.Status.LastSuccessfulProbeTime = nil, nil
+		meta.RemoveStatusCondition(&fs.Status.Conditions, v1alpha1.ConditionProtected)
 	}
 	fs.Status.ObservedGeneration = ptr.To(fs.Generation)
 	ready := metav1.Condition{
@@ -186,7 +189,8 @@ func (r *Reconciler) probe(ctx context.Context, fs *v1alpha1.FileStore, rivals [
 		Reason: v1alpha1.ReasonProbed, Message: "the bucket was reached, and the credentials are good",
 	}
 	if err == nil {
-		fs.Status.Capabilities = &found
+		fs.Status.Capabilities, fs.Status.LastSuccessfulProbeTime = &found, &now
+		meta.SetStatusCondition(&fs.Status.Conditions, protection(fs, now))
 		fs.Status.OrphanPolicy = r.orphanPolicy(ctx, fs, store)
 	} else {
 		log.FromContext(ctx).Info("the FileStore is not ready", "store", fs.Name, "cause", err.Error())
@@ -214,7 +218,7 @@ func (r *Reconciler) orphanPolicy(ctx context.Context, fs *v1alpha1.FileStore, s
 	if fs.Spec.OrphanPolicy != v1alpha1.OrphanPolicyAuto {
 		return cmp.Or(fs.Spec.OrphanPolicy, v1alpha1.OrphanPolicyReport)
 	}
-	if c := fs.Status.Capabilities; c == nil || c.ConditionalPut == nil || !*c.ConditionalPut {
+	if !filestore.Compares(fs.Status.Capabilities, true) {
 		return v1alpha1.OrphanPolicyReport // of two clusters that claim it, both would win
 	}
 	var ns corev1.Namespace
@@ -242,9 +246,11 @@ func unreadyReason(fs *v1alpha1.FileStore, err error) (reason, message string) {
 	case errors.Is(err, filestore.ErrBucketNotFound):
 		return v1alpha1.ReasonBucketNotFound, fmt.Sprintf("%s has no bucket %q: create it, or correct spec.bucket", fs.Spec.Endpoint, fs.Spec.Bucket)
 	case errors.Is(err, filestore.ErrAccessDenied):
-		return v1alpha1.ReasonAccessDenied, fmt.Sprintf("%s refuses the credentials, or what they may do with bucket %q", fs.Spec.Endpoint, fs.Spec.Bucket)
+		return v1alpha1.ReasonAccessDenied, fmt.Sprintf("%s refuses the credentials, or what they may do with bucket %q%s", fs.Spec.Endpoint, fs.Spec.Bucket, hint(err))
 	case errors.Is(err, filestore.ErrIntegrityUnsupported):
 		return v1alpha1.ReasonIntegrityUnsupported, "the backend keeps bodies that are cut short, in every payload mode: it cannot be used"
+	case errors.Is(err, filestore.ErrPartsNotReplaced):
+		return v1alpha1.ReasonPartsNotReplaced, "the backend does not take a part that is sent again after its connection broke: no such upload could ever be completed"
 	default:
 		return v1alpha1.ReasonUnreachable, fmt.Sprintf("%s does not answer, or fails; it is probed again", fs.Spec.Endpoint)
 	}

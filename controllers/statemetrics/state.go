@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -19,6 +20,10 @@ const scrapeTimeout = 5 * time.Second
 var (
 	storeReadyDesc = prometheus.NewDesc("iotfile_store_ready",
 		"1 if the FileStore's bucket was reached with its credentials when it was last probed, else 0. Every replica that can hold the lease tells all: take the maximum.",
+		[]string{"store"}, nil)
+	storeProtectedDesc = prometheus.NewDesc("iotfile_store_protected",
+		"1 if the FileStore's object storage was seen to do all that keeps files safe, 0 if not: its condition Protected says what is missing. "+
+			"Absent while it is not known. Every replica that can hold the lease tells all: take the maximum.",
 		[]string{"store"}, nil)
 	openUploadsDesc = prometheus.NewDesc("iotfile_open_uploads",
 		"Uploads that are open, by store. Every replica that can hold the lease tells all: take the maximum.", []string{"store"}, nil)
@@ -43,7 +48,7 @@ type stateCollector struct {
 	clock   clock.PassiveClock
 }
 
-// New returns the metrics of what there is: iotfile_store_ready,
+// New returns the metrics of what there is: iotfile_store_ready, iotfile_store_protected,
 // iotfile_open_uploads, iotfile_incomplete_bytes, iotfile_oldest_open_upload_age_seconds,
 // iotfile_orphan_uploads, iotfile_stalled_uploads and iotfile_reconcile_lag_seconds. They are
 // counted at each scrape in the informer cache, which every replica has: none is stale because
@@ -55,6 +60,7 @@ func New(catalog *catalog.Catalog, clock clock.PassiveClock) prometheus.Collecto
 // Describe implements prometheus.Collector.
 func (*stateCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- storeReadyDesc
+	out <- storeProtectedDesc
 	out <- openUploadsDesc
 	out <- incompleteBytesDesc
 	out <- oldestOpenDesc
@@ -74,6 +80,9 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	sums := map[string]*storeState{}
 	for _, fs := range stores {
+		if c := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionProtected); c != nil {
+			out <- prometheus.MustNewConstMetric(storeProtectedDesc, prometheus.GaugeValue, map[bool]float64{true: 1}[c.Status == metav1.ConditionTrue], fs.Name)
+		}
 		s := &storeState{}
 		if meta.IsStatusConditionTrue(fs.Status.Conditions, v1alpha1.ConditionReady) {
 			s.ready = 1
