@@ -30,7 +30,7 @@ func (s *Server) download(c *call, r *http.Request) error {
 	for range 4 {
 		err = s.send(r.Context(), c, r, at.store, at.key)
 		_, answered := filestore.Answered(err)
-		if !errors.Is(err, filestore.ErrPrecondition) && !(answered && errors.Is(err, filestore.ErrUnavailable)) {
+		if broken := answered && errors.Is(err, filestore.ErrUnavailable); !broken && !errors.Is(err, filestore.ErrPrecondition) {
 			return err
 		}
 	}

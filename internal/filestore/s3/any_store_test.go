@@ -12,7 +12,7 @@ import (
 )
 
 // TestAnyStore runs the suite against the store that IOTFILE_CONFORMANCE_ENDPOINT names, of which
-// nothing is known but what its probe finds. hack/conformance starts it.
+// nothing is known but what its probe finds.
 func TestAnyStore(t *testing.T) {
 	endpoint := os.Getenv("IOTFILE_CONFORMANCE_ENDPOINT")
 	if endpoint == "" {

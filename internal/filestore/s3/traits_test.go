@@ -88,7 +88,7 @@ func TestLostRaceIsNoFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := connect(t, c).PutObject(t.Context(), tc.key, strings.NewReader("ours"), 4, opts(tc.by), tc.cond)
-			if !errors.Is(err, tc.want) || errors.Is(err, filestore.ErrPrecondition) != (tc.want == filestore.ErrPrecondition) {
+			if !errors.Is(err, tc.want) || errors.Is(err, filestore.ErrPrecondition) != errors.Is(tc.want, filestore.ErrPrecondition) {
 				t.Errorf("the error is %v, want %v", err, tc.want)
 			}
 		})
