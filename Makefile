@@ -21,6 +21,10 @@ CHAOS_ARGS ?=
 FUZZ_TIME ?= 1m
 # Further flags of `make e2e-cluster`, such as -engine=node or -from=COMMIT; `go run ./hack/cluster -help` lists them.
 CLUSTER_ARGS ?=
+# Of `make conformance`: the store, its keys in the environment. Further flags of it; `go run ./hack/conformance -help` lists them.
+ENDPOINT ?=
+BUCKET ?=
+CONFORMANCE_ARGS ?=
 # The commit that `make bench-compare` compares with.
 BASE ?= HEAD^
 
@@ -49,7 +53,7 @@ TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw 
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod internal/e2e/generated/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run tools unit test race verify verify-generated vet lint workflows circles tidy tidy-check apidiff govulncheck manifests generate reference docs build bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
+.PHONY: help run tools unit test race verify verify-generated vet lint workflows circles tidy tidy-check apidiff govulncheck conformance conformance-all manifests generate reference docs build bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -151,6 +155,16 @@ bench-%: devcluster ## Run one benchmark: bench-cpu, bench-memory, or bench-peer
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	go run -trimpath ./hack/bench $* $(BENCH_ARGS)
 
+conformance: devcluster ## Say what works on an object store and what does not: ENDPOINT and BUCKET, with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+	$(GO_BUILD) -o bin/conformance-run ./hack/conformance
+	@exec bin/conformance-run -endpoint='$(ENDPOINT)' -bucket='$(BUCKET)' $(CONFORMANCE_ARGS)
+
+conformance-all: devcluster ## The same on every store that can be started here. One that is known not to be usable has to be found so.
+	$(GO_BUILD) -o bin/conformance-run ./hack/conformance
+	@failed=; for store in versitygw minio ceph seaweedfs swift; do echo "== $$store"; \
+	bin/conformance-run -store=$$store $(CONFORMANCE_ARGS) || failed="$$failed $$store"; done; \
+	[ -z "$$failed" ] || { echo "Failed or not to be had here:$$failed" >&2; exit 1; }
+
 chaos: devcluster ## Inject faults into three operators and their servers under load, then audit everything. DURATION, SEED, STORE, RACE.
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	$(GO_BUILD) -o bin/chaos-run ./hack/chaos
@@ -166,6 +180,7 @@ nightly: ## Run what CI has no time for: long chaos with and without the race de
 	@echo 'First a lost update that chaos has to find:'
 	@out=$$($(MAKE) chaos DURATION=1m CHAOS_ARGS=-tags=seededloss 2>&1); \
 	case "$$out" in *'no order of the operations explains'*) echo 'It was found.';; *) printf '%s\nIt was not.\n' "$$out" >&2; exit 1;; esac
+	$(MAKE) conformance-all
 	$(MAKE) chaos DURATION=10m STORE=versitygw
 	$(MAKE) chaos DURATION=10m STORE=minio
 	$(MAKE) chaos DURATION=3m STORE=versitygw RACE=1
