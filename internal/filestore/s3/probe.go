@@ -17,11 +17,6 @@ import (
 )
 
 const (
-	// probeDir holds the object of each probe that is under way.
-	probeDir = ".iotfile-probe/"
-	// probeLeftover is leftoverAge outside of tests. It allows for clocks that differ by S3's limit
-	// of 15 minutes.
-	probeLeftover = 30 * time.Minute
 	// probeCleanup bounds the cleaning up, which goes on when the context of the probe is over.
 	probeCleanup = 15 * time.Second
 	// noETag is one that no object has.
