@@ -5,10 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -49,10 +51,14 @@ func TestPrintColumns(t *testing.T) {
 		"status.expirationTime": "2026-01-04T03:04:05Z",
 		"status.progress":       map[string]any{"parts": int64(3), "bytes": int64(100663296), "displayBytes": "96 MiB", "percent": int64(40)},
 	})
+	probed := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	protected := condition("Protected", "False")
+	protected["reason"], protected["message"] = "NoConditions", "writers that race can overwrite each other"
 	store := create(t, stores, fields{
 		"metadata.annotations": map[string]any{v1alpha1.AnnotationDefaultStore: "true"},
 		"status.openUploads":   int64(2), "status.capabilities.payloadMode": "TrailingCRC64NVME",
-		"status.conditions": []any{condition("Stalled", "False"), condition("Ready", "True")},
+		"status.conditions":              []any{condition("Stalled", "False"), condition("Ready", "True"), protected},
+		"status.lastSuccessfulProbeTime": probed.Format(time.RFC3339),
 	})
 	for _, c := range []struct {
 		kind         kind
@@ -66,8 +72,14 @@ func TestPrintColumns(t *testing.T) {
 		},
 		{
 			stores, store.GetName(),
-			map[string]any{"Ready": "True", "Bucket": "iot", "Open": 2.0, "Default": "true"},
-			map[string]any{"Endpoint": "https://s3.example.com", "Payload": "TrailingCRC64NVME", "Message": ""},
+			map[string]any{
+				"Ready": "True", "Protected": "NoConditions", "Bucket": "iot", "Open": 2.0, "Default": "true",
+				"Probed": duration.HumanDuration(time.Since(probed)),
+			},
+			map[string]any{
+				"Endpoint": "https://s3.example.com", "Payload": "TrailingCRC64NVME", "Message": "",
+				"Protection": "writers that race can overwrite each other",
+			},
 		},
 	} {
 		t.Run(c.kind.name, func(t *testing.T) {
