@@ -161,7 +161,7 @@ func (f *flow) put(ctx context.Context) error {
 		{http.StatusCreated, "version 0", nil},
 		{http.StatusConflict, "refused", nil},
 		{http.StatusNoContent, "version 1", []string{"If-Match", "0"}},
-		{http.StatusPreconditionFailed, "refused", []string{"If-Match", "0"}},
+		{http.StatusConflict, "refused", []string{"If-Match", "0"}},
 	} {
 		if _, err := f.want(ctx, r.status, http.MethodPut, path, []byte(r.content), r.header...); err != nil {
 			return err
