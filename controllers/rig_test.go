@@ -256,7 +256,7 @@ func (r *rig) drive(name string) reconcile.Result {
 		result, after, err := r.stepFrom(name, before)
 		changed := after == nil || after.ResourceVersion != before.ResourceVersion
 		switch {
-		case err == nil && !changed && (result.RequeueAfter == upload.LackSettles || result.RequeueAfter == upload.FenceDelay):
+		case err == nil && !changed && (result.RequeueAfter == upload.MissingPartsDelay || result.RequeueAfter == upload.FenceDelay):
 			r.clock.Step(result.RequeueAfter)
 		case err == nil && !changed && (result.RequeueAfter == 0 || result.RequeueAfter > time.Second):
 			return result

@@ -197,7 +197,7 @@ func TestPartsMissingRule3(t *testing.T) {
 	r.edit("up", completed)
 	wait := r.drive("up")
 	u = r.expect("up", v1alpha1.ReasonPartsMissing)
-	if !stalled(u) || *u.Status.Progress.Parts != 2 || wait.RequeueAfter != upload.CheckInterval-upload.LackSettles {
+	if !stalled(u) || *u.Status.Progress.Parts != 2 || wait.RequeueAfter != upload.CheckInterval-upload.MissingPartsDelay {
 		t.Errorf("stalled %t, progress %+v, looks again in %s", stalled(u), u.Status.Progress, wait.RequeueAfter)
 	}
 	if n := r.backend.Calls(memory.CompleteUpload); n != 0 {
@@ -244,14 +244,14 @@ func TestPartsVanishWhileTheFileIsAssembled(t *testing.T) {
 			for range 2 {
 				result, err := r.step("up")
 				r.must(err)
-				if result.RequeueAfter != upload.LackSettles || r.backend.Calls(memory.AbortUpload) != 0 {
+				if result.RequeueAfter != upload.MissingPartsDelay || r.backend.Calls(memory.AbortUpload) != 0 {
 					t.Fatalf("looks again in %s, after %d aborts", result.RequeueAfter, r.backend.Calls(memory.AbortUpload))
 				}
 			}
 			r.expectEvents("Normal Initiated")
 			close(hold)
 			r.must(<-assembled)
-			r.clock.Step(upload.LackSettles)
+			r.clock.Step(upload.MissingPartsDelay)
 			r.drive("up")
 			r.expectEvents("Normal Initiated", "Normal Completed")
 			if r.content() != "whole" {
@@ -269,7 +269,7 @@ func TestPartsMissingUntilItExpires(t *testing.T) {
 	u := r.open("up", testkit.TTL(30*time.Minute))
 	r.part(u, 2, "cd")
 	r.edit("up", completed)
-	if wait := r.drive("up"); wait.RequeueAfter != 30*time.Minute-upload.LackSettles {
+	if wait := r.drive("up"); wait.RequeueAfter != 30*time.Minute-upload.MissingPartsDelay {
 		t.Errorf("looks again in %s", wait.RequeueAfter)
 	}
 	r.clock.Step(30 * time.Minute)

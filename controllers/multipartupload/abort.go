@@ -74,7 +74,7 @@ func (r *Reconciler) afterAbort(ctx context.Context, o *observation, d upload.De
 	case upload.StepReleaseFinalizer:
 		return r.act(ctx, o, end)
 	case upload.StepAbort:
-		return r.unsettled(ctx, o, d.State)
+		return r.retryStep(ctx, o, d.State)
 	default:
 		return outcome{again: true}, nil
 	}

@@ -66,7 +66,7 @@ func (r *Reconciler) act(ctx context.Context, o *observation, d upload.Decision)
 	case upload.StepFinish:
 		return r.finish(ctx, o, d.State)
 	case upload.StepReleaseFinalizer, upload.StepAbandon:
-		if d.Step == upload.StepReleaseFinalizer && r.clearStrays(ctx, o) {
+		if d.Step == upload.StepReleaseFinalizer && r.clearOrphans(ctx, o) {
 			return outcome{retry: true}, nil
 		}
 		if o.Upload.DeletionTimestamp == nil {
@@ -126,9 +126,9 @@ func (r *Reconciler) unavailable(ctx context.Context, o *observation, err error)
 	return r.act(ctx, o, upload.Decide(o.Observation, r.Clock.Now()))
 }
 
-// unsettled deals with a step after which object storage is not as it should be: it is taken again
+// retryStep deals with a step after which object storage is not as it should be: it is taken again
 // at once, but for a deleted upload not for ever.
-func (r *Reconciler) unsettled(ctx context.Context, o *observation, state upload.State) (outcome, error) {
+func (r *Reconciler) retryStep(ctx context.Context, o *observation, state upload.State) (outcome, error) {
 	stuck := o.Observation
 	stuck.Problem = &upload.Problem{
 		Reason: v1alpha1.ReasonStoreUnavailable, Message: fmt.Sprintf("object storage of the FileStore %q does not do what it says", o.Store.Name),
@@ -158,10 +158,10 @@ func (r *Reconciler) complete(ctx context.Context, o *observation, d upload.Deci
 	case failure != nil:
 		return r.notAssembled(ctx, o, failure, err)
 	case errors.Is(err, filestore.ErrNotFound) && givesChecksums(o.Store):
-		o.Ledger, o.parts = &upload.Ledger{Lost: true}, nil
+		o.PartList, o.parts = &upload.PartList{Lost: true}, nil
 		return r.finish(ctx, o, upload.Vanished)
 	case err == nil && upload.DecodeFileMetadata(object.Metadata).Version <= upload.NextVersion(o.Upload.Spec.IfMatch):
-		return r.unsettled(ctx, o, upload.State{})
+		return r.retryStep(ctx, o, upload.State{})
 	default:
 		return completed(o.Upload, assembled), nil
 	}

@@ -27,11 +27,11 @@ type checks struct {
 	trusted time.Time
 	// done holds seconds since 1970: there is one for each open upload that is old enough.
 	done map[types.NamespacedName]int64
-	// lacking are uploads that are to be completed and were seen without all their parts, refused
+	// missing are uploads that are to be completed and were seen without all their parts, refused
 	// those whose assembly object storage has answered with No, fences those whose end the replicas
 	// are being told of; silent are those that object storage says nothing about, slow those whose
 	// abort it does not answer in time.
-	lacking, refused, fences, silent, slow sightings
+	missing, refused, fences, silent, slow sightings
 }
 
 // begin starts a term.
@@ -62,15 +62,15 @@ func (c *checks) note(name types.NamespacedName, now time.Time) {
 	c.done[name] = now.Unix()
 }
 
-// doubtful reports whether it is too early to believe that the upload lacks parts, if it does
-// (upload.LackSettles).
-func (c *checks) doubtful(u *v1alpha1.MultipartUpload, lacks bool, now time.Time) bool {
-	if !lacks {
-		c.lacking.forget(client.ObjectKeyFromObject(u))
+// unconfirmed reports whether it is too early to believe that the upload lacks parts, if it does
+// (upload.MissingPartsDelay).
+func (c *checks) unconfirmed(u *v1alpha1.MultipartUpload, missing bool, now time.Time) bool {
+	if !missing {
+		c.missing.forget(client.ObjectKeyFromObject(u))
 		return false
 	}
-	since, _ := c.lacking.note(u, now)
-	return now.Sub(since) < upload.LackSettles
+	since, _ := c.missing.note(u, now)
+	return now.Sub(since) < upload.MissingPartsDelay
 }
 
 // Pauses after an assembly that object storage has refused: they double from the first to the last.
@@ -91,7 +91,7 @@ func (c *checks) forget(name types.NamespacedName) {
 	c.mu.Lock()
 	delete(c.done, name)
 	c.mu.Unlock()
-	for _, s := range []*sightings{&c.lacking, &c.refused, &c.fences, &c.silent, &c.slow} {
+	for _, s := range []*sightings{&c.missing, &c.refused, &c.fences, &c.silent, &c.slow} {
 		s.forget(name)
 	}
 }

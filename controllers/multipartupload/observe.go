@@ -22,7 +22,7 @@ type observation struct {
 	upload.Observation
 	// store is the backend, nil where Problem says why it can't be reached.
 	store reconciler.Store
-	// parts is the ledger with what CompleteUpload wants of it.
+	// parts is the part list with what CompleteUpload wants of it.
 	parts []filestore.Part
 	// fencing is how long nothing is to be done yet, because the replicas cut the streams of an
 	// upload whose time is over. The rest is not gathered then.
@@ -89,9 +89,9 @@ func (r *Reconciler) observeOthers(ctx context.Context, o *observation) error {
 	return r.countHeld(ctx, o, r.claims.Others(placeOf(o), u.Name, o.at))
 }
 
-// observeBackend looks at object storage, as far as Decide needs it: at the ledger first, so that
-// an assembly that ends in between, begun by a pass that crashed, is seen as the finished file and
-// not as a lost upload.
+// observeBackend looks at object storage, as far as Decide needs it: at the part list first, so
+// that an assembly that ends in between, begun by a pass that crashed, is seen as the finished file
+// and not as a lost upload.
 func (r *Reconciler) observeBackend(ctx context.Context, o *observation) error {
 	needObject, needLedger := upload.Needs(o.Upload, o.Store, r.checks.last(client.ObjectKeyFromObject(o.Upload)), o.at)
 	if !needObject && !needLedger {
@@ -110,18 +110,18 @@ func (r *Reconciler) observeAborted(ctx context.Context, o *observation) {
 	r.lookAt(ctx, o, upload.Desired(o.Upload) != v1alpha1.DesiredStateUploading, true)
 }
 
-func (r *Reconciler) lookAt(ctx context.Context, o *observation, object, ledger bool) {
+func (r *Reconciler) lookAt(ctx context.Context, o *observation, object, partList bool) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if ledger {
+	if partList {
 		if err := o.observeLedger(ctx); err != nil {
 			r.blame(ctx, o, err)
 			return
 		}
 		name := client.ObjectKeyFromObject(o.Upload)
 		r.checks.note(name, o.at)
-		o.Doubtful = r.checks.doubtful(o.Upload, o.lacks(), o.at)
-		object = object || (o.Ledger.Lost && o.Object == nil)
+		o.Unconfirmed = r.checks.unconfirmed(o.Upload, o.partsMissing(), o.at)
+		object = object || (o.PartList.Lost && o.Object == nil)
 	}
 	if object && o.key() != "" {
 		r.observeObject(ctx, o)
@@ -175,26 +175,26 @@ func (r *Reconciler) blame(ctx context.Context, o *observation, err error) {
 func (o *observation) observeLedger(ctx context.Context) error {
 	parts, err := o.store.ListParts(ctx, o.ref())
 	if errors.Is(err, filestore.ErrNoSuchUpload) {
-		o.Ledger, o.parts = &upload.Ledger{Lost: true}, nil
+		o.PartList, o.parts = &upload.PartList{Lost: true}, nil
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("list parts: %w", err)
 	}
-	ledger := &upload.Ledger{Parts: make([]upload.Part, len(parts))}
+	partList := &upload.PartList{Parts: make([]upload.Part, len(parts))}
 	for i, p := range parts {
-		ledger.Parts[i] = upload.Part{Number: p.Number, Size: p.Size}
+		partList.Parts[i] = upload.Part{Number: p.Number, Size: p.Size}
 	}
-	o.Ledger, o.parts = ledger, parts
+	o.PartList, o.parts = partList, parts
 	return nil
 }
 
-// lacks reports whether the upload is to be completed, and its parts are not all there.
-func (o *observation) lacks() bool {
-	if o.Ledger.Lost || upload.Desired(o.Upload) != v1alpha1.DesiredStateCompleted {
+// partsMissing reports whether the upload is to be completed, and its parts are not all there.
+func (o *observation) partsMissing() bool {
+	if o.PartList.Lost || upload.Desired(o.Upload) != v1alpha1.DesiredStateCompleted {
 		return false
 	}
-	_, err := upload.Lacks(o.Upload, o.Ledger)
+	_, err := upload.MissingParts(o.Upload, o.PartList)
 	return err != nil
 }
 

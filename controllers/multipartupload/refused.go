@@ -78,7 +78,7 @@ func (r *Reconciler) notAssembled(ctx context.Context, o *observation, failure, 
 		return r.refusedAssembly(ctx, o, failure)
 	case errors.Is(failure, filestore.ErrPrecondition), errors.Is(failure, filestore.ErrNoSuchUpload):
 		// The world is not as it was observed: look again.
-		return r.unsettled(ctx, o, upload.State{})
+		return r.retryStep(ctx, o, upload.State{})
 	default:
 		return r.unavailable(ctx, o, failure)
 	}

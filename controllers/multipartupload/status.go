@@ -149,7 +149,7 @@ func setTTLLimited(s *v1alpha1.MultipartUploadStatus, o *observation, now time.T
 // finalProgress is the progress of an upload that takes no more parts; until then it is the data
 // plane's, and kept.
 func finalProgress(o *observation, done outcome, kept *v1alpha1.UploadProgress) *v1alpha1.UploadProgress {
-	if done.object != nil && (o.Ledger == nil || upload.SumOf(o.Ledger.Parts) != done.object.Size) {
+	if done.object != nil && (o.PartList == nil || upload.SumOf(o.PartList.Parts) != done.object.Size) {
 		if kept == nil {
 			return nil
 		}
@@ -157,7 +157,7 @@ func finalProgress(o *observation, done outcome, kept *v1alpha1.UploadProgress) 
 		// all: how many there were is what was recorded last.
 		return newProgress(o.Upload, kept.Parts, done.object.Size, kept.LastPartTime)
 	}
-	if upload.TakesParts(o.Upload) || o.Ledger == nil || o.Ledger.Lost {
+	if upload.TakesParts(o.Upload) || o.PartList == nil || o.PartList.Lost {
 		if done.ended && done.object == nil && kept != nil {
 			return newProgress(o.Upload, ptr.To[int32](0), 0, kept.LastPartTime)
 		}

@@ -63,7 +63,7 @@ func (b *budget) takePart(ctx context.Context, until time.Time, namespace string
 		return release, nil
 	}
 	b.metrics.waits.WithLabelValues(waitRefused).Inc()
-	b.metrics.rejected.WithLabelValues(b.lacking(namespace)).Inc()
+	b.metrics.rejected.WithLabelValues(b.usedUp(namespace)).Inc()
 	refusal := apierror.Unavailable("the server is streaming as many parts as it may, or as the namespace may while others need room: send the part again", apierror.RetrySoon)
 	refusal.Final = true
 	return nil, refusal
@@ -88,8 +88,8 @@ func (b *budget) await(ctx context.Context, until time.Time, line *sharing.Line,
 	return release, true
 }
 
-// lacking is which budget a part of the namespace finds used up.
-func (b *budget) lacking(namespace string) (reason string) {
+// usedUp is which budget a part of the namespace finds used up.
+func (b *budget) usedUp(namespace string) (reason string) {
 	reason = budgetBuffers
 	b.line.Change(func() {
 		if !b.parts.Room(namespace, 1) {

@@ -91,7 +91,7 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 		return s.streamFinal(ctx, c, of, parts, done)
 	}
 	if err := checkParts(parts, u); err != nil {
-		return s.lacking(ctx, u, err)
+		return s.partsMissing(ctx, u, err)
 	}
 	return s.intendCompletion(ctx, c, u, w)
 }
@@ -164,7 +164,7 @@ func (s *Server) streamFinal(ctx context.Context, c *call, of subject, parts []f
 		err = upload.CheckSize(sizeWithout(parts, final)+c.body.Length(), u.Spec.Size)
 	}
 	if err != nil {
-		return s.lacking(ctx, u, err)
+		return s.partsMissing(ctx, u, err)
 	}
 	leave, err := s.admitLoad(ctx, c, of, final, c.body.Length())
 	if err != nil {
@@ -198,10 +198,10 @@ func checkParts(parts []filestore.Part, u *v1alpha1.MultipartUpload) error {
 	return upload.CheckSize(sizeWithout(parts, 0), u.Spec.Size)
 }
 
-// lacking refuses to complete u, whose parts are not all there. If the record has changed
+// partsMissing refuses to complete u, whose parts are not all there. If the record has changed
 // meanwhile, a copy of the request may be having the file assembled, and parts disappear then
-// before the file is there (upload.LackSettles): the error is errChanged.
-func (s *Server) lacking(ctx context.Context, u *v1alpha1.MultipartUpload, err error) error {
+// before the file is there (upload.MissingPartsDelay): the error is errChanged.
+func (s *Server) partsMissing(ctx context.Context, u *v1alpha1.MultipartUpload, err error) error {
 	if s.moved(ctx, u) {
 		return errChanged
 	}

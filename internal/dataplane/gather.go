@@ -52,7 +52,7 @@ func (s *Server) gatherFinal(ctx context.Context, c *call, of subject, parts []f
 		return nil
 	}
 	if _, err := finalNumber(numbersOf(parts), of.u.Spec.FinalPartNumber); err != nil {
-		return s.lacking(ctx, of.u, err)
+		return s.partsMissing(ctx, of.u, err)
 	}
 	if err := s.gather(c); err != nil {
 		return err

@@ -81,7 +81,7 @@ type PartWriter interface {
 	PutPart(ctx context.Context, ref UploadRef, number int32, body io.Reader, size int64) (Part, error)
 }
 
-// PartLister reads the ledger of parts.
+// PartLister reads the part list.
 type PartLister interface {
 	// ListParts returns all parts of the upload in the order of their numbers, paging as often as
 	// it must. A list without parts means that the upload is open and empty.

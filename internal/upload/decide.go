@@ -92,7 +92,7 @@ func Decide(o Observation, now time.Time) Decision {
 		// Also when the owner wants an abort by now: the file is there, and an abort never touches
 		// a file.
 		return finish(v1alpha1.ReasonCompleted, fmt.Sprintf("the file has version %d", o.Object.Metadata.Version))
-	case o.Ledger != nil && o.Ledger.Lost:
+	case o.PartList != nil && o.PartList.Lost:
 		return decideLost(o, now)
 	case Desired(u) == v1alpha1.DesiredStateCompleted:
 		return decideCompletion(o, now)

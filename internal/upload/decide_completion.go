@@ -13,9 +13,9 @@ import (
 func decideCompletion(o Observation, now time.Time) Decision {
 	u := o.Upload
 	stalled := State{Stalled: true}
-	if reason, err := Lacks(u, o.Ledger); err != nil {
-		if o.Doubtful {
-			return Decision{Step: StepWait, After: now.Add(LackSettles)}
+	if reason, err := MissingParts(u, o.PartList); err != nil {
+		if o.Unconfirmed {
+			return Decision{Step: StepWait, After: now.Add(MissingPartsDelay)}
 		}
 		stalled.Reason, stalled.Message = reason, err.Error()
 	} else if err := CheckVersion(u.Spec.IfMatch, o.Object.Exists, o.Object.Metadata.Version); err != nil {
@@ -34,7 +34,7 @@ func decideCompletion(o Observation, now time.Time) Decision {
 	} else {
 		return Decision{
 			Step:   StepComplete,
-			State:  State{Reason: v1alpha1.ReasonCompleting, Message: fmt.Sprintf("%d parts are being assembled", len(o.Ledger.Parts))},
+			State:  State{Reason: v1alpha1.ReasonCompleting, Message: fmt.Sprintf("%d parts are being assembled", len(o.PartList.Parts))},
 			Absent: !o.Object.Exists,
 			ETag:   o.Object.ETag,
 		}

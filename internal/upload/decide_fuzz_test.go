@@ -15,7 +15,8 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
-// checkDecision returns what no decision may ever be, whatever was observed. The cases of the tables and those of the fuzzer go through it.
+// checkDecision returns what no decision may ever be, whatever was observed. The cases of the
+// tables and those of the fuzzer go through it.
 func checkDecision(o upload.Observation, now time.Time, d upload.Decision) error {
 	var faults []error
 	check := func(ok bool, format string, args ...any) {
@@ -42,17 +43,17 @@ func checkDecision(o upload.Observation, now time.Time, d upload.Decision) error
 		checkComplete(check, o, d)
 	case upload.StepAbort:
 		check(!ours, "though the file at the key is its result")
-		check(u.Status.UploadID != "" && o.Problem == nil && (o.Ledger == nil || !o.Ledger.Lost), "without anything to abort")
+		check(u.Status.UploadID != "" && o.Problem == nil && (o.PartList == nil || !o.PartList.Lost), "without anything to abort")
 		check(upload.Desired(u) != v1alpha1.DesiredStateCompleted || !completable(o), "though the owner wants it completed, and it can be")
 		check(upload.Desired(u) == v1alpha1.DesiredStateAborted || u.DeletionTimestamp != nil || upload.Expired(u, o.Store, now), "though nobody wants it to end")
-		check(!o.Doubtful || o.Object.Exists, "though the file may be about to be there")
+		check(!o.Unconfirmed || o.Object.Exists, "though the file may be about to be there")
 	case upload.StepFinish:
 		end := d.State.Reason
 		check((end == v1alpha1.ReasonCompleted) == ours || u.Status.UploadID == "", "with %s, though the file is its result: %t", end, ours)
-		check(u.Status.UploadID == "" || end == v1alpha1.ReasonCompleted || o.Ledger.Lost, "with %s, though there may be parts", end)
+		check(u.Status.UploadID == "" || end == v1alpha1.ReasonCompleted || o.PartList.Lost, "with %s, though there may be parts", end)
 		check(d.State.Stalled == (end != v1alpha1.ReasonCompleted), "with %s, stalled: %t", end, d.State.Stalled)
 	case upload.StepReleaseFinalizer:
-		gone := u.DeletionTimestamp != nil && (u.Status.UploadID == "" || o.Problem == nil && o.Ledger != nil && o.Ledger.Lost)
+		gone := u.DeletionTimestamp != nil && (u.Status.UploadID == "" || o.Problem == nil && o.PartList != nil && o.PartList.Lost)
 		check(upload.Ended(u) || gone, "of an upload that may have parts")
 		check(upload.Ended(u) || !ours || u.Status.UploadID == "", "though the file at the key is its result, and nothing says so")
 		check(upload.Ended(u) || u.Status.UploadID == "" || len(u.Finalizers) == 1, "though others hold the record, and nothing says how it ended")
@@ -91,16 +92,17 @@ func checkMismatch(check func(bool, string, ...any), o upload.Observation, d upl
 	}
 }
 
-// checkComplete: the parts are exactly 1..N, the file is the one that is to be replaced, and the backend will compare it again.
+// checkComplete: the parts are exactly 1..N, the file is the one that is to be replaced, and the
+// backend will compare it again.
 func checkComplete(check func(bool, string, ...any), o upload.Observation, d upload.Decision) {
 	u := o.Upload
 	check(upload.Desired(u) == v1alpha1.DesiredStateCompleted, "though nobody wants it")
 	check(u.Status.UploadID != "" && !upload.Ended(u) && o.Problem == nil, "of an upload that is not open, or not observed")
-	for i, p := range o.Ledger.Parts {
+	for i, p := range o.PartList.Parts {
 		check(p.Number == int32(i)+1, "with part %d in place %d", p.Number, i+1)
 	}
-	check(len(o.Ledger.Parts) > 0, "without parts")
-	check(u.Spec.FinalPartNumber == nil || int(*u.Spec.FinalPartNumber) == len(o.Ledger.Parts), "of %d parts", len(o.Ledger.Parts))
+	check(len(o.PartList.Parts) > 0, "without parts")
+	check(u.Spec.FinalPartNumber == nil || int(*u.Spec.FinalPartNumber) == len(o.PartList.Parts), "of %d parts", len(o.PartList.Parts))
 	check(o.Object.Exists == (u.Spec.IfMatch != nil), "of a file that exists: %t", o.Object.Exists)
 	check(u.Spec.IfMatch == nil || *u.Spec.IfMatch == o.Object.Metadata.Version, "of version %d", o.Object.Metadata.Version)
 	check(d.Absent == !o.Object.Exists && d.ETag == o.Object.ETag && d.Absent == (d.ETag == ""), "under the condition absent %t, ETag %q", d.Absent, d.ETag)
@@ -118,7 +120,7 @@ func checkProgress(check func(bool, string, ...any), o upload.Observation, d upl
 	case upload.Ended(u):
 		check(!bound, "with a finalizer that nobody will take off")
 		check(again || !rest || u.DeletionTimestamp != nil, "for ever, with a record that is to be collected")
-	case o.Doubtful && d.State == (upload.State{}):
+	case o.Unconfirmed && d.State == (upload.State{}):
 		check(!completable(o) && !d.After.IsZero(), "for ever, or though it can be completed")
 	case u.DeletionTimestamp != nil:
 		check(d.Retry && o.Problem != nil, "for ever, of a deleted upload")
@@ -132,7 +134,7 @@ func checkProgress(check func(bool, string, ...any), o upload.Observation, d upl
 
 func completable(o upload.Observation) bool {
 	var numbers []int32
-	for _, p := range o.Ledger.Parts {
+	for _, p := range o.PartList.Parts {
 		numbers = append(numbers, p.Number)
 	}
 	u := o.Upload
@@ -178,7 +180,8 @@ func (c *choices) when() time.Time {
 	return testkit.Epoch.Add(base[c.of(len(base))] + around[c.of(len(around))])
 }
 
-// observation makes any observation that observe can come to: what Needs asks for is there, unless there is a problem.
+// observation makes any observation that observe can come to: what Needs asks for is there, unless
+// there is a problem.
 func (c *choices) observation() (upload.Observation, time.Time) {
 	u, now := c.upload(), c.when()
 	o := upload.Observation{Upload: u, Store: testkit.Store("store"), GiveUpAfter: giveUpAfter, OtherOpen: c.of(3)}
@@ -200,10 +203,10 @@ func (c *choices) observation() (upload.Observation, time.Time) {
 	}
 	needObject, needLedger := upload.Needs(u, o.Store, time.Time{}, now)
 	if needLedger {
-		o.Ledger = c.ledger()
-		needObject = needObject || o.Ledger.Lost
-		if _, err := upload.Lacks(u, o.Ledger); err != nil && !o.Ledger.Lost && upload.Desired(u) == v1alpha1.DesiredStateCompleted {
-			o.Doubtful = c.yes()
+		o.PartList = c.partList()
+		needObject = needObject || o.PartList.Lost
+		if _, err := upload.MissingParts(u, o.PartList); err != nil && !o.PartList.Lost && upload.Desired(u) == v1alpha1.DesiredStateCompleted {
+			o.Unconfirmed = c.yes()
 		}
 	}
 	if _, err := upload.KeyOf(upload.FileOf(u), o.Store); needObject && err == nil {
@@ -259,11 +262,11 @@ func (c *choices) object(u *v1alpha1.MultipartUpload) *upload.Object {
 	}
 }
 
-func (c *choices) ledger() *upload.Ledger {
+func (c *choices) partList() *upload.PartList {
 	if c.yes() {
 		return lost
 	}
-	l := &upload.Ledger{}
+	l := &upload.PartList{}
 	for n := int32(1); n <= 4; n++ {
 		if c.yes() {
 			l.Parts = append(l.Parts, upload.Part{Number: n, Size: 1})
@@ -272,7 +275,8 @@ func (c *choices) ledger() *upload.Ledger {
 	return l
 }
 
-// FuzzDecide makes observations of every kind and holds each decision against checkDecision. That nothing panics is part of it.
+// FuzzDecide makes observations of every kind and holds each decision against checkDecision. That
+// nothing panics is part of it.
 func FuzzDecide(f *testing.F) {
 	f.Add([]byte{})
 	for seed := range 64 {
@@ -289,7 +293,7 @@ func FuzzDecide(f *testing.F) {
 		o, now := c.observation()
 		d := upload.Decide(o, now)
 		if err := checkDecision(o, now, d); err != nil {
-			t.Errorf("%v\nat %s: %+v\nspec %+v\nstatus %+v\nobject %+v\nledger %+v", err, now, d, o.Upload.Spec, o.Upload.Status, o.Object, o.Ledger)
+			t.Errorf("%v\nat %s: %+v\nspec %+v\nstatus %+v\nobject %+v\nledger %+v", err, now, d, o.Upload.Spec, o.Upload.Status, o.Object, o.PartList)
 		}
 	})
 }
@@ -309,7 +313,7 @@ func TestDecideAtRandom(t *testing.T) {
 		d := upload.Decide(o, now)
 		steps[d.Step]++
 		if err := checkDecision(o, now, d); err != nil {
-			t.Fatalf("%v\nat %s: %+v\nspec %+v\nstatus %+v\nobject %+v\nledger %+v", err, now, d, o.Upload.Spec, o.Upload.Status, o.Object, o.Ledger)
+			t.Fatalf("%v\nat %s: %+v\nspec %+v\nstatus %+v\nobject %+v\nledger %+v", err, now, d, o.Upload.Spec, o.Upload.Status, o.Object, o.PartList)
 		}
 	}
 	for _, step := range []upload.Step{

@@ -21,7 +21,7 @@ var (
 	deleted   = testkit.Deleted(testkit.Epoch.Add(time.Minute))
 
 	nothing = &upload.Object{}
-	lost    = &upload.Ledger{Lost: true}
+	lost    = &upload.PartList{Lost: true}
 	down    = &upload.Problem{Reason: v1alpha1.ReasonStoreUnavailable, Message: "does not answer"}
 )
 
@@ -29,8 +29,8 @@ func object(version int64, owner types.UID) *upload.Object {
 	return &upload.Object{Exists: true, ETag: "etag", Metadata: upload.FileMetadata{Version: version, Owner: owner}}
 }
 
-func parts(numbers ...int32) *upload.Ledger {
-	l := &upload.Ledger{}
+func parts(numbers ...int32) *upload.PartList {
+	l := &upload.PartList{}
 	for _, n := range numbers {
 		l.Parts = append(l.Parts, upload.Part{Number: n, Size: 5 << 20})
 	}
@@ -108,19 +108,19 @@ func TestDecideOpen(t *testing.T) {
 	runDecide(t, []decideCase{
 		{name: "Uploading", seen: seen{Upload: mpu(opened)}, want: upload.StepWait, reason: v1alpha1.ReasonUploading, waits: later},
 		{name: "UploadingUntilItExpires", seen: seen{Upload: mpu(opened, testkit.TTL(30*time.Minute))}, want: upload.StepWait, reason: v1alpha1.ReasonUploading, waits: 30 * time.Minute},
-		{name: "Compared", seen: seen{Upload: mpu(opened), Ledger: parts(1)}, after: 2 * time.Hour, want: upload.StepWait, reason: v1alpha1.ReasonUploading, waits: 3 * time.Hour},
-		{name: "ComparedLate", seen: seen{Upload: mpu(opened), Ledger: parts(1)}, after: 150 * time.Minute, want: upload.StepWait, reason: v1alpha1.ReasonUploading, waits: 3 * time.Hour},
-		{name: "Lost", seen: seen{Upload: mpu(opened), Object: nothing, Ledger: lost}, after: 2 * time.Hour, want: upload.StepFinish, reason: v1alpha1.ReasonUploadLost, stalled: true},
-		{name: "Rule4Expired", seen: seen{Upload: mpu(opened), Object: nothing, Ledger: parts(1)}, after: expiry, want: upload.StepAbort, reason: v1alpha1.ReasonExpiring},
-		{name: "Rule4ExpiredAndGone", seen: seen{Upload: mpu(opened), Object: nothing, Ledger: lost}, after: expiry, want: upload.StepFinish, reason: v1alpha1.ReasonExpired, stalled: true},
-		{name: "Rule5Aborted", seen: seen{Upload: mpu(opened, aborted), Object: nothing, Ledger: parts()}, want: upload.StepAbort, reason: v1alpha1.ReasonAborting},
-		{name: "Rule5AbortedAndGone", seen: seen{Upload: mpu(opened, aborted), Object: nothing, Ledger: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonAborted, stalled: true},
-		{name: "Rule5AnAbortNeverTouchesAFile", seen: seen{Upload: mpu(opened, aborted), Object: mine, Ledger: parts(1)}, want: upload.StepFinish, reason: v1alpha1.ReasonCompleted},
-		{name: "Deleted", seen: seen{Upload: mpu(opened, deleted), Object: nothing, Ledger: parts(1)}, want: upload.StepAbort, reason: v1alpha1.ReasonAborting},
-		{name: "DeletedAndGone", seen: seen{Upload: mpu(opened, deleted), Object: nothing, Ledger: lost}, want: upload.StepReleaseFinalizer, reason: v1alpha1.ReasonAborted, stalled: true},
-		{name: "DeletedAndGoneAndTheFile", seen: seen{Upload: mpu(opened, deleted), Object: mine, Ledger: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonCompleted},
-		{name: "DeletedAndGoneAndHeldByOthers", seen: seen{Upload: mpu(opened, alsoHeld, deleted), Object: nothing, Ledger: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonAborted, stalled: true},
-		{name: "DeletedAndGoneAndHeldByOthersAlone", seen: seen{Upload: mpu(opened, unbound, alsoHeld, deleted), Object: nothing, Ledger: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonAborted, stalled: true},
+		{name: "Compared", seen: seen{Upload: mpu(opened), PartList: parts(1)}, after: 2 * time.Hour, want: upload.StepWait, reason: v1alpha1.ReasonUploading, waits: 3 * time.Hour},
+		{name: "ComparedLate", seen: seen{Upload: mpu(opened), PartList: parts(1)}, after: 150 * time.Minute, want: upload.StepWait, reason: v1alpha1.ReasonUploading, waits: 3 * time.Hour},
+		{name: "Lost", seen: seen{Upload: mpu(opened), Object: nothing, PartList: lost}, after: 2 * time.Hour, want: upload.StepFinish, reason: v1alpha1.ReasonUploadLost, stalled: true},
+		{name: "Rule4Expired", seen: seen{Upload: mpu(opened), Object: nothing, PartList: parts(1)}, after: expiry, want: upload.StepAbort, reason: v1alpha1.ReasonExpiring},
+		{name: "Rule4ExpiredAndGone", seen: seen{Upload: mpu(opened), Object: nothing, PartList: lost}, after: expiry, want: upload.StepFinish, reason: v1alpha1.ReasonExpired, stalled: true},
+		{name: "Rule5Aborted", seen: seen{Upload: mpu(opened, aborted), Object: nothing, PartList: parts()}, want: upload.StepAbort, reason: v1alpha1.ReasonAborting},
+		{name: "Rule5AbortedAndGone", seen: seen{Upload: mpu(opened, aborted), Object: nothing, PartList: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonAborted, stalled: true},
+		{name: "Rule5AnAbortNeverTouchesAFile", seen: seen{Upload: mpu(opened, aborted), Object: mine, PartList: parts(1)}, want: upload.StepFinish, reason: v1alpha1.ReasonCompleted},
+		{name: "Deleted", seen: seen{Upload: mpu(opened, deleted), Object: nothing, PartList: parts(1)}, want: upload.StepAbort, reason: v1alpha1.ReasonAborting},
+		{name: "DeletedAndGone", seen: seen{Upload: mpu(opened, deleted), Object: nothing, PartList: lost}, want: upload.StepReleaseFinalizer, reason: v1alpha1.ReasonAborted, stalled: true},
+		{name: "DeletedAndGoneAndTheFile", seen: seen{Upload: mpu(opened, deleted), Object: mine, PartList: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonCompleted},
+		{name: "DeletedAndGoneAndHeldByOthers", seen: seen{Upload: mpu(opened, alsoHeld, deleted), Object: nothing, PartList: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonAborted, stalled: true},
+		{name: "DeletedAndGoneAndHeldByOthersAlone", seen: seen{Upload: mpu(opened, unbound, alsoHeld, deleted), Object: nothing, PartList: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonAborted, stalled: true},
 		{name: "StoreDown", seen: seen{Upload: mpu(opened), Problem: down}, want: upload.StepWait, reason: v1alpha1.ReasonStoreUnavailable, retries: true},
 		{name: "StoreDownAndExpired", seen: seen{Upload: mpu(opened), Problem: down}, after: 100 * time.Hour, want: upload.StepWait, reason: v1alpha1.ReasonStoreUnavailable, retries: true},
 		{name: "StoreDownAndDeleted", seen: seen{Upload: mpu(opened, deleted), Problem: down}, after: time.Minute + giveUpAfter - 1, want: upload.StepWait, reason: v1alpha1.ReasonStoreUnavailable, retries: true},
@@ -134,31 +134,31 @@ func TestDecideCompletion(t *testing.T) {
 	}
 	invalid, badKey := testkit.StalledBy(v1alpha1.ReasonPartsInvalid), testkit.StalledBy(v1alpha1.ReasonInvalidKey)
 	runDecide(t, []decideCase{
-		{name: "Rule3", seen: seen{Upload: wanted(), Object: nothing, Ledger: parts(1, 2, 3)}, want: upload.StepComplete, reason: v1alpha1.ReasonCompleting},
-		{name: "Rule3WithTheFinalPart", seen: seen{Upload: wanted(testkit.FinalPart(2)), Object: nothing, Ledger: parts(1, 2)}, want: upload.StepComplete, reason: v1alpha1.ReasonCompleting},
-		{name: "Rule6Update", seen: seen{Upload: wanted(testkit.IfMatch(3)), Object: object(3, "x"), Ledger: parts(1)}, want: upload.StepComplete, reason: v1alpha1.ReasonCompleting},
-		{name: "EvenIfExpired", seen: seen{Upload: wanted(), Object: nothing, Ledger: parts(1)}, after: 2 * expiry, want: upload.StepComplete, reason: v1alpha1.ReasonCompleting},
-		{name: "EvenIfDeleted", seen: seen{Upload: wanted(deleted), Object: nothing, Ledger: parts(1)}, want: upload.StepComplete, reason: v1alpha1.ReasonCompleting},
-		{name: "DoneByAnEarlierPass", seen: seen{Upload: wanted(), Object: mine, Ledger: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonCompleted},
-		{name: "DoneThoughTheLedgerShowsParts", seen: seen{Upload: wanted(), Object: mine, Ledger: parts(1)}, want: upload.StepFinish, reason: v1alpha1.ReasonCompleted},
-		{name: "Lost", seen: seen{Upload: wanted(), Object: nothing, Ledger: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonUploadLost, stalled: true},
-		{name: "LostAndTheFileIsAnothers", seen: seen{Upload: wanted(), Object: object(0, "x"), Ledger: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonUploadLost, stalled: true},
-		{name: "Rule3Missing", seen: seen{Upload: wanted(), Object: nothing, Ledger: parts(1, 3)}, want: upload.StepWait, reason: v1alpha1.ReasonPartsMissing, stalled: true, waits: later},
-		{name: "Rule3None", seen: seen{Upload: wanted(), Object: nothing, Ledger: parts()}, want: upload.StepWait, reason: v1alpha1.ReasonPartsMissing, stalled: true, waits: later},
-		{name: "Rule3FinalMissing", seen: seen{Upload: wanted(testkit.FinalPart(3)), Object: nothing, Ledger: parts(1, 2)}, want: upload.StepWait, reason: v1alpha1.ReasonPartsMissing, stalled: true, waits: later},
-		{name: "Rule3BehindTheFinal", seen: seen{Upload: wanted(testkit.FinalPart(1)), Object: nothing, Ledger: parts(1, 2)}, want: upload.StepWait, reason: v1alpha1.ReasonPartsMissing, stalled: true, waits: later},
-		{name: "Rule3MissingAndExpired", seen: seen{Upload: wanted(), Object: nothing, Ledger: parts(2)}, after: expiry, want: upload.StepAbort, reason: v1alpha1.ReasonExpiring},
-		{name: "Rule3MissingAndDeleted", seen: seen{Upload: wanted(deleted), Object: nothing, Ledger: parts(2)}, want: upload.StepAbort, reason: v1alpha1.ReasonAborting},
-		{name: "Rule3MissingForTheFirstTime", seen: seen{Upload: wanted(), Object: nothing, Ledger: parts(2), Doubtful: true}, want: upload.StepWait, waits: time.Minute + upload.LackSettles},
-		{name: "Rule3MissingForTheFirstTimeAndExpired", seen: seen{Upload: wanted(), Object: nothing, Ledger: parts(2), Doubtful: true}, after: expiry, want: upload.StepWait, waits: expiry + upload.LackSettles},
-		{name: "Rule3MissingForTheFirstTimeButDone", seen: seen{Upload: wanted(), Object: mine, Ledger: parts(), Doubtful: true}, want: upload.StepFinish, reason: v1alpha1.ReasonCompleted},
-		{name: "Rule6LostTheRace", seen: seen{Upload: wanted(), Object: object(0, "x"), Ledger: parts(1)}, want: upload.StepWait, reason: v1alpha1.ReasonVersionConflict, stalled: true, waits: later},
-		{name: "Rule6LostTheRaceAndDeleted", seen: seen{Upload: wanted(deleted), Object: object(0, "x"), Ledger: parts(1)}, want: upload.StepAbort, reason: v1alpha1.ReasonAborting},
-		{name: "RefusedByTheBackend", seen: seen{Upload: wanted(invalid), Object: nothing, Ledger: parts(1)}, want: upload.StepWait, reason: v1alpha1.ReasonPartsInvalid, stalled: true, waits: later},
-		{name: "RefusedByTheBackendAndAborted", seen: seen{Upload: mpu(opened, aborted, invalid), Object: nothing, Ledger: parts(1)}, want: upload.StepAbort, reason: v1alpha1.ReasonAborting},
-		{name: "RefusedByTheBackendAndExpired", seen: seen{Upload: wanted(invalid), Object: nothing, Ledger: parts(1)}, after: expiry, want: upload.StepAbort, reason: v1alpha1.ReasonExpiring},
-		{name: "KeyRefusedByTheBackendAndDeleted", seen: seen{Upload: wanted(deleted, badKey), Object: nothing, Ledger: parts(1)}, want: upload.StepAbort, reason: v1alpha1.ReasonAborting},
-		{name: "OtherConditionsAreNotBelieved", seen: seen{Upload: wanted(testkit.StalledBy(v1alpha1.ReasonPartsMissing)), Object: nothing, Ledger: parts(1)}, want: upload.StepComplete, reason: v1alpha1.ReasonCompleting},
+		{name: "Rule3", seen: seen{Upload: wanted(), Object: nothing, PartList: parts(1, 2, 3)}, want: upload.StepComplete, reason: v1alpha1.ReasonCompleting},
+		{name: "Rule3WithTheFinalPart", seen: seen{Upload: wanted(testkit.FinalPart(2)), Object: nothing, PartList: parts(1, 2)}, want: upload.StepComplete, reason: v1alpha1.ReasonCompleting},
+		{name: "Rule6Update", seen: seen{Upload: wanted(testkit.IfMatch(3)), Object: object(3, "x"), PartList: parts(1)}, want: upload.StepComplete, reason: v1alpha1.ReasonCompleting},
+		{name: "EvenIfExpired", seen: seen{Upload: wanted(), Object: nothing, PartList: parts(1)}, after: 2 * expiry, want: upload.StepComplete, reason: v1alpha1.ReasonCompleting},
+		{name: "EvenIfDeleted", seen: seen{Upload: wanted(deleted), Object: nothing, PartList: parts(1)}, want: upload.StepComplete, reason: v1alpha1.ReasonCompleting},
+		{name: "DoneByAnEarlierPass", seen: seen{Upload: wanted(), Object: mine, PartList: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonCompleted},
+		{name: "DoneThoughTheLedgerShowsParts", seen: seen{Upload: wanted(), Object: mine, PartList: parts(1)}, want: upload.StepFinish, reason: v1alpha1.ReasonCompleted},
+		{name: "Lost", seen: seen{Upload: wanted(), Object: nothing, PartList: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonUploadLost, stalled: true},
+		{name: "LostAndTheFileIsAnothers", seen: seen{Upload: wanted(), Object: object(0, "x"), PartList: lost}, want: upload.StepFinish, reason: v1alpha1.ReasonUploadLost, stalled: true},
+		{name: "Rule3Missing", seen: seen{Upload: wanted(), Object: nothing, PartList: parts(1, 3)}, want: upload.StepWait, reason: v1alpha1.ReasonPartsMissing, stalled: true, waits: later},
+		{name: "Rule3None", seen: seen{Upload: wanted(), Object: nothing, PartList: parts()}, want: upload.StepWait, reason: v1alpha1.ReasonPartsMissing, stalled: true, waits: later},
+		{name: "Rule3FinalMissing", seen: seen{Upload: wanted(testkit.FinalPart(3)), Object: nothing, PartList: parts(1, 2)}, want: upload.StepWait, reason: v1alpha1.ReasonPartsMissing, stalled: true, waits: later},
+		{name: "Rule3BehindTheFinal", seen: seen{Upload: wanted(testkit.FinalPart(1)), Object: nothing, PartList: parts(1, 2)}, want: upload.StepWait, reason: v1alpha1.ReasonPartsMissing, stalled: true, waits: later},
+		{name: "Rule3MissingAndExpired", seen: seen{Upload: wanted(), Object: nothing, PartList: parts(2)}, after: expiry, want: upload.StepAbort, reason: v1alpha1.ReasonExpiring},
+		{name: "Rule3MissingAndDeleted", seen: seen{Upload: wanted(deleted), Object: nothing, PartList: parts(2)}, want: upload.StepAbort, reason: v1alpha1.ReasonAborting},
+		{name: "Rule3MissingForTheFirstTime", seen: seen{Upload: wanted(), Object: nothing, PartList: parts(2), Unconfirmed: true}, want: upload.StepWait, waits: time.Minute + upload.MissingPartsDelay},
+		{name: "Rule3MissingForTheFirstTimeAndExpired", seen: seen{Upload: wanted(), Object: nothing, PartList: parts(2), Unconfirmed: true}, after: expiry, want: upload.StepWait, waits: expiry + upload.MissingPartsDelay},
+		{name: "Rule3MissingForTheFirstTimeButDone", seen: seen{Upload: wanted(), Object: mine, PartList: parts(), Unconfirmed: true}, want: upload.StepFinish, reason: v1alpha1.ReasonCompleted},
+		{name: "Rule6LostTheRace", seen: seen{Upload: wanted(), Object: object(0, "x"), PartList: parts(1)}, want: upload.StepWait, reason: v1alpha1.ReasonVersionConflict, stalled: true, waits: later},
+		{name: "Rule6LostTheRaceAndDeleted", seen: seen{Upload: wanted(deleted), Object: object(0, "x"), PartList: parts(1)}, want: upload.StepAbort, reason: v1alpha1.ReasonAborting},
+		{name: "RefusedByTheBackend", seen: seen{Upload: wanted(invalid), Object: nothing, PartList: parts(1)}, want: upload.StepWait, reason: v1alpha1.ReasonPartsInvalid, stalled: true, waits: later},
+		{name: "RefusedByTheBackendAndAborted", seen: seen{Upload: mpu(opened, aborted, invalid), Object: nothing, PartList: parts(1)}, want: upload.StepAbort, reason: v1alpha1.ReasonAborting},
+		{name: "RefusedByTheBackendAndExpired", seen: seen{Upload: wanted(invalid), Object: nothing, PartList: parts(1)}, after: expiry, want: upload.StepAbort, reason: v1alpha1.ReasonExpiring},
+		{name: "KeyRefusedByTheBackendAndDeleted", seen: seen{Upload: wanted(deleted, badKey), Object: nothing, PartList: parts(1)}, want: upload.StepAbort, reason: v1alpha1.ReasonAborting},
+		{name: "OtherConditionsAreNotBelieved", seen: seen{Upload: wanted(testkit.StalledBy(v1alpha1.ReasonPartsMissing)), Object: nothing, PartList: parts(1)}, want: upload.StepComplete, reason: v1alpha1.ReasonCompleting},
 	})
 }
 
@@ -206,11 +206,11 @@ func runDecide(t *testing.T, cases []decideCase) {
 // takes parts.
 func TestNeeds(t *testing.T) {
 	for _, c := range []struct {
-		name           string
-		upload         *v1alpha1.MultipartUpload
-		after          time.Duration
-		object, ledger bool
-		checked        time.Duration // since Epoch, 0 for never
+		name             string
+		upload           *v1alpha1.MultipartUpload
+		after            time.Duration
+		object, partList bool
+		checked          time.Duration // since Epoch, 0 for never
 	}{
 		{"New", mpu(), 0, true, false, 0},
 		{"NewAndAborted", mpu(aborted), 0, false, false, 0},
@@ -237,9 +237,9 @@ func TestNeeds(t *testing.T) {
 			if c.checked != 0 {
 				checked = testkit.Epoch.Add(c.checked)
 			}
-			object, ledger := upload.Needs(c.upload, testkit.Store("store"), checked, testkit.Epoch.Add(c.after))
-			if object != c.object || ledger != c.ledger {
-				t.Errorf("needs object %t, ledger %t", object, ledger)
+			object, partList := upload.Needs(c.upload, testkit.Store("store"), checked, testkit.Epoch.Add(c.after))
+			if object != c.object || partList != c.partList {
+				t.Errorf("needs object %t, partList %t", object, partList)
 			}
 		})
 	}
@@ -253,7 +253,7 @@ func TestCovers(t *testing.T) {
 		name     string
 		upload   *v1alpha1.MultipartUpload
 		object   *upload.Object
-		ledger   *upload.Ledger
+		partList *upload.PartList
 		complete bool
 	}{
 		{"Uploading", mpu(opened), nil, nil, true},
@@ -265,7 +265,7 @@ func TestCovers(t *testing.T) {
 		{"EndedMeanwhile", mpu(opened, testkit.Ended(testkit.Epoch)), nil, nil, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := upload.Observation{Upload: c.upload, Store: testkit.Store("store"), Object: c.object, Ledger: c.ledger}
+			o := upload.Observation{Upload: c.upload, Store: testkit.Store("store"), Object: c.object, PartList: c.partList}
 			if got := o.Covers(now); got != c.complete {
 				t.Errorf("covers: %t", got)
 			}

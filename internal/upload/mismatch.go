@@ -22,7 +22,7 @@ func decideMismatch(o Observation, now time.Time) Decision {
 		return decideBlocked(o, now)
 	case o.Object != nil && o.Object.Exists && o.Object.Metadata.Owner == u.UID:
 		return Decision{Step: StepReleaseFinalizer} // it has become the file
-	case o.Ledger != nil && o.Ledger.Lost:
+	case o.PartList != nil && o.PartList.Lost:
 		return Decision{Step: StepReleaseFinalizer, State: aborted}
 	default:
 		return abort(v1alpha1.ReasonAborting)

@@ -212,12 +212,12 @@ func (w *world) pass() upload.Decision {
 	return d
 }
 
-// observe looks at the backend as the reconciler does: at the ledger first.
+// observe looks at the backend as the reconciler does: at the part list first.
 func (w *world) observe(o *upload.Observation) {
 	needObject, needLedger := upload.Needs(o.Upload, o.Store, time.Time{}, w.now)
 	if needLedger {
 		held, open := w.parts[o.Upload.Status.UploadID]
-		o.Ledger = &upload.Ledger{Lost: !open, Parts: held}
+		o.PartList = &upload.PartList{Lost: !open, Parts: held}
 		needObject = needObject || !open
 	}
 	if needObject {
@@ -324,7 +324,7 @@ func (w *world) abort(o upload.Observation, id string, crash bool) {
 	}
 	w.observe(&o)
 	held, open := w.parts[id]
-	o.Ledger = &upload.Ledger{Lost: !open, Parts: held}
+	o.PartList = &upload.PartList{Lost: !open, Parts: held}
 	switch end := upload.Decide(o, w.now); end.Step {
 	case upload.StepFinish:
 		w.end(o.Upload, end.State.Reason)

@@ -25,8 +25,8 @@ type Object struct {
 	Metadata FileMetadata
 }
 
-// Ledger is what object storage knows of the upload.
-type Ledger struct {
+// PartList is what object storage knows of the upload.
+type PartList struct {
 	// Lost: it does not know the upload (any more).
 	Lost bool
 	// Parts in the order of their numbers.
@@ -68,11 +68,11 @@ type Observation struct {
 	OtherOpen int
 	// OtherBytes is how many bytes they count with against the store's limit.
 	OtherBytes int64
-	// Object and Ledger are what was seen in object storage; nil where Needs did not ask for it.
-	Object *Object
-	Ledger *Ledger
-	// Doubtful: the ledger Lacks parts, and has not been seen so for LackSettles yet.
-	Doubtful bool
+	// Object and PartList are what was seen in object storage; nil where Needs did not ask for it.
+	Object   *Object
+	PartList *PartList
+	// Unconfirmed: parts are missing from the list, and have not been for MissingPartsDelay yet.
+	Unconfirmed bool
 	// Refused is what object storage has answered to the assembly in this pass, after which the
 	// object was looked at; nil if it was not asked, or did not answer.
 	Refused *Refused
@@ -82,9 +82,9 @@ type Observation struct {
 }
 
 // Needs says what Decide wants to see of object storage for this upload: the object at the file's
-// key, the ledger of parts. The object is also wanted where the ledger turns out to be lost: the
+// key, the part list. The object is also wanted where the part list turns out to be lost: the
 // upload may have become it. checked as in CheckDue.
-func Needs(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, checked, now time.Time) (object, ledger bool) {
+func Needs(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, checked, now time.Time) (object, partList bool) {
 	switch {
 	case Ended(u), unusable(u, store, now):
 		return false, false
@@ -104,6 +104,6 @@ func Needs(u *v1alpha1.MultipartUpload, store *v1alpha1.FileStore, checked, now 
 // Covers reports whether the observation has all that Needs asks for of its upload, as it is by
 // now: it may have been read anew since it was observed.
 func (o *Observation) Covers(now time.Time) bool {
-	object, ledger := Needs(o.Upload, o.Store, now, now) // that a comparison has fallen due meanwhile does not matter
-	return (o.Object != nil || !object) && (o.Ledger != nil || !ledger)
+	object, partList := Needs(o.Upload, o.Store, now, now) // that a comparison has fallen due meanwhile does not matter
+	return (o.Object != nil || !object) && (o.PartList != nil || !partList)
 }

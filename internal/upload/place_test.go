@@ -92,14 +92,14 @@ func TestDecideMismatch(t *testing.T) {
 	traversal := testkit.Opened("../id")
 	runDecide(t, []decideCase{
 		{name: "Waits", seen: seen{Upload: mpu(opened, forged)}, want: upload.StepWait, reason: v1alpha1.ReasonStatusMismatch, stalled: true, waits: time.Minute + upload.CheckInterval},
-		{name: "CompletesNothing", seen: seen{Upload: mpu(opened, forged, completed), Object: nothing, Ledger: parts(1)}, want: upload.StepWait, reason: v1alpha1.ReasonStatusMismatch, stalled: true, waits: time.Minute + upload.CheckInterval},
-		{name: "AbortsNothing", seen: seen{Upload: mpu(opened, forged, aborted), Object: nothing, Ledger: parts(1)}, want: upload.StepWait, reason: v1alpha1.ReasonStatusMismatch, stalled: true, waits: time.Minute + upload.CheckInterval},
+		{name: "CompletesNothing", seen: seen{Upload: mpu(opened, forged, completed), Object: nothing, PartList: parts(1)}, want: upload.StepWait, reason: v1alpha1.ReasonStatusMismatch, stalled: true, waits: time.Minute + upload.CheckInterval},
+		{name: "AbortsNothing", seen: seen{Upload: mpu(opened, forged, aborted), Object: nothing, PartList: parts(1)}, want: upload.StepWait, reason: v1alpha1.ReasonStatusMismatch, stalled: true, waits: time.Minute + upload.CheckInterval},
 		{name: "ExpiresNot", seen: seen{Upload: mpu(opened, forged), Object: nothing}, after: expiry, want: upload.StepWait, reason: v1alpha1.ReasonStatusMismatch, stalled: true, waits: expiry + upload.CheckInterval},
 		{name: "OpensNothing", seen: seen{Upload: mpu(finalizer, forged), Object: nothing}, want: upload.StepWait, reason: v1alpha1.ReasonStatusMismatch, stalled: true, waits: time.Minute + upload.CheckInterval},
 		{name: "DeletedWithoutAnUpload", seen: seen{Upload: mpu(finalizer, forged, deleted)}, want: upload.StepReleaseFinalizer},
 		{name: "DeletedWithAnIdThatIsNone", seen: seen{Upload: mpu(traversal, deleted)}, want: upload.StepReleaseFinalizer},
 		{name: "Deleted", seen: seen{Upload: mpu(opened, forged, deleted), Object: nothing}, want: upload.StepAbort, reason: v1alpha1.ReasonAborting},
-		{name: "DeletedAndAborted", seen: seen{Upload: mpu(opened, forged, deleted), Object: nothing, Ledger: lost}, want: upload.StepReleaseFinalizer, reason: v1alpha1.ReasonAborted, stalled: true},
+		{name: "DeletedAndAborted", seen: seen{Upload: mpu(opened, forged, deleted), Object: nothing, PartList: lost}, want: upload.StepReleaseFinalizer, reason: v1alpha1.ReasonAborted, stalled: true},
 		{name: "DeletedAndTheFileIsThere", seen: seen{Upload: mpu(opened, forged, deleted), Object: mine}, want: upload.StepReleaseFinalizer},
 		{name: "DeletedWhileTheStoreIsDown", seen: seen{Upload: mpu(opened, forged, deleted), Problem: down}, want: upload.StepWait, reason: v1alpha1.ReasonStoreUnavailable, retries: true},
 	})

@@ -39,24 +39,24 @@ func CheckSequence(numbers []int32, final *int32) error {
 	return e
 }
 
-// LackSettles is how long the parts of an upload that is to be completed must be seen to be
+// MissingPartsDelay is how long the parts of an upload that is to be completed must be seen to be
 // incomplete before that is believed. MinIO takes the parts off its list, one by one, before it has
 // put the file in place: who looks in between, because another process or an earlier request has
 // the file assembled, sees an open upload with few parts or none. It is a matter of milliseconds,
 // on a disk that has nothing else to do.
-const LackSettles = 3 * time.Second
+const MissingPartsDelay = 3 * time.Second
 
-// Lacks says why the parts of an open upload are not what it is to be completed with: nil, or a
-// condition reason and a *SequenceError or *SizeError.
-func Lacks(u *v1alpha1.MultipartUpload, ledger *Ledger) (reason string, err error) {
-	numbers := make([]int32, len(ledger.Parts))
-	for i, p := range ledger.Parts {
+// MissingParts says why the parts of an open upload are not what it is to be completed with: nil,
+// or a condition reason and a *SequenceError or *SizeError.
+func MissingParts(u *v1alpha1.MultipartUpload, partList *PartList) (reason string, err error) {
+	numbers := make([]int32, len(partList.Parts))
+	for i, p := range partList.Parts {
 		numbers[i] = p.Number
 	}
 	if err := CheckSequence(numbers, u.Spec.FinalPartNumber); err != nil {
 		return v1alpha1.ReasonPartsMissing, err
 	}
-	if err := CheckSize(SumOf(ledger.Parts), u.Spec.Size); err != nil {
+	if err := CheckSize(SumOf(partList.Parts), u.Spec.Size); err != nil {
 		return v1alpha1.ReasonSizeMismatch, err
 	}
 	return "", nil

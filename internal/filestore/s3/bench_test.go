@@ -30,7 +30,7 @@ func BenchmarkChunkedReader(b *testing.B) {
 			b.SetBytes(benchPart)
 			b.ReportAllocs()
 			for b.Loop() {
-				r := newChunkedReader(lend(zeros{}, benchPart), benchPart, p.newSum(), p.header)
+				r := newChunkedReader(borrow(zeros{}, benchPart), benchPart, p.newSum(), p.header)
 				if _, err := io.CopyBuffer(onlyWriter{io.Discard}, r, buf); err != nil {
 					b.Fatal(err)
 				}

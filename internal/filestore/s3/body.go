@@ -9,27 +9,28 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// errReleased is what the transport reads once the call that lent it the body is over.
-var errReleased = errors.New("the body is no longer on loan")
+// errReleased is what the transport reads once the call that has the body is over.
+var errReleased = errors.New("the caller has its body back")
 
-// loan is a caller's body for the time of one call.
+// borrowedBody is a caller's body for the time of one call.
 //
 // net/http may go on reading a request's body after RoundTrip has returned, as when the backend
 // answers early, and offers no way to wait for the end of it. Reads of the body therefore hold a
-// lock: release waits for one in progress, and the later ones fail without touching the body. loan
-// also remembers how the body failed, since minio-go and net/http wrap, replace or drop that error.
-type loan struct {
+// lock: release waits for one in progress, and the later ones fail without touching the body.
+// borrowedBody also remembers how the body failed, since minio-go and net/http wrap, replace or
+// drop that error.
+type borrowedBody struct {
 	mu   sync.Mutex
 	body io.Reader
 	left int64
 	err  error
 }
 
-func lend(body io.Reader, size int64) *loan { return &loan{body: body, left: size} }
+func borrow(body io.Reader, size int64) *borrowedBody { return &borrowedBody{body: body, left: size} }
 
-// Read implements io.Reader: it gives exactly the size that was lent, and an error, never a clean
-// end, when the body has less.
-func (l *loan) Read(p []byte) (int, error) {
+// Read implements io.Reader: it gives exactly the size that was announced, and an error, never a
+// clean end, when the body has less.
+func (l *borrowedBody) Read(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -62,11 +63,11 @@ func (l *loan) Read(p []byte) (int, error) {
 }
 
 // Running implements filestore.Summing.
-func (l *loan) Running(algorithm string) hash.Hash { return filestore.Running(l.body, algorithm) }
+func (l *borrowedBody) Running(algorithm string) hash.Hash { return filestore.Running(l.body, algorithm) }
 
 // release takes the body back and returns the error that it had. It blocks while a Read of the body
 // does. It is idempotent.
-func (l *loan) release() error {
+func (l *borrowedBody) release() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.body = nil

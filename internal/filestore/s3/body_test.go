@@ -9,7 +9,7 @@ import (
 )
 
 func TestLoanEndsWithRelease(t *testing.T) {
-	l := lend(strings.NewReader("content"), 7)
+	l := borrow(strings.NewReader("content"), 7)
 	if n, err := l.Read(make([]byte, 3)); n != 3 || err != nil {
 		t.Fatalf("Read = %d, %v", n, err)
 	}
@@ -29,7 +29,7 @@ func TestLoanEndsWithRelease(t *testing.T) {
 // TestLoanReleaseWaitsForRead: whoever has the body back may rely on nobody reading it.
 func TestLoanReleaseWaitsForRead(t *testing.T) {
 	begun, goOn := make(chan struct{}), make(chan struct{})
-	l := lend(readerFunc(func([]byte) (int, error) {
+	l := borrow(readerFunc(func([]byte) (int, error) {
 		close(begun)
 		<-goOn
 		return 1, nil
@@ -68,7 +68,7 @@ func TestLoanRemembersTheError(t *testing.T) {
 		"short":   {strings.NewReader("abc"), io.ErrUnexpectedEOF},
 		"failing": {io.MultiReader(strings.NewReader("abc"), failing{broken}), broken},
 	} {
-		l := lend(tc.body, 10)
+		l := borrow(tc.body, 10)
 		_, err := io.ReadAll(l)
 		if !errors.Is(err, tc.want) {
 			t.Errorf("%s: Read failed with %v, want %v", name, err, tc.want)

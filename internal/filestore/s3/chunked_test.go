@@ -55,7 +55,7 @@ func TestChunkedReader(t *testing.T) {
 					if buffer == 7 && size > 70_000 {
 						continue
 					}
-					r := newChunkedReader(lend(body, int64(size)), int64(size), p.newSum(), p.header)
+					r := newChunkedReader(borrow(body, int64(size)), int64(size), p.newSum(), p.header)
 					var got bytes.Buffer
 					if _, err := io.CopyBuffer(onlyWriter{&got}, onlyReader{r}, make([]byte, buffer)); err != nil {
 						t.Fatalf("%s, %d bytes, %s: %v", mode, size, name, err)
@@ -88,7 +88,7 @@ func TestChunkedReaderNeverEndsCleanly(t *testing.T) {
 				{bytes.NewReader(content[:at]), io.ErrUnexpectedEOF},
 				{io.MultiReader(bytes.NewReader(content[:at]), failing{broken}), broken},
 			} {
-				got, err := io.ReadAll(newChunkedReader(lend(tc.body, int64(size)), int64(size), p.newSum(), p.header))
+				got, err := io.ReadAll(newChunkedReader(borrow(tc.body, int64(size)), int64(size), p.newSum(), p.header))
 				if !errors.Is(err, tc.want) {
 					t.Errorf("%d of %d bytes: error %v, want %v", at, size, err, tc.want)
 				}
@@ -108,7 +108,7 @@ func FuzzChunkedReader(f *testing.F) {
 		size %= 3 * chunkBytes
 		p := payloads[preferred[0]]
 		content := bytesOf(uint64(size), int(size))
-		r := newChunkedReader(lend(iotest.HalfReader(bytes.NewReader(content)), int64(size)), int64(size), p.newSum(), p.header)
+		r := newChunkedReader(borrow(iotest.HalfReader(bytes.NewReader(content)), int64(size)), int64(size), p.newSum(), p.header)
 		var got bytes.Buffer
 		if _, err := io.CopyBuffer(onlyWriter{&got}, onlyReader{r}, make([]byte, max(int(buffer), 64))); err != nil {
 			t.Fatal(err)
@@ -152,12 +152,12 @@ func TestBodyThatSums(t *testing.T) {
 			content := bytesOf(uint64(size), size)
 			want := reference(content, p.newSum(), p.header)
 			body := &summing{Reader: bytes.NewReader(content), algorithm: p.algorithm, Hash: p.newSum()}
-			framed, _, _ := p.frame(lend(body, int64(size)), int64(size))
+			framed, _, _ := p.frame(borrow(body, int64(size)), int64(size))
 			if got, err := io.ReadAll(framed); err != nil || !bytes.Equal(got, want) || body.asked != 1 {
 				t.Errorf("%s, %d bytes: %d bytes, %v; asked %d times", mode, size, len(got), err, body.asked)
 			}
 			body = &summing{Reader: bytes.NewReader(content), algorithm: "MD5", Hash: p.newSum()}
-			framed, _, _ = p.frame(lend(body, int64(size)), int64(size))
+			framed, _, _ = p.frame(borrow(body, int64(size)), int64(size))
 			if got, err := io.ReadAll(framed); err != nil || !bytes.Equal(got, want) || body.asked != 0 {
 				t.Errorf("%s, %d bytes, with a body that computes another: %d bytes, %v", mode, size, len(got), err)
 			}

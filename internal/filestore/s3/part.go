@@ -24,10 +24,10 @@ func (s *store) PutPart(ctx context.Context, ref filestore.UploadRef, number int
 	if number < 1 || number > maxPartNumber {
 		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrRejected, Cause: fmt.Errorf("part number %d is not in 1..%d", number, maxPartNumber)}
 	}
-	loan := lend(body, size)
-	framed, length, opts := mode.frame(loan, size)
+	borrowed := borrow(body, size)
+	framed, length, opts := mode.frame(borrowed, size)
 	put, err := core.PutObjectPart(ctx, s.cfg.Bucket, ref.Key, ref.UploadID, int(number), framed, length, opts)
-	if bodyErr := loan.release(); bodyErr != nil {
+	if bodyErr := borrowed.release(); bodyErr != nil {
 		// What the backend says of a request whose body failed is a consequence of that.
 		return filestore.Part{}, &filestore.Error{Op: opPut, Kind: filestore.ErrIncompleteBody, Cause: bodyErr}
 	}

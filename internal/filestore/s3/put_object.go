@@ -23,8 +23,8 @@ func (s *store) PutObject(ctx context.Context, key string, body io.Reader, size 
 	if err := checkKey(opPutObject, key); err != nil {
 		return filestore.Object{}, err
 	}
-	loan := lend(body, size)
-	framed, length, wire := mode.frame(loan, size)
+	borrowed := borrow(body, size)
+	framed, length, wire := mode.frame(borrowed, size)
 	// S3 knows the framing by X-Amz-Content-Sha256. Of an object, unlike of a part, some backends
 	// keep this header for good, and clients that do not know the encoding refuse to read it
 	// (versitygw#2398, noobaa-core#9138).
@@ -33,7 +33,7 @@ func (s *store) PutObject(ctx context.Context, key string, body io.Reader, size 
 	put.UserMetadata = userMetadata(opts.Metadata)
 	put.ServerSideEncryption, put.DisableContentSha256 = s.demand(&put, cond, wire.CustomHeader), wire.DisableContentSha256
 	info, err := core.PutObject(ctx, s.cfg.Bucket, key, framed, length, "", wire.Sha256Hex, put)
-	if bodyErr := loan.release(); bodyErr != nil {
+	if bodyErr := borrowed.release(); bodyErr != nil {
 		// As in PutPart: what the backend says is a consequence of that.
 		return filestore.Object{}, &filestore.Error{Op: opPutObject, Kind: filestore.ErrIncompleteBody, Cause: bodyErr}
 	}

@@ -19,9 +19,9 @@ func exactKeyRig(t *testing.T) *rig {
 	return r
 }
 
-// TestStrays: what a crash has left of a file goes with the file's record, where no orphan search
+// TestOrphans: what a crash has left of a file goes with the file's record, where no orphan search
 // would find it.
-func TestStrays(t *testing.T) {
+func TestOrphans(t *testing.T) {
 	for name, end := range map[string]func(r *rig, u *v1alpha1.MultipartUpload){
 		"Deleted": func(r *rig, _ *v1alpha1.MultipartUpload) { r.delete("up") },
 		"Aborted": func(r *rig, _ *v1alpha1.MultipartUpload) { r.edit("up", aborted) },
@@ -52,9 +52,9 @@ func TestStrays(t *testing.T) {
 	})
 }
 
-// TestStraysOfOthers: what may belong to another record is left to it, and what is older than the
+// TestOrphansOfOthers: what may belong to another record is left to it, and what is older than the
 // record to the orphan search.
-func TestStraysOfOthers(t *testing.T) {
+func TestOrphansOfOthers(t *testing.T) {
 	r := exactKeyRig(t)
 	r.clock.SetTime(time.Now().Add(-10 * time.Minute))
 	older := r.leak(r.key())
@@ -74,9 +74,9 @@ func TestStraysOfOthers(t *testing.T) {
 	}
 }
 
-// TestStraysUnknown: as long as object storage does not say what is left, the record stays, but a
+// TestOrphansUnknown: as long as object storage does not say what is left, the record stays, but a
 // deleted one not for ever.
-func TestStraysUnknown(t *testing.T) {
+func TestOrphansUnknown(t *testing.T) {
 	r := exactKeyRig(t)
 	r.open("up")
 	r.delete("up")
