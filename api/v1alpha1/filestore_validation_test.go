@@ -204,9 +204,11 @@ func testStoreSpecChanges(t *testing.T) {
 func testStoreStatusChanges(t *testing.T) {
 	testStatusChanges(t, stores, []transition{
 		{"Everything", nil, fields{
-			"status.capabilities": map[string]any{"payloadMode": "TrailingCRC64NVME", "conditionalComplete": false, "uploadListing": "ExactKey",
+			"status.capabilities": map[string]any{
+				"payloadMode": "TrailingCRC64NVME", "conditionalComplete": false, "uploadListing": "ExactKey",
 				"conditionalPut": true, "conditionalCreate": true, "matchETag": "Bare",
-				"keys": map[string]any{"maxBytes": int64(970), "maxSegmentBytes": int64(255), "backslashIsSlash": true}},
+				"keys": map[string]any{"maxBytes": int64(970), "maxSegmentBytes": int64(255), "backslashIsSlash": true},
+			},
 			"status.openUploads": int64(0), "status.orphans": int64(0), "status.orphanPolicy": "Abort", "status.lastProbeTime": "2026-01-02T03:04:05Z", "status.observedGeneration": int64(1),
 			"status.conditions":              []any{condition("Ready", "True"), condition("Protected", "False")},
 			"status.lastSuccessfulProbeTime": "2026-01-02T03:04:05Z",

@@ -63,7 +63,9 @@ func (l *borrowedBody) Read(p []byte) (int, error) {
 }
 
 // Running implements filestore.Summing.
-func (l *borrowedBody) Running(algorithm string) hash.Hash { return filestore.Running(l.body, algorithm) }
+func (l *borrowedBody) Running(algorithm string) hash.Hash {
+	return filestore.Running(l.body, algorithm)
+}
 
 // release takes the body back and returns the error that it had. It blocks while a Read of the body
 // does. It is idempotent.
