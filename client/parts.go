@@ -15,7 +15,7 @@ import (
 type Part struct {
 	// Number counts from 1.
 	Number int
-	// Size is in bytes.
+	// Size is in bytes; 0 where the server tells none, as the service does whose API this is.
 	Size int64
 	// Checksum is what object storage has computed, as algorithm, colon and base64; "" where it tells
 	// none.

@@ -154,7 +154,7 @@ func (u *upload) check(ctx context.Context, pieces []piece) error {
 		}
 		p := pieces[there.Number-1]
 		equal, known := p.sums.agrees(there.Checksum)
-		if p.stored && (there.Size != p.size || known && !equal) {
+		if p.stored && (there.Size != 0 && there.Size != p.size || known && !equal) {
 			return u.foreign(there.Number)
 		}
 		found[there.Number-1] = true

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +28,10 @@ func update(ctx context.Context, _ *api) error {
 	f := newFile("state.bin")
 	store := func(version int, ifMatch *int64) error {
 		whole := content(fmt.Sprint(f.entity, version), 2*minPart+1000)
-		got, err := l.Upload(ctx, f.name(), bytes.NewReader(whole), int64(len(whole)), &iotfile.UploadOptions{IfMatch: ifMatch, PartSize: minPart})
+		got, err := l.Upload(ctx, f.name(), bytes.NewReader(whole), int64(len(whole)), &iotfile.UploadOptions{
+			IfMatch: ifMatch, PartSize: minPart,
+			Key: rand.Text(), // the operator that is upgraded takes a known key for the same upload, also of one that has ended
+		})
 		if err == nil && got.Version != int64(version) {
 			err = fmt.Errorf("after %d updates the version is %d", version, got.Version)
 		}
