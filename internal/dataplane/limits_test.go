@@ -192,7 +192,7 @@ func TestQuota(t *testing.T) {
 		used := &corev1.ResourceQuota{}
 		must(t, s.kube.Get(context.Background(), client.ObjectKeyFromObject(quota), used))
 		if n := used.Status.Used[count]; n.Value() != 1 {
-			_ = s.put(s.path("a.bin")+"?upload=abort", nil)
+			s.want(s.put(s.path("a.bin")+"?upload=abort", nil, "Idempotency-Key", "1"), 204)
 			return fmt.Errorf("used: %v", n)
 		}
 		return nil
