@@ -57,9 +57,13 @@ func (s *store) ListParts(ctx context.Context, ref filestore.UploadRef) ([]files
 		if page.UploadID == "" && page.Key == "" { // any XML decodes; an empty list would be believed
 			return nil, &filestore.Error{Op: opListParts, Kind: filestore.ErrUnavailable, Cause: errForeign}
 		}
-		last := marker
+		last, before := marker, marker // the highest number of the page, and the one before it
 		for _, p := range page.ObjectParts {
-			last = max(last, p.PartNumber)
+			if p.PartNumber > last {
+				last, before = p.PartNumber, last
+			} else if p.PartNumber < last {
+				before = max(before, p.PartNumber)
+			}
 			parts = append(parts, part(mode, p))
 		}
 		if !page.IsTruncated {
@@ -67,14 +71,16 @@ func (s *store) ListParts(ctx context.Context, ref filestore.UploadRef) ([]files
 		}
 		// The marker of the answer is left out of account: the number of the last part is the same,
 		// where it is right. Of that one the next page may hold other copies, so it is asked for
-		// again, unless the page held nothing else.
-		if last-1 > marker {
-			last--
-		}
-		if last <= marker {
+		// again, unless the page held nothing else. A marker has to be the number of a part: MinIO
+		// finds nothing after another one.
+		switch {
+		case before > marker:
+			marker = before
+		case last > marker:
+			marker = last
+		default:
 			return nil, &filestore.Error{Op: opListParts, Kind: filestore.ErrUnavailable, Cause: fmt.Errorf("the page after part %d leads nowhere", marker)}
 		}
-		marker = last
 	}
 }
 
