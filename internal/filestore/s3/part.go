@@ -57,31 +57,38 @@ func (s *store) ListParts(ctx context.Context, ref filestore.UploadRef) ([]files
 		if page.UploadID == "" && page.Key == "" { // any XML decodes; an empty list would be believed
 			return nil, &filestore.Error{Op: opListParts, Kind: filestore.ErrUnavailable, Cause: errForeign}
 		}
-		last, before := marker, marker // the highest number of the page, and the one before it
 		for _, p := range page.ObjectParts {
-			if p.PartNumber > last {
-				last, before = p.PartNumber, last
-			} else if p.PartNumber < last {
-				before = max(before, p.PartNumber)
-			}
 			parts = append(parts, part(mode, p))
 		}
 		if !page.IsTruncated {
 			return onePerNumber(parts), nil
 		}
-		// The marker of the answer is left out of account: the number of the last part is the same,
-		// where it is right. Of that one the next page may hold other copies, so it is asked for
-		// again, unless the page held nothing else. A marker has to be the number of a part: MinIO
-		// finds nothing after another one.
-		switch {
-		case before > marker:
-			marker = before
-		case last > marker:
-			marker = last
-		default:
+		next := nextMarker(page.ObjectParts, marker)
+		if next <= marker {
 			return nil, &filestore.Error{Op: opListParts, Kind: filestore.ErrUnavailable, Cause: fmt.Errorf("the page after part %d leads nowhere", marker)}
 		}
+		marker = next
 	}
+}
+
+// nextMarker is after which part the next page is asked for. The marker of the answer is left out of
+// account: the number of the last part is the same, where it is right. Of that one the next page may
+// hold other copies, so it is asked for again, unless the page held nothing else. A marker has to be
+// the number of a part: MinIO finds nothing after another one.
+func nextMarker(page []minio.ObjectPart, marker int) int {
+	last, before := marker, marker
+	for _, p := range page {
+		switch {
+		case p.PartNumber > last:
+			last, before = p.PartNumber, last
+		case p.PartNumber < last:
+			before = max(before, p.PartNumber)
+		}
+	}
+	if before > marker {
+		return before
+	}
+	return last
 }
 
 // onePerNumber leaves one entry of each part number, in the order of the numbers. Some backends
