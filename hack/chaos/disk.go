@@ -92,7 +92,8 @@ func (w *world) orphans(ctx context.Context) ([]devcluster.UploadDir, error) {
 	}
 	var out []devcluster.UploadDir
 	for _, d := range dirs {
-		if !owned[d.ID] && !probes[d.Key] {
+		probe, _, _ := strings.Cut(strings.TrimPrefix(d.Key, probeDir), "-") // what follows are further keys that it tries
+		if !owned[d.ID] && !probes[probeDir+probe] {
 			out = append(out, d)
 		}
 	}

@@ -116,7 +116,7 @@ func (p *probe) sweep(ctx context.Context) error {
 			return translate(ctx, opListObjects, o.Err)
 		}
 		if o.LastModified.Before(before) {
-			if err := p.remove(ctx, o.Key); err != nil {
+			if err := p.remove(ctx, o.Key, triedKeys(o.Key)...); err != nil {
 				return err
 			}
 		}
@@ -124,13 +124,16 @@ func (p *probe) sweep(ctx context.Context) error {
 	return nil
 }
 
-// remove deletes the object of a probe, after its uploads.
-func (p *probe) remove(ctx context.Context, key string) error {
+// remove deletes the object of a probe, after the uploads of the keys.
+func (p *probe) remove(ctx context.Context, key string, keys ...string) error {
 	var open []filestore.UploadRef
-	listErr := p.ListUploads(ctx, key, func(u filestore.Upload) bool {
-		open = append(open, u.UploadRef)
-		return true
-	})
+	var listErr error
+	for _, tried := range keys {
+		listErr = errors.Join(listErr, p.ListUploads(ctx, tried, func(u filestore.Upload) bool {
+			open = append(open, u.UploadRef)
+			return true
+		}))
+	}
 	for _, ref := range open {
 		if err := p.AbortUpload(ctx, ref); err != nil {
 			return err
@@ -147,12 +150,16 @@ func (p *probe) remove(ctx context.Context, key string) error {
 
 // cleanUp removes what this probe has made. What it fails to remove, a later sweep does.
 func (p *probe) cleanUp(ctx context.Context) {
+	keys := []string{p.key}
+	if ctx.Err() != nil { // nor could it abort the uploads of other keys
+		keys = triedKeys(p.key)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeCleanup)
 	defer cancel()
 	if p.open.UploadID != "" {
 		_ = p.AbortUpload(ctx, p.open)
 	}
-	_ = p.remove(ctx, p.key)
+	_ = p.remove(ctx, p.key, keys...)
 }
 
 // mark stores the object of the probe.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -24,14 +25,14 @@ const plainSegment = 100
 // findKeyLimits finds which keys the backend cannot hold, of those that S3 takes; nil for none.
 func (p *probe) findKeyLimits(ctx context.Context) (*v1alpha1.FileStoreKeyLimits, error) {
 	var limits v1alpha1.FileStoreKeyLimits
-	total, err := p.longest(ctx, keyLengths, p.longKey)
+	total, err := p.longest(ctx, keyLengths, func(n int) string { return longKey(p.key, n) })
 	if err != nil {
 		return nil, err
 	}
 	if total < keyLengths[0] {
 		limits.MaxBytes = new(int32(total)) //nolint:gosec // one of keyLengths
 	}
-	segment, err := p.longest(ctx, segmentLengths, func(n int) string { return p.key + "-" + rand.Text() + "/" + strings.Repeat("s", n) })
+	segment, err := p.longest(ctx, segmentLengths, func(n int) string { return segmentKey(p.key, n) })
 	if err != nil {
 		return nil, err
 	}
@@ -51,9 +52,27 @@ func (p *probe) findKeyLimits(ctx context.Context) (*v1alpha1.FileStoreKeyLimits
 	return &limits, nil
 }
 
+// triedKeys are the keys of uploads that a probe opens whose object has this key. They follow from
+// it, so that a later probe finds what one that died has left, also where uploads are listed by
+// whole key only.
+func triedKeys(key string) []string {
+	keys := []string{key, plainKey(key)}
+	for _, n := range keyLengths {
+		keys = append(keys, longKey(key, n))
+	}
+	for _, n := range segmentLengths {
+		keys = append(keys, segmentKey(key, n))
+	}
+	return keys
+}
+
+func segmentKey(key string, n int) string {
+	return key + "-segment" + strconv.Itoa(n) + "/" + strings.Repeat("s", n)
+}
+
 // longKey is a key of n bytes, or of a few more where the prefix is long.
-func (p *probe) longKey(n int) string {
-	key := p.key + "-" + rand.Text()
+func longKey(key string, n int) string {
+	key += "-" + strconv.Itoa(n)
 	for left := n - len(key); left > 1; left = n - len(key) {
 		key += "/" + strings.Repeat("k", min(plainSegment, left-1))
 	}
@@ -90,15 +109,15 @@ func (p *probe) holds(ctx context.Context, key string) (bool, error) {
 		return true, p.DeleteObject(ctx, key)
 	case filestore.Terminal(err):
 		return false, nil
-	case !errors.As(err, &e) || e.Status == 0 || key == p.plainKey():
+	case !errors.As(err, &e) || e.Status == 0 || key == plainKey(p.key):
 		return false, err
 	}
-	_, err = p.holds(ctx, p.plainKey()) // fails if it is not the key
+	_, err = p.holds(ctx, plainKey(p.key)) // fails if it is not the key
 	return false, err
 }
 
 // plainKey is one that every backend holds.
-func (p *probe) plainKey() string { return p.key + "-plain" }
+func plainKey(key string) string { return key + "-plain" }
 
 // completeAt opens and completes an upload of one small part.
 func (p *probe) completeAt(ctx context.Context, key string) error {
