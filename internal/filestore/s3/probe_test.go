@@ -252,37 +252,41 @@ func TestProbeFindsListing(t *testing.T) {
 // TestProbeSweeps: what a probe that died has left, a later one removes, but not what is young.
 func TestProbeSweeps(t *testing.T) {
 	for _, kind := range kinds {
-		t.Run(string(kind), func(t *testing.T) {
-			s := server(t, kind)
-			dead := errors.New("the process died")
-			ctx, die := context.WithCancelCause(t.Context())
-			var parts atomic.Int32
-			c := meddle(t, s, func(w http.ResponseWriter, r *http.Request) bool {
-				if isPart(r) && parts.Add(1) == 3 {
-					die(dead)
-				}
-				return ctx.Err() != nil && answer(w, r, 503, "SlowDown") // it cannot clean up either
-			})
-			if _, err := connect(t, c).Probe(ctx); !errors.Is(err, dead) {
-				t.Fatalf("the probe that was to die: %v", err)
-			}
-			if objects, uploads := leftovers(t, s); objects == 0 || uploads == 0 {
-				t.Fatalf("the probe that died has left %d objects and %d uploads", objects, uploads)
-			}
-			later := connect(t, config(s, ""))
-			if _, err := later.Probe(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if objects, uploads := leftovers(t, s); objects == 0 || uploads == 0 {
-				t.Error("a probe that may still be running was swept")
-			}
-			s3.SetLeftoverAge(later, -time.Minute)
-			if _, err := later.Probe(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			wantNothingLeft(t, s)
-		})
+		t.Run(string(kind), func(t *testing.T) { testProbeSweeps(t, kind, "", 3) })
+		t.Run(string(kind)+"/OtherKeys", func(t *testing.T) { testProbeSweeps(t, kind, "-segment", 1) })
 	}
+}
+
+// testProbeSweeps has a probe die at the nth part of a key that holds a text.
+func testProbeSweeps(t *testing.T, kind devcluster.StoreKind, key string, nth int32) {
+	s := server(t, kind)
+	dead := errors.New("the process died")
+	ctx, die := context.WithCancelCause(t.Context())
+	var parts atomic.Int32
+	c := meddle(t, s, func(w http.ResponseWriter, r *http.Request) bool {
+		if isPart(r) && strings.Contains(r.URL.Path, key) && parts.Add(1) == nth {
+			die(dead)
+		}
+		return ctx.Err() != nil && answer(w, r, 503, "SlowDown") // it cannot clean up either
+	})
+	if _, err := connect(t, c).Probe(ctx); !errors.Is(err, dead) {
+		t.Fatalf("the probe that was to die: %v", err)
+	}
+	if objects, uploads := leftovers(t, s); objects == 0 || uploads == 0 {
+		t.Fatalf("the probe that died has left %d objects and %d uploads", objects, uploads)
+	}
+	later := connect(t, config(s, ""))
+	if _, err := later.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if objects, uploads := leftovers(t, s); objects == 0 || uploads == 0 {
+		t.Error("a probe that may still be running was swept")
+	}
+	s3.SetLeftoverAge(later, -time.Minute)
+	if _, err := later.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantNothingLeft(t, s)
 }
 
 func wantNothingLeft(t *testing.T, s *devcluster.ObjectStore) {
@@ -308,7 +312,7 @@ func leftovers(t *testing.T, s *devcluster.ObjectStore) (objects, uploads int) {
 		}
 		objects++
 		if s.Kind == devcluster.StoreMinIO {
-			prefixes = append(prefixes, o.Key)
+			prefixes = append(prefixes, s3.TriedKeys(o.Key)...)
 		}
 	}
 	for _, prefix := range prefixes {
