@@ -148,5 +148,5 @@ type localError struct{ err error }
 func (e *localError) Error() string { return e.err.Error() }
 func (e *localError) Unwrap() error { return e.err }
 
-// canceled reports whether err is the end of ctx.
+// canceled reports whether ctx is over.
 func canceled(ctx context.Context) bool { return ctx.Err() != nil }

@@ -256,6 +256,14 @@ func unreadyReason(fs *v1alpha1.FileStore, err error) (reason, message string) {
 	}
 }
 
+// hint is what is known of the cause of a failure, to be put behind a message.
+func hint(err error) string {
+	if h := filestore.HintOf(err); h != "" {
+		return ": " + h
+	}
+	return ""
+}
+
 func (r *Reconciler) tell(old, updated *v1alpha1.FileStore) {
 	before := meta.FindStatusCondition(old.Status.Conditions, v1alpha1.ConditionReady)
 	after := meta.FindStatusCondition(updated.Status.Conditions, v1alpha1.ConditionReady)

@@ -34,11 +34,3 @@ func (r *Reconciler) tellProtection(old, updated *v1alpha1.FileStore) {
 		r.Events.Eventf(updated, nil, corev1.EventTypeNormal, after.Reason, "Probe", "%s", after.Message)
 	}
 }
-
-// hint is what is known of the cause of a failure, to be put behind a message.
-func hint(err error) string {
-	if h := filestore.HintOf(err); h != "" {
-		return ": " + h
-	}
-	return ""
-}

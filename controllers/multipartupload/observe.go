@@ -93,14 +93,14 @@ func (r *Reconciler) observeOthers(ctx context.Context, o *observation) error {
 // that an assembly that ends in between, begun by a pass that crashed, is seen as the finished file
 // and not as a lost upload.
 func (r *Reconciler) observeBackend(ctx context.Context, o *observation) error {
-	needObject, needLedger := upload.Needs(o.Upload, o.Store, r.checks.last(client.ObjectKeyFromObject(o.Upload)), o.at)
-	if !needObject && !needLedger {
+	needObject, needParts := upload.Needs(o.Upload, o.Store, r.checks.last(client.ObjectKeyFromObject(o.Upload)), o.at)
+	if !needObject && !needParts {
 		return nil
 	}
 	if err := r.takeWorker(o); err != nil {
 		return err
 	}
-	r.lookAt(ctx, o, needObject, needLedger)
+	r.lookAt(ctx, o, needObject, needParts)
 	return nil
 }
 
@@ -114,7 +114,7 @@ func (r *Reconciler) lookAt(ctx context.Context, o *observation, object, partLis
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if partList {
-		if err := o.observeLedger(ctx); err != nil {
+		if err := o.observeParts(ctx); err != nil {
 			r.blame(ctx, o, err)
 			return
 		}
@@ -171,8 +171,8 @@ func (r *Reconciler) blame(ctx context.Context, o *observation, err error) {
 	}
 }
 
-// observeLedger lists the parts.
-func (o *observation) observeLedger(ctx context.Context) error {
+// observeParts lists the parts.
+func (o *observation) observeParts(ctx context.Context) error {
 	parts, err := o.store.ListParts(ctx, o.ref())
 	if errors.Is(err, filestore.ErrNoSuchUpload) {
 		o.PartList, o.parts = &upload.PartList{Lost: true}, nil

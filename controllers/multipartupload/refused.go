@@ -17,7 +17,7 @@ import (
 // since they were listed it is tried again, else that is the end of it.
 func (r *Reconciler) refusedParts(ctx context.Context, o *observation, failure error) (outcome, error) {
 	sent := o.parts
-	if err := o.observeLedger(ctx); err != nil {
+	if err := o.observeParts(ctx); err != nil {
 		return r.unavailable(ctx, o, err)
 	}
 	same := slices.EqualFunc(sent, o.parts, func(a, b filestore.Part) bool { return a.Number == b.Number && a.ETag == b.ETag })

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	apply "github.com/iotfile-operator/iotfile-operator/api/applyconfiguration/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -18,12 +17,7 @@ const missingInterval = time.Minute
 func (r *Recorder) Missing(u *v1alpha1.MultipartUpload) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m := r.marked[u.UID]
-	if m == nil {
-		m = &mark{key: client.ObjectKeyFromObject(u), uid: u.UID, store: u.Status.StoreName}
-		r.marked[u.UID] = m
-	}
-	if !m.missing {
+	if m := r.markOf(u); !m.missing {
 		m.missing, m.dirty, m.due = true, true, r.opts.Clock.Now()
 		r.wake()
 	}

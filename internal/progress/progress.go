@@ -94,15 +94,20 @@ func New(opts Options) *Recorder {
 func (r *Recorder) Mark(u *v1alpha1.MultipartUpload) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if m := r.markOf(u); !m.dirty {
+		m.dirty = true
+		r.wake()
+	}
+}
+
+// markOf is the mark of u, a new one if there is none. The caller holds the lock.
+func (r *Recorder) markOf(u *v1alpha1.MultipartUpload) *mark {
 	m := r.marked[u.UID]
 	if m == nil {
 		m = &mark{key: client.ObjectKeyFromObject(u), uid: u.UID, store: u.Status.StoreName, due: r.opts.Clock.Now().Add(r.opts.Delay)}
 		r.marked[u.UID] = m
 	}
-	if !m.dirty {
-		m.dirty = true
-		r.wake()
-	}
+	return m
 }
 
 func (r *Recorder) wake() {

@@ -118,8 +118,8 @@ func demand(opts *minio.PutObjectOptions, cond filestore.Condition) {
 }
 
 // extraHeaders are headers of a PutObject that minio-go has no option for, such as those of the
-// framing. An
-// encrypt.ServerSide may add any before the request is signed, so it is signed once, like a part.
+// framing. An encrypt.ServerSide may add any before the request is signed, so it is signed once,
+// like a part.
 type extraHeaders http.Header
 
 // Type implements encrypt.ServerSide.

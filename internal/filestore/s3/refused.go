@@ -67,8 +67,7 @@ func (s *store) explainSigned(ctx context.Context, mode payload, ref filestore.U
 		_, why = s.core.StatObject(ctx, s.cfg.Bucket, ref.Key, minio.StatObjectOptions{})
 		why = translate(ctx, opHead, why)
 	} else {
-		_, why = s.core.ListObjectParts(ctx, s.cfg.Bucket, ref.Key, ref.UploadID, 0, 1)
-		why = translate(ctx, opListParts, why)
+		why = s.askUpload(ctx, ref)
 	}
 	var e *filestore.Error
 	switch {
@@ -106,9 +105,15 @@ func (s *store) explainCut(ctx context.Context, ref filestore.UploadRef, err err
 	if ctx.Err() != nil || !errors.As(err, &e) || e.Status != 0 || !errors.Is(err, filestore.ErrUnavailable) || errors.Is(err, filestore.ErrSilent) {
 		return err
 	}
-	_, why := s.core.ListObjectParts(ctx, s.cfg.Bucket, ref.Key, ref.UploadID, 0, 1)
-	if why = translate(ctx, opListParts, why); errors.Is(why, filestore.ErrNoSuchUpload) {
+	if why := s.askUpload(ctx, ref); errors.Is(why, filestore.ErrNoSuchUpload) {
 		return errors.Join(why, e.Cause)
 	}
 	return err
+}
+
+// askUpload asks whether an upload is known, by the shortest list of its parts. The error is
+// ErrNoSuchUpload if it is not.
+func (s *store) askUpload(ctx context.Context, ref filestore.UploadRef) error {
+	_, err := s.core.ListObjectParts(ctx, s.cfg.Bucket, ref.Key, ref.UploadID, 0, 1)
+	return translate(ctx, opListParts, err)
 }
