@@ -114,12 +114,18 @@ func TestSweepReports(t *testing.T) {
 // elsewhere.
 func TestSweepAuto(t *testing.T) {
 	claimedBy := func(id string) memory.Options {
-		return memory.Options{MinPartSize: -1, Capabilities: v1alpha1.FileStoreCapabilities{ConditionalPut: ptr.To(id != "nobody can"), UploadListing: v1alpha1.UploadListingPrefix}}
+		compares := map[string]*bool{"nobody can": ptr.To(false), "nobody knows": nil}
+		caps := v1alpha1.FileStoreCapabilities{ConditionalPut: ptr.To(true), UploadListing: v1alpha1.UploadListingPrefix}
+		if found, odd := compares[id]; odd {
+			caps.ConditionalPut = found
+		}
+		return memory.Options{MinPartSize: -1, Capabilities: caps}
 	}
 	for id, want := range map[string]v1alpha1.OrphanPolicy{
 		"":                v1alpha1.OrphanPolicyAbort,
 		"another-cluster": v1alpha1.OrphanPolicyReport,
 		"nobody can":      v1alpha1.OrphanPolicyReport,
+		"nobody knows":    v1alpha1.OrphanPolicyReport,
 	} {
 		t.Run(id, func(t *testing.T) {
 			r := newRigWith(t, claimedBy(id))

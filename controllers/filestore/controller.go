@@ -218,7 +218,8 @@ func (r *Reconciler) orphanPolicy(ctx context.Context, fs *v1alpha1.FileStore, s
 	if fs.Spec.OrphanPolicy != v1alpha1.OrphanPolicyAuto {
 		return cmp.Or(fs.Spec.OrphanPolicy, v1alpha1.OrphanPolicyReport)
 	}
-	if !filestore.Compares(fs.Status.Capabilities, true) {
+	caps := fs.Status.Capabilities
+	if known := caps != nil && cmp.Or(caps.ConditionalCreate, caps.ConditionalPut) != nil; !known || !filestore.Compares(caps, true) {
 		return v1alpha1.OrphanPolicyReport // of two clusters that claim it, both would win
 	}
 	var ns corev1.Namespace
