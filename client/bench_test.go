@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// BenchmarkPart is what a part costs this side but its bytes: time, memory and allocations, those of
-// a server that drops them included.
+// BenchmarkPart is what a part costs this side but its bytes: time, memory and allocations, those
+// of a server that drops them included.
 func BenchmarkPart(b *testing.B) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

@@ -27,16 +27,18 @@ type Options struct {
 	// TLS is cloned for each call; nil: TLS 1.2 or later. CAFile takes precedence over its RootCAs.
 	TLS *tls.Config
 	// Transport carries all requests, and CAFile and TLS do not count. Its connections are its
-	// owner's: they outlive calls, and nothing bounds how long one may be silent. nil: each call has
-	// connections of its own, ended with it, and one that moves no byte for two minutes is given up.
+	// owner's: they outlive calls, and nothing bounds how long one may be silent. nil: each call
+	// has connections of its own, ended with it, and one that moves no byte for two minutes is
+	// given up.
 	Transport http.RoundTripper
-	// Attempts is how often a request is sent at most; 0: 15, which takes about a minute and a half of a
-	// server that is away.
+	// Attempts is how often a request is sent at most; 0: 15, which takes about a minute and a half
+	// of a server that is away.
 	Attempts int
-	// Logger gets each attempt at level Debug and each retry at Info; nil: none. No token is logged.
+	// Logger gets each attempt at level Debug and each retry at Info; nil: none. No token is
+	// logged.
 	Logger *slog.Logger
-	// OnAttempt is told of each attempt after it has ended. It is called from several goroutines, and
-	// holds up the one that calls it. nil: none.
+	// OnAttempt is told of each attempt after it has ended. It is called from several goroutines,
+	// and holds up the one that calls it. nil: none.
 	OnAttempt func(Attempt)
 	// UserAgent stands before that of this package, such as "recorder/1.2".
 	UserAgent string

@@ -17,12 +17,12 @@ type DownloadOptions struct {
 	PartSize int64
 	// Concurrency is how many such ranges are read at once; 0: 4.
 	Concurrency int
-	// Resume is what Checkpoint was last given by an earlier call with the same destination; nil: all
-	// is read. It does not count if the file was replaced since.
+	// Resume is what Checkpoint was last given by an earlier call with the same destination; nil:
+	// all is read. It does not count if the file was replaced since.
 	Resume []byte
 	// Checkpoint is called after each range that was written, by one goroutine at a time, which it
-	// holds up; nil: nobody. Whoever keeps it for another process syncs the destination first, unless
-	// that is an io.ReaderAt.
+	// holds up; nil: nobody. Whoever keeps it for another process syncs the destination first,
+	// unless that is an io.ReaderAt.
 	Checkpoint func([]byte)
 	// Progress is called as bytes move, by one goroutine at a time, which it holds up; nil: nobody.
 	Progress func(Progress)

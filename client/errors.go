@@ -25,8 +25,8 @@ var (
 	// ErrConflict: the file is not at the version that was demanded, or was replaced while it was
 	// read; or the upload was ended by somebody else (409, 412).
 	ErrConflict = errors.New("conflict")
-	// ErrBusy: an upload of the file is open that this one cannot go on with. [Client.Abort] ends it,
-	// if it was opened by this package under the same account.
+	// ErrBusy: an upload of the file is open that this one cannot go on with. [Client.Abort] ends
+	// it, if it was opened by this package under the same account.
 	ErrBusy = errors.New("another upload of the file is open")
 	// ErrTooLarge: the file or a part is larger than the store allows (413).
 	ErrTooLarge = errors.New("too large")

@@ -22,8 +22,8 @@ type File struct {
 	Type string
 	// Description is what was given with the upload.
 	Description string
-	// Timestamp is what was given with the upload, zero if nothing was; in listings it is the time of
-	// storing then.
+	// Timestamp is what was given with the upload, zero if nothing was; in listings it is the time
+	// of storing then.
 	Timestamp time.Time
 	// Updated is when this version was stored, in listings to the millisecond, else to the second.
 	Updated time.Time

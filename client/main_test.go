@@ -8,7 +8,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain leaves the examples out unless IOTFILE_URL and IOTFILE_TOKEN_FILE name a server for them.
+// TestMain leaves the examples out unless IOTFILE_URL and IOTFILE_TOKEN_FILE name a server for
+// them.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if os.Getenv("IOTFILE_URL") == "" {

@@ -17,8 +17,8 @@ type Part struct {
 	Number int
 	// Size is in bytes; 0 where the server tells none, as the service does whose API this is.
 	Size int64
-	// Checksum is what object storage has computed, as algorithm, colon and base64; "" where it tells
-	// none.
+	// Checksum is what object storage has computed, as algorithm, colon and base64; "" where it
+	// tells none.
 	Checksum string
 	// Created is when the part was stored, to the millisecond.
 	Created time.Time

@@ -79,9 +79,9 @@ func (c *Client) Open(ctx context.Context, path string) (*Reader, error) {
 func (r *Reader) Stat() *File { return r.file }
 
 // Read implements io.Reader. A connection that breaks is replaced by another one, unless there are
-// too many in a row. Whoever reads all from the beginning to the end has it compared with the file's
-// checksum, and gets ErrChecksum in the place of io.EOF where it differs. The error is ErrConflict
-// if the file was replaced and a new connection is needed.
+// too many in a row. Whoever reads all from the beginning to the end has it compared with the
+// file's checksum, and gets ErrChecksum in the place of io.EOF where it differs. The error is
+// ErrConflict if the file was replaced and a new connection is needed.
 func (r *Reader) Read(p []byte) (int, error) {
 	switch {
 	case r.closed:

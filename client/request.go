@@ -234,7 +234,8 @@ type body struct {
 	sent    func(n int64)
 	done    chan struct{}
 	close   func()
-	// count and err are the transport's until it is done: bytes that were read, and why no more were.
+	// count and err are the transport's until it is done: bytes that were read, and why no more
+	// were.
 	count int64
 	err   error
 }

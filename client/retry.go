@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// backoffFirst bounds the pause after the first attempt; each further one is bounded by twice as
-	// much, up to backoffLast.
+	// backoffFirst bounds the pause after the first attempt; each further one is bounded by twice
+	// as much, up to backoffLast.
 	backoffFirst = 500 * time.Millisecond
 	backoffLast  = 20 * time.Second
 	// retryAfterMax is how long a server may make a client wait at once.

@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// searchPage is the most that the server gives at once, searchOffset the last place where a page
-	// may begin.
+	// searchPage is the most that the server gives at once, searchOffset the last place where a
+	// page may begin.
 	searchPage   = 500
 	searchOffset = 10_000
 )
 
 // SearchOptions narrow a search.
 type SearchOptions struct {
-	// Filter is one of docs/rest-api.md, such as "path eq 'logs/' and size gt 1000"; "": all files. One
-	// that cannot be read the server ignores.
+	// Filter is one of docs/rest-api.md, such as "path eq 'logs/' and size gt 1000"; "": all files.
+	// One that cannot be read the server ignores.
 	Filter string
 	// Order is a property and asc or desc, such as "updated desc"; "": by path.
 	Order string

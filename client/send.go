@@ -79,7 +79,8 @@ func (u *upload) sendMissing(ctx context.Context, source io.ReaderAt, l layout, 
 	return pieces, nil
 }
 
-// sendPart sends a part, unless there is one of the same bytes, or it is the last one and too small.
+// sendPart sends a part, unless there is one of the same bytes, or it is the last one and too
+// small.
 func (u *upload) sendPart(ctx context.Context, number int, section *io.SectionReader, there Part, last bool) (piece, error) {
 	p := piece{size: section.Size()}
 	var err error
@@ -112,7 +113,8 @@ func (u *upload) kept(there Part, p piece) bool {
 	return equal || !known && u.options.Key != keyOf(u.path)
 }
 
-// finish completes the upload once what object storage has is what was sent. tail is the last piece.
+// finish completes the upload once what object storage has is what was sent. tail is the last
+// piece.
 func (u *upload) finish(ctx context.Context, pieces []piece, tail *io.SectionReader) (*File, error) {
 	if err := u.unchanged(); err != nil {
 		return nil, u.local(err)

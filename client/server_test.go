@@ -271,7 +271,8 @@ func TestBrokenSources(t *testing.T) {
 	}
 }
 
-// TestCertificates: who is not trusted is asked once, and whoever has signed may be named by a file.
+// TestCertificates: who is not trusted is asked once, and whoever has signed may be named by a
+// file.
 func TestCertificates(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()

@@ -11,13 +11,14 @@ import (
 
 // UploadStream sends what source has until io.EOF to path, ENTITY/PATH, and returns the file. It
 // holds one part per sender in memory: Concurrency times PartSize, which also bounds the file, to
-// 15.6 GiB by default, since a store takes so many parts and no more. source is read by one goroutine
-// at a time, and the call returns when a Read that has begun does, also after the end of ctx.
+// 15.6 GiB by default, since a store takes so many parts and no more. source is read by one
+// goroutine at a time, and the call returns when a Read that has begun does, also after the end of
+// ctx.
 //
 // A call that ends early leaves what has arrived. The same call again, with the same bytes from
 // their beginning, sends only the parts that are missing or different. The errors are those of
-// [Client.Upload], and ErrTooLarge; ErrConflict also if an earlier call with these bytes has completed
-// the file.
+// [Client.Upload], and ErrTooLarge; ErrConflict also if an earlier call with these bytes has
+// completed the file.
 func (c *Client) UploadStream(ctx context.Context, path string, source io.Reader, options *UploadOptions) (*File, error) {
 	u, err := c.newUpload(path, -1, options)
 	if err != nil {

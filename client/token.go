@@ -11,8 +11,8 @@ import (
 
 // TokenSource gives bearer tokens.
 type TokenSource interface {
-	// Token gives the token of the next attempt. It is called for each one, from several goroutines,
-	// and again after a 401. An error ends the call, and must not contain the token.
+	// Token gives the token of the next attempt. It is called for each one, from several
+	// goroutines, and again after a 401. An error ends the call, and must not contain the token.
 	Token(ctx context.Context) (string, error)
 }
 

@@ -14,8 +14,8 @@ const (
 	// silence is how long a connection may move no byte in either direction: the server answers
 	// within one minute, be it with "later".
 	silence = 2 * time.Minute
-	// continueTimeout is how long a body is held back for "100 Continue": the server waits up to ten
-	// seconds for a place before it asks for one.
+	// continueTimeout is how long a body is held back for "100 Continue": the server waits up to
+	// ten seconds for a place before it asks for one.
 	continueTimeout = 12 * time.Second
 	// bufferSize is what is read and written at once. Smaller ones cost system calls.
 	bufferSize = 256 << 10

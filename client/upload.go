@@ -28,13 +28,13 @@ type UploadOptions struct {
 	// Header has what else is kept with the file and served: Content-Encoding, Content-Language,
 	// Content-Disposition and Cache-Control. Others are refused.
 	Header http.Header
-	// Key is the Idempotency-Key of the upload; "": one made of the path alone, so that any process of
-	// the account goes on with it. Whoever gives one vouches that it names these bytes: parts are then
-	// kept by their size where object storage tells no checksum of them.
+	// Key is the Idempotency-Key of the upload; "": one made of the path alone, so that any process
+	// of the account goes on with it. Whoever gives one vouches that it names these bytes: parts
+	// are then kept by their size where object storage tells no checksum of them.
 	Key string
-	// PartSize is in bytes; 0: 16 MiB. It is enlarged where the file has too many parts otherwise, and
-	// an upload that goes on keeps its own. A file of no more bytes, and of 64 MiB at most, is sent in
-	// one request.
+	// PartSize is in bytes; 0: 16 MiB. It is enlarged where the file has too many parts otherwise,
+	// and an upload that goes on keeps its own. A file of no more bytes, and of 64 MiB at most, is
+	// sent in one request.
 	PartSize int64
 	// Concurrency is how many parts are sent at once; 0: 4.
 	Concurrency int
@@ -48,10 +48,10 @@ type UploadOptions struct {
 //
 // A call that ends early leaves what has arrived. The same call again, in any process and with the
 // file at any place, compares the checksum of each part that is there with source, sends those that
-// are missing or different, and completes the upload. Parts of which object storage tells no checksum
-// are sent again, unless there is a Key. If the file was completed before, that is found out, and it
-// is returned. Two processes that send different bytes of one size to one path
-// are told ErrBusy or ErrChecksum.
+// are missing or different, and completes the upload. Parts of which object storage tells no
+// checksum are sent again, unless there is a Key. If the file was completed before, that is found
+// out, and it is returned. Two processes that send different bytes of one size to one path are told
+// ErrBusy or ErrChecksum.
 //
 // The error is ErrConflict if the file exists or has another version, ErrBusy if an upload of the
 // path is open that has other options or size, ErrChanged if source changes meanwhile, and

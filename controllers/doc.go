@@ -1,5 +1,5 @@
-// Package controllers has the reconcilers, one package for each behaviour, and in itself nothing but
-// the rights that they use and the tests of all of them together. They are the only code that
+// Package controllers has the reconcilers, one package for each behaviour, and in itself nothing
+// but the rights that they use and the tests of all of them together. They are the only code that
 // opens, completes and aborts uploads in object storage; they move no bytes. cmd/operator runs them
 // on the replica that holds the lease.
 //

@@ -125,8 +125,8 @@ type self struct {
 	name   atomic.Pointer[string]
 }
 
-// dataPlaneSuffix is what the service account of the data plane has after the name of the one of the
-// reconcilers, where the two run apart.
+// dataPlaneSuffix is what the service account of the data plane has after the name of the one of
+// the reconcilers, where the two run apart.
 const dataPlaneSuffix = "-data-plane"
 
 // is reports whether user is the operator itself, or its data plane. While the API server does not

@@ -35,8 +35,8 @@ const (
 // fields but Ended, Orphans and Tracer are required.
 type Reconciler struct {
 	// Client reads from the informer cache, and writes. One that has a read wait until the cache
-	// shows what was written (client.CacheOptions.EnableReadYourWritesConsistency) saves passes that
-	// come to nothing, since every write carries the version that was read.
+	// shows what was written (client.CacheOptions.EnableReadYourWritesConsistency) saves passes
+	// that come to nothing, since every write carries the version that was read.
 	Client client.Client
 	// Catalog finds other uploads and FileStores.
 	Catalog *catalog.Catalog

@@ -14,9 +14,9 @@
 //	                ├──expirationTime──▶ Expiring ──▶ Expired
 //	                └──gone from object storage──▶ UploadLost
 //
-// Start with controller.go, which has the pass; queue.go has the three controllers that take it, and
-// setup.go what triggers them. The decision alone is elsewhere, in internal/upload, which is pure.
-// The other files are the steps before and after it: observe, act, status, record.
+// Start with controller.go, which has the pass; queue.go has the three controllers that take it,
+// and setup.go what triggers them. The decision alone is elsewhere, in internal/upload, which is
+// pure. The other files are the steps before and after it: observe, act, status, record.
 //
 // The package imports api, internal/catalog, internal/failpoint, internal/filestore,
 // internal/sharing, internal/upload, and of the reconcilers abortagain, orphans and reconciler.

@@ -23,8 +23,9 @@ const (
 // names of the controllers, in metrics, logs and traces.
 var names = [queues]string{urgent: "multipartupload", expiration: "expiration", collection: "collection"}
 
-// Of the queues in which nobody waits, fewer uploads are reconciled at once: each pass writes one or
-// two records, and an API server that does as many of them as it can answers nobody else in time.
+// Of the queues in which nobody waits, fewer uploads are reconciled at once: each pass writes one
+// or two records, and an API server that does as many of them as it can answers nobody else in
+// time.
 const (
 	expirationPlaces = 8
 	collectionPlaces = 2

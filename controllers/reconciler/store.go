@@ -23,8 +23,8 @@ type Stores interface {
 	Get(ctx context.Context, name string) (Store, error)
 }
 
-// StoresAtOnce is how many passes over FileStores a reconciler makes at once: more than there are, so
-// that one that does not answer holds up none of the others.
+// StoresAtOnce is how many passes over FileStores a reconciler makes at once: more than there are,
+// so that one that does not answer holds up none of the others.
 const StoresAtOnce = 64
 
 // An abort has firstAbortTime, twice as long after each time that it was not answered in, and

@@ -163,8 +163,8 @@ func (c copier) roundTrip(s settings, local, remote string, results map[string]*
 	return nil
 }
 
-// runMeasured runs a program and returns the peak of its resident memory in MiB. It is looked at all
-// the time: what the kernel tells at the end has this process's own in it.
+// runMeasured runs a program and returns the peak of its resident memory in MiB. It is looked at
+// all the time: what the kernel tells at the end has this process's own in it.
 func runMeasured(cmd *exec.Cmd) (peak float64, err error) {
 	if err := cmd.Start(); err != nil {
 		return 0, err
@@ -190,7 +190,8 @@ func runMeasured(cmd *exec.Cmd) (peak float64, err error) {
 	return peak, err
 }
 
-// printCopied prints a table for a store: the ratio is that of the rate to the better of the others.
+// printCopied prints a table for a store: the ratio is that of the rate to the better of the
+// others.
 func printCopied(name string, s settings, copiers []copier, results map[string]*copied) {
 	fmt.Printf("\n%s, %d MiB in parts of %d MiB, medians of %d rounds\n\n| program | direction | MB/s | to the best other | CPU-s/GiB | MiB at the peak |\n|---|---|--:|--:|--:|--:|\n", name, s.mebibyte, s.part, s.rounds)
 	for _, up := range []bool{true, false} {

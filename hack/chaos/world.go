@@ -37,8 +37,8 @@ type world struct {
 	report *report
 	files  *fileSet
 	atRest string // what the operators held when last looked at
-	// onDisk is what the store's disk held when last looked at, onlyOnDisk what of it no open record
-	// owned.
+	// onDisk is what the store's disk held when last looked at, onlyOnDisk what of it no open
+	// record owned.
 	onDisk     string
 	onlyOnDisk []devcluster.UploadDir
 

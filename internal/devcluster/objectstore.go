@@ -55,9 +55,9 @@ type ObjectStore struct {
 // storeRegion is the region that all servers take requests for.
 const storeRegion = "us-east-1"
 
-// StartObjectStore starts a server of that kind on opts.Dir and returns when it is ready. It returns
-// *AlreadyRunningError when opts.Dir is in use, and *MissingProgramsError where the kind needs
-// Debian's packages that are not installed. Stop must be called; ctx bounds the start only.
+// StartObjectStore starts a server of that kind on opts.Dir and returns when it is ready. It
+// returns *AlreadyRunningError when opts.Dir is in use, and *MissingProgramsError where the kind
+// needs Debian's packages that are not installed. Stop must be called; ctx bounds the start only.
 func StartObjectStore(ctx context.Context, kind StoreKind, opts ObjectStoreOptions) (*ObjectStore, error) {
 	if opts.Dir == "" {
 		return nil, errors.New("object store: Dir is required")

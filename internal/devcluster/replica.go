@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// AddReplica starts one more operator beside the first one, which serves the REST API and reconciles
-// nothing. Stop ends it. ctx bounds the start only.
+// AddReplica starts one more operator beside the first one, which serves the REST API and
+// reconciles nothing. Stop ends it. ctx bounds the start only.
 func (s *System) AddReplica(ctx context.Context) (*Operator, error) {
 	operator, err := StartOperator(ctx, OperatorOptions{
 		Binary: s.binary, Dir: filepath.Join(s.dir, "operator"), Name: fmt.Sprintf("replica-%d", len(s.replicas)+1), Kubeconfig: s.kubeconfig, Roles: "data-plane",

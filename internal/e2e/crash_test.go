@@ -162,7 +162,8 @@ func (c *crash) holds(content []byte, version string) {
 	}
 }
 
-// recordCompleted makes sure that the file's record says that it is completed, and is kept by nothing.
+// recordCompleted makes sure that the file's record says that it is completed, and is kept by
+// nothing.
 func (c *crash) recordCompleted(size int) {
 	c.t.Helper()
 	eventually(c.t, "the record is complete", func() error {

@@ -15,7 +15,8 @@ import (
 	"testing"
 )
 
-// The modules that others install: the operator's, and the client's, which lies in a directory of it.
+// The modules that others install: the operator's, and the client's, which lies in a directory of
+// it.
 const (
 	operatorModule = "github.com/iotfile-operator/iotfile-operator"
 	clientModule   = operatorModule + "/client"

@@ -48,8 +48,8 @@ func ListenTCP(t testing.TB, serve func(net.Conn)) string {
 	return listener.Addr().String()
 }
 
-// FaultyTCP starts a proxy to upstream ("host:port"), without a fault, which is closed when the test
-// ends.
+// FaultyTCP starts a proxy to upstream ("host:port"), without a fault, which is closed when the
+// test ends.
 func FaultyTCP(t testing.TB, upstream string) *tcpfault.Proxy {
 	t.Helper()
 	p, err := tcpfault.New(upstream, 1)

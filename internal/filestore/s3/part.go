@@ -71,10 +71,10 @@ func (s *store) ListParts(ctx context.Context, ref filestore.UploadRef) ([]files
 	}
 }
 
-// nextMarker is after which part the next page is asked for. The marker of the answer is left out of
-// account: the number of the last part is the same, where it is right. Of that one the next page may
-// hold other copies, so it is asked for again, unless the page held nothing else. A marker has to be
-// the number of a part: MinIO finds nothing after another one.
+// nextMarker is after which part the next page is asked for. The marker of the answer is left out
+// of account: the number of the last part is the same, where it is right. Of that one the next page
+// may hold other copies, so it is asked for again, unless the page held nothing else. A marker has
+// to be the number of a part: MinIO finds nothing after another one.
 func nextMarker(page []minio.ObjectPart, marker int) int {
 	last, before := marker, marker
 	for _, p := range page {
