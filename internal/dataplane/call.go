@@ -17,8 +17,10 @@ import (
 // call is one request on its way through the server.
 type call struct {
 	// id stands in the answer of an error and in the log line.
-	id       string
-	method   string
+	id     string
+	method string
+	// begun is when the request came, by this machine's clock.
+	begun    time.Time
 	route    route
 	identity identity.Identity
 	// granted is the verb that the caller was found to have, see authorize.

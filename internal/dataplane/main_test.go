@@ -129,6 +129,8 @@ type setup struct {
 	neighbour bool
 	// noReadyProbe: the test itself waits until the FileStore is ready.
 	noReadyProbe bool
+	// watches, if not nil, can hold back what its cache is told.
+	watches *heldWatches
 }
 
 var systems atomic.Int32
@@ -160,10 +162,15 @@ func newSystem(t testing.TB, with setup) *system {
 
 // replica is a second data plane beside s, in the same namespace, with a cache of its own.
 func (s *system) replica(options func(*dataplane.Options)) *system {
+	return s.beside(setup{noControllers: true, options: options})
+}
+
+// beside starts another process with that setup in the namespace of s.
+func (s *system) beside(with setup) *system {
 	s.t.Helper()
 	other := *s
 	other.log = &logBook{}
-	other.launch(s.kube.Scheme(), setup{noControllers: true, options: options})
+	other.launch(s.kube.Scheme(), with)
 	other.waitStore()
 	return &other
 }
@@ -184,6 +191,9 @@ func (s *system) launch(scheme *runtime.Scheme, with setup) {
 			return next.RoundTrip(r)
 		})
 	})
+	if with.watches != nil {
+		config.Wrap(with.watches.wrap)
+	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                  scheme,
 		Metrics:                 metricsserver.Options{BindAddress: "0"},

@@ -18,11 +18,11 @@ import (
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handlers.Add(1)
 	defer s.handlers.Done()
-	begin := time.Now()
 	controller := http.NewResponseController(w)
 	c := &call{
 		id:     uuid.NewString(),
 		method: r.Method,
+		begun:  time.Now(),
 		route:  route{op: opNone},
 		body:   transfer.NewInbound(r, controller, s.opts.bodyTimeouts()),
 	}
@@ -39,7 +39,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.response.Header().Set("Connection", "close") // so that the client's next request finds another replica
 	}
 
-	defer s.observe(c, r, begin)
+	defer s.observe(c, r)
 	defer c.body.AfterAnswer()
 	defer c.recoverPanic()
 	if err := s.serve(c, r); err != nil {
@@ -65,8 +65,8 @@ func (c *call) recoverPanic() {
 }
 
 // observe counts the request and writes its log line. It also runs when the connection is cut.
-func (s *Server) observe(c *call, r *http.Request, begin time.Time) {
-	took, status := time.Since(begin), c.response.Status()
+func (s *Server) observe(c *call, r *http.Request) {
+	took, status := time.Since(c.begun), c.response.Status()
 	if c.err != nil {
 		if a := apierror.Describe(c.err); a.Status == apierror.StatusClientGone {
 			status = apierror.StatusClientGone

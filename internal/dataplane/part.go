@@ -29,10 +29,12 @@ func (s *Server) part(c *call, r *http.Request) error {
 		return err
 	}
 	stored, err := s.streamAdmitted(r.Context(), c, of, number)
-	if errors.Is(err, filestore.ErrNoSuchUpload) {
+	switch {
+	case errors.Is(err, filestore.ErrNoSuchUpload):
 		return s.noSuchUpload(r.Context(), c, u, err)
-	}
-	if err != nil {
+	case wasCut(err):
+		return s.cutShort(r.Context(), c, u, err)
+	case err != nil:
 		return err
 	}
 	s.progress.Mark(u)
@@ -156,13 +158,48 @@ func (s *Server) stream(ctx context.Context, c *call, of subject, number int32) 
 // noSuchUpload answers for a part that object storage has no upload for. If the cache was behind,
 // and the file has another upload by now, the part is worth sending again.
 func (s *Server) noSuchUpload(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, cause error) error {
-	now, err := s.uploads.read(ctx, c.file, upload.StoreNameOf(u))
-	if err != nil {
+	other, err := s.nextUpload(ctx, c, u)
+	switch {
+	case err != nil:
 		return errors.Join(err, cause)
-	}
-	if other := now.Open(); other != nil && other.UID != u.UID && upload.TakesParts(other) {
-		return apierror.Unavailable("the upload was started anew a moment ago: send the part again", apierror.RetrySoon).Because(cause)
+	case other != nil:
+		return apierror.Unavailable(startedAnew, apierror.RetrySoon).Because(cause)
 	}
 	s.progress.Missing(u)
 	return cause
+}
+
+// cutShort answers for a part that was cut since its upload is over. If the file had another upload
+// when the request came, the cache was behind, and the part is that one's. A request that is older
+// than the other upload is not sent there: its bytes may be of another content.
+func (s *Server) cutShort(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, cause error) error {
+	if err := s.looks.take(c.file.Namespace, s.opts.Clock.Now()); err != nil {
+		s.metrics.rejected.WithLabelValues(budgetLooks).Inc()
+		return err
+	}
+	// The body was cut, by which net/http ends the request's context.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
+	defer cancel()
+	other, err := s.nextUpload(ctx, c, u)
+	switch {
+	case err != nil:
+		return err
+	// Whole seconds: of a request in the second of the start it is not known which was first.
+	case other != nil && !c.begun.Before(other.CreationTimestamp.Time):
+		return apierror.Unavailable(startedAnew, apierror.RetrySoon).Because(cause)
+	}
+	return cause
+}
+
+// nextUpload returns the upload that the file has after u and that takes parts, nil if it has
+// none. It asks the API server.
+func (s *Server) nextUpload(ctx context.Context, c *call, u *v1alpha1.MultipartUpload) (*v1alpha1.MultipartUpload, error) {
+	now, err := s.uploads.read(ctx, c.file, upload.StoreNameOf(u))
+	if err != nil {
+		return nil, err
+	}
+	if other := now.Open(); other != nil && other.UID != u.UID && upload.TakesParts(other) {
+		return other, nil
+	}
+	return nil, nil
 }

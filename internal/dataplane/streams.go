@@ -31,6 +31,14 @@ var (
 	errCompleting = apierror.Conflict("the upload was completed while this request was under way, which is no part of the file: read the file, or update it")
 )
 
+// startedAnew answers for a part that was judged by a record that the cache had kept too long.
+const startedAnew = "the upload was started anew a moment ago: send the part again"
+
+// wasCut reports whether err says that a stream was cut because its upload takes no more parts.
+func wasCut(err error) bool {
+	return errors.Is(err, errEnded) || errors.Is(err, errExpired) || errors.Is(err, errCompleting)
+}
+
 // causeOf is what a client is told of an end, nil for none.
 func causeOf(end upload.End) error {
 	switch end {
