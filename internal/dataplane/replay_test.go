@@ -468,7 +468,10 @@ func TestUploadLost(t *testing.T) {
 	s.want(s.put(s.path("x?part=2"), randomBytes(3000)), 409)
 	s.want(s.get(s.list("x")), 404)
 	s.want(s.put(s.path("x?upload=complete"), nil), 409)
-	s.want(s.put(s.path("x?upload=abort"), nil), 204)
+	// The loss may have been recorded by now, and then there is nothing to abort.
+	if got := s.put(s.path("x?upload=abort"), nil); got.status != 204 && got.status != 404 {
+		t.Errorf("abort: %v", got)
+	}
 	s.want(s.put(s.path("x?upload=start"), nil), 201)
 }
 
