@@ -49,6 +49,7 @@ var uploadHealth = map[string]status.Status{
 	v1alpha1.ReasonPartsMissing:       status.FailedStatus,
 	v1alpha1.ReasonPartsInvalid:       status.FailedStatus,
 	v1alpha1.ReasonCompletionRefused:  status.FailedStatus,
+	v1alpha1.ReasonOpeningRefused:     status.FailedStatus,
 	v1alpha1.ReasonSizeMismatch:       status.FailedStatus,
 	v1alpha1.ReasonTooManyBytes:       status.FailedStatus,
 	v1alpha1.ReasonInvalidKey:         status.FailedStatus,

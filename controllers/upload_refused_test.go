@@ -123,6 +123,63 @@ func TestUnansweredCompletionIsNotAborted(t *testing.T) {
 	r.expectOpen(1)
 }
 
+// An upload that object storage does not open says so after ten seconds, is asked for again less and
+// less often, can be aborted meanwhile, and is opened when the backend does.
+func TestRefusedOpening(t *testing.T) {
+	refused := func(t *testing.T) (r *rig, heal func()) {
+		r = newRig(t)
+		answer := &filestore.Error{Op: "CreateMultipartUpload", Kind: filestore.ErrUnavailable, Cause: errors.New("500"), Status: 500}
+		heal = r.backend.Inject(memory.Fault{Operation: memory.CreateUpload, Before: memory.Fail(answer)})
+		r.create("up")
+		_, err := r.step("up")
+		r.must(err)
+		var pauses []time.Duration
+		for range 6 {
+			if u := r.get("up"); stalled(u) != (len(pauses) > 2) {
+				t.Errorf("after pauses of %v: %+v", pauses, u.Status.Conditions)
+			}
+			result, err := r.step("up")
+			r.must(err)
+			pauses = append(pauses, result.RequeueAfter)
+			r.clock.Step(result.RequeueAfter)
+		}
+		if pauses[0] != 5*time.Second || pauses[5] != 160*time.Second {
+			t.Errorf("the pauses are %v", pauses)
+		}
+		r.expect("up", v1alpha1.ReasonOpeningRefused)
+		return r, heal
+	}
+	t.Run("Heals", func(t *testing.T) {
+		r, heal := refused(t)
+		heal()
+		r.drive("up")
+		r.expect("up", v1alpha1.ReasonUploading)
+		r.expectOpen(1)
+	})
+	t.Run("Aborted", func(t *testing.T) {
+		r, _ := refused(t)
+		r.edit("up", aborted)
+		r.drive("up")
+		r.expect("up", v1alpha1.ReasonAborted)
+		r.expectOpen(0)
+	})
+	// What asks to come again, such as a busy store, is no answer.
+	t.Run("Busy", func(t *testing.T) {
+		r := newRig(t)
+		busy := &filestore.Error{Op: "CreateMultipartUpload", Kind: filestore.ErrUnavailable, Cause: errors.New("503"), Status: 503}
+		r.backend.Inject(memory.Fault{Operation: memory.CreateUpload, Before: memory.Fail(busy)})
+		r.create("up")
+		for range 5 {
+			_, err := r.step("up")
+			r.must(err)
+			r.clock.Step(time.Minute)
+		}
+		if u := r.expect("up", v1alpha1.ReasonStoreUnavailable); stalled(u) {
+			t.Error("stalled")
+		}
+	})
+}
+
 // A record that was restored from a backup, without its status, is not opened anew: its parts are
 // not known any more.
 func TestRestoredRecordIsNotOpened(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -112,8 +113,9 @@ func (r *Reconciler) initiate(ctx context.Context, o *observation, done outcome)
 	case errors.Is(err, filestore.ErrInvalidKey):
 		return outcome{state: invalidKey, retry: true}, nil
 	case err != nil:
-		return r.unavailable(ctx, o, err)
+		return r.notOpened(ctx, o, err)
 	}
+	r.checks.refused.forget(client.ObjectKeyFromObject(u))
 	failpoint.Hit(failpoint.UploadCreated)
 	done.opened = &opened{uploadID: id, key: o.key(), baseETag: o.Object.ETag, at: now}
 	// The event of the status that report writes brings the next look.

@@ -28,7 +28,7 @@ type checks struct {
 	// done holds seconds since 1970: there is one for each open upload that is old enough.
 	done map[types.NamespacedName]int64
 	// missing are uploads that are to be completed and were seen without all their parts, refused
-	// those whose assembly object storage has answered with No, fences those whose end the replicas
+	// those whose opening or assembly object storage has answered with No, fences those whose end the replicas
 	// are being told of; silent are those that object storage says nothing about, slow those whose
 	// abort it does not answer in time.
 	missing, refused, fences, silent, slow sightings
@@ -73,13 +73,13 @@ func (c *checks) unconfirmed(u *v1alpha1.MultipartUpload, missing bool, now time
 	return now.Sub(since) < upload.MissingPartsDelay
 }
 
-// Pauses after an assembly that object storage has refused: they double from the first to the last.
+// Pauses after what object storage has refused: they double from the first to the last.
 const (
 	firstRefusalPause = 5 * time.Second
 	lastRefusalPause  = 5 * time.Minute
 )
 
-// refusal is what is known of an assembly that object storage has just refused.
+// refusal is what is known of an opening or assembly that object storage has just refused.
 func (c *checks) refusal(u *v1alpha1.MultipartUpload, status int, now time.Time) *upload.Refused {
 	since, times := c.refused.note(u, now)
 	pause := min(lastRefusalPause, firstRefusalPause<<min(times-1, 6)) // past 6 it would be longer than the last

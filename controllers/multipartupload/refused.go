@@ -56,6 +56,19 @@ func (r *Reconciler) refusedAssembly(ctx context.Context, o *observation, failur
 	return r.act(ctx, o, upload.Decide(o.Observation, now))
 }
 
+// notOpened deals with an upload that object storage does not open. A definite No of a store that
+// the probe finds good is about this file, such as a path that the store cannot keep.
+func (r *Reconciler) notOpened(ctx context.Context, o *observation, failure error) (outcome, error) {
+	status, answered := filestore.Answered(failure)
+	if !answered {
+		return r.unavailable(ctx, o, failure)
+	}
+	now := r.Clock.Now()
+	log.FromContext(ctx).Error(failure, "object storage refuses to open the upload", "store", o.Store.Name)
+	o.Refused = r.checks.refusal(o.Upload, status, now)
+	return r.act(ctx, o, upload.Decide(o.Observation, now))
+}
+
 // givesChecksums reports whether the store tells the checksum of a file that it has assembled. One
 // that says Yes without it has not: versitygw does when it was killed in the middle of an earlier
 // assembly, whose parts no request reaches any more.

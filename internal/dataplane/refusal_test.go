@@ -16,6 +16,8 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 	"github.com/iotfile-operator/iotfile-operator/internal/identity"
 )
 
@@ -226,4 +228,26 @@ func TestAuth(t *testing.T) {
 	// Without a namespace in token and path there is no tenant.
 	s.url = "http://" + s.addr
 	s.want(s.get(s.path("x"), alice...), 400)
+}
+
+// TestOpeningRefused: a store that can keep other files, and says No to this one each time, is told
+// of while the client waits, and the path is free after that.
+func TestOpeningRefused(t *testing.T) {
+	store := memory.New(memory.Options{MinPartSize: -1})
+	s := newSystem(t, setup{store: store})
+	heal := store.Inject(memory.Fault{Operation: memory.CreateUpload, Before: memory.Fail(&filestore.Error{
+		Op: "CreateMultipartUpload", Kind: filestore.ErrUnavailable, Cause: errors.New("500"), Status: 500,
+	})})
+	got := s.want(s.put(s.path("x?upload=start"), nil), 502)
+	if !strings.Contains(string(got.body), "refuses to open") {
+		t.Errorf("%v", got)
+	}
+	s.eventually("free", func() error {
+		if n := len(s.records()); n != 0 {
+			return fmt.Errorf("%d records", n)
+		}
+		return nil
+	})
+	heal()
+	s.want(s.put(s.path("x?upload=start"), nil), 201)
 }

@@ -20,6 +20,10 @@ const RestoredAfter = 5 * time.Minute
 // upload counts as stalled.
 const RefusedAfter = time.Minute
 
+// RefusedOpeningAfter is the same for an upload that object storage does not open. It is shorter
+// than a start waits, so that the client learns it: each of its starts is another record.
+const RefusedOpeningAfter = 10 * time.Second
+
 // Step is what to do next. Each is safe to repeat.
 type Step string
 
@@ -138,6 +142,9 @@ func decideUnopened(o Observation, now time.Time) Decision {
 	}
 	if p := obstacle(o); p != nil {
 		return Decision{Step: StepWait, State: State(*p), Retry: true}
+	}
+	if o.Refused != nil {
+		return refusedOpening(o, now)
 	}
 	return Decision{Step: StepInitiate, State: State{Reason: v1alpha1.ReasonUploading, Message: "parts are taken"}}
 }

@@ -63,6 +63,24 @@ func refused(o Observation, now time.Time) Decision {
 		state.Reason, state.Stalled = v1alpha1.ReasonCompletionRefused, true
 		state.Message += ". The upload ends when it is aborted, deleted or expires"
 	}
+	return askAgain(o, state, now)
+}
+
+// refusedOpening is refused for an upload that object storage does not open.
+func refusedOpening(o Observation, now time.Time) Decision {
+	state := State{
+		Reason:  v1alpha1.ReasonStoreUnavailable,
+		Message: fmt.Sprintf("object storage refuses to open the upload (%s); it is asked again", o.Refused.Answer),
+	}
+	if o.Refused.For >= RefusedOpeningAfter {
+		state.Reason, state.Stalled = v1alpha1.ReasonOpeningRefused, true
+		state.Message += ". Abort the upload or choose another path, or have the store looked at"
+	}
+	return askAgain(o, state, now)
+}
+
+// askAgain waits until object storage, which has refused, is to be asked the next time.
+func askAgain(o Observation, state State, now time.Time) Decision {
 	after := now.Add(o.Refused.Pause)
 	if next := nextLook(o, now); next.After(now) && next.Before(after) {
 		after = next

@@ -43,7 +43,7 @@ type Problem struct {
 	Stalled bool
 }
 
-// Refused is a definite No to an assembly.
+// Refused is a definite No to an assembly, or to the opening of an upload.
 type Refused struct {
 	// Answer is what a user may know of it, such as "HTTP 403".
 	Answer string
@@ -73,8 +73,8 @@ type Observation struct {
 	PartList *PartList
 	// Unconfirmed: parts are missing from the list, and have not been for MissingPartsDelay yet.
 	Unconfirmed bool
-	// Refused is what object storage has answered to the assembly in this pass, after which the
-	// object was looked at; nil if it was not asked, or did not answer.
+	// Refused is what object storage has answered in this pass to the opening, or to the assembly,
+	// after which the object was looked at; nil if it was not asked, or did not answer.
 	Refused *Refused
 	// GiveUpAfter is how long the finalizer of a deleted upload waits for a store that cannot be
 	// reached.

@@ -22,6 +22,7 @@ var reasons = []struct {
 	{v1alpha1.ReasonInvalidKey, Error{Status: http.StatusBadRequest, Message: "object storage cannot store a file of this path: choose another"}},
 	{v1alpha1.ReasonPartsMissing, Error{Status: http.StatusBadRequest, Message: "the parts are not exactly 1..N: abort the upload and start it again"}},
 	{v1alpha1.ReasonPartsInvalid, Error{Status: http.StatusBadRequest, Message: "object storage refuses to assemble these parts, for example because one but the last is too small: abort the upload and start it again"}},
+	{v1alpha1.ReasonOpeningRefused, Error{Final: true, Status: http.StatusBadGateway, Message: "object storage refuses to open an upload of this file, each time that it is asked: choose another path, or ask the platform team"}},
 	{v1alpha1.ReasonCompletionRefused, Error{Final: true, Status: http.StatusBadGateway, Message: "object storage refuses to assemble the file, and is asked again: send the request again later, or end the upload with upload=abort", RetryAfter: RetryLong}},
 	{v1alpha1.ReasonAborted, Error{Status: http.StatusConflict, Message: "the upload was aborted: start it again with upload=start"}},
 	{v1alpha1.ReasonAborting, Error{Status: http.StatusConflict, Message: "the upload was aborted: start it again with upload=start"}},
