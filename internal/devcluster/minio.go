@@ -2,6 +2,8 @@ package devcluster
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 )
@@ -10,6 +12,15 @@ import (
 // *AlreadyRunningError when opts.Dir is in use. Stop must be called; ctx bounds the start only.
 func StartMinIO(ctx context.Context, opts ObjectStoreOptions) (*ObjectStore, error) {
 	return StartObjectStore(ctx, StoreMinIO, opts)
+}
+
+// MinIOKey is the name of the key that MinIO encrypts with, where a bucket asks for that.
+const MinIOKey = "devcluster"
+
+// encryptionKey is the key of that name, the same at each start.
+func (s *ObjectStore) encryptionKey() string {
+	sum := sha256.Sum256([]byte(s.SecretKey))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // minIO completes the spec of a MinIO process.
@@ -28,6 +39,8 @@ func (s *ObjectStore) minIO(spec *processSpec, ports []int) error {
 		// No console, and no calls to anywhere.
 		"MINIO_BROWSER=off",
 		"MINIO_UPDATE=off",
+		// A key to encrypt with, for buckets that are set up so.
+		"MINIO_KMS_SECRET_KEY=" + MinIOKey + ":" + s.encryptionKey(),
 		"MINIO_CALLHOME_ENABLE=off",
 	}
 	spec.args = []string{"server", "--quiet", "--address=" + address(ports[0]), "--config-dir=" + filepath.Join(s.dir, "config"), data}

@@ -204,8 +204,14 @@ func kindOf(op string, resp minio.ErrorResponse) error {
 	return filestore.ErrUnavailable
 }
 
-// said is what the backend said, short enough for a log line. It leaves out the other fields of the
-// answer: S3 puts the access key and the string to sign into some.
+// answerError is what the backend said, short enough for a log line. It leaves out the other fields
+// of the answer: S3 puts the access key and the string to sign into some.
+type answerError struct{ code, text string }
+
+// Error implements error.
+func (e *answerError) Error() string { return e.text }
+
+// said makes an answerError.
 func said(resp minio.ErrorResponse) error {
 	const limit = 300
 	message := resp.Message
@@ -219,5 +225,5 @@ func said(resp minio.ErrorResponse) error {
 	if resp.RequestID != "" {
 		text += " [request " + resp.RequestID + "]"
 	}
-	return errors.New(text)
+	return &answerError{resp.Code, text}
 }

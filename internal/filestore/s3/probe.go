@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,13 +140,41 @@ func (p *probe) remove(ctx context.Context, key string, keys ...string) error {
 			return err
 		}
 	}
-	if err := p.core.RemoveObject(ctx, p.cfg.Bucket, key, minio.RemoveObjectOptions{}); err != nil {
-		return translate(ctx, opDelete, err)
+	if err := p.removeObjects(ctx, key); err != nil {
+		return err
 	}
 	if filestore.Terminal(listErr) {
 		return nil // a backend that cannot list uploads
 	}
 	return listErr
+}
+
+// unversioned is the version of an object that was stored while its bucket kept none.
+const unversioned = "null"
+
+// removeObjects deletes the object of a probe for good. A bucket that keeps versions has one of each
+// object that the probe has stored, all at the key or behind it, and would keep them for ever. Where
+// they cannot be deleted, for want of a right or under a retention, they stay.
+func (p *probe) removeObjects(ctx context.Context, key string) error {
+	var versions []minio.ObjectInfo
+	for v := range p.core.Client.ListObjects(ctx, p.cfg.Bucket, minio.ListObjectsOptions{Prefix: key, Recursive: true, WithVersions: true}) {
+		if v.Err == nil && v.VersionID != "" && v.VersionID != unversioned {
+			versions = append(versions, v)
+		}
+	}
+	gone := false
+	// The newest of the key is the first of the list, and what a sweep finds the others by.
+	for _, v := range slices.Backward(versions) {
+		if err := p.core.RemoveObject(ctx, p.cfg.Bucket, v.Key, minio.RemoveObjectOptions{VersionID: v.VersionID}); err != nil {
+			gone = false
+			break
+		}
+		gone = gone || v.Key == key
+	}
+	if gone { // one more deletion would leave a mark
+		return nil
+	}
+	return translate(ctx, opDelete, p.core.RemoveObject(ctx, p.cfg.Bucket, key, minio.RemoveObjectOptions{}))
 }
 
 // cleanUp removes what this probe has made. What it fails to remove, a later sweep does.

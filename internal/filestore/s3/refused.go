@@ -59,7 +59,8 @@ func readRefusal(resp *http.Response) (text []byte) {
 // that was damaged on the way Ceph says that its signature is wrong, as of a wrong key. If another
 // request is not refused, the credentials are good. ref has no upload id for a whole object.
 func (s *store) explainSigned(ctx context.Context, mode payload, ref filestore.UploadRef, err error) error {
-	if !mode.signed || ctx.Err() != nil || !errors.Is(err, filestore.ErrAccessDenied) {
+	var said *answerError
+	if !mode.signed || ctx.Err() != nil || !errors.As(err, &said) || said.code != "SignatureDoesNotMatch" {
 		return err
 	}
 	var why error
