@@ -2,12 +2,9 @@ package s3_test
 
 import (
 	"bytes"
-	"crypto/tls"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -203,94 +200,6 @@ func TestAmbientIdentity(t *testing.T) {
 	if _, err := connect(t, c).Probe(t.Context()); err != nil {
 		t.Errorf("with the identity of the environment: %v", err)
 	}
-}
-
-// TestTLS: every payload mode over TLS, against a certificate that only the CA bundle vouches for.
-func TestTLS(t *testing.T) {
-	for _, kind := range kinds {
-		s := server(t, kind)
-		addr, ca := terminateTLS(t, hostOf(t, s.Endpoint))
-		for _, mode := range []v1alpha1.PayloadMode{
-			v1alpha1.PayloadTrailingCRC64NVME, v1alpha1.PayloadTrailingCRC32C, v1alpha1.PayloadSignedChunks, v1alpha1.PayloadUnsigned,
-		} {
-			t.Run(fmt.Sprintf("%s/%s", kind, mode), func(t *testing.T) {
-				c := config(s, mode)
-				c.Endpoint, c.CABundle = "https://"+addr, ca
-				roundTrip(t, connect(t, c))
-			})
-		}
-		t.Run(fmt.Sprintf("%s/unknown authority", kind), func(t *testing.T) {
-			c := config(s, v1alpha1.PayloadTrailingCRC64NVME)
-			c.Endpoint = "https://" + addr
-			if _, err := connect(t, c).Probe(t.Context()); !errors.Is(err, filestore.ErrUnavailable) || !strings.Contains(err.Error(), "certificate") {
-				t.Errorf("Probe: %v", err)
-			}
-		})
-	}
-}
-
-func roundTrip(t *testing.T, store filestore.Store) {
-	t.Helper()
-	content := bytes.Repeat([]byte("over TLS "), 300_000)
-	key := "tls/" + t.Name()
-	id, err := store.CreateUpload(t.Context(), key, filestore.CreateUploadOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ref := filestore.UploadRef{Key: key, UploadID: id}
-	part, err := store.PutPart(t.Context(), ref, 1, bytes.NewReader(content), int64(len(content)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.CompleteUpload(t.Context(), ref, []filestore.Part{part}, filestore.Condition{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.PutObject(t.Context(), key+"-put", bytes.NewReader(content), int64(len(content)), filestore.CreateUploadOptions{}, filestore.Condition{}); err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range []string{key, key + "-put"} {
-		r, err := store.Open(t.Context(), filestore.Object{Key: key}, filestore.ByteRange{Length: -1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Close()
-		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, content) {
-			t.Errorf("read %d bytes of %d, %v", len(got), len(content), err)
-		}
-	}
-}
-
-// terminateTLS listens with a certificate of its own and passes the bytes on in the clear.
-func terminateTLS(t *testing.T, target string) (addr string, ca []byte) {
-	t.Helper()
-	certified := httptest.NewUnstartedServer(nil)
-	certified.StartTLS() // for its certificate for 127.0.0.1
-	certified.Close()
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: certified.TLS.Certificates, MinVersion: tls.VersionTLS12})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			front, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			back, err := net.Dial("tcp", target)
-			if err != nil {
-				_ = front.Close()
-				continue
-			}
-			for _, pair := range [][2]net.Conn{{front, back}, {back, front}} {
-				go func() {
-					_, _ = io.Copy(pair[0], pair[1])
-					_, _ = pair[0].Close(), pair[1].Close()
-				}()
-			}
-		}
-	}()
-	return listener.Addr().String(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certified.Certificate().Raw})
 }
 
 // TestListUploadsPages: nothing is lost and nothing comes twice, wherever pages end, even among the
