@@ -155,7 +155,8 @@ func TestExpiryIsRecordedLater(t *testing.T) {
 		r := cleared(t)
 		u := r.uploads
 		r.uploads = &multipartupload.Reconciler{
-			Client: u.Client, Catalog: u.Catalog, Live: u.Live, Stores: u.Stores, Clock: u.Clock, Events: u.Events, FinalizerTimeout: u.FinalizerTimeout, Workers: u.Workers,
+			Assemblies: &multipartupload.Assemblies{},
+			Client:     u.Client, Catalog: u.Catalog, Live: u.Live, Stores: u.Stores, Clock: u.Clock, Events: u.Events, FinalizerTimeout: u.FinalizerTimeout, Workers: u.Workers,
 		}
 		r.drive("up")
 		r.expect("up", v1alpha1.ReasonExpired)

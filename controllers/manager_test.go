@@ -94,7 +94,8 @@ func (m *managed) start() (stop func()) {
 	stores, events := storesOf{provider}, mgr.GetEventRecorder("iotfile-operator")
 	known := catalog.New(mgr.GetCache(), mgr.GetAPIReader())
 	uploads := &multipartupload.Reconciler{
-		Client: mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: multipartupload.LimitEvents(events, clock.RealClock{}),
+		Assemblies: &multipartupload.Assemblies{},
+		Client:     mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: multipartupload.LimitEvents(events, clock.RealClock{}),
 		FinalizerTimeout: time.Hour, Workers: m.workers,
 	}
 	filestores := &filestorecontroller.Reconciler{Client: mgr.GetClient(), Catalog: known, Stores: stores, Clock: clock.RealClock{}, Events: events, ProbeInterval: time.Hour}

@@ -75,7 +75,8 @@ func newRigWith(t *testing.T, backend memory.Options, options ...testkit.StoreOp
 	t.Cleanup(provider.Close)
 	stores, known := storesOf{provider}, catalog.New(faulty, api)
 	r.uploads = &multipartupload.Reconciler{
-		Client: faulty, Catalog: known, Live: api, Stores: stores, Clock: r.clock, Events: r.events, FinalizerTimeout: finalizerTimeout, Workers: 1,
+		Assemblies: &multipartupload.Assemblies{},
+		Client:     faulty, Catalog: known, Live: api, Stores: stores, Clock: r.clock, Events: r.events, FinalizerTimeout: finalizerTimeout, Workers: 1,
 		Ended:   &abortagain.Log{Client: api, Live: api, Namespace: r.ns, Clock: r.clock},
 		Orphans: &orphans.Counts{},
 	}

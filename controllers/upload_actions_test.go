@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
@@ -102,6 +104,45 @@ func TestComplete(t *testing.T) {
 	}
 	if got := r.content(); got != "abcde" {
 		t.Errorf("after its record was deleted, the file is %q", got)
+	}
+}
+
+// The end of a process does not cut an assembly: MinIO loses the parts then. The pass is over at
+// once, and the next leader finds the file.
+func TestAssemblyOutlivesItsPass(t *testing.T) {
+	r := newRig(t)
+	u := r.open("up")
+	r.part(u, 1, "ab")
+	r.edit("up", completed)
+	hold := make(chan struct{})
+	r.backend.Inject(memory.Fault{Operation: memory.CompleteUpload, Times: 1, Before: memory.WaitFor(hold)})
+	ctx, cut := context.WithCancel(r.ctx)
+	passed := make(chan struct{})
+	go func() {
+		defer close(passed)
+		_, _ = r.uploads.Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKey{Namespace: r.ns, Name: "up"}})
+	}()
+	testkit.Eventually(t, func() error {
+		if r.backend.Calls(memory.CompleteUpload) == 0 {
+			return errors.New("nothing is assembled yet")
+		}
+		return nil
+	})
+	cut()
+	<-passed
+	begin := time.Now()
+	if r.uploads.Assemblies.Wait(50 * time.Millisecond); time.Since(begin) < 50*time.Millisecond {
+		t.Error("the request was cut with its pass")
+	}
+	close(hold)
+	r.uploads.Assemblies.Wait(time.Minute)
+	if got := r.content(); got != "ab" {
+		t.Errorf("the file is %q", got)
+	}
+	r.drive("up")
+	r.expect("up", v1alpha1.ReasonCompleted)
+	if n := r.backend.Calls(memory.CompleteUpload); n != 1 {
+		t.Errorf("it was assembled %d times", n)
 	}
 }
 

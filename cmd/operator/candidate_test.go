@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/controllers/multipartupload"
 	"github.com/iotfile-operator/iotfile-operator/internal/catalog"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
@@ -123,7 +124,7 @@ func (c *candidate) run(lease time.Duration) {
 	mgr, err := ctrl.NewManager(config, mgrOptions)
 	must(t, err)
 	known := catalog.New(base.GetCache(), base.GetAPIReader())
-	must(t, errors.Join(addControllers(mgr, base, known, o, stores), mgr.Add(manager.RunnableFunc(c.act))))
+	must(t, errors.Join(addControllers(mgr, base, known, o, stores, &multipartupload.Assemblies{}), mgr.Add(manager.RunnableFunc(c.act))))
 	ctx, stop := context.WithCancel(t.Context())
 	cached, end := context.WithCancel(t.Context())
 	kept := make(chan error, 1)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -36,9 +37,14 @@ const leaseName = "iotfile-operator"
 // around them.
 const stopWithin = reconciler.StepGrace + 500*time.Millisecond
 
+// settleWithin is how long requests to assemble a file may go on after that. It is less than a pod
+// has that only reconciles.
+const settleWithin = 20 * time.Second
+
 // control runs the reconcilers, while this process holds the lease, until ctx is done. A lost lease
-// is an error, as with any manager.
-func control(ctx context.Context, base cluster.Cluster, known *catalog.Catalog, o *options, stores *filestore.Provider) error {
+// is an error, as with any manager. What they are assembling then goes on in the group of the
+// process's work, beside the requests in flight.
+func control(ctx context.Context, base cluster.Cluster, known *catalog.Catalog, o *options, stores *filestore.Provider, work *errgroup.Group) error {
 	// A manager that is told to stop while its caches fill does not stop before they are filled.
 	if !base.GetCache().WaitForCacheSync(ctx) {
 		return nil
@@ -47,20 +53,26 @@ func control(ctx context.Context, base cluster.Cluster, known *catalog.Catalog, 
 	if err := errors.Join(metrics.Registry.Register(leading), metrics.Registry.Register(state)); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	mgr, err := newManager(base, known, o, stores)
+	assemblies := &multipartupload.Assemblies{}
+	mgr, err := newManager(base, known, o, stores, assemblies)
 	if err != nil {
 		return err
 	}
-	return runManager(ctx, mgr)
+	err = runManager(ctx, mgr)
+	work.Go(func() error {
+		assemblies.Wait(settleWithin)
+		return nil
+	})
+	return err
 }
 
 // newManager makes the manager of the reconcilers.
-func newManager(base cluster.Cluster, known *catalog.Catalog, o *options, stores *filestore.Provider) (ctrl.Manager, error) {
+func newManager(base cluster.Cluster, known *catalog.Catalog, o *options, stores *filestore.Provider, assemblies *multipartupload.Assemblies) (ctrl.Manager, error) {
 	mgr, err := ctrl.NewManager(base.GetConfig(), managerOptions(base, o))
 	if err != nil {
 		return nil, fmt.Errorf("set up reconcilers: %w", err)
 	}
-	if err := addControllers(mgr, base, known, o, stores); err != nil {
+	if err := addControllers(mgr, base, known, o, stores, assemblies); err != nil {
 		return nil, err
 	}
 	return mgr, nil
@@ -126,7 +138,7 @@ func readsItsWrites(base cluster.Cluster) (client.Client, error) {
 	return c, nil
 }
 
-func addControllers(mgr ctrl.Manager, base cluster.Cluster, known *catalog.Catalog, o *options, provider *filestore.Provider) error {
+func addControllers(mgr ctrl.Manager, base cluster.Cluster, known *catalog.Catalog, o *options, provider *filestore.Provider, assemblies *multipartupload.Assemblies) error {
 	// Who has seen a change of a FileStore must not probe the store of before.
 	stores := narrowed[reconciler.Store]{provider.Current}
 	events := base.GetEventRecorder("iotfile-operator")
@@ -137,7 +149,7 @@ func addControllers(mgr ctrl.Manager, base cluster.Cluster, known *catalog.Catal
 	counts := &orphans.Counts{}
 	ended := &abortagain.Log{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Namespace: o.namespace, Clock: clock.RealClock{}}
 	uploads := &multipartupload.Reconciler{
-		Ended: ended, Orphans: counts,
+		Assemblies: assemblies, Ended: ended, Orphans: counts,
 		Client: uploadClient, Catalog: known, Live: mgr.GetAPIReader(), Stores: stores, Clock: clock.RealClock{}, Events: multipartupload.LimitEvents(events, clock.RealClock{}),
 		FinalizerTimeout: o.timing.finalizerTimeout, Workers: o.workers, Tracer: o.tracing.Tracer(),
 	}

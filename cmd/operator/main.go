@@ -97,7 +97,7 @@ func run(ctx context.Context, o *options) error {
 		work.Go(func() error { return server.Start(working) })
 	}
 	if o.has(roleController) {
-		work.Go(func() error { return control(working, base, known, o, stores) })
+		work.Go(func() error { return control(working, base, known, o, stores, work) })
 	}
 	hooks, err := newWebhooks(base, known, o, keep) //nolint:contextcheck // what it watches outlives any context of the start
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
@@ -178,35 +177,6 @@ func completed(u *v1alpha1.MultipartUpload, object filestore.Object) outcome {
 		ended:  true,
 		object: &object,
 	}
-}
-
-// noticeAfter is how long an assembly takes before the status says that it is under way: most are
-// done before, and save the write.
-const noticeAfter = time.Second
-
-// assemble calls CompleteUpload, and has the status say so if it takes long.
-func (r *Reconciler) assemble(ctx context.Context, o *observation, d upload.Decision) (object filestore.Object, err error) {
-	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
-	defer cancel()
-	defer o.stay.lengthy()()
-	done := make(chan struct{})
-	ref, parts, cond := o.ref(), o.parts, condition(o.Store, d)
-	go func() {
-		defer close(done)
-		failpoint.Hit(failpoint.AssemblyDecided)
-		if object, err = o.store.CompleteUpload(ctx, ref, parts, cond); err == nil {
-			failpoint.Hit(failpoint.FileAssembled)
-		}
-	}()
-	select {
-	case <-done:
-	case <-r.Clock.After(noticeAfter):
-		if err := r.report(ctx, o, outcome{state: d.State}); err != nil {
-			log.FromContext(ctx).V(1).Info("cannot say that the file is being assembled", "reason", err.Error())
-		}
-		<-done
-	}
-	return object, err
 }
 
 // finish records an end.

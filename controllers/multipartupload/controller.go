@@ -55,6 +55,8 @@ type Reconciler struct {
 	// calls to object storage; at least 1. One FileStore has three quarters of them at most, and
 	// twice as many assemblies and aborts that take longer than a second go on beside them.
 	Workers int
+	// Assemblies are waited for by whoever ends the process.
+	Assemblies *Assemblies
 	// Ended remembers what has ended, to be aborted again; nil for nothing.
 	Ended *abortagain.Log
 	// Orphans are what the sweep has found last; nil for none.

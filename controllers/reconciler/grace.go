@@ -9,9 +9,8 @@ import (
 
 // StepGrace is how long the steps in hand may go on when the reconcilers are told to stop, because
 // the process ends or the lease is lost. Most are done by then, and leave nothing for the next
-// leader to find out: an upload that was opened has its id recorded. What takes longer, such as the
-// assembly of a large file, is cut, and taken up by the next leader, which looks at object storage
-// first.
+// leader to find out: an upload that was opened has its id recorded. What takes longer is cut, and
+// taken up by the next leader, which looks at object storage first.
 const StepGrace = time.Second
 
 // Finishing lets the passes of a reconciler go on for StepGrace after their context is done, and

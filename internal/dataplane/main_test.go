@@ -268,7 +268,8 @@ func (s *system) addControllers(mgr ctrl.Manager, known *catalog.Catalog) {
 	backend := stores[reconciler.Store]{s.store}
 	events := mgr.GetEventRecorder("test")
 	uploads := &multipartupload.Reconciler{
-		Client: mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: backend, Clock: clock.RealClock{}, Events: events,
+		Assemblies: &multipartupload.Assemblies{},
+		Client:     mgr.GetClient(), Catalog: known, Live: mgr.GetAPIReader(), Stores: backend, Clock: clock.RealClock{}, Events: events,
 		FinalizerTimeout: time.Minute, Workers: 4,
 	}
 	probes := &filestorecontroller.Reconciler{

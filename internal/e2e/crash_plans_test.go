@@ -8,10 +8,12 @@ import (
 	"slices"
 
 	"github.com/minio/minio-go/v7"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 	"github.com/iotfile-operator/iotfile-operator/internal/failpoint"
 )
 
@@ -168,6 +170,11 @@ func crashComplete(c *crash) {
 	c.dying(put, "?upload=complete", content[smallest:], "If-Match", "0")
 	if c.at(failpoint.FinalNumberRecorded, failpoint.PartAdmitted, failpoint.PartStored, failpoint.BodyRead) {
 		c.holds(old, "0")
+	} else if c.at(failpoint.CompletionIntended) && c.assemblyLost() {
+		c.must(c.t, 400, put, "?upload=complete", content[smallest:], "If-Match", "0")
+		c.holds(old, "0")
+		c.must(c.t, 204, put, "?upload=abort", nil)
+		return
 	} else { // goes on by itself
 		c.recordCompleted(len(content))
 		c.holds(content, "1")
@@ -179,6 +186,25 @@ func crashComplete(c *crash) {
 	}
 	c.holds(content, "1")
 	c.recordCompleted(len(content))
+}
+
+// assemblyLost waits for the end of a completion, and reports whether object storage has lost the
+// parts: MinIO does when the operator dies while it assembles them, which it may have been asked for
+// by then. The record and the client are told.
+func (c *crash) assemblyLost() (lost bool) {
+	c.t.Helper()
+	eventually(c.t, "the completion ends", func() error {
+		u, err := c.record(c.t.Context())
+		if err != nil || u.Status.Phase == v1alpha1.PhaseCompleted {
+			return err
+		}
+		ready := meta.FindStatusCondition(u.Status.Conditions, v1alpha1.ConditionReady)
+		if lost = ready != nil && ready.Reason == v1alpha1.ReasonPartsMissing && c.store.Kind == devcluster.StoreMinIO; !lost {
+			return fmt.Errorf("the status is %+v", u.Status)
+		}
+		return nil
+	})
+	return lost
 }
 
 func crashAbort(c *crash) {
