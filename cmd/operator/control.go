@@ -60,7 +60,9 @@ func control(ctx context.Context, base cluster.Cluster, known *catalog.Catalog, 
 	}
 	err = runManager(ctx, mgr)
 	work.Go(func() error {
-		assemblies.Wait(settleWithin)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWithin)
+		defer cancel()
+		assemblies.Wait(ctx)
 		return nil
 	})
 	return err

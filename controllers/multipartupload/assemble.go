@@ -21,9 +21,8 @@ const noticeAfter = time.Second
 // no file either. The zero value is ready.
 type Assemblies struct{ running sync.WaitGroup }
 
-// Wait returns when none is under way, or after the time. It may be called once no pass begins any
-// more.
-func (a *Assemblies) Wait(atMost time.Duration) {
+// Wait returns when none is under way, or ctx is done. It may be called once no pass begins any more.
+func (a *Assemblies) Wait(ctx context.Context) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -31,7 +30,7 @@ func (a *Assemblies) Wait(atMost time.Duration) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(atMost):
+	case <-ctx.Done():
 	}
 }
 
