@@ -9,7 +9,7 @@ RUN_ARGS ?=
 TEST_ARGS ?=
 # Further flags of the benchmarks; `make bench-peers BENCH_ARGS=-help` lists them.
 BENCH_ARGS ?=
-# Of `make chaos`: how long to inject faults, the plan (0 for any), and which object store, versitygw or minio.
+# Of `make chaos`: how long to inject faults, the plan (0 for any), and which object store: versitygw, minio or ceph.
 DURATION ?= 5m
 SEED ?= 0
 STORE ?= versitygw
@@ -183,6 +183,7 @@ nightly: ## Run what CI has no time for: long chaos with and without the race de
 	$(MAKE) conformance-all
 	$(MAKE) chaos DURATION=10m STORE=versitygw
 	$(MAKE) chaos DURATION=10m STORE=minio
+	if command -v radosgw ceph-mon ceph-osd >/dev/null; then $(MAKE) chaos DURATION=10m STORE=ceph; else echo 'NOT TESTED: chaos on Ceph, which is not installed'; fi
 	$(MAKE) chaos DURATION=3m STORE=versitygw RACE=1
 	$(MAKE) chaos DURATION=3m STORE=minio RACE=1
 	$(MAKE) fuzz

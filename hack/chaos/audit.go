@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -132,20 +133,29 @@ func (w *world) compareParts(ctx context.Context, f *file, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	etags := map[int]string{}
-	for _, p := range parts.ObjectParts {
-		etags[p.PartNumber] = strings.Trim(p.ETag, `"`)
-	}
+	etags := newestOf(parts.ObjectParts)
 	for _, p := range a.pieces {
-		good := false
-		for _, c := range p.allowed() {
-			good = good || c.etag() == etags[p.number]
-		}
-		if !good {
+		if !slices.ContainsFunc(p.allowed(), func(c content) bool { return slices.Contains(etags[p.number], c.etag()) }) {
 			return fmt.Errorf("part %d has the ETag %q, which is of nothing that was sent as it", p.number, etags[p.number])
 		}
 	}
 	return nil
+}
+
+// newestOf gives the ETags of the parts by their numbers. Where a store lists every copy of a part,
+// they are those of the last ones, of which there may be several within a second.
+func newestOf(parts []minio.ObjectPart) map[int][]string {
+	etags, times := map[int][]string{}, map[int]time.Time{}
+	for _, p := range parts {
+		switch p.LastModified.Compare(times[p.PartNumber]) {
+		case 1:
+			etags[p.PartNumber], times[p.PartNumber] = nil, p.LastModified
+		case -1:
+			continue
+		}
+		etags[p.PartNumber] = append(etags[p.PartNumber], strings.Trim(p.ETag, `"`))
+	}
+	return etags
 }
 
 // compareFiles: each file is, to the byte, what was sent, its operations can be put in order, and

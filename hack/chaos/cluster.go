@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -64,6 +65,14 @@ func (w *world) waitStore(ctx context.Context) error {
 		if c := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady); c == nil || c.Status != metav1.ConditionTrue {
 			return fmt.Errorf("the FileStore is not ready: %v", c)
 		}
+		c := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionProtected)
+		if c == nil {
+			return errors.New("the FileStore does not say what it protects")
+		}
+		if w.protection != c.Reason {
+			w.report.say("the FileStore is ready; Protected is %s, %s: %s", c.Status, c.Reason, c.Message)
+		}
+		w.protection, w.unguarded = c.Reason, c.Reason == v1alpha1.ReasonNoConditions
 		return nil
 	})
 }

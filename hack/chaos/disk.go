@@ -45,7 +45,7 @@ func (w *world) compareDisk(ctx context.Context) error {
 	for _, d := range w.onlyOnDisk {
 		w.violated(w.files.at(d.Key), "no open record owns, on the store's disk, %s", describeUpload(d))
 	}
-	temporary, err := w.store.TempFiles(bucket)
+	temporary, err := w.store.TempFiles(ctx, bucket)
 	for _, f := range temporary {
 		temp += f.Size
 	}
@@ -76,7 +76,7 @@ func (w *world) orphans(ctx context.Context) ([]devcluster.UploadDir, error) {
 		keys = append(keys, object.Key)
 	}
 	// The disk first: a record is there before its upload.
-	dirs, err := w.store.UploadDirs(bucket, keys...)
+	dirs, err := w.store.UploadDirs(ctx, bucket, keys...)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -68,13 +69,17 @@ func main() {
 	var s settings
 	flag.DurationVar(&s.duration, "duration", 5*time.Minute, "how long to inject faults; bringing up, healing and the audit come on top, and are bounded, too")
 	flag.Uint64Var(&s.seed, "seed", 0, "of the plan; 0 for any")
-	flag.StringVar(&s.store, "store", string(devcluster.StoreVersityGW), "object store: versitygw or minio")
+	flag.StringVar(&s.store, "store", string(devcluster.StoreVersityGW), fmt.Sprintf("object store, one of %v", devcluster.DiskKinds()))
 	flag.IntVar(&s.clients, "clients", 12, "how many clients, at most 100")
 	flag.StringVar(&s.logs, "logs", filepath.Join("bin", "chaos"), "directory that keeps the logs when something is violated")
 	flag.BoolVar(&s.printed, "plan", false, "print the plan of the seed, and do nothing")
 	flag.BoolVar(&s.race, "race", false, "build the operators with the race detector, which needs a C compiler; each race is a violation")
 	flag.StringVar(&s.tags, "tags", "", "build tags of the operators, such as seededrace or seededloss")
 	flag.Parse()
+	if !slices.Contains(devcluster.DiskKinds(), devcluster.StoreKind(s.store)) {
+		fmt.Fprintf(os.Stderr, "chaos: no store %q; there are %v\n", s.store, devcluster.DiskKinds())
+		os.Exit(2)
+	}
 	if s.seed == 0 {
 		s.seed = uint64(rand.Uint32())
 	}

@@ -42,6 +42,12 @@ type world struct {
 	onDisk     string
 	onlyOnDisk []devcluster.UploadDir
 
+	// unguarded: the FileStore says that the store compares nothing when it assembles a file. A
+	// leader that is paused longer than its lease may overwrite a file then, and is not paused.
+	unguarded bool
+	// protection is the reason of its condition Protected when it was last looked at.
+	protection string
+
 	plane      *devcluster.ControlPlane
 	store      *devcluster.ObjectStore
 	planeLinks []*link // of each replica

@@ -1,6 +1,7 @@
 package devcluster
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 // An upload id is base64(DEPLOYMENT.UPLOAD).
 const minIOSystem = ".minio.sys"
 
-func (s *ObjectStore) minIOUploads(bucket string, keys []string) ([]UploadDir, error) {
+func (s *ObjectStore) minIOUploads(_ context.Context, bucket string, keys []string) ([]UploadDir, error) {
 	system := filepath.Join(s.dir, "data", minIOSystem)
 	deployment, err := minIODeployment(system)
 	if err != nil {
@@ -67,7 +68,7 @@ func minIODeployment(system string) (string, error) {
 	return format.ID, nil
 }
 
-func (s *ObjectStore) minIOTempFiles() ([]TempFile, error) {
+func (s *ObjectStore) minIOTempFiles(context.Context, string) ([]TempFile, error) {
 	var out []TempFile
 	for _, name := range []string{"tmp", "tmp-old"} {
 		root := filepath.Join(s.dir, "data", minIOSystem, name)

@@ -120,6 +120,11 @@ func (s *ObjectStore) start(ctx context.Context, wanted int) error {
 			return err
 		}
 	}
+	return s.serve(ctx, wanted)
+}
+
+// serve starts the process that serves S3, once what it needs runs.
+func (s *ObjectStore) serve(ctx context.Context, wanted int) error {
 	server := server{
 		wanted: append([]int{wanted}, make([]int, s.source.ports-1)...),
 		memory: filepath.Join(s.dir, "ports.json"),
@@ -221,6 +226,18 @@ func (s *ObjectStore) Restart(ctx context.Context) error {
 	number := s.ports[0].number
 	releasePorts(s.ports)
 	return s.start(ctx, number)
+}
+
+// StopServer ends the process that serves S3, at once for its clients. What it needs besides, such
+// as Ceph's disk, goes on. StartServer or Stop is to follow. It is idempotent.
+func (s *ObjectStore) StopServer() error { return s.process.stop(5 * time.Second) }
+
+// StartServer starts again what StopServer has ended, on the same port. It returns when that is
+// ready.
+func (s *ObjectStore) StartServer(ctx context.Context) error {
+	number := s.ports[0].number
+	releasePorts(s.ports)
+	return s.serve(ctx, number)
 }
 
 func (s *ObjectStore) client(endpoint string) (*minio.Client, error) {

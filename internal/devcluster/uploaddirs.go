@@ -2,10 +2,13 @@ package devcluster
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,24 +48,50 @@ func (d *UploadDir) Bytes() int64 {
 	return sum
 }
 
-// TempFile is a file to which a store writes, or wrote, a body that it has not taken.
+// TempFile is a file to which a store writes, or wrote, a body that it has not taken. Path is the
+// name that the store knows it by; Modified is zero where the store does not tell.
 type TempFile struct {
 	Path     string
 	Size     int64
 	Modified time.Time
 }
 
+// diskReader is how the store's own keeping is read of a kind of store.
+type diskReader struct {
+	uploads func(s *ObjectStore, ctx context.Context, bucket string, keys []string) ([]UploadDir, error)
+	temp    func(s *ObjectStore, ctx context.Context, bucket string) ([]TempFile, error)
+}
+
+var diskReaders = map[StoreKind]diskReader{
+	StoreVersityGW: {uploads: (*ObjectStore).versityGWUploads, temp: (*ObjectStore).versityGWTempFiles},
+	StoreMinIO:     {uploads: (*ObjectStore).minIOUploads, temp: (*ObjectStore).minIOTempFiles},
+	StoreCeph:      {uploads: (*ObjectStore).cephUploads, temp: (*ObjectStore).cephTempFiles},
+}
+
+// DiskKinds returns the kinds of stores whose own keeping UploadDirs and TempFiles can read,
+// sorted.
+func DiskKinds() []StoreKind { return slices.Sorted(maps.Keys(diskReaders)) }
+
+func (s *ObjectStore) diskReader() (diskReader, error) {
+	reader, ok := diskReaders[s.Kind]
+	if !ok {
+		return reader, fmt.Errorf("what %s keeps cannot be read past S3; that of %v can", s.Kind, DiskKinds())
+	}
+	return reader, nil
+}
+
 // UploadDirs reads from the store's disk which multipart uploads it holds bytes of, ordered by key
 // and id. It sees what no S3 request shows: versitygw lists a key only while it has a mark, which
-// an abort takes away, and MinIO lists one key at a time. Directories are named by a hash of the
-// key, so keys are those that the caller knows of. MinIO's do not tell their bucket: the uploads of
-// all buckets are returned. The store may be running or stopped.
-func (s *ObjectStore) UploadDirs(bucket string, keys ...string) ([]UploadDir, error) {
-	read := s.versityGWUploads
-	if s.Kind == StoreMinIO {
-		read = s.minIOUploads
+// an abort takes away, and MinIO lists one key at a time. Their directories are named by a hash of
+// the key, so keys are those that the caller knows of. MinIO's do not tell their bucket: the
+// uploads of all buckets are returned. Those two may be running or stopped. Of Ceph the pools are
+// listed: it has to run, and the sizes of parts are not told.
+func (s *ObjectStore) UploadDirs(ctx context.Context, bucket string, keys ...string) ([]UploadDir, error) {
+	reader, err := s.diskReader()
+	if err != nil {
+		return nil, err
 	}
-	dirs, err := read(bucket, keys)
+	dirs, err := reader.uploads(s, ctx, bucket, keys)
 	slices.SortFunc(dirs, func(a, b UploadDir) int {
 		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.ID, b.ID))
 	})
@@ -70,12 +99,14 @@ func (s *ObjectStore) UploadDirs(bucket string, keys ...string) ([]UploadDir, er
 }
 
 // TempFiles are the files of bodies that the store has not taken: in flight, cut, or left by a
-// store that was killed. Nobody can name them over S3. The store may be running or stopped.
-func (s *ObjectStore) TempFiles(bucket string) ([]TempFile, error) {
-	if s.Kind == StoreMinIO {
-		return s.minIOTempFiles()
+// store that was killed. Of Ceph, which has to run, they are what the pool of data holds and
+// nothing refers to, also of parts that were replaced. Nobody can name them over S3.
+func (s *ObjectStore) TempFiles(ctx context.Context, bucket string) ([]TempFile, error) {
+	reader, err := s.diskReader()
+	if err != nil {
+		return nil, err
 	}
-	return s.versityGWTempFiles(bucket)
+	return reader.temp(s, ctx, bucket)
 }
 
 // readDir reads a directory. One that is not there is empty, since a store removes it at any time.

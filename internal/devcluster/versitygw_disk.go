@@ -1,6 +1,7 @@
 package devcluster
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,7 +27,7 @@ const (
 	versityKey        = "objname"
 )
 
-func (s *ObjectStore) versityGWUploads(bucket string, keys []string) ([]UploadDir, error) {
+func (s *ObjectStore) versityGWUploads(_ context.Context, bucket string, keys []string) ([]UploadDir, error) {
 	root := filepath.Join(s.dir, "buckets", bucket, versityTemp, versityMultipart)
 	known := hashesOf("", keys)
 	hashes, err := readDir(root)
@@ -71,7 +72,7 @@ func (s *ObjectStore) versityGWKey(bucket, hash string) string {
 	return ""
 }
 
-func (s *ObjectStore) versityGWTempFiles(bucket string) ([]TempFile, error) {
+func (s *ObjectStore) versityGWTempFiles(_ context.Context, bucket string) ([]TempFile, error) {
 	var out []TempFile
 	root := filepath.Join(s.dir, "buckets", bucket, versityTemp)
 	err := walkFiles(root, func(path string, info fs.FileInfo) {

@@ -19,7 +19,7 @@ const abortedAgain = 3 * time.Minute
 // listing shows it.
 func (tn *tenant) onDisk(t *testing.T, ids []string) []devcluster.UploadDir {
 	t.Helper()
-	dirs, err := tn.store.UploadDirs(bucket)
+	dirs, err := tn.store.UploadDirs(t.Context(), bucket)
 	if err != nil {
 		t.Fatal(err)
 	}
