@@ -179,6 +179,7 @@ func (p *process) logTail() string {
 func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not ready within %s", limit))
 	defer cancel()
+	var last error
 	for {
 		err := func() error {
 			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -188,6 +189,9 @@ func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func
 		if err == nil && !p.exited() {
 			return nil
 		}
+		if last == nil || ctx.Err() == nil { // that the time was over says nothing of what was missing
+			last = err
+		}
 		select {
 		case <-p.done:
 			if err := p.fault(); err != nil {
@@ -195,7 +199,7 @@ func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func
 			}
 			return fmt.Errorf("%s was stopped before it was ready", p.name)
 		case <-ctx.Done():
-			return fmt.Errorf("%s: %w; last: %w\n%s", p.name, context.Cause(ctx), err, p.logTail())
+			return fmt.Errorf("%s: %w; last: %w\n%s", p.name, context.Cause(ctx), last, p.logTail())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
