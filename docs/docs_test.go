@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,6 +138,30 @@ func TestListings(t *testing.T) {
 	for language := range programs {
 		if shown[language] == 0 {
 			t.Errorf("docs/apps.md shows nothing in %s", language)
+		}
+	}
+}
+
+// TestShownExamples makes sure that a page shows an example of docs/examples as it is, but for the
+// line that says what it is.
+func TestShownExamples(t *testing.T) {
+	for _, example := range []struct{ name, page, language string }{
+		{"rook.yaml", "docs/object-stores.md", "yaml"},
+		{"cosi.yaml", "docs/object-stores.md", "yaml"},
+	} {
+		data, err := os.ReadFile(filepath.Join("examples", example.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := string(data)
+		if first, rest, _ := strings.Cut(want, "\n"); strings.HasPrefix(first, "#") {
+			want = rest
+		}
+		shown := slices.ContainsFunc(pages(t)[example.page].Blocks, func(block markdown.Block) bool {
+			return block.Language == example.language && strings.Trim(block.Text, "\n") == strings.Trim(want, "\n")
+		})
+		if !shown {
+			t.Errorf("%s does not show docs/examples/%s as it is", example.page, example.name)
 		}
 	}
 }

@@ -40,6 +40,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MultipartUploadSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MultipartUploadStatus"):
 		return &apiv1alpha1.MultipartUploadStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SecretKeys"):
+		return &apiv1alpha1.SecretKeysApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretReference"):
 		return &apiv1alpha1.SecretReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UploadProgress"):

@@ -125,8 +125,8 @@ const (
 	// ReasonProbed (Ready True): the bucket was reached, the credentials are good, and the
 	// capabilities are known.
 	ReasonProbed = "Probed"
-	// ReasonSecretNotFound (Ready False, Stalled True): the Secret is missing or lacks a key. Ends
-	// when it is there.
+	// ReasonSecretNotFound (Ready False, Stalled True): the Secret is missing, lacks a key, or has
+	// under it what is no credential. Ends when it is there.
 	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonSecretWithoutConsent (Ready False, Stalled True; ConsentOverdue True): the Secret does
 	// not name the FileStore in AnnotationStores. Ends when it does.
@@ -205,7 +205,7 @@ const (
 	// REST.
 	CreatedThroughREST = "rest"
 	// SecretKeyAccessKeyID, SecretKeySecretAccessKey and SecretKeySessionToken are the keys of a
-	// store's Secret.
+	// store's Secret where the FileStore names no others.
 	SecretKeyAccessKeyID     = "accessKeyID"
 	SecretKeySecretAccessKey = "secretAccessKey"
 	SecretKeySessionToken    = "sessionToken"

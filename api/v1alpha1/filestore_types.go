@@ -80,15 +80,69 @@ type SecretReference struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$')",message="name must be that of a Secret: lower-case letters, digits, dots and dashes"
 	Name string `json:"name,omitempty"`
+
+	// keys is under which keys of the Secret its credentials are, where these are not
+	// "accessKeyID", "secretAccessKey" and "sessionToken".
+	//
+	// +optional
+	Keys *SecretKeys `json:"keys,omitempty"`
+}
+
+// SecretKeys is under which keys of a Secret the credentials for object storage are. Of what is
+// left out, the key is the name of the field.
+//
+// The access key ID and the session token are sent in the clear. So that nobody who may write
+// FileStores, and not read Secrets, has a secret access key sent in their place, their keys must
+// say what they hold.
+//
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.bucketInfo) || !has(self.accessKeyID) && !has(self.secretAccessKey) && !has(self.sessionToken)",message="bucketInfo holds all credentials: name it alone, or the keys of a Secret without it"
+type SecretKeys struct {
+	// accessKeyID is the key of the access key ID, as in "AWS_ACCESS_KEY_ID". It must end with
+	// "access key" or "access key ID", in any case, with dashes, dots, underscores or nothing
+	// between the words.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9._-]+$') && self.matches('(?i)access[._-]?key([._-]?id)?$') && !self.matches('(?i)secret')",message="accessKeyID must be a key of a Secret that ends like AWS_ACCESS_KEY_ID or AccessKey and does not hold the word secret: what it has is sent in the clear"
+	AccessKeyID string `json:"accessKeyID,omitempty"`
+
+	// secretAccessKey is the key of the secret access key, as in "AWS_SECRET_ACCESS_KEY".
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9._-]+$')",message="secretAccessKey must be a key of a Secret: letters, digits, dots, dashes and underscores"
+	SecretAccessKey string `json:"secretAccessKey,omitempty"`
+
+	// sessionToken is the key of the session token of temporary credentials, as in
+	// "AWS_SESSION_TOKEN". The Secret must have it when it is named here. It must end with
+	// "session token" or "security token", spelled as freely as accessKeyID.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9._-]+$') && self.matches('(?i)(session|security)[._-]?token$') && !self.matches('(?i)secret')",message="sessionToken must be a key of a Secret that ends like AWS_SESSION_TOKEN and does not hold the word secret: what it has is sent in the clear"
+	SessionToken string `json:"sessionToken,omitempty"`
+
+	// bucketInfo is the key of a JSON document, as in "BucketInfo", that has the credentials in
+	// spec.secretS3.accessKeyID and spec.secretS3.accessSecretKey: the Secret of a BucketAccess of
+	// objectstorage.k8s.io/v1alpha1 (COSI). Nothing else in it is used.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9._-]+$')",message="bucketInfo must be a key of a Secret: letters, digits, dots, dashes and underscores"
+	BucketInfo string `json:"bucketInfo,omitempty"`
 }
 
 // FileStoreCredentials is where the credentials for object storage come from.
 //
 // +kubebuilder:validation:MinProperties=1
 type FileStoreCredentials struct {
-	// secretRef names a Secret with the keys "accessKeyID", "secretAccessKey" and, optionally,
-	// "sessionToken". The Secret must name the FileStore in its annotation "iotfile.dev/stores":
-	// names separated by commas, or "*".
+	// secretRef names a Secret, and the keys that it has. The Secret must name the FileStore in its
+	// annotation "iotfile.dev/stores": names separated by commas, or "*".
 	//
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`

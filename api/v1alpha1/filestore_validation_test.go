@@ -21,6 +21,11 @@ func testStoreCreation(t *testing.T) {
 		badRegion   = "region must be letters, digits and dashes, and start and end with a letter or digit"
 		badDots     = "bucket must not hold a dot beside another or a dash, and not look like an address"
 		badSecret   = "name must be that of a Secret: lower-case letters, digits, dots and dashes"
+		badKeyID    = "accessKeyID must be a key of a Secret that ends like AWS_ACCESS_KEY_ID or AccessKey and does not hold the word secret"
+		badToken    = "sessionToken must be a key of a Secret that ends like AWS_SESSION_TOKEN and does not hold the word secret"
+		badSecretK  = "secretAccessKey must be a key of a Secret: letters, digits, dots, dashes and underscores"
+		badInfo     = "bucketInfo must be a key of a Secret: letters, digits, dots, dashes and underscores"
+		twoSources  = "bucketInfo holds all credentials: name it alone, or the keys of a Secret without it"
 		badPrefix   = "prefix must end with a slash, not start with one, and hold no empty, . or .. segment"
 		badMin      = "minPartSize must be a positive quantity such as 5Mi"
 		badMax      = "maxPartSize must be a positive quantity of at most 5Gi, the limit of S3"
@@ -99,6 +104,34 @@ func testStoreCreation(t *testing.T) {
 		{"SecretNameSlash", fields{"spec.credentials.secretRef.name": "../secrets/x"}, badSecret},
 		{"SecretNameCapital", fields{"spec.credentials.secretRef.name": "Keys"}, badSecret},
 		{"SecretNameLong", fields{"spec.credentials.secretRef.name": text(254)}, "spec.credentials.secretRef.name: Too long"},
+		{"SecretKeysEmpty", fields{"spec.credentials.secretRef": map[string]any{"name": "a", "keys": map[string]any{}}}, "spec.credentials.secretRef.keys in body should have at least 1 properties"},
+		{"SecretKeysOfRook", secretKeys("accessKeyID", "AWS_ACCESS_KEY_ID", "secretAccessKey", "AWS_SECRET_ACCESS_KEY", "sessionToken", "AWS_SESSION_TOKEN"), ""},
+		{"SecretKeysOfRookUser", secretKeys("accessKeyID", "AccessKey", "secretAccessKey", "SecretKey"), ""},
+		{"SecretKeysOfCOSI", secretKeys("accessKeyID", "COSI_S3_ACCESS_KEY_ID", "secretAccessKey", "COSI_S3_ACCESS_SECRET_KEY"), ""},
+		{"SecretKeysBucketInfo", secretKeys("bucketInfo", "BucketInfo"), ""},
+		{"SecretKeysBucketInfoAndID", secretKeys("bucketInfo", "BucketInfo", "accessKeyID", "AWS_ACCESS_KEY_ID"), twoSources},
+		{"SecretKeysBucketInfoAndSecret", secretKeys("bucketInfo", "BucketInfo", "secretAccessKey", "AWS_SECRET_ACCESS_KEY"), twoSources},
+		{"SecretKeysBucketInfoAndToken", secretKeys("bucketInfo", "BucketInfo", "sessionToken", "AWS_SESSION_TOKEN"), twoSources},
+		{"AccessKeyIDEmpty", secretKeys("accessKeyID", ""), "spec.credentials.secretRef.keys.accessKeyID in body should be at least 1 chars long"},
+		{"AccessKeyIDLongest", secretKeys("accessKeyID", text(244)+"accesskey"), ""},
+		{"AccessKeyIDLong", secretKeys("accessKeyID", text(245)+"accesskey"), "spec.credentials.secretRef.keys.accessKeyID: Too long"},
+		{"AccessKeyIDSecretKey", secretKeys("accessKeyID", "secretAccessKey"), badKeyID},
+		{"AccessKeyIDSecretKeyOfRook", secretKeys("accessKeyID", "AWS_SECRET_ACCESS_KEY"), badKeyID},
+		{"AccessKeyIDSecretKeyOfRookUser", secretKeys("accessKeyID", "SecretKey"), badKeyID},
+		{"AccessKeyIDSecretKeyOfCOSI", secretKeys("accessKeyID", "COSI_S3_ACCESS_SECRET_KEY"), badKeyID},
+		{"AccessKeyIDBucketInfo", secretKeys("accessKeyID", "BucketInfo"), badKeyID},
+		{"AccessKeyIDTLSKey", secretKeys("accessKeyID", "tls.key"), badKeyID},
+		{"AccessKeyIDSlash", secretKeys("accessKeyID", "a/accessKeyID"), badKeyID},
+		{"SecretAccessKeyEmpty", secretKeys("secretAccessKey", ""), "spec.credentials.secretRef.keys.secretAccessKey in body should be at least 1 chars long"},
+		{"SecretAccessKeyLong", secretKeys("secretAccessKey", text(254)), "spec.credentials.secretRef.keys.secretAccessKey: Too long"},
+		{"SecretAccessKeySlash", secretKeys("secretAccessKey", "a/b"), badSecretK},
+		{"SessionTokenEmpty", secretKeys("sessionToken", ""), "spec.credentials.secretRef.keys.sessionToken in body should be at least 1 chars long"},
+		{"SessionTokenLong", secretKeys("sessionToken", text(242)+"sessiontoken"), "spec.credentials.secretRef.keys.sessionToken: Too long"},
+		{"SessionTokenSecretKey", secretKeys("sessionToken", "AWS_SECRET_ACCESS_KEY"), badToken},
+		{"SessionTokenSecretToken", secretKeys("sessionToken", "secret-session-token"), badToken},
+		{"BucketInfoEmpty", secretKeys("bucketInfo", ""), "spec.credentials.secretRef.keys.bucketInfo in body should be at least 1 chars long"},
+		{"BucketInfoLong", secretKeys("bucketInfo", text(254)), "spec.credentials.secretRef.keys.bucketInfo: Too long"},
+		{"BucketInfoPath", secretKeys("bucketInfo", "BucketInfo.spec/x"), badInfo},
 		{"TLSEmpty", fields{"spec.tls": map[string]any{}}, "spec.tls in body should have at least 1 properties"},
 		{"CABundleEmpty", fields{"spec.tls.caBundle": ""}, "spec.tls.caBundle in body should be at least 1 chars long"},
 		{"CABundleNotBase64", fields{"spec.tls.caBundle": "-----BEGIN"}, "spec.tls.caBundle in body must be of type byte"},
@@ -140,6 +173,15 @@ func testStoreCreation(t *testing.T) {
 		{"FinishedTTLLong", fields{"spec.finishedTTL": "8761h"}, "finishedTTL must be a duration such as 0s, 90m or 48h, at most 8760h"},
 		{"OrphanPolicyUnknown", fields{"spec.orphanPolicy": "Delete"}, "spec.orphanPolicy: Unsupported value: \"Delete\""},
 	})
+}
+
+// secretKeys has the store name the keys of its Secret: fields and their values in turn.
+func secretKeys(pairs ...string) fields {
+	keys := map[string]any{}
+	for i := 0; i < len(pairs); i += 2 {
+		keys[pairs[i]] = pairs[i+1]
+	}
+	return fields{"spec.credentials.secretRef": map[string]any{"name": "iot-s3", "keys": keys}}
 }
 
 func testStoreDefaults(t *testing.T) {

@@ -28,7 +28,6 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
-	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
 )
 
 // certificates are a CA and a directory that is changed as kubelet changes a mounted Secret: by a
@@ -231,11 +230,17 @@ func (tn *tenant) rotateKeys(t *testing.T) {
 // setKeys writes the keys of the FileStore's Secret.
 func (tn *tenant) setKeys(t *testing.T, keys credentials.Value) {
 	t.Helper()
+	setKeys(t, string(tn.store.Kind), keys)
+}
+
+// setKeys writes the keys of the Secret of that name.
+func setKeys(t *testing.T, name string, keys credentials.Value) {
+	t.Helper()
 	secret := &corev1.Secret{}
-	check(t, system.kube.Get(context.WithoutCancel(t.Context()), client.ObjectKey{Namespace: devcluster.OperatorNamespace, Name: string(tn.store.Kind)}, secret))
+	check(t, system.kube.Get(context.WithoutCancel(t.Context()), client.ObjectKey{Namespace: devcluster.OperatorNamespace, Name: name}, secret))
 	secret.Data = map[string][]byte{
 		v1alpha1.SecretKeyAccessKeyID: []byte(keys.AccessKeyID), v1alpha1.SecretKeySecretAccessKey: []byte(keys.SecretAccessKey),
-		kubesource.KeySessionToken: []byte(keys.SessionToken),
+		v1alpha1.SecretKeySessionToken: []byte(keys.SessionToken),
 	}
 	check(t, system.kube.Update(context.WithoutCancel(t.Context()), secret))
 }

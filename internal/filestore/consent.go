@@ -12,10 +12,14 @@ import (
 // Whoever may write FileStores would otherwise use every Secret of the operator's namespace.
 // FileStores that were in use before Secrets were asked go on: those that the status, which no
 // version since has written, shows as probed with the very spec that they have, and since then
-// those that the status says this of, with the same Secret.
+// those that the status says this of, with the same Secret. Those that name the keys of their
+// Secret are none of these: before Secrets were asked there was no such field.
 func ConsentOf(fs *v1alpha1.FileStore, secret string, annotations map[string]string) v1alpha1.SecretConsent {
 	if names(annotations[v1alpha1.AnnotationStores], fs.Name) {
 		return v1alpha1.SecretConsentGiven
+	}
+	if c := fs.Spec.Credentials; c != nil && c.SecretRef != nil && c.SecretRef.Keys != nil {
+		return ""
 	}
 	var before bool
 	if used := fs.Status.Secret; used != nil {

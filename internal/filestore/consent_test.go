@@ -41,3 +41,25 @@ func TestConsentOf(t *testing.T) {
 		}
 	}
 }
+
+// TestConsentOfNamedKeys: a FileStore that names the keys of its Secret is none of before Secrets
+// were asked, and might name keys that it did not use then.
+func TestConsentOfNamedKeys(t *testing.T) {
+	fs := &v1alpha1.FileStore{
+		ObjectMeta: metav1.ObjectMeta{Name: "main", Generation: 2},
+		Spec: v1alpha1.FileStoreSpec{Credentials: &v1alpha1.FileStoreCredentials{SecretRef: &v1alpha1.SecretReference{
+			Name: "keys", Keys: &v1alpha1.SecretKeys{AccessKeyID: "AWS_ACCESS_KEY_ID"},
+		}}},
+		Status: v1alpha1.FileStoreStatus{Secret: &v1alpha1.FileStoreSecretStatus{Name: "keys", Consent: v1alpha1.SecretConsentOverdue}},
+	}
+	if got := filestore.ConsentOf(fs, "keys", nil); got != "" {
+		t.Errorf("without the annotation: %q", got)
+	}
+	if got := filestore.ConsentOf(fs, "keys", map[string]string{v1alpha1.AnnotationStores: "main"}); got != v1alpha1.SecretConsentGiven {
+		t.Errorf("with the annotation: %q", got)
+	}
+	fs.Spec.Credentials.SecretRef.Keys = nil
+	if got := filestore.ConsentOf(fs, "keys", nil); got != v1alpha1.SecretConsentOverdue {
+		t.Errorf("with the keys of before: %q", got)
+	}
+}

@@ -360,9 +360,27 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.SecretConsent
   scalar: string
+- name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.SecretKeys
+  map:
+    fields:
+    - name: accessKeyID
+      type:
+        scalar: string
+    - name: bucketInfo
+      type:
+        scalar: string
+    - name: secretAccessKey
+      type:
+        scalar: string
+    - name: sessionToken
+      type:
+        scalar: string
 - name: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.SecretReference
   map:
     fields:
+    - name: keys
+      type:
+        namedType: com.github.iotfile-operator.iotfile-operator.api.v1alpha1.SecretKeys
     - name: name
       type:
         scalar: string

@@ -21,14 +21,6 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// The keys of a Secret that a FileStore names. KeySessionToken is optional: temporary credentials
-// have one.
-const (
-	KeyAccessKeyID     = "accessKeyID"
-	KeySecretAccessKey = "secretAccessKey"
-	KeySessionToken    = "sessionToken"
-)
-
 // Source implements filestore.Source. It is safe for concurrent use.
 type Source struct {
 	reader    client.Reader
@@ -94,14 +86,5 @@ func (s *Source) credentials(ctx context.Context, store *v1alpha1.FileStore, nam
 			"whoever owns the Secret may run kubectl annotate secret -n %s %s %s=%s", s.namespace, name, v1alpha1.AnnotationStores,
 			s.namespace, name, v1alpha1.AnnotationStores, store.Name)
 	}
-	for _, key := range []string{KeyAccessKeyID, KeySecretAccessKey} {
-		if len(secret.Data[key]) == 0 {
-			return nil, filestore.NewConfigError(filestore.ErrSecretKey, "key %q of Secret %s/%s is missing or empty", key, s.namespace, name)
-		}
-	}
-	return &filestore.Credentials{
-		AccessKeyID:     string(secret.Data[KeyAccessKeyID]),
-		SecretAccessKey: string(secret.Data[KeySecretAccessKey]),
-		SessionToken:    string(secret.Data[KeySessionToken]),
-	}, nil
+	return credentialsOf(&secret, store.Spec.Credentials.SecretRef.Keys)
 }

@@ -46,6 +46,77 @@ func store(name, secretName string, generation, observed int64) *v1alpha1.FileSt
 	return fs
 }
 
+// TestSecretKeys reads Secrets as others write them. None of what it refuses has a word of a value
+// in its message.
+func TestSecretKeys(t *testing.T) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(corev1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	aws := &v1alpha1.SecretKeys{AccessKeyID: "AWS_ACCESS_KEY_ID", SecretAccessKey: "AWS_SECRET_ACCESS_KEY"}
+	token := &v1alpha1.SecretKeys{AccessKeyID: "AWS_ACCESS_KEY_ID", SecretAccessKey: "AWS_SECRET_ACCESS_KEY", SessionToken: "AWS_SESSION_TOKEN"}
+	info := &v1alpha1.SecretKeys{BucketInfo: "BucketInfo"}
+	document := func(text string) map[string]string { return map[string]string{"BucketInfo": text} }
+	for name, c := range map[string]struct {
+		keys *v1alpha1.SecretKeys
+		data map[string]string
+		want filestore.Credentials
+		text string // of the error
+	}{
+		"AWS": {
+			aws, map[string]string{"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "hunter2", "sessionToken": "another"},
+			filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "hunter2", SessionToken: "another"}, "",
+		},
+		"one of them": {
+			&v1alpha1.SecretKeys{SecretAccessKey: "SecretKey"}, map[string]string{"accessKeyID": "k", "SecretKey": "hunter2"},
+			filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "hunter2"}, "",
+		},
+		"temporary": {
+			token, map[string]string{"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "hunter2", "AWS_SESSION_TOKEN": "t"},
+			filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "hunter2", SessionToken: "t"}, "",
+		},
+		"COSI": {
+			info, document(`{"metadata":{"name":"bc-1"},"spec":{"bucketName":"b","authenticationType":"KEY","secretS3":{"endpoint":"https://s3.example.com",` +
+				`"region":"r","accessKeyID":"k","accessSecretKey":"hunter2"},"secretAzure":null,"protocols":["s3"]}}`),
+			filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "hunter2"}, "",
+		},
+
+		"default keys": {
+			aws, map[string]string{"accessKeyID": "k", "secretAccessKey": "hunter2"}, filestore.Credentials{},
+			`key "AWS_ACCESS_KEY_ID" of Secret system/keys is missing or empty; it has the keys "accessKeyID", "secretAccessKey"`,
+		},
+		"keys of others":   {nil, map[string]string{"AWS_SECRET_ACCESS_KEY": "hunter2"}, filestore.Credentials{}, `key "accessKeyID" of Secret system/keys is missing or empty; it has the keys "AWS_SECRET_ACCESS_KEY": name`},
+		"no token":         {token, map[string]string{"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "hunter2"}, filestore.Credentials{}, `"AWS_SESSION_TOKEN" of Secret system/keys is missing or empty`},
+		"nothing":          {aws, nil, filestore.Credentials{}, "it has no keys"},
+		"no document":      {info, map[string]string{"AWS_SECRET_ACCESS_KEY": "hunter2"}, filestore.Credentials{}, `key "BucketInfo" of Secret system/keys is missing or empty`},
+		"broken":           {info, document(`{"spec":{"secretS3":{"accessKeyID":"hunter2`), filestore.Credentials{}, `key "BucketInfo" of Secret system/keys is not JSON`},
+		"more than one":    {info, document(`{"spec":{"secretS3":{"accessKeyID":"k","accessSecretKey":"hunter2"}}}{}`), filestore.Credentials{}, "is not JSON"},
+		"no object":        {info, document(`["hunter2"]`), filestore.Credentials{}, "is not a BucketInfo"},
+		"other types":      {info, document(`{"spec":{"secretS3":{"accessKeyID":1234567890,"accessSecretKey":"hunter2"}}}`), filestore.Credentials{}, "is not a BucketInfo"},
+		"of another kind":  {info, document(`{"spec":{"secretAzure":{"accessToken":"hunter2"},"protocols":["azure"]}}`), filestore.Credentials{}, "has no spec.secretS3"},
+		"by identity":      {info, document(`{"spec":{"authenticationType":"IAM","secretS3":{"endpoint":"hunter2"}}}`), filestore.Credentials{}, "spec.secretS3.accessKeyID"},
+		"no secret key":    {info, document(`{"spec":{"secretS3":{"accessKeyID":"hunter2"}}}`), filestore.Credentials{}, "spec.secretS3.accessSecretKey"},
+		"a table of names": {aws, map[string]string{"hunter-1": "", "hunter-3": "", "a": "", "b": "", "c": "", "d": "", "e": "", "f": "", "g": "", "h": ""}, filestore.Credentials{}, `"h" and 2 more`},
+	} {
+		fs := store("main", "keys", 1, 1)
+		fs.Spec.Credentials.SecretRef.Keys = c.keys
+		reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects(fs, secret("system", "keys", c.data)).Build()
+		got, err := kubesource.New(reader, "system").StoreConfig(t.Context(), "main")
+		if c.text == "" {
+			if err != nil || got.Credentials == nil || *got.Credentials != c.want {
+				t.Errorf("%s: %#v, %v", name, got.Credentials, err)
+			}
+			continue
+		}
+		var refused *filestore.ConfigError
+		if !errors.Is(err, filestore.ErrSecretKey) || !errors.As(err, &refused) || !strings.Contains(refused.Message, c.text) {
+			t.Errorf("%s: %v, want %s", name, err, c.text)
+		} else if strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "1234567890") {
+			t.Errorf("%s: the message has what is secret: %v", name, err)
+		}
+	}
+}
+
 func TestStoreConfig(t *testing.T) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {

@@ -75,11 +75,11 @@ func checkCredentials(c *filestore.Credentials) error {
 	case c == nil:
 		return nil
 	case len(c.AccessKeyID) > maxAccessKeyBytes || !accessKeyPattern.MatchString(c.AccessKeyID):
-		return invalid("the Secret's %s holds characters that no access key has, such as a line break at its end", v1alpha1.SecretKeyAccessKeyID)
+		return invalid("the access key ID of the Secret holds characters that none has, such as a line break at its end")
 	case strings.ContainsAny(c.SecretAccessKey, "\r\n\x00"):
-		return invalid("the Secret's %s holds a line break: it is probably at its end", v1alpha1.SecretKeySecretAccessKey)
+		return invalid("the secret access key of the Secret holds a line break: it is probably at its end")
 	case len(c.SessionToken) > maxSessionTokenBytes || !sessionTokenPattern.MatchString(c.SessionToken):
-		return invalid("the Secret's %s holds characters that no token has, such as a line break at its end", v1alpha1.SecretKeySessionToken)
+		return invalid("the session token of the Secret holds characters that none has, such as a line break at its end")
 	}
 	return nil
 }

@@ -7,9 +7,8 @@ package v1alpha1
 //
 // FileStoreCredentials is where the credentials for object storage come from.
 type FileStoreCredentialsApplyConfiguration struct {
-	// secretRef names a Secret with the keys "accessKeyID", "secretAccessKey" and, optionally,
-	// "sessionToken". The Secret must name the FileStore in its annotation "iotfile.dev/stores":
-	// names separated by commas, or "*".
+	// secretRef names a Secret, and the keys that it has. The Secret must name the FileStore in its
+	// annotation "iotfile.dev/stores": names separated by commas, or "*".
 	SecretRef *SecretReferenceApplyConfiguration `json:"secretRef,omitempty"`
 }
 

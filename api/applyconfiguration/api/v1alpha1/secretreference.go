@@ -9,6 +9,9 @@ package v1alpha1
 type SecretReferenceApplyConfiguration struct {
 	// name of the Secret, in the operator's own namespace.
 	Name *string `json:"name,omitempty"`
+	// keys is under which keys of the Secret its credentials are, where these are not
+	// "accessKeyID", "secretAccessKey" and "sessionToken".
+	Keys *SecretKeysApplyConfiguration `json:"keys,omitempty"`
 }
 
 // SecretReferenceApplyConfiguration constructs a declarative configuration of the SecretReference type for use with
@@ -22,5 +25,13 @@ func SecretReference() *SecretReferenceApplyConfiguration {
 // If called multiple times, the Name field is set to the value of the last call.
 func (b *SecretReferenceApplyConfiguration) WithName(value string) *SecretReferenceApplyConfiguration {
 	b.Name = &value
+	return b
+}
+
+// WithKeys sets the Keys field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Keys field is set to the value of the last call.
+func (b *SecretReferenceApplyConfiguration) WithKeys(value *SecretKeysApplyConfiguration) *SecretReferenceApplyConfiguration {
+	b.Keys = value
 	return b
 }
