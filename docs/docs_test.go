@@ -148,6 +148,7 @@ func TestShownExamples(t *testing.T) {
 	for _, example := range []struct{ name, page, language string }{
 		{"rook.yaml", "docs/object-stores.md", "yaml"},
 		{"cosi.yaml", "docs/object-stores.md", "yaml"},
+		{"minio-policy.json", "docs/object-stores.md", "json"},
 	} {
 		data, err := os.ReadFile(filepath.Join("examples", example.name))
 		if err != nil {

@@ -25,6 +25,8 @@ type ObjectStoreOptions struct {
 	Dir string
 	// Port on 127.0.0.1; 0 for the one used before or any free one.
 	Port int
+	// Env holds further variables of the server, NAME=value.
+	Env []string
 	// Log is told about downloads and builds; nil for silence.
 	Log io.Writer
 }
@@ -42,6 +44,7 @@ type ObjectStore struct {
 	LogPath string
 
 	dir     string
+	env     []string
 	source  storeSource
 	program string
 	lock    *fileLock
@@ -77,7 +80,7 @@ func StartObjectStore(ctx context.Context, kind StoreKind, opts ObjectStoreOptio
 	}
 	s := &ObjectStore{
 		Kind: kind, Region: storeRegion, LogPath: filepath.Join(dir, string(kind)+".log"),
-		dir: dir, source: storeSources[kind], program: program, lock: lock,
+		dir: dir, env: opts.Env, source: storeSources[kind], program: program, lock: lock,
 	}
 	if err := s.loadCredentials(); err != nil {
 		return nil, errors.Join(err, s.Stop())
@@ -155,6 +158,7 @@ func (s *ObjectStore) spawn(ports []int) (*process, error) {
 	if err := s.source.complete(s, &spec, ports); err != nil {
 		return nil, err
 	}
+	spec.env = append(spec.env, s.env...)
 	return startProcess(spec)
 }
 

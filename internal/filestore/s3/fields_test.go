@@ -2,6 +2,8 @@ package s3_test
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
@@ -90,7 +93,7 @@ func webIdentity(t *testing.T) {
 	}
 	for name, value := range map[string]string{
 		"AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/iot",
-		"AWS_REGION": "", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SHARED_CREDENTIALS_FILE": "",
+		"AWS_REGION": "", "AWS_ENDPOINT_URL_STS": "", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SHARED_CREDENTIALS_FILE": "",
 	} {
 		t.Setenv(name, value)
 	}
@@ -133,6 +136,46 @@ func TestRegionSendsTheWebIdentityNowhere(t *testing.T) {
 	<-done
 	if n := heard.Load(); n != 0 {
 		t.Errorf("the host that the region names was called %d times", n)
+	}
+}
+
+// TestTokenServiceOfTheEnvironment: the web identity goes to the service that the environment
+// names, whatever the FileStore says, and what that gives signs the requests to the store. When it
+// is over, the token is read again.
+func TestTokenServiceOfTheEnvironment(t *testing.T) {
+	webIdentity(t)
+	var tokens []string
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := r.ParseForm(); err != nil || r.Form.Get("Action") != "AssumeRoleWithWebIdentity" || r.Form.Get("RoleArn") != "arn:aws:iam::123456789012:role/iot" {
+			t.Errorf("the token service is asked %v, %v", r.Form, err)
+		}
+		tokens = append(tokens, r.Form.Get("WebIdentityToken"))
+		over := time.Now().Add(-time.Minute) // so that each request asks anew
+		_, _ = fmt.Fprintf(w, `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials>
+			<AccessKeyId>temporary-%d</AccessKeyId><SecretAccessKey>hunter2</SecretAccessKey><SessionToken>a-session</SessionToken><Expiration>%s</Expiration>
+			</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`, len(tokens), over.UTC().Format(time.RFC3339))
+	}))
+	defer service.Close()
+	t.Setenv("AWS_ENDPOINT_URL_STS", service.URL)
+	var signed []string
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		signed = append(signed, r.Header.Get("Authorization")+" "+r.Header.Get("X-Amz-Security-Token"))
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "<Error><Code>NoSuchKey</Code><RequestId>1</RequestId></Error>")
+	}))
+	defer backend.Close()
+	store := connect(t, filestore.Config{Endpoint: backend.URL, Region: "eu-central-1", Bucket: "files"})
+	for _, token := range []string{"the-web-identity-token", "the-next-token"} {
+		if err := os.WriteFile(os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE"), []byte(token), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Stat(t.Context(), "key"); !errors.Is(err, filestore.ErrNotFound) {
+			t.Fatalf("the file is looked for: %v", err)
+		}
+		last := signed[len(signed)-1]
+		if tokens[len(tokens)-1] != token || !strings.Contains(last, fmt.Sprintf("Credential=temporary-%d/", len(tokens))) || !strings.HasSuffix(last, " a-session") {
+			t.Errorf("with the token %q, the service got %q, and the request is signed %q", token, tokens, last)
+		}
 	}
 }
 
