@@ -85,3 +85,20 @@ func keyOf(path string) string {
 	sum := sha256.Sum256([]byte(path))
 	return "iotfile-" + hex.EncodeToString(sum[:16])
 }
+
+// Complete makes the file of the open upload at path, ENTITY/PATH, from the parts that have
+// arrived, and returns it. [Client.Upload] does so by itself. The parts must be those from 1 on:
+// else the error is ErrInvalid, and the upload stays open. It is ErrConflict where no upload is
+// open, or the file has another version by now. An upload that was completed is answered with the
+// same success for a time.
+func (c *Client) Complete(ctx context.Context, path string) (*File, error) {
+	if err := checkPath(path); err != nil {
+		return nil, err
+	}
+	s := c.begin(path, 1)
+	defer s.end()
+	if _, err := s.do(ctx, &request{op: "complete", method: http.MethodPut, address: fileAddress(path) + "?upload=complete", patient: true}); err != nil {
+		return nil, err
+	}
+	return s.stat(ctx)
+}
