@@ -53,7 +53,7 @@ TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw 
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod internal/e2e/generated/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run tools unit test race verify verify-generated vet lint workflows circles tidy tidy-check apidiff govulncheck conformance conformance-all manifests generate reference docs build bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
+.PHONY: help run tools unit test race verify verify-generated vet lint workflows circles tidy tidy-check apidiff govulncheck conformance conformance-all manifests generate reference docs build cli bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -135,7 +135,7 @@ manifests: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write the
 generate: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write deep-copy functions and apply configurations from the API types.
 	$(CONTROLLER_GEN) object applyconfiguration paths=./api/v1alpha1
 
-reference: ## Write the pages of docs that are made from the code: the fields of the kinds, the flags of the operator.
+reference: ## Write the pages of docs that are made from the code: the fields of the kinds, the flags of the operator, the command line.
 	go run -trimpath ./hack/reference
 
 docs: ## Make a static web site of docs, in bin/site.
@@ -143,6 +143,9 @@ docs: ## Make a static web site of docs, in bin/site.
 
 build: ## Build the operator, static, into bin/operator.
 	go build -trimpath -ldflags '-s -w -X github.com/iotfile-operator/iotfile-operator/internal/version.described=$(DESCRIBED)' -o bin/operator ./cmd/operator
+
+cli: ## Build the command line, kubectl-iotfile, into bin.
+	go build -trimpath -ldflags '-s -w -X github.com/iotfile-operator/iotfile-operator/internal/version.described=$(DESCRIBED)' -o bin/kubectl-iotfile ./cmd/kubectl-iotfile
 
 bench: devcluster ## Measure memory and CPU per byte of the operator beside its object store alone.
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null

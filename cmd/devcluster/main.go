@@ -57,7 +57,7 @@ func split(args []string) (command string, rest []string) {
 }
 
 func parseFlags(args []string) devcluster.Options {
-	opts := devcluster.Options{Log: os.Stderr}
+	opts := devcluster.Options{Log: os.Stderr, CLI: true}
 	flag.StringVar(&opts.Dir, "dir", ".dev", "directory that keeps all state")
 	flag.StringVar((*string)(&opts.Store), "store", string(devcluster.StoreVersityGW), fmt.Sprintf("object store, one of %v", devcluster.StoreKinds()))
 	flag.IntVar(&opts.Port, "port", 0, "port of the REST API; 0 for the one used before or any free one")

@@ -25,6 +25,16 @@ const OperatorNamespace = "iotfile-system"
 // static, and a C compiler is needed. A build with nothing changed takes about a second. log (nil
 // for silence) is told the progress.
 func BuildOperator(ctx context.Context, log io.Writer, path string, flags ...string) error {
+	return buildCommand(ctx, log, path, "operator", flags...)
+}
+
+// BuildCLI builds the command line, kubectl-iotfile, of this checkout into path.
+func BuildCLI(ctx context.Context, log io.Writer, path string) error {
+	return buildCommand(ctx, log, path, "kubectl-iotfile")
+}
+
+// buildCommand builds the program cmd/name.
+func buildCommand(ctx context.Context, log io.Writer, path, name string, flags ...string) error {
 	root, err := ModuleRoot()
 	if err != nil {
 		return err
@@ -34,8 +44,8 @@ func BuildOperator(ctx context.Context, log io.Writer, path string, flags ...str
 	}
 	// The tools are built with the same flags, so that packages in common are compiled once.
 	flags = append([]string{"-buildvcs=false", "-mod=readonly", "-trimpath", "-ldflags", "-s -w"}, flags...)
-	if err := goBuild(ctx, orDiscard(log), root, path, "./cmd/operator", flags...); err != nil {
-		return fmt.Errorf("build the operator: %w", err)
+	if err := goBuild(ctx, orDiscard(log), root, path, "./cmd/"+name, flags...); err != nil {
+		return fmt.Errorf("build %s: %w", name, err)
 	}
 	return nil
 }

@@ -100,6 +100,12 @@ func goBuild(ctx context.Context, log io.Writer, dir, out, pkg string, flags ...
 		}
 		env = []string{"CGO_ENABLED=1", "GOCACHE=" + cache}
 	}
+	// That of the checkout has the client of the checkout, which go.sum knows nothing of. The
+	// modules of tools are outside of it.
+	work := filepath.Join(dir, "go.work")
+	if _, err := os.Stat(work); err == nil {
+		env = append(env, "GOWORK="+work)
+	}
 	progress := startProgress(log, filepath.Base(strings.TrimSuffix(out, ".unfinished")))
 	defer progress.finish()
 

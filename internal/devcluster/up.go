@@ -27,6 +27,8 @@ type Options struct {
 	Port, APIServerPort, StorePort int
 	// OperatorArgs are further flags of the operator.
 	OperatorArgs []string
+	// CLI has the command line built as well, and Welcome begin with it.
+	CLI bool
 	// Log is told what is being done; nil for silence.
 	Log io.Writer
 }
@@ -41,6 +43,8 @@ type System struct {
 	// Token is one of a service account in the namespace SampleNamespace that may read and write
 	// its files. It lasts for a day.
 	Token string
+	// CLI is the path of the command line, "" where it was not built.
+	CLI string
 	// EnvFile is a file of shell variables that say where everything is. It exists while the system
 	// is ready.
 	EnvFile string
@@ -122,6 +126,10 @@ func (s *System) start(ctx context.Context, opts Options) error {
 		{"webhooks", func() (string, error) {
 			return "admission of uploads and stores", s.ControlPlane.InstallWebhooks(ctx, s.Operator.WebhookURL)
 		}},
+	}
+	if opts.CLI {
+		s.CLI = filepath.Join(s.dir, "bin", "kubectl-iotfile")
+		steps = append(steps, step{"command line", func() (string, error) { return "kubectl-iotfile", BuildCLI(ctx, opts.Log, s.CLI) }})
 	}
 	for _, step := range steps {
 		if err := step.run(opts.Log); err != nil {

@@ -23,7 +23,7 @@ import (
 func TestUp(t *testing.T) {
 	needsTools(t)
 	dir := filepath.Join(t.TempDir(), "it's here") // a path that has to be quoted
-	opts := Options{Dir: dir, Log: t.Output()}
+	opts := Options{Dir: dir, Log: t.Output(), CLI: true}
 	system, err := Up(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
@@ -31,10 +31,10 @@ func TestUp(t *testing.T) {
 	t.Cleanup(func() { _ = system.Stop() })
 
 	commands := pasteable(system.Welcome())
-	if len(commands) != 7 {
-		t.Fatalf("%d commands, want one to read the variables, one to make the pieces and five more:\n%s", len(commands), system.Welcome())
+	if len(commands) != 9 {
+		t.Fatalf("%d commands, want one to read the variables, one to make the pieces, two of the command line and five more:\n%s", len(commands), system.Welcome())
 	}
-	for i, want := range []string{"", "201", "201", "201", "identical", "Completed"} {
+	for i, want := range []string{"", "sent ", "identical", "201", "201", "201", "identical", "Completed"} {
 		output, err := exec.Command("sh", "-c", commands[0]+"\n"+commands[i+1]).CombinedOutput()
 		if err != nil || !strings.Contains(string(output), want) {
 			t.Errorf("%s\n%s%v; want %q", commands[i+1], output, err, want)

@@ -22,12 +22,14 @@ const (
 	sampleLifetime  = 24 * time.Hour
 )
 
-// Welcome is what a person needs to know of a running system: where it is, and five commands that
-// work as they are printed. They need nothing but the file of variables, and use a file name of
-// this start, so that they work again after a restart.
+// Welcome is what a person needs to know of a running system: where it is, and commands that work
+// as they are printed: with the command line, where it was built, and five with curl. They need
+// nothing but the file of variables, and use a file name of this start, so that they work again
+// after a restart.
 func (s *System) Welcome() string {
 	sample := func(file string) string { return shellQuote(filepath.Join(s.sampleDir(), file)) }
-	file := fmt.Sprintf("%s/api/iotfile/v3/files/%s/sample-%s.bin", s.URL, sampleEntity, time.Now().Format("20060102-150405"))
+	now := time.Now().Format("20060102-150405")
+	file := fmt.Sprintf("%s/api/iotfile/v3/files/%s/sample-%s.bin", s.URL, sampleEntity, now)
 	authorization := `-H "Authorization: Bearer $IOTFILE_TOKEN"`
 	curl := "curl " + authorization + " --fail-with-body -sS -w '%{http_code}\\n'"
 	lines := []string{
@@ -46,6 +48,19 @@ func (s *System) Welcome() string {
 		"  . " + shellQuote(s.EnvFile),
 		fmt.Sprintf("  head -c 8388608 /dev/urandom > %s; head -c 1000000 /dev/urandom > %s", sample("part1"), sample("part2")),
 		"",
+	}
+	if s.CLI != "" {
+		to := sampleEntity + "/cli-" + now + ".bin"
+		lines = append(lines,
+			"  # send a file with one command, get it back, and compare",
+			fmt.Sprintf("  %s put %s %s", shellQuote(s.CLI), sample("part1"), to),
+			fmt.Sprintf("  %s get --force %s %s && cmp %s %s && echo identical", shellQuote(s.CLI), to, sample("copy"), sample("part1"), sample("copy")),
+			"",
+			"The same by hand, over the REST API:",
+			"",
+		)
+	}
+	lines = append(lines,
 		"  # 1 start an upload",
 		fmt.Sprintf("  %s -X PUT '%s?upload=start'", curl, file),
 		"  # 2 send part 1",
@@ -58,7 +73,7 @@ func (s *System) Welcome() string {
 		"  # 5 see the upload in Kubernetes",
 		fmt.Sprintf("  KUBECONFIG=%s %s get mpu", shellQuote(s.ControlPlane.Kubeconfig), s.kubectlCommand()),
 		"",
-	}
+	)
 	return strings.Join(lines, "\n")
 }
 

@@ -1,0 +1,13 @@
+// Command kubectl-iotfile moves files through the REST API of iotfile-operator. kubectl runs it as
+// `kubectl iotfile`; it runs by itself as well. docs/cli.md has all of it.
+package main
+
+import (
+	"os"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/cli"
+)
+
+func main() {
+	os.Exit(cli.Main(os.Args, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+}
