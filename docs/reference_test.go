@@ -17,7 +17,17 @@ func TestReferenceIsFresh(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, name := range []string{"flags.md", "spec/fields.md"} {
+	names := []string{"flags.md", "cli.md", "spec/fields.md"}
+	for _, where := range []string{".", dir} { // of both, so that none is missing and none is left over
+		man, err := filepath.Glob(filepath.Join(where, "man", "*.1"))
+		if err != nil || len(man) < 10 {
+			t.Fatalf("%s has %d man pages, %v", where, len(man), err)
+		}
+		for _, path := range man {
+			names = append(names, filepath.Join("man", filepath.Base(path)))
+		}
+	}
+	for _, name := range names {
 		want, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -34,7 +44,7 @@ var foreignFlags = map[string]string{
 }
 
 var (
-	flagRow = regexp.MustCompile("(?m)^\\| `(--[a-z0-9-]+)` \\|")
+	flagRow = regexp.MustCompile("(?m)^\\| `(--[a-z0-9-]+)`[ ,]")
 	aFlag   = regexp.MustCompile(`^--[a-z][a-z0-9-]*`)
 	argLine = regexp.MustCompile(`(?m)^\s*- (--[a-z][a-z0-9-]*)`)
 )
@@ -42,19 +52,21 @@ var (
 // TestFlags makes sure that every flag that a page tells of exists. That all of them are told of is
 // TestReferenceIsFresh's.
 func TestFlags(t *testing.T) {
-	page, err := os.ReadFile("flags.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	known := map[string]bool{}
-	for _, row := range flagRow.FindAllStringSubmatch(string(page), -1) {
-		known[row[1]] = true
+	known, ofCLI := map[string]bool{}, map[string]bool{}
+	for name, flags := range map[string]map[string]bool{"flags.md": known, "cli.md": ofCLI} {
+		page, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range flagRow.FindAllStringSubmatch(string(page), -1) {
+			flags[row[1]] = true
+		}
 	}
 	mentioned := 0
 	check := func(where, flag string) {
 		mentioned++
-		if !known[flag] && foreignFlags[flag] == "" {
-			t.Errorf("%s: the operator has no flag %s", where, flag)
+		if !known[flag] && !ofCLI[flag] && foreignFlags[flag] == "" {
+			t.Errorf("%s: neither the operator nor the command line has a flag %s", where, flag)
 		}
 	}
 	for name, page := range pages(t) {
@@ -75,7 +87,7 @@ func TestFlags(t *testing.T) {
 			}
 		}
 	}
-	if len(known) < 20 || mentioned < 20 {
+	if len(known) < 20 || len(ofCLI) < 20 || mentioned < 20 {
 		t.Errorf("only %d flags, and %d mentions of them, were found, so they were not read", len(known), mentioned)
 	}
 }

@@ -1,6 +1,7 @@
 // Command reference writes the pages of the documentation that the code knows best:
-// docs/spec/fields.md from the CRDs, and docs/flags.md from what the operator says of its flags.
-// `make reference` runs it, and a test in docs fails while the pages are not what it would write.
+// docs/spec/fields.md from the CRDs, docs/flags.md from what the operator says of its flags, and
+// docs/cli.md and the man pages of docs/man from the help of the command line. `make reference`
+// runs it, and a test in docs fails while the pages are not what it would write.
 package main
 
 import (
@@ -24,6 +25,7 @@ func write(dir string) error {
 	for name, page := range map[string]func() ([]byte, error){
 		filepath.Join("spec", "fields.md"): fieldsPage,
 		"flags.md":                         flagsPage,
+		"cli.md":                           cliPage,
 	} {
 		text, err := page()
 		if err != nil {
@@ -37,5 +39,5 @@ func write(dir string) error {
 			return err
 		}
 	}
-	return nil
+	return manPages(filepath.Join(dir, "man"))
 }

@@ -114,15 +114,18 @@ func TestInstall(t *testing.T) {
 		}
 	})
 	t.Run("programs", func(t *testing.T) {
-		goCommand(t, t.TempDir(), env, "install", "-trimpath", operatorModule+"/docs/examples/upload@"+version, operatorModule+"/cmd/operator@"+version)
+		goCommand(t, t.TempDir(), env, "install", "-trimpath", operatorModule+"/docs/examples/upload@"+version, operatorModule+"/cmd/operator@"+version, operatorModule+"/cmd/kubectl-iotfile@"+version)
 		info := goCommand(t, bin, env, "version", "-m", "upload")
 		for _, want := range []string{operatorModule + "\t" + version, clientModule + "\t" + versions[clientModule]} {
 			if !strings.Contains(info, want) {
 				t.Errorf("%q is not in the program:\n%s", want, info)
 			}
 		}
-		if out, err := exec.CommandContext(t.Context(), filepath.Join(bin, "operator"), "--version").CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "iotfile-operator ") {
-			t.Errorf("%v: %s", err, out)
+		for _, program := range [][]string{{"operator", "--version", "iotfile-operator "}, {"kubectl-iotfile", "version", "kubectl-iotfile "}} {
+			out, err := exec.CommandContext(t.Context(), filepath.Join(bin, program[0]), program[1]).CombinedOutput()
+			if err != nil || !strings.HasPrefix(string(out), program[2]) {
+				t.Errorf("%v: %s", err, out)
+			}
 		}
 	})
 }
