@@ -12,10 +12,10 @@ import (
 )
 
 // The lengths of keys, and of what stands between two slashes, that are tried, the greatest first.
-// Swift needs 49 bytes of a key for itself while an upload is open; a file system takes 255 bytes
-// of a name.
+// Swift needs 55 bytes of a key for the id of the upload and the number of a part, which has up to
+// five digits; a file system takes 255 bytes of a name.
 var (
-	keyLengths     = []int{maxKeyBytes, 975, 896, 768, 512}
+	keyLengths     = []int{maxKeyBytes, 969, 896, 768, 512}
 	segmentLengths = []int{256, 255, 200, 128}
 )
 

@@ -155,9 +155,13 @@ func TestProbeFindsKeyLimits(t *testing.T) {
 		err   error
 	}{
 		"MinIO": {func(http.ResponseWriter, *http.Request) bool { return false }, segments, nil},
-		"long keys are refused (Swift)": {func(w http.ResponseWriter, r *http.Request) bool {
-			return opens(r) && longer(keyOf(r), 975) && answer(w, r, 400, "KeyTooLongError")
-		}, v1alpha1.FileStoreKeyLimits{MaxBytes: new(int32(975)), MaxSegmentBytes: segments.MaxSegmentBytes}, nil},
+		"long keys are refused": {func(w http.ResponseWriter, r *http.Request) bool {
+			return opens(r) && longer(keyOf(r), 969) && answer(w, r, 400, "KeyTooLongError")
+		}, v1alpha1.FileStoreKeyLimits{MaxBytes: new(int32(969)), MaxSegmentBytes: segments.MaxSegmentBytes}, nil},
+		"it breaks on long names of parts (Swift)": {func(w http.ResponseWriter, r *http.Request) bool {
+			number := r.URL.Query().Get("partNumber")
+			return number != "" && longer(keyOf(r)+"/"+strings.Repeat("i", 48)+"/"+number, 1024) && answer(w, r, 500, "InternalError")
+		}, v1alpha1.FileStoreKeyLimits{MaxBytes: new(int32(969)), MaxSegmentBytes: segments.MaxSegmentBytes}, nil},
 		"it breaks on long keys (SeaweedFS)": {func(w http.ResponseWriter, r *http.Request) bool {
 			return isComplete(r) && longer(keyOf(r), 900) && answer(w, r, 503, "ServiceUnavailable")
 		}, v1alpha1.FileStoreKeyLimits{MaxBytes: new(int32(896)), MaxSegmentBytes: segments.MaxSegmentBytes}, nil},
