@@ -6,12 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
 // raceKind is who races for a file through two replicas.
@@ -19,36 +15,54 @@ type raceKind struct {
 	name string
 	// update: the file is there, and both replace its version; else both make it.
 	update bool
-	// upload: one of them completes an upload.
+	// upload: the second one completes an upload.
 	upload bool
+	// rival is what the first one does to that upload, such as upload=abort; empty where it sends
+	// the file in one request.
+	rival string
 }
 
 var raceKinds = []raceKind{
-	{"two that make a file in one request", false, false},
-	{"two that replace a file in one request", true, false},
-	{"one that makes a file in one request, and one that completes an upload", false, true},
-	{"one that replaces a file in one request, and one that completes an upload", true, true},
+	{name: "two that make a file in one request"},
+	{name: "two that replace a file in one request", update: true},
+	{name: "one that makes a file in one request, and one that completes an upload", upload: true},
+	{name: "one that replaces a file in one request, and one that completes an upload", update: true, upload: true},
+	{name: "two that complete one upload", upload: true, rival: "?upload=complete"},
+	{name: "one that aborts an upload, and one that completes it", upload: true, rival: "?upload=abort"},
+	{name: "one that starts the next upload, and one that completes this one", upload: true, rival: "?upload=start"},
 }
+
+// standing is how often which of two has won, and how often something else happened.
+type standing struct{ first, second, both, none, lost int }
 
 // race: of two writers exactly one wins, and the file is its own.
 func (f *flow) race(ctx context.Context, kind raceKind) error {
-	both, none, lost := 0, 0, 0
+	var s standing
 	var odd error
+	once := f.raceOnce
+	if kind.rival != "" {
+		once = f.raceUploadOnce
+	}
 	for n := range f.settings.races {
-		won, err := f.raceOnce(ctx, kind, n)
+		won, err := once(ctx, kind, n)
 		switch {
 		case errors.Is(err, errNotTheWinners):
-			lost++
+			s.lost++
 		case err != nil:
 			odd = err
-		case won == 0:
-			none++
-		case won == 2:
-			both++
+		case won == [2]bool{true, true}:
+			s.both++
+		case won[0]:
+			s.first++
+		case won[1]:
+			s.second++
+		default:
+			s.none++
 		}
 	}
-	if both+none+lost > 0 {
-		odd = errors.Join(fmt.Errorf("both won %d times, none %d times, the winner was overwritten %d times", both, none, lost), odd)
+	fmt.Fprintf(f.out, "           of %d races the first has won %d, the second %d\n", f.settings.races, s.first, s.second)
+	if s.both+s.none+s.lost > 0 {
+		odd = errors.Join(fmt.Errorf("both won %d times, none %d times, the winner was overwritten %d times", s.both, s.none, s.lost), odd)
 	}
 	return odd
 }
@@ -58,14 +72,14 @@ var errLeftOut = errors.New("it cannot be tried here")
 
 var errNotTheWinners = errors.New("the file is not the winner's")
 
-// raceOnce lets two writers race and counts those that were told that they have won.
-func (f *flow) raceOnce(ctx context.Context, kind raceKind, n int) (won int, err error) {
+// raceOnce lets two writers race, and says which were told that they have won.
+func (f *flow) raceOnce(ctx context.Context, kind raceKind, n int) (won [2]bool, err error) {
 	path := f.name("race")
 	var match []string
 	if kind.update {
 		match = []string{"If-Match", "0"}
 		if _, err := f.want(ctx, http.StatusCreated, http.MethodPut, path, []byte("before")); err != nil {
-			return 0, err
+			return won, err
 		}
 	}
 	contents := [2][]byte{bytes.Repeat([]byte("writer 0 "), 4000), bytes.Repeat([]byte("writer 1 "), 3000)}
@@ -73,7 +87,7 @@ func (f *flow) raceOnce(ctx context.Context, kind raceKind, n int) (won int, err
 	if kind.upload {
 		paths[1] += "?upload=complete"
 		if _, err := f.want(ctx, map[bool]int{false: http.StatusCreated, true: http.StatusNoContent}[kind.update], http.MethodPut, path+"?upload=start", nil, match...); err != nil {
-			return 0, err
+			return won, err
 		}
 	}
 	var group sync.WaitGroup
@@ -87,7 +101,7 @@ func (f *flow) raceOnce(ctx context.Context, kind raceKind, n int) (won int, err
 	}
 	group.Wait()
 	if err := errors.Join(errs[0], errs[1]); err != nil {
-		return 0, err
+		return won, err
 	}
 	if kind.upload && got[1].status >= http.StatusBadRequest {
 		_, _ = f.send(ctx, 0, http.MethodPut, path+"?upload=abort", nil) // it is open, unless it was refused for good
@@ -95,76 +109,35 @@ func (f *flow) raceOnce(ctx context.Context, kind raceKind, n int) (won int, err
 	return f.judge(ctx, path, got[:], contents[:])
 }
 
-// judge counts the winners. The file has to be that of one that has won alone.
-func (f *flow) judge(ctx context.Context, path string, got []answer, contents [][]byte) (won int, err error) {
-	var winners [][]byte
+// judge finds the winners. The file has to be that of one that has won alone.
+func (f *flow) judge(ctx context.Context, path string, got []answer, contents [][]byte) (won [2]bool, err error) {
 	for i, a := range got {
-		switch a.status {
-		case http.StatusCreated, http.StatusNoContent:
-			winners = append(winners, contents[i])
-		case http.StatusPreconditionFailed, http.StatusConflict:
-		default:
-			return len(winners), fmt.Errorf("writer %d: %d %s", i, a.status, clip(a.body))
+		if won[i], err = decided(a); err != nil {
+			return won, fmt.Errorf("writer %d: %w", i, err)
 		}
 	}
-	if len(winners) != 1 {
-		return len(winners), nil
+	if won[0] == won[1] {
+		return won, nil
+	}
+	winner := contents[0]
+	if won[1] {
+		winner = contents[1]
 	}
 	read, err := f.want(ctx, http.StatusOK, http.MethodGet, path, nil)
-	if err == nil && !bytes.Equal(read.body, winners[0]) {
+	if err == nil && !bytes.Equal(read.body, winner) {
 		err = errNotTheWinners
 	}
-	return 1, err
+	return won, err
 }
 
-// lost: an upload that object storage has dropped by itself is told as such, and its file is free
-// soon.
-func (f *flow) lost(ctx context.Context) error {
-	path := f.name("lost")
-	key := f.settings.store.Prefix + "default/" + strings.TrimPrefix(path, "/api/iotfile/v3/files/")
-	if _, err := f.want(ctx, http.StatusCreated, http.MethodPut, path+"?upload=start", nil); err != nil {
-		return err
+// decided reports whether an answer says that its request has won. It is an error where it says
+// neither that nor the opposite.
+func decided(a answer) (won bool, err error) {
+	switch a.status {
+	case http.StatusCreated, http.StatusNoContent:
+		return true, nil
+	case http.StatusPreconditionFailed, http.StatusConflict:
+		return false, nil
 	}
-	if err := f.drop(ctx, key); err != nil {
-		return err
-	}
-	got, err := f.do(ctx, 0, http.MethodPut, path+"?part=1", bytes.NewReader(random(minPart)), minPart)
-	if err != nil {
-		return err
-	}
-	if got.status != http.StatusConflict {
-		return fmt.Errorf("a part of it is answered with %d %s", got.status, clip(got.body))
-	}
-	for began := time.Now(); ; time.Sleep(time.Second) {
-		got, err := f.do(ctx, 0, http.MethodPut, path+"?upload=start", nil, 0)
-		switch {
-		case err != nil:
-			return err
-		case got.status == http.StatusCreated:
-			_, err := f.want(ctx, http.StatusNoContent, http.MethodPut, path+"?upload=abort", nil)
-			return err
-		case time.Since(began) > time.Minute:
-			return fmt.Errorf("a minute later, a start is answered with %d %s", got.status, clip(got.body))
-		}
-	}
-}
-
-// drop aborts the uploads of a key past the operator.
-func (f *flow) drop(ctx context.Context, key string) error {
-	store := &f.settings.store
-	host, secure := strings.CutPrefix(store.Endpoint, "https://")
-	client, err := minio.NewCore(strings.TrimPrefix(host, "http://"), &minio.Options{
-		Creds: credentials.NewStaticV4(store.AccessKey, store.SecretKey, ""), Region: store.Region, Secure: secure,
-	})
-	if err != nil {
-		return err
-	}
-	page, err := client.ListMultipartUploads(ctx, store.Bucket, key, "", "", "", 10)
-	if err != nil {
-		return err
-	}
-	if len(page.Uploads) != 1 {
-		return errLeftOut // it lists none, so nobody can name it
-	}
-	return client.AbortMultipartUpload(ctx, store.Bucket, key, page.Uploads[0].UploadID)
+	return false, fmt.Errorf("%d %s", a.status, clip(a.body))
 }
