@@ -124,7 +124,7 @@ apidiff: devcluster ## Hold that each break of the Go client's API since commit 
 
 # The prerequisites of these two are inside the recipe's $(CONTROLLER_GEN): a copy of the checkout has no tools.
 manifests: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write the CRDs, the operator's role and the webhooks from the markers in the code, and the chart's copies of them.
-	$(CONTROLLER_GEN) crd rbac:roleName=iotfile-operator webhook paths='./api/v1alpha1;./controllers/...;./internal/...;./webhook/...' \
+	$(CONTROLLER_GEN) crd rbac:roleName=iotfile-operator webhook paths='./api/v1alpha1;./controllers/...;./internal/dataplane/...;./internal/filestore/...;./internal/identity;./internal/servingcert;./webhook/...' \
 		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac output:webhook:artifacts:config=config/webhook
 	$(CONTROLLER_GEN) rbac:roleName=iotfile-operator paths='./controllers/...;./internal/filestore/...;./internal/identity;./internal/servingcert' \
 		output:rbac:artifacts:config=config/components/split-roles/controller

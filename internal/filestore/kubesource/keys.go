@@ -66,8 +66,8 @@ func bucketInfo(secret *corev1.Secret, key string) (*filestore.Credentials, erro
 	if len(data) == 0 {
 		return nil, lacks(secret, key)
 	}
-	refused := func(format string, args ...any) error {
-		return filestore.NewConfigError(filestore.ErrSecretKey, "key %q of Secret %s/%s %s", key, secret.Namespace, secret.Name, fmt.Sprintf(format, args...))
+	refused := func(why string) error {
+		return filestore.NewConfigError(filestore.ErrSecretKey, "key %q of Secret %s/%s %s", key, secret.Namespace, secret.Name, why)
 	}
 	if !json.Valid(data) {
 		return nil, refused("is not JSON: it must be a BucketInfo, as a BucketAccess of objectstorage.k8s.io/v1alpha1 has it written")

@@ -64,25 +64,34 @@ func TestSecretKeys(t *testing.T) {
 		text string // of the error
 	}{
 		"AWS": {
-			aws, map[string]string{"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "hunter2", "sessionToken": "another"},
-			filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "hunter2", SessionToken: "another"}, "",
+			aws,
+			map[string]string{"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "hunter2", "sessionToken": "another"},
+			filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "hunter2", SessionToken: "another"},
+			"",
 		},
 		"one of them": {
-			&v1alpha1.SecretKeys{SecretAccessKey: "SecretKey"}, map[string]string{"accessKeyID": "k", "SecretKey": "hunter2"},
-			filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "hunter2"}, "",
+			&v1alpha1.SecretKeys{SecretAccessKey: "SecretKey"},
+			map[string]string{"accessKeyID": "k", "SecretKey": "hunter2"},
+			filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "hunter2"},
+			"",
 		},
 		"temporary": {
-			token, map[string]string{"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "hunter2", "AWS_SESSION_TOKEN": "t"},
-			filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "hunter2", SessionToken: "t"}, "",
+			token,
+			map[string]string{"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "hunter2", "AWS_SESSION_TOKEN": "t"},
+			filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "hunter2", SessionToken: "t"},
+			"",
 		},
 		"COSI": {
 			info, document(`{"metadata":{"name":"bc-1"},"spec":{"bucketName":"b","authenticationType":"KEY","secretS3":{"endpoint":"https://s3.example.com",` +
 				`"region":"r","accessKeyID":"k","accessSecretKey":"hunter2"},"secretAzure":null,"protocols":["s3"]}}`),
-			filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "hunter2"}, "",
+			filestore.Credentials{AccessKeyID: "k", SecretAccessKey: "hunter2"},
+			"",
 		},
 
 		"default keys": {
-			aws, map[string]string{"accessKeyID": "k", "secretAccessKey": "hunter2"}, filestore.Credentials{},
+			aws,
+			map[string]string{"accessKeyID": "k", "secretAccessKey": "hunter2"},
+			filestore.Credentials{},
 			`key "AWS_ACCESS_KEY_ID" of Secret system/keys is missing or empty; it has the keys "accessKeyID", "secretAccessKey"`,
 		},
 		"keys of others":   {nil, map[string]string{"AWS_SECRET_ACCESS_KEY": "hunter2"}, filestore.Credentials{}, `key "accessKeyID" of Secret system/keys is missing or empty; it has the keys "AWS_SECRET_ACCESS_KEY": name`},

@@ -20,11 +20,11 @@ var errNoIdentity = errors.New("no ambient cloud identity was found; give the Fi
 // at all.
 const identityTimeout = 10 * time.Second
 
-// tokenServiceVariable names the token service that the operator's web identity is sent to, where
+// stsVariable names the token service that the operator's web identity is sent to, where
 // that is not Amazon's, as in all of Amazon's tools. MinIO and Ceph have one at the address of
 // their S3. It is a variable of the process and no field of a FileStore: whoever writes FileStores
 // must not choose who gets the operator's token.
-const tokenServiceVariable = "AWS_ENDPOINT_URL_STS"
+const stsVariable = "AWS_ENDPOINT_URL_STS"
 
 // newCredentials gives the keys of the Secret or, without one, the ambient cloud identity of the
 // process.
@@ -42,7 +42,7 @@ func newCredentials(cfg filestore.Config) *credentials.Credentials {
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	iam := &credentials.IAM{Region: cfg.Region, Client: &http.Client{Timeout: identityTimeout, CheckRedirect: stay}}
 	if os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "" { // else minio-go takes Endpoint for the metadata service
-		iam.Endpoint = os.Getenv(tokenServiceVariable)
+		iam.Endpoint = os.Getenv(stsVariable)
 	}
 	providers = append(providers, iam)
 	return credentials.New(&ambient{providers: providers})
