@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
@@ -42,6 +44,9 @@ func runFlow(ctx context.Context, s *settings, dir string, out io.Writer) (passe
 	}
 	a := &api{urls: []string{system.URL, second.URL}, token: system.Token, entity: strings.ToLower(fmt.Sprintf("%x", random(16))), client: &http.Client{}}
 	f := &flow{api: a, settings: s, out: out}
+	if err := f.readCapabilities(ctx, system); err != nil {
+		return false, err
+	}
 	fmt.Fprintf(out, "The REST API, on two replicas:\n")
 	passed = true
 	for _, step := range f.steps() {
@@ -51,6 +56,8 @@ func runFlow(ctx context.Context, s *settings, dir string, out io.Writer) (passe
 		switch {
 		case errors.Is(err, errLeftOut):
 			word = "left out: " + err.Error()
+		case errors.Is(err, errNotProtected):
+			word = "not protected: " + err.Error()
 		case err != nil:
 			passed, word = false, "FAILED: "+err.Error()
 		}
@@ -83,8 +90,22 @@ func tellStore(ctx context.Context, system *devcluster.System, out io.Writer) er
 
 type flow struct {
 	*api
-	settings *settings
-	out      io.Writer
+	settings     *settings
+	out          io.Writer
+	capabilities v1alpha1.FileStoreCapabilities
+}
+
+// readCapabilities reads what the probe has found.
+func (f *flow) readCapabilities(ctx context.Context, system *devcluster.System) error {
+	cmd := exec.CommandContext(ctx, system.Kubectl(), "--kubeconfig", system.ControlPlane.Kubeconfig, "get", "filestore", "default", "-o", "jsonpath={.status.capabilities}")
+	text, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("read the FileStore: %w", err)
+	}
+	if err := json.Unmarshal(text, &f.capabilities); err != nil {
+		return fmt.Errorf("the capabilities of the FileStore are %q: %w", text, err)
+	}
+	return nil
 }
 
 func (f *flow) steps() []step {

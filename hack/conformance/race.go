@@ -61,14 +61,34 @@ func (f *flow) race(ctx context.Context, kind raceKind) error {
 		}
 	}
 	fmt.Fprintf(f.out, "           of %d races the first has won %d, the second %d\n", f.settings.races, s.first, s.second)
-	if s.both+s.none+s.lost > 0 {
-		odd = errors.Join(fmt.Errorf("both won %d times, none %d times, the winner was overwritten %d times", s.both, s.none, s.lost), odd)
+	if s.both+s.none+s.lost == 0 {
+		return odd
 	}
-	return odd
+	err := fmt.Errorf("both won %d times, none %d times, the winner was overwritten %d times", s.both, s.none, s.lost)
+	if odd == nil && s.none == 0 && !f.compares(kind) {
+		return fmt.Errorf("%w: %w", errNotProtected, err)
+	}
+	return errors.Join(err, odd)
+}
+
+// compares reports whether the store compares what such racers demand. Where it does not, only a
+// replica keeps its own writers apart, and the FileStore says so.
+func (f *flow) compares(kind raceKind) bool {
+	if kind.rival != "" { // the record decides
+		return true
+	}
+	found := f.capabilities.ConditionalCreate
+	if kind.update {
+		found = f.capabilities.ConditionalPut
+	}
+	return found != nil && *found
 }
 
 // errLeftOut is what a step comes to that cannot be tried on this store.
 var errLeftOut = errors.New("it cannot be tried here")
+
+// errNotProtected is what races come to that the FileStore says it does not protect.
+var errNotProtected = errors.New("as Protected says")
 
 var errNotTheWinners = errors.New("the file is not the winner's")
 
