@@ -19,8 +19,11 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
-// stepLimit bounds one step.
-const stepLimit = 3 * time.Minute
+// Bounds of one step, and of each of its races.
+const (
+	stepLimit = 3 * time.Minute
+	raceLimit = 5 * time.Second
+)
 
 const minPart = 5 << 20
 
@@ -51,7 +54,7 @@ func runFlow(ctx context.Context, s *settings, dir string, out io.Writer) (passe
 	passed = true
 	for _, step := range f.steps() {
 		began := time.Now()
-		err := bounded(ctx, step.try)
+		err := f.bounded(ctx, step.try)
 		word := "ok"
 		switch {
 		case errors.Is(err, errLeftOut):
@@ -69,8 +72,9 @@ func runFlow(ctx context.Context, s *settings, dir string, out io.Writer) (passe
 	return passed, tellStore(ctx, system, out)
 }
 
-func bounded(ctx context.Context, try func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, stepLimit, fmt.Errorf("not done within %s", stepLimit))
+func (f *flow) bounded(ctx context.Context, try func(context.Context) error) error {
+	most := stepLimit + time.Duration(f.settings.races)*raceLimit
+	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("not done within %s", most))
 	defer cancel()
 	return try(ctx)
 }
