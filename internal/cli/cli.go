@@ -61,7 +61,7 @@ all went well, 1 where something failed, 2 where the command line cannot be righ
 		return usagef("%w. See: %s --help", err, cmd.CommandPath())
 	})
 	e.flags.Add(root.PersistentFlags())
-	root.AddCommand(e.put(), e.get(), e.cat(), e.ls(), e.stat(), e.parts(), e.rm(), e.uploads(), e.complete(), e.abort(), e.whoami(), e.version())
+	root.AddCommand(e.put(), e.get(), e.cat(), e.ls(), e.stat(), e.parts(), e.rm(), e.uploads(), e.complete(), e.abort(), e.whoami(), e.doctor(), e.version())
 	root.AddCommand(e.completion(root))
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.Args = noSuchCommand
