@@ -183,9 +183,9 @@ func (o *observation) observeParts(ctx context.Context) error {
 	}
 	partList := &upload.PartList{Parts: make([]upload.Part, len(parts))}
 	for i, p := range parts {
-		partList.Parts[i] = upload.Part{Number: p.Number, Size: p.Size}
+		partList.Parts[i] = upload.Part{Number: p.Number, Size: p.Size, Unclear: p.Unclear}
 	}
-	o.PartList, o.parts = partList, parts
+	o.PartList, o.parts = partList, filestore.Clear(parts)
 	return nil
 }
 

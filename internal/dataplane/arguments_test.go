@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/identity"
+	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
 func TestFinalNumber(t *testing.T) {
 	p := func(n int32) *int32 { return &n }
 	for _, tt := range []struct {
-		numbers []int32
+		numbers []int32 // negative ones are unclear
 		fixed   *int32
 		want    int32
 		ok      bool
@@ -26,8 +27,17 @@ func TestFinalNumber(t *testing.T) {
 		{[]int32{1, 3}, p(3), 0, false},
 		{[]int32{1, 2, 3, 4}, p(3), 0, false},
 		{[]int32{2}, p(1), 0, false},
+		{[]int32{-1}, nil, 0, false},
+		{[]int32{1, -2}, nil, 0, false},
+		{[]int32{-1, 2}, nil, 0, false},
+		{[]int32{1, -2}, p(2), 2, true}, // it is sent again by this request
+		{[]int32{1, -2}, p(3), 0, false},
 	} {
-		got, err := finalNumber(tt.numbers, tt.fixed)
+		var parts []upload.Part
+		for _, n := range tt.numbers {
+			parts = append(parts, upload.Part{Number: max(n, -n), Unclear: n < 0})
+		}
+		got, err := finalNumber(parts, tt.fixed)
 		if (err == nil) != tt.ok || (tt.ok && got != tt.want) {
 			t.Errorf("finalNumber(%v, %v) = %d, %v", tt.numbers, tt.fixed, got, err)
 		}

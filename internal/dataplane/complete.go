@@ -159,7 +159,7 @@ func (s *Server) admitCompletion(ctx context.Context, c *call, of subject, done 
 // it. The upload has changed then, so the error is errChanged unless it is another.
 func (s *Server) streamFinal(ctx context.Context, c *call, of subject, parts []filestore.Part, done *completion) error {
 	u := of.u
-	final, err := finalNumber(numbersOf(parts), u.Spec.FinalPartNumber)
+	final, err := finalNumber(listOf(parts), u.Spec.FinalPartNumber)
 	if err == nil {
 		err = upload.CheckSize(sizeWithout(parts, final)+c.body.Length(), u.Spec.Size)
 	}
@@ -192,7 +192,7 @@ func (s *Server) streamFinal(ctx context.Context, c *call, of subject, parts []f
 // checkParts reports whether these are all parts of u. It returns nil, a *upload.SequenceError or a
 // *upload.SizeError.
 func checkParts(parts []filestore.Part, u *v1alpha1.MultipartUpload) error {
-	if err := upload.CheckSequence(numbersOf(parts), u.Spec.FinalPartNumber); err != nil {
+	if err := upload.CheckList(listOf(parts), u.Spec.FinalPartNumber); err != nil {
 		return err
 	}
 	return upload.CheckSize(sizeWithout(parts, 0), u.Spec.Size)
@@ -211,27 +211,28 @@ func (s *Server) partsMissing(ctx context.Context, u *v1alpha1.MultipartUpload, 
 // finalNumber is the number of the part that the body of a complete becomes: fixed, or one more
 // than there are parts. It fails if the parts before it are not all there; the final part itself
 // may be, from an earlier request.
-func finalNumber(numbers []int32, fixed *int32) (int32, error) {
+func finalNumber(parts []upload.Part, fixed *int32) (int32, error) {
 	if fixed == nil {
-		if len(numbers) == 0 {
+		if len(parts) == 0 {
 			return 1, nil
 		}
-		return numbers[len(numbers)-1] + 1, upload.CheckSequence(numbers, nil)
+		return parts[len(parts)-1].Number + 1, upload.CheckList(parts, nil)
 	}
-	before := slices.DeleteFunc(slices.Clone(numbers), func(n int32) bool { return n == *fixed })
+	before := slices.DeleteFunc(slices.Clone(parts), func(p upload.Part) bool { return p.Number == *fixed })
 	if *fixed == 1 && len(before) == 0 {
 		return 1, nil
 	}
 	last := *fixed - 1
-	return *fixed, upload.CheckSequence(before, &last)
+	return *fixed, upload.CheckList(before, &last)
 }
 
-func numbersOf(parts []filestore.Part) []int32 {
-	numbers := make([]int32, len(parts))
+// listOf is the part list as the domain knows it.
+func listOf(parts []filestore.Part) []upload.Part {
+	list := make([]upload.Part, len(parts))
 	for i, p := range parts {
-		numbers[i] = p.Number
+		list[i] = upload.Part{Number: p.Number, Size: p.Size, Unclear: p.Unclear}
 	}
-	return numbers
+	return list
 }
 
 // sizeWithout adds up the sizes of parts, but of the one with that number.

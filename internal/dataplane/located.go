@@ -86,5 +86,6 @@ func (s *Server) partsOf(ctx context.Context, of subject) ([]filestore.Part, err
 	if err != nil {
 		return nil, err
 	}
-	return at.store.ListParts(ctx, at.ref)
+	parts, err := at.store.ListParts(ctx, at.ref)
+	return filestore.Clear(parts), err
 }

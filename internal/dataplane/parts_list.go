@@ -71,8 +71,9 @@ func (s *Server) listParts(c *call, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	out := make([]listedPart, len(parts))
-	for i, p := range parts {
+	counting := filestore.Clear(parts)
+	out := make([]listedPart, len(counting))
+	for i, p := range counting {
 		out[i] = newListedPart(u, p)
 	}
 	body, err := json.Marshal(out)

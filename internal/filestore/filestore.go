@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -56,6 +57,15 @@ type Part struct {
 	// Modified is when the backend stored the part, by its own clock. Zero in the answer of
 	// PutPart.
 	Modified time.Time
+	// Unclear: the backend has several copies of the part, and it cannot be told which was sent
+	// last. The part counts as missing, so that it is sent again, and nothing but its number is
+	// known.
+	Unclear bool
+}
+
+// Clear gives the parts without those that are Unclear.
+func Clear(parts []Part) []Part {
+	return slices.DeleteFunc(slices.Clone(parts), func(p Part) bool { return p.Unclear })
 }
 
 // PartBuffer is the size in bytes of one write to the backend, and the memory that a part in flight

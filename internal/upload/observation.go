@@ -11,6 +11,9 @@ type Part struct {
 	// Number is 1..10000, Size in bytes.
 	Number int32
 	Size   int64
+	// Unclear: it counts as missing, since object storage has several copies of it, and does not
+	// tell which was sent last.
+	Unclear bool
 }
 
 // Object is what was seen at the file's key.

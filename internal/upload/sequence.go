@@ -39,6 +39,21 @@ func CheckSequence(numbers []int32, final *int32) error {
 	return e
 }
 
+// CheckList is CheckSequence for parts in the order of their numbers, of which some may be Unclear.
+// One of these at the end is missing as well: without it the file would be cut short.
+func CheckList(parts []Part, final *int32) error {
+	numbers := make([]int32, 0, len(parts))
+	for _, p := range parts {
+		if !p.Unclear {
+			numbers = append(numbers, p.Number)
+		}
+	}
+	if n := len(parts); final == nil && n > 0 && parts[n-1].Unclear {
+		final = &parts[n-1].Number
+	}
+	return CheckSequence(numbers, final)
+}
+
 // MissingPartsDelay is how long the parts of an upload that is to be completed must be seen to be
 // incomplete before that is believed. MinIO takes the parts off its list, one by one, before it has
 // put the file in place: who looks in between, because another process or an earlier request has
@@ -49,11 +64,7 @@ const MissingPartsDelay = 3 * time.Second
 // MissingParts says why the parts of an open upload are not what it is to be completed with: nil,
 // or a condition reason and a *SequenceError or *SizeError.
 func MissingParts(u *v1alpha1.MultipartUpload, partList *PartList) (reason string, err error) {
-	numbers := make([]int32, len(partList.Parts))
-	for i, p := range partList.Parts {
-		numbers[i] = p.Number
-	}
-	if err := CheckSequence(numbers, u.Spec.FinalPartNumber); err != nil {
+	if err := CheckList(partList.Parts, u.Spec.FinalPartNumber); err != nil {
 		return v1alpha1.ReasonPartsMissing, err
 	}
 	if err := CheckSize(SumOf(partList.Parts), u.Spec.Size); err != nil {

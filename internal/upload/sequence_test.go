@@ -3,10 +3,12 @@ package upload_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"k8s.io/utils/ptr"
 
+	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -104,5 +106,30 @@ func checkMissing(t *testing.T, err *upload.SequenceError, numbers []int32, fina
 	slices.Sort(whole)
 	if len(whole) > 0 && upload.CheckSequence(whole, final) != nil {
 		t.Errorf("with the missing %v, %v is still not complete", err.Missing, numbers)
+	}
+}
+
+// A part of which it is not known what it has is missing, also behind all others: without it the
+// file would be cut short.
+func TestCheckListOfUnclearParts(t *testing.T) {
+	clear := func(n int32) upload.Part { return upload.Part{Number: n, Size: 1} }
+	unclear := func(n int32) upload.Part { return upload.Part{Number: n, Unclear: true} }
+	for name, tt := range map[string]struct {
+		parts []upload.Part
+		want  string
+	}{
+		"none":          {[]upload.Part{clear(1), clear(2)}, ""},
+		"the only one":  {[]upload.Part{unclear(1)}, "missing 1"},
+		"in the middle": {[]upload.Part{clear(1), unclear(2), clear(3)}, "missing 2"},
+		"the last one":  {[]upload.Part{clear(1), unclear(2)}, "missing 2"},
+	} {
+		err := upload.CheckList(tt.parts, nil)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want+";") {
+			t.Errorf("%s: %v", name, err)
+		}
+		reason, _ := upload.MissingParts(&v1alpha1.MultipartUpload{}, &upload.PartList{Parts: tt.parts})
+		if (reason == "") != (tt.want == "") {
+			t.Errorf("%s: the reason is %q", name, reason)
+		}
 	}
 }

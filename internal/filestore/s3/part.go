@@ -94,8 +94,7 @@ func nextMarker(page []minio.ObjectPart, marker int) int {
 // onePerNumber leaves one entry of each part number, in the order of the numbers. Some backends
 // list every copy of a part that was sent more than once, in any order (SeaweedFS): copies with the
 // same ETag are one, and of others the newest counts. Where two are the newest, because the
-// backend's times are whole seconds, it cannot be told which was sent last: the part counts as
-// missing, so that it is sent again.
+// backend's times are whole seconds, it cannot be told which was sent last: the part is Unclear.
 func onePerNumber(parts []filestore.Part) []filestore.Part {
 	slices.SortStableFunc(parts, func(a, b filestore.Part) int {
 		return cmp.Or(cmp.Compare(a.Number, b.Number), b.Modified.Compare(a.Modified))
@@ -106,9 +105,10 @@ func onePerNumber(parts []filestore.Part) []filestore.Part {
 		for i++; i < len(parts) && parts[i].Number == newest.Number; i++ {
 			same = same && (parts[i].ETag == newest.ETag || !parts[i].Modified.Equal(newest.Modified))
 		}
-		if same {
-			kept = append(kept, newest)
+		if !same {
+			newest = filestore.Part{Number: newest.Number, Unclear: true}
 		}
+		kept = append(kept, newest)
 	}
 	return kept
 }
