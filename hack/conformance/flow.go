@@ -143,7 +143,8 @@ func (f *flow) uploadTwice(ctx context.Context) error {
 				return err
 			}
 			// Of two copies of one second it may not be told which is the last one: the part is
-			// missing then, and sent again.
+			// missing then, and sent again, in another second.
+			time.Sleep(2 * time.Second)
 			if _, err := f.want(ctx, http.StatusCreated, http.MethodPut, path+"?part=1", first); err != nil {
 				return err
 			}
