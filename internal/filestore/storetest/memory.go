@@ -53,6 +53,8 @@ var memoryTraits = Traits{
 	PartDuringAbort:      "NoSuchUpload",
 	PartDuringComplete:   "NoSuchUpload",
 	AbortAfterComplete:   "OK, object stays",
+	PartTwice:            "the last one counts",
+	ReplacedETag:         "InvalidParts",
 	SameBytesSameETag:    "the same ETag: If-Match does not tell them apart",
 	ReplacedWhileRead:    "Complete goes ahead, reader gets the old object",
 	LongSegment:          "OK",

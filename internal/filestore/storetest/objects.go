@@ -271,7 +271,10 @@ var longName = strings.TrimSuffix(strings.Repeat(strings.Repeat("k", 199)+"/", 6
 // keys: every key that the contract allows comes back as it was given.
 func (s *suite) keys(t *testing.T) {
 	for _, name := range oddNames {
-		t.Run(name, func(t *testing.T) { s.roundTripKey(t, s.Prefix+"keys/"+name) })
+		t.Run(name, func(t *testing.T) {
+			s.needsKey(t, name)
+			s.roundTripKey(t, s.Prefix+"keys/"+name)
+		})
 	}
 	t.Run("1024 bytes", func(t *testing.T) { s.roundTripKey(t, (s.Prefix + longName)[:1024]) })
 	t.Run("invalid", func(t *testing.T) {
@@ -283,6 +286,15 @@ func (s *suite) keys(t *testing.T) {
 		}
 	})
 	t.Run("difficult", s.difficultKeys)
+}
+
+// needsKey leaves out a name that the backend takes for another, as its probe has found: the
+// operator refuses it there.
+func (s *suite) needsKey(t *testing.T, name string) {
+	t.Helper()
+	if strings.Contains(name, "\\") && strings.Contains(s.Traits[KeyLimits], "a backslash") {
+		t.Skip("a backslash is a slash there")
+	}
 }
 
 func (s *suite) roundTripKey(t *testing.T, key string) {

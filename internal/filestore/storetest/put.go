@@ -22,7 +22,10 @@ func (s *suite) puts(t *testing.T) {
 	t.Run("Big", s.putBig)
 	t.Run("Keys", func(t *testing.T) {
 		for _, name := range oddNames {
-			t.Run(name, func(t *testing.T) { s.putKey(t, s.Prefix+"put/"+name) })
+			t.Run(name, func(t *testing.T) {
+				s.needsKey(t, name)
+				s.putKey(t, s.Prefix+"put/"+name)
+			})
 		}
 		t.Run("1024 bytes", func(t *testing.T) { s.putKey(t, (s.Prefix + "put/" + longName)[:1024]) })
 		t.Run("invalid", s.putInvalidKeys)

@@ -30,6 +30,8 @@ const (
 	PartsAfterRestart    Behaviour = "parts after a restart"
 	PartChecksum         Behaviour = "checksum in ListParts"
 	ObjectChecksum       Behaviour = "checksum of the finished object"
+	PartTwice            Behaviour = "a part that is sent twice in a moment"
+	ReplacedETag         Behaviour = "Complete with the ETag of a part that was replaced"
 	EmptyPart            Behaviour = "a part of 0 bytes, and its object"
 	SmallPartInTheMiddle Behaviour = "small part in the middle at Complete"
 	GapInNumbers         Behaviour = "gap in the part numbers at Complete"
@@ -58,7 +60,7 @@ const (
 // behaviours is the order of the table; the rows of the payload modes follow.
 var behaviours = []Behaviour{
 	PayloadMode, ConditionalComplete, ConditionalPut, ConditionalCreate, MatchETag, KeyLimits, UploadListing, ListingMetadata, AbortKeepsObject, ListingAfterRestart, PartsAfterRestart, PartChecksum, ObjectChecksum,
-	EmptyPart, SmallPartInTheMiddle, GapInNumbers, SomeParts, UnknownComplete, RepeatedComplete, RepeatedConditional, ConcurrentCompletes,
+	PartTwice, ReplacedETag, EmptyPart, SmallPartInTheMiddle, GapInNumbers, SomeParts, UnknownComplete, RepeatedComplete, RepeatedConditional, ConcurrentCompletes,
 	PartDuringAbort, PartDuringComplete, AbortAfterComplete, SameBytesSameETag, ReplacedWhileRead,
 	LongSegment, KeyBelowObject, KeyOfDirectory,
 	PutChecksum, PutWhileRead, PutLongSegment, PutBelowObject, PutDirectory, PutWhereKeysWere, ListBelowObject,
