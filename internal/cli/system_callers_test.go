@@ -58,7 +58,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"get", "-r", f.entity + "/x/"}, 1, "there is no file below"},
 		{[]string{"get", f.entity + "/x"}, 1, "failed: " + f.entity + "/x: "},
 		{[]string{"cat", f.entity + "/x"}, 1, "error: "},
-		{[]string{"stat", f.entity + "/x"}, 1, "404"},
+		{[]string{"stat", f.entity + "/x"}, 1, "there is no such file (404)"},
 		{[]string{"stat", f.entity}, 2, "names no file"},
 		{[]string{"stat", "-o", "nonsense", f.entity + "/x"}, 2, "-o nonsense is not a format"},
 		{[]string{"ls", "--limit", "-1", f.entity}, 2, "--limit is not negative"},

@@ -73,7 +73,11 @@ func Message(err error) string {
 	if !errors.As(err, &e) {
 		return Printable(err.Error())
 	}
-	text := strings.TrimPrefix(e.Error(), "iotfile: "+e.Op+" "+e.Path+": ")
+	told := *e
+	if e.Message == "" && e.Err == nil && errors.Is(err, iotfile.ErrNotFound) { // the answer to a HEAD has none
+		told.Message = "there is no such file"
+	}
+	text := strings.TrimPrefix(told.Error(), "iotfile: "+e.Op+" "+e.Path+": ")
 	if e.Op != "check" && e.Op != "read source" {
 		text = e.Op + ": " + text
 	}
