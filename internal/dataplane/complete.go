@@ -159,7 +159,7 @@ func (s *Server) admitCompletion(ctx context.Context, c *call, of subject, done 
 // it. The upload has changed then, so the error is errChanged unless it is another.
 func (s *Server) streamFinal(ctx context.Context, c *call, of subject, parts []filestore.Part, done *completion) error {
 	u := of.u
-	final, err := finalNumber(listOf(parts), u.Spec.FinalPartNumber)
+	final, err := finalNumber(partListOf(parts), u.Spec.FinalPartNumber)
 	if err == nil {
 		err = upload.CheckSize(sizeWithout(parts, final)+c.body.Length(), u.Spec.Size)
 	}
@@ -192,7 +192,7 @@ func (s *Server) streamFinal(ctx context.Context, c *call, of subject, parts []f
 // checkParts reports whether these are all parts of u. It returns nil, a *upload.SequenceError or a
 // *upload.SizeError.
 func checkParts(parts []filestore.Part, u *v1alpha1.MultipartUpload) error {
-	if err := upload.CheckList(listOf(parts), u.Spec.FinalPartNumber); err != nil {
+	if err := upload.CheckList(partListOf(parts), u.Spec.FinalPartNumber); err != nil {
 		return err
 	}
 	return upload.CheckSize(sizeWithout(parts, 0), u.Spec.Size)
@@ -226,8 +226,8 @@ func finalNumber(parts []upload.Part, fixed *int32) (int32, error) {
 	return *fixed, upload.CheckList(before, &last)
 }
 
-// listOf is the part list as the domain knows it.
-func listOf(parts []filestore.Part) []upload.Part {
+// partListOf is the part list as the domain knows it.
+func partListOf(parts []filestore.Part) []upload.Part {
 	list := make([]upload.Part, len(parts))
 	for i, p := range parts {
 		list[i] = upload.Part{Number: p.Number, Size: p.Size, Unclear: p.Unclear}

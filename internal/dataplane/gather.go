@@ -51,7 +51,7 @@ func (s *Server) gatherFinal(ctx context.Context, c *call, of subject, parts []f
 	if c.body.Length() >= 0 {
 		return nil
 	}
-	if _, err := finalNumber(listOf(parts), of.u.Spec.FinalPartNumber); err != nil {
+	if _, err := finalNumber(partListOf(parts), of.u.Spec.FinalPartNumber); err != nil {
 		return s.partsMissing(ctx, of.u, err)
 	}
 	if err := s.gather(c); err != nil {

@@ -163,6 +163,7 @@ func (s *suite) invalidParts(t *testing.T) {
 	s.observe(t, SmallPartInTheMiddle, kindOf(err))
 	if err != nil {
 		s.put(t, small, 1, a) // the upload stays usable
+		s.sendAgain(t, small, 1, a)
 		s.finish(t, small, filestore.Condition{})
 		s.wantObject(t, small.Key, append(a, "end"...))
 	}

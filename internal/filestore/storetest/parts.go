@@ -120,15 +120,9 @@ func (s *suite) replacePart(t *testing.T) {
 	s.put(t, ref, 1, first)
 	last := s.put(t, ref, 2, []byte("end"))
 	neu := s.put(t, ref, 1, second)
-	listed, err := s.Store.ListParts(t.Context(), ref)
-	if err != nil || len(listed) != 2 {
-		t.Fatalf("the upload has the parts %v, %v", listed, err)
-	}
 	twice := "the last one counts"
-	if listed[0].Unclear {
+	if s.sendAgain(t, ref, 1, second) {
 		twice = "**counts as missing**, until it is sent in another second"
-		time.Sleep(2 * time.Second)
-		neu = s.put(t, ref, 1, second)
 	}
 	s.observe(t, PartTwice, twice)
 	s.wantParts(t, ref, neu, last)
@@ -139,8 +133,20 @@ func (s *suite) replacePart(t *testing.T) {
 	old := s.put(t, ref, 1, first)
 	last = s.put(t, ref, 2, []byte("end"))
 	s.put(t, ref, 1, second)
-	_, err = s.Store.CompleteUpload(t.Context(), ref, []filestore.Part{old, last}, filestore.Condition{})
+	_, err := s.Store.CompleteUpload(t.Context(), ref, []filestore.Part{old, last}, filestore.Condition{})
 	s.observe(t, ReplacedETag, kindOf(err))
+}
+
+// sendAgain sends a part in another second, if the backend does not tell which of its copies counts,
+// and reports whether that was so.
+func (s *suite) sendAgain(t *testing.T, ref filestore.UploadRef, number int32, content []byte) bool {
+	t.Helper()
+	unclear := slices.ContainsFunc(s.list(t, ref), func(p filestore.Part) bool { return p.Number == number && p.Unclear })
+	if unclear {
+		time.Sleep(2 * time.Second)
+		s.put(t, ref, number, content)
+	}
+	return unclear
 }
 
 // sameNumberAtOnce: one of them is stored, whole.
@@ -157,6 +163,7 @@ func (s *suite) sameNumberAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	s.sendAgain(t, ref, 1, contents[0])
 	s.finish(t, ref, filestore.Condition{})
 	got := s.read(t, ref.Key)
 	for _, c := range contents {
