@@ -112,16 +112,16 @@ func checkMissing(t *testing.T, err *upload.SequenceError, numbers []int32, fina
 // A part of which it is not known what it has is missing, also behind all others: without it the
 // file would be cut short.
 func TestCheckListOfUnclearParts(t *testing.T) {
-	clear := func(n int32) upload.Part { return upload.Part{Number: n, Size: 1} }
+	known := func(n int32) upload.Part { return upload.Part{Number: n, Size: 1} }
 	unclear := func(n int32) upload.Part { return upload.Part{Number: n, Unclear: true} }
 	for name, tt := range map[string]struct {
 		parts []upload.Part
 		want  string
 	}{
-		"none":          {[]upload.Part{clear(1), clear(2)}, ""},
+		"none":          {[]upload.Part{known(1), known(2)}, ""},
 		"the only one":  {[]upload.Part{unclear(1)}, "missing 1"},
-		"in the middle": {[]upload.Part{clear(1), unclear(2), clear(3)}, "missing 2"},
-		"the last one":  {[]upload.Part{clear(1), unclear(2)}, "missing 2"},
+		"in the middle": {[]upload.Part{known(1), unclear(2), known(3)}, "missing 2"},
+		"the last one":  {[]upload.Part{known(1), unclear(2)}, "missing 2"},
 	} {
 		err := upload.CheckList(tt.parts, nil)
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want+";") {
