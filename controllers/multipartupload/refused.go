@@ -45,13 +45,13 @@ func refusedFor(o *observation, failure error, now time.Time) bool {
 	return !passing || o.Upload.DeletionTimestamp != nil || upload.Expired(o.Upload, o.Store, now)
 }
 
-// refusedAssembly deals with an assembly that object storage refuses for a reason that no other
-// case knows, when the object was looked at and is not ours: it is tried again, less and less
-// often, until the upload has to end.
-func (r *Reconciler) refusedAssembly(ctx context.Context, o *observation, failure error) (outcome, error) {
+// refusedStep deals with an assembly, or the opening of an upload, that object storage refuses for
+// a reason that no other case knows: it is tried again, less and less often, until the upload has
+// to end. The object of an assembly was looked at, and is not ours.
+func (r *Reconciler) refusedStep(ctx context.Context, o *observation, failure error, message string) (outcome, error) {
 	now := r.Clock.Now()
 	status, _ := filestore.Answered(failure)
-	log.FromContext(ctx).Error(failure, "object storage refuses to assemble the file", "store", o.Store.Name)
+	log.FromContext(ctx).Error(failure, message, "store", o.Store.Name)
 	o.Refused = r.checks.refusal(o.Upload, status, now)
 	return r.act(ctx, o, upload.Decide(o.Observation, now))
 }
@@ -59,14 +59,10 @@ func (r *Reconciler) refusedAssembly(ctx context.Context, o *observation, failur
 // notOpened deals with an upload that object storage does not open. A definite No of a store that
 // the probe finds good is about this file, such as a path that the store cannot keep.
 func (r *Reconciler) notOpened(ctx context.Context, o *observation, failure error) (outcome, error) {
-	status, answered := filestore.Answered(failure)
-	if !answered {
+	if _, answered := filestore.Answered(failure); !answered {
 		return r.unavailable(ctx, o, failure)
 	}
-	now := r.Clock.Now()
-	log.FromContext(ctx).Error(failure, "object storage refuses to open the upload", "store", o.Store.Name)
-	o.Refused = r.checks.refusal(o.Upload, status, now)
-	return r.act(ctx, o, upload.Decide(o.Observation, now))
+	return r.refusedStep(ctx, o, failure, "object storage refuses to open the upload")
 }
 
 // givesChecksums reports whether the store tells the checksum of a file that it has assembled. One
@@ -88,7 +84,7 @@ func (r *Reconciler) notAssembled(ctx context.Context, o *observation, failure, 
 	case errors.Is(failure, filestore.ErrInvalidParts):
 		return r.refusedParts(ctx, o, failure)
 	case refusedFor(o, failure, r.Clock.Now()):
-		return r.refusedAssembly(ctx, o, failure)
+		return r.refusedStep(ctx, o, failure, "object storage refuses to assemble the file")
 	case errors.Is(failure, filestore.ErrPrecondition), errors.Is(failure, filestore.ErrNoSuchUpload):
 		// The world is not as it was observed: look again.
 		return r.retryStep(ctx, o, upload.State{})

@@ -144,7 +144,7 @@ func decideUnopened(o Observation, now time.Time) Decision {
 		return Decision{Step: StepWait, State: State(*p), Retry: true}
 	}
 	if o.Refused != nil {
-		return refusedOpening(o, now)
+		return openingRefused.decide(o, now)
 	}
 	return Decision{Step: StepInitiate, State: State{Reason: v1alpha1.ReasonUploading, Message: "parts are taken"}}
 }

@@ -26,7 +26,7 @@ func decideCompletion(o Observation, now time.Time) Decision {
 		if reason := ending(o, now); reason != "" {
 			return abort(reason)
 		}
-		return refused(o, now)
+		return assemblyRefused.decide(o, now)
 	} else if c := Stalled(u); c != nil && (c.Reason == v1alpha1.ReasonPartsInvalid || c.Reason == v1alpha1.ReasonInvalidKey) {
 		// The one condition that is believed: only asking again would tell, and the answer to that
 		// was No.
@@ -52,35 +52,30 @@ func changedBase(o Observation) bool {
 	return base != "" && o.Object.Exists && o.Object.ETag != base
 }
 
-// refused deals with an assembly that object storage refuses: it is asked again, less and less
-// often.
-func refused(o Observation, now time.Time) Decision {
-	state := State{
-		Reason:  v1alpha1.ReasonStoreUnavailable,
-		Message: fmt.Sprintf("object storage refuses to assemble the file (%s); it is asked again", o.Refused.Answer),
-	}
-	if o.Refused.For >= RefusedAfter {
-		state.Reason, state.Stalled = v1alpha1.ReasonCompletionRefused, true
-		state.Message += ". The upload ends when it is aborted, deleted or expires"
-	}
-	return askAgain(o, state, now)
+// refusal is how an upload goes on that object storage has answered with No.
+type refusal struct {
+	// what it refuses to do.
+	what string
+	// after is for how long it must have, for the upload to be stalled by reason; remedy says more.
+	after          time.Duration
+	reason, remedy string
 }
 
-// refusedOpening is refused for an upload that object storage does not open.
-func refusedOpening(o Observation, now time.Time) Decision {
+var (
+	assemblyRefused = refusal{"assemble the file", RefusedAfter, v1alpha1.ReasonCompletionRefused, "The upload ends when it is aborted, deleted or expires"}
+	openingRefused  = refusal{"open the upload", RefusedOpeningAfter, v1alpha1.ReasonOpeningRefused, "Abort the upload or choose another path, or have the store looked at"}
+)
+
+// decide waits until object storage is to be asked again, less and less often.
+func (r refusal) decide(o Observation, now time.Time) Decision {
 	state := State{
 		Reason:  v1alpha1.ReasonStoreUnavailable,
-		Message: fmt.Sprintf("object storage refuses to open the upload (%s); it is asked again", o.Refused.Answer),
+		Message: fmt.Sprintf("object storage refuses to %s (%s); it is asked again", r.what, o.Refused.Answer),
 	}
-	if o.Refused.For >= RefusedOpeningAfter {
-		state.Reason, state.Stalled = v1alpha1.ReasonOpeningRefused, true
-		state.Message += ". Abort the upload or choose another path, or have the store looked at"
+	if o.Refused.For >= r.after {
+		state.Reason, state.Stalled = r.reason, true
+		state.Message += ". " + r.remedy
 	}
-	return askAgain(o, state, now)
-}
-
-// askAgain waits until object storage, which has refused, is to be asked the next time.
-func askAgain(o Observation, state State, now time.Time) Decision {
 	after := now.Add(o.Refused.Pause)
 	if next := nextLook(o, now); next.After(now) && next.Before(after) {
 		after = next
