@@ -28,11 +28,7 @@ namespace, "kubectl delete multipartupload NAME" ends any.`,
 }
 
 func (e *environment) runAbort(ctx context.Context, arg, key string) error {
-	name, err := e.filePlace(arg)
-	if err != nil {
-		return err
-	}
-	c, err := e.flags.Connect(ctx, nil)
+	name, c, err := e.connectFor(ctx, arg)
 	if err != nil {
 		return err
 	}

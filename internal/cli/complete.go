@@ -23,11 +23,7 @@ it was the first time.`,
 }
 
 func (e *environment) runComplete(ctx context.Context, arg string) error {
-	name, err := e.filePlace(arg)
-	if err != nil {
-		return err
-	}
-	c, err := e.flags.Connect(ctx, nil)
+	name, c, err := e.connectFor(ctx, arg)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 
@@ -45,10 +44,9 @@ kubectl iotfile doctor -n team-a --as-sa app --entity 0123456789abcdef0123456789
 }
 
 func (e *environment) runDoctor(ctx context.Context, o *output, options doctor.Options) error {
-	given, _ := e.flags.Entity()
-	options.Entity = cmp.Or(given, anyEntity)
-	if !entityPattern.MatchString(options.Entity) {
-		return usagef("the entity %q is not 32 lower-case hexadecimal digits", options.Entity)
+	var err error
+	if options.Entity, err = e.entityOr(""); err != nil {
+		return err
 	}
 	failed := false
 	var items []map[string]any

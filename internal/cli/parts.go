@@ -25,11 +25,7 @@ func (e *environment) parts() *cobra.Command {
 }
 
 func (e *environment) runParts(ctx context.Context, o *output, arg string) error {
-	name, err := e.filePlace(arg)
-	if err != nil {
-		return err
-	}
-	c, err := e.flags.Connect(ctx, nil)
+	name, c, err := e.connectFor(ctx, arg)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"regexp"
 	"strings"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/cli/connection"
 )
 
 var entityPattern = regexp.MustCompile(`^[a-f0-9]{32}$`)
@@ -27,7 +31,7 @@ func (e *environment) place(arg string) (place, error) {
 	}
 	if !entityPattern.MatchString(entity) {
 		if entity != "" {
-			return place{}, usagef("the entity %q is not 32 lower-case hexadecimal digits", entity)
+			return place{}, noEntity(entity)
 		}
 		return place{}, usagef("%q does not begin with an entity, which is 32 lower-case hexadecimal digits: write ENTITY/PATH, or give --entity", arg)
 	}
@@ -49,6 +53,32 @@ func (e *environment) filePlace(arg string) (string, error) {
 		return "", usagef("%q names no file: write ENTITY/PATH", arg)
 	}
 	return p.file(), nil
+}
+
+// connectFor reads an argument that has to name a file, and connects.
+func (e *environment) connectFor(ctx context.Context, arg string) (file string, c *connection.Connection, err error) {
+	if file, err = e.filePlace(arg); err != nil {
+		return "", nil, err
+	}
+	c, err = e.flags.Connect(ctx, nil)
+	return file, c, err
+}
+
+// anyEntity stands for entities that no role names.
+const anyEntity = "00000000000000000000000000000000"
+
+// entityOr is the entity that was named, else the default one, else anyEntity.
+func (e *environment) entityOr(named string) (string, error) {
+	given, _ := e.flags.Entity()
+	entity := cmp.Or(named, given, anyEntity)
+	if !entityPattern.MatchString(entity) {
+		return "", noEntity(entity)
+	}
+	return entity, nil
+}
+
+func noEntity(text string) error {
+	return usagef("the entity %q is not 32 lower-case hexadecimal digits", text)
 }
 
 // below is a name below the place.

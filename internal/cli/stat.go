@@ -26,11 +26,7 @@ kubectl iotfile stat -o 'jsonpath={.version}' 0123456789abcdef0123456789abcdef/l
 }
 
 func (e *environment) runStat(ctx context.Context, o *output, arg string) error {
-	name, err := e.filePlace(arg)
-	if err != nil {
-		return err
-	}
-	c, err := e.flags.Connect(ctx, nil)
+	name, c, err := e.connectFor(ctx, arg)
 	if err != nil {
 		return err
 	}

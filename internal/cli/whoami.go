@@ -12,9 +12,6 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/cli/report"
 )
 
-// anyEntity stands for entities that no role names.
-const anyEntity = "00000000000000000000000000000000"
-
 func (e *environment) whoami() *cobra.Command {
 	o := &output{}
 	cmd := &cobra.Command{
@@ -36,10 +33,9 @@ kubectl iotfile whoami 0123456789abcdef0123456789abcdef --as-sa app`),
 }
 
 func (e *environment) runWhoami(ctx context.Context, o *output, entity string) error {
-	given, _ := e.flags.Entity()
-	entity = cmp.Or(strings.TrimSuffix(entity, "/"), given, anyEntity)
-	if !entityPattern.MatchString(entity) {
-		return usagef("the entity %q is not 32 lower-case hexadecimal digits", entity)
+	entity, err := e.entityOr(strings.TrimSuffix(entity, "/"))
+	if err != nil {
+		return err
 	}
 	c, err := e.flags.Connect(ctx, nil)
 	if err != nil {

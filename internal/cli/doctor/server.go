@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -41,38 +42,42 @@ func address(ctx context.Context, e *examination) []Finding {
 	if err != nil {
 		return one(checkAddress, Failure, err.Error(), "the flags of all commands say where the REST API and the token are: kubectl iotfile doctor --help")
 	}
-	u, err := url.Parse(c.Server)
-	if err != nil {
-		return one(checkAddress, Failure, err.Error(), "give the address as https://HOST")
-	}
-	host := u.Host
-	if u.Port() == "" {
-		host = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-	}
-	dialer := &net.Dialer{Timeout: dialTimeout}
-	if u.Scheme == "http" {
-		conn, err := dialer.DialContext(ctx, "tcp", host)
-		if err != nil {
-			return one(checkAddress, Failure, err.Error(), unreachable(err))
-		}
-		_ = conn.Close()
-		e.server = c
-		if c.Guarded() {
-			return one(checkAddress, OK, c.Server+", on this machine, without TLS", "")
-		}
-		return one(checkAddress, Warning, c.Server+" has no TLS: whoever listens has the token", "have the platform serve https://: docs/security.md")
-	}
-	config, err := c.TLS()
-	if err != nil {
-		return one(checkAddress, Failure, err.Error(), "give --ca-file a file that can be read")
-	}
-	conn, err := (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", host)
+	conn, err := dial(ctx, c)
 	if err != nil {
 		return one(checkAddress, Failure, err.Error(), unreachable(err))
 	}
 	defer func() { _ = conn.Close() }()
 	e.server = c
-	return certificate(c.Server, conn.(*tls.Conn).ConnectionState().PeerCertificates[0])
+	secured, ok := conn.(*tls.Conn)
+	switch {
+	case ok:
+		return certificate(c.Server, secured.ConnectionState().PeerCertificates[0])
+	case c.Guarded():
+		return one(checkAddress, OK, c.Server+", on this machine, without TLS", "")
+	default:
+		return one(checkAddress, Warning, c.Server+" has no TLS: whoever listens has the token", "have the platform serve https://: docs/security.md")
+	}
+}
+
+// dial connects to the server, with TLS where its address says so.
+func dial(ctx context.Context, c *connection.Connection) (net.Conn, error) {
+	u, err := url.Parse(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	to := u.Host
+	if u.Port() == "" {
+		to = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	}
+	dialer := &net.Dialer{Timeout: dialTimeout}
+	if u.Scheme == "http" {
+		return dialer.DialContext(ctx, "tcp", to)
+	}
+	config, err := c.TLS()
+	if err != nil {
+		return nil, err
+	}
+	return (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", to)
 }
 
 // certificate tells of one that is trusted.
@@ -92,7 +97,13 @@ func unreachable(err error) string {
 	var invalid x509.CertificateInvalidError
 	var plain tls.RecordHeaderError
 	var dns *net.DNSError
+	var address *url.Error
+	var file *fs.PathError
 	switch {
+	case errors.As(err, &address) && address.Op == "parse":
+		return "give the address as https://HOST"
+	case errors.As(err, &file):
+		return "give --ca-file a file that can be read"
 	case errors.As(err, &authority):
 		return "give the authority that has signed the certificate by --ca-file; the platform has it as ca.crt"
 	case errors.As(err, &host):

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -92,7 +91,7 @@ func waiting(ctx context.Context, e *examination) []Finding {
 	if !e.rights["create"] {
 		return unknown("it takes the right to create files of the entity "+e.Entity, checkBuffering)
 	}
-	conn, host, err := dial(ctx, e.server)
+	conn, err := dial(ctx, e.server)
 	if err != nil {
 		return unknown(err.Error(), checkBuffering)
 	}
@@ -107,7 +106,7 @@ func waiting(ctx context.Context, e *examination) []Finding {
 	}
 	_ = conn.SetDeadline(time.Now().Add(bufferingWait))
 	_, err = fmt.Fprintf(conn, "PUT %s/files/%s/.iotfile-doctor/%s?part=0 HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: 1048576\r\nExpect: 100-continue\r\n\r\n",
-		u.EscapedPath(), e.Entity, rand.Text(), host, strings.TrimSpace(token))
+		u.EscapedPath(), e.Entity, rand.Text(), u.Host, strings.TrimSpace(token))
 	if err != nil {
 		return unknown(err.Error(), checkBuffering)
 	}
@@ -135,27 +134,4 @@ func refusalFinding(in *bufio.Reader) []Finding {
 		return one(checkBuffering, OK, "what is refused is refused before its body is sent", "")
 	}
 	return unknown(fmt.Sprintf("%s answers %d", answer.By(), answer.Status), checkBuffering)
-}
-
-// dial connects to the server.
-func dial(ctx context.Context, c *connection.Connection) (conn net.Conn, host string, err error) {
-	u, err := url.Parse(c.Server)
-	if err != nil {
-		return nil, "", err
-	}
-	to := u.Host
-	if u.Port() == "" {
-		to = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-	}
-	dialer := &net.Dialer{Timeout: dialTimeout}
-	if u.Scheme == "http" {
-		conn, err = dialer.DialContext(ctx, "tcp", to)
-		return conn, u.Host, err
-	}
-	config, err := c.TLS()
-	if err != nil {
-		return nil, "", err
-	}
-	conn, err = (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", to)
-	return conn, u.Host, err
 }
