@@ -24,3 +24,12 @@ func (l *secondLooks) take(namespace string, now time.Time) error {
 	}
 	return nil
 }
+
+// lookAgain allows a second look, and counts one that is not.
+func (s *Server) lookAgain(namespace string) error {
+	err := s.looks.take(namespace, s.opts.Clock.Now())
+	if err != nil {
+		s.metrics.rejected.WithLabelValues(budgetLooks).Inc()
+	}
+	return err
+}

@@ -93,8 +93,7 @@ func (s *Server) admitPart(ctx context.Context, c *call) (subject, int32, error)
 	case len(known) == 0:
 		return subject{}, 0, storeErr
 	}
-	if err := s.looks.take(c.file.Namespace, s.opts.Clock.Now()); err != nil {
-		s.metrics.rejected.WithLabelValues(budgetLooks).Inc()
+	if err := s.lookAgain(c.file.Namespace); err != nil {
 		return subject{}, 0, err
 	}
 	now, err := s.uploads.read(ctx, c.file, name)
@@ -173,8 +172,7 @@ func (s *Server) noSuchUpload(ctx context.Context, c *call, u *v1alpha1.Multipar
 // when the request came, the cache was behind, and the part is that one's. A request that is older
 // than the other upload is not sent there: its bytes may be of another content.
 func (s *Server) cutShort(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, cause error) error {
-	if err := s.looks.take(c.file.Namespace, s.opts.Clock.Now()); err != nil {
-		s.metrics.rejected.WithLabelValues(budgetLooks).Inc()
+	if err := s.lookAgain(c.file.Namespace); err != nil {
 		return err
 	}
 	// The body was cut, by which net/http ends the request's context.

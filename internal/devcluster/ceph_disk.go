@@ -18,7 +18,7 @@ import (
 //	default.rgw.buckets.non-ec   MARKER__multipart_KEY.ID.meta          an upload that is open
 //	default.rgw.buckets.data     MARKER__multipart_KEY.COPY.NUMBER      the first bytes of a part
 //	                             MARKER__shadow_KEY.COPY.NUMBER_PIECE   further 4 MiB of it
-//	                             MARKER_KEY                             a file, or what points to its parts
+//	                             MARKER_KEY                             a file, or the head of one
 //
 // COPY is the upload's id, or a random name for a part that was sent again. The parts of a
 // completed upload stay where they are: they are the file.
@@ -30,15 +30,7 @@ const (
 )
 
 func (s *ObjectStore) cephUploads(ctx context.Context, bucket string, _ []string) ([]UploadDir, error) {
-	marker, err := s.cephMarker(ctx, bucket)
-	if err != nil {
-		return nil, err
-	}
-	open, err := s.rados(ctx, cephOpen)
-	if err != nil {
-		return nil, err
-	}
-	data, err := s.rados(ctx, cephData)
+	marker, open, data, err := s.cephObjects(ctx, bucket)
 	if err != nil {
 		return nil, err
 	}
@@ -65,15 +57,7 @@ func (s *ObjectStore) cephUploads(ctx context.Context, bucket string, _ []string
 // that is of a part, but of neither a file nor an open upload, refers to nothing: it stays when a
 // part was sent twice.
 func (s *ObjectStore) cephTempFiles(ctx context.Context, bucket string) ([]TempFile, error) {
-	marker, err := s.cephMarker(ctx, bucket)
-	if err != nil {
-		return nil, err
-	}
-	open, err := s.rados(ctx, cephOpen)
-	if err != nil {
-		return nil, err
-	}
-	data, err := s.rados(ctx, cephData)
+	marker, open, data, err := s.cephObjects(ctx, bucket)
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +99,18 @@ func orphanedPart(name, marker string, open, data []string) bool {
 	}
 	return ok && !slices.Contains(data, marker+"_"+key) &&
 		!slices.ContainsFunc(open, func(meta string) bool { return strings.HasPrefix(meta, marker+cephMultipart+key+".") })
+}
+
+// cephObjects gives the marker of a bucket, and the names in the pools of open uploads and of data.
+func (s *ObjectStore) cephObjects(ctx context.Context, bucket string) (marker string, open, data []string, err error) {
+	if marker, err = s.cephMarker(ctx, bucket); err != nil {
+		return "", nil, nil, err
+	}
+	if open, err = s.rados(ctx, cephOpen); err != nil {
+		return "", nil, nil, err
+	}
+	data, err = s.rados(ctx, cephData)
+	return marker, open, data, err
 }
 
 func (s *ObjectStore) cephMarker(ctx context.Context, bucket string) (string, error) {

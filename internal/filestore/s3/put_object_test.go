@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
@@ -74,10 +73,7 @@ func swapChecksum(r *http.Request) {
 func TestPutObjectForOthers(t *testing.T) {
 	for _, kind := range kinds {
 		s := server(t, kind)
-		client, err := minio.New(hostOf(t, s.Endpoint), &minio.Options{Creds: credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""), Region: s.Region})
-		if err != nil {
-			t.Fatal(err)
-		}
+		client := administrator(t, s)
 		for _, mode := range []v1alpha1.PayloadMode{v1alpha1.PayloadTrailingCRC64NVME, v1alpha1.PayloadTrailingCRC32C, v1alpha1.PayloadSignedChunks, v1alpha1.PayloadUnsigned} {
 			t.Run(fmt.Sprintf("%s/%s", kind, mode), func(t *testing.T) {
 				key := "others/" + string(mode)
