@@ -123,8 +123,8 @@ func TestUnansweredCompletionIsNotAborted(t *testing.T) {
 	r.expectOpen(1)
 }
 
-// An upload that object storage does not open says so after ten seconds, is asked for again less and
-// less often, can be aborted meanwhile, and is opened when the backend does.
+// An upload that object storage does not open says so after ten seconds, is asked for again less
+// and less often, can be aborted meanwhile, and is opened when the backend does.
 func TestRefusedOpening(t *testing.T) {
 	refused := func(t *testing.T) (r *rig, heal func()) {
 		r = newRig(t)

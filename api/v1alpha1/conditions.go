@@ -87,9 +87,9 @@ const (
 	// again, with growing pauses; an abort, the upload's expiration and the deletion of its record
 	// end it.
 	ReasonCompletionRefused = "CompletionRefused"
-	// ReasonOpeningRefused (Initiated, Ready False, Stalled True): object storage has answered No to
-	// the opening of the upload for ten seconds or longer, for a reason that no other names. It is
-	// asked again, with growing pauses; an abort and the deletion of its record end it.
+	// ReasonOpeningRefused (Initiated, Ready False, Stalled True): object storage has answered No
+	// to the opening of the upload for ten seconds or longer, for a reason that no other names. It
+	// is asked again, with growing pauses; an abort and the deletion of its record end it.
 	ReasonOpeningRefused = "OpeningRefused"
 	// ReasonSizeMismatch (Completed, Ready False, Stalled True): the parts do not have the size
 	// together that spec.size declares. Final but for an abort.

@@ -21,7 +21,7 @@ const noticeAfter = time.Second
 // no file either. The zero value is ready.
 type Assemblies struct{ running sync.WaitGroup }
 
-// Wait returns when none is under way, or ctx is done. It may be called once no pass begins any more.
+// Wait returns when none is under way, or ctx is done. It may be called once no pass begins.
 func (a *Assemblies) Wait(ctx context.Context) {
 	done := make(chan struct{})
 	go func() {

@@ -28,9 +28,9 @@ type checks struct {
 	// done holds seconds since 1970: there is one for each open upload that is old enough.
 	done map[types.NamespacedName]int64
 	// missing are uploads that are to be completed and were seen without all their parts, refused
-	// those whose opening or assembly object storage has answered with No, fences those whose end the replicas
-	// are being told of; silent are those that object storage says nothing about, slow those whose
-	// abort it does not answer in time.
+	// those whose opening or assembly object storage has answered with No, fences those whose end
+	// the replicas are being told of; silent are those that object storage says nothing about, slow
+	// those whose abort it does not answer in time.
 	missing, refused, fences, silent, slow sightings
 }
 

@@ -189,8 +189,8 @@ func crashComplete(c *crash) {
 }
 
 // assemblyLost waits for the end of a completion, and reports whether object storage has lost the
-// parts: MinIO does when the operator dies while it assembles them, which it may have been asked for
-// by then. The record and the client are told.
+// parts: MinIO does when the operator dies while it assembles them, which it may have been asked
+// for by then. The record and the client are told.
 func (c *crash) assemblyLost() (lost bool) {
 	c.t.Helper()
 	eventually(c.t, "the completion ends", func() error {

@@ -64,8 +64,8 @@ func versionsIn(t *testing.T, c *minio.Client, bucket, prefix string) (n int) {
 	return n
 }
 
-// TestOwnedBuckets: a bucket that keeps versions, locks or encrypts them takes files as any, and the
-// probe leaves no version behind that it could delete.
+// TestOwnedBuckets: a bucket that keeps versions, locks or encrypts them takes files as any, and
+// the probe leaves no version behind that it could delete.
 func TestOwnedBuckets(t *testing.T) {
 	for _, owned := range ownedBuckets {
 		for _, kind := range owned.kinds {

@@ -152,9 +152,9 @@ func (p *probe) remove(ctx context.Context, key string, keys ...string) error {
 // unversioned is the version of an object that was stored while its bucket kept none.
 const unversioned = "null"
 
-// removeObjects deletes the object of a probe for good. A bucket that keeps versions has one of each
-// object that the probe has stored, all at the key or behind it, and would keep them for ever. Where
-// they cannot be deleted, for want of a right or under a retention, they stay.
+// removeObjects deletes the object of a probe for good. A bucket that keeps versions has one of
+// each object that the probe has stored, all at the key or behind it, and would keep them for ever.
+// Where they cannot be deleted, for want of a right or under a retention, they stay.
 func (p *probe) removeObjects(ctx context.Context, key string) error {
 	var versions []minio.ObjectInfo
 	for v := range p.core.Client.ListObjects(ctx, p.cfg.Bucket, minio.ListObjectsOptions{Prefix: key, Recursive: true, WithVersions: true}) {

@@ -137,8 +137,8 @@ func (s *suite) replacePart(t *testing.T) {
 	s.observe(t, ReplacedETag, kindOf(err))
 }
 
-// sendAgain sends a part in another second, if the backend does not tell which of its copies counts,
-// and reports whether that was so.
+// sendAgain sends a part in another second, if the backend does not tell which of its copies
+// counts, and reports whether that was so.
 func (s *suite) sendAgain(t *testing.T, ref filestore.UploadRef, number int32, content []byte) bool {
 	t.Helper()
 	unclear := slices.ContainsFunc(s.list(t, ref), func(p filestore.Part) bool { return p.Number == number && p.Unclear })
