@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,11 +35,15 @@ type probe struct {
 	before filestore.Object // the object before bodies are sent that must not replace it
 	open   filestore.UploadRef
 	part   filestore.Part // of the open upload
+	// loose are the other keys of which an upload may be open.
+	loose map[string]bool
+	// late: an upload may yet be opened, by a request whose answer was lost.
+	late bool
 }
 
 // Probe implements filestore.Prober. It takes some fifty requests and less than a megabyte.
 func (s *store) Probe(ctx context.Context) (v1alpha1.FileStoreCapabilities, error) {
-	p := &probe{store: s, key: s.cfg.Prefix + probeDir + rand.Text()}
+	p := &probe{store: s, key: s.cfg.Prefix + probeDir + rand.Text(), loose: map[string]bool{}}
 	var caps v1alpha1.FileStoreCapabilities
 	// Listing comes first: it fails with a code that says why, and S3 answers for missing objects
 	// with 403 instead of 404 where it is not allowed.
@@ -117,7 +122,10 @@ func (p *probe) sweep(ctx context.Context) error {
 			return translate(ctx, opListObjects, o.Err)
 		}
 		if o.LastModified.Before(before) {
-			if err := p.remove(ctx, o.Key, triedKeys(o.Key)...); err != nil {
+			if err := p.abortUploads(ctx, triedKeys(o.Key)); err != nil {
+				return err
+			}
+			if err := p.removeObjects(ctx, o.Key); err != nil {
 				return err
 			}
 		}
@@ -125,28 +133,24 @@ func (p *probe) sweep(ctx context.Context) error {
 	return nil
 }
 
-// remove deletes the object of a probe, after the uploads of the keys.
-func (p *probe) remove(ctx context.Context, key string, keys ...string) error {
-	var open []filestore.UploadRef
-	var listErr error
-	for _, tried := range keys {
-		listErr = errors.Join(listErr, p.ListUploads(ctx, tried, func(u filestore.Upload) bool {
+// abortUploads aborts the open uploads of the keys.
+func (p *probe) abortUploads(ctx context.Context, keys []string) error {
+	for _, key := range keys {
+		var open []filestore.UploadRef
+		err := p.ListUploads(ctx, key, func(u filestore.Upload) bool {
 			open = append(open, u.UploadRef)
 			return true
-		}))
-	}
-	for _, ref := range open {
-		if err := p.AbortUpload(ctx, ref); err != nil {
+		})
+		if err != nil && !filestore.Terminal(err) { // that would be a backend that cannot list uploads
 			return err
 		}
+		for _, ref := range open {
+			if err := p.AbortUpload(ctx, ref); err != nil {
+				return err
+			}
+		}
 	}
-	if err := p.removeObjects(ctx, key); err != nil {
-		return err
-	}
-	if filestore.Terminal(listErr) {
-		return nil // a backend that cannot list uploads
-	}
-	return listErr
+	return nil
 }
 
 // unversioned is the version of an object that was stored while its bucket kept none.
@@ -177,18 +181,30 @@ func (p *probe) removeObjects(ctx context.Context, key string) error {
 	return translate(ctx, opDelete, p.core.RemoveObject(ctx, p.cfg.Bucket, key, minio.RemoveObjectOptions{}))
 }
 
-// cleanUp removes what this probe has made. What it fails to remove, a later sweep does.
+// cleanUp removes what this probe has made. What it fails to remove, a later sweep does, which
+// finds it by the object of the probe: that goes last, and stays while an upload may yet be opened.
 func (p *probe) cleanUp(ctx context.Context) {
-	keys := []string{p.key}
-	if ctx.Err() != nil { // nor could it abort the uploads of other keys
-		keys = triedKeys(p.key)
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeCleanup)
 	defer cancel()
 	if p.open.UploadID != "" {
 		_ = p.AbortUpload(ctx, p.open)
 	}
-	_ = p.remove(ctx, p.key, keys...)
+	keys := slices.Collect(maps.Keys(p.loose))
+	if err := p.abortUploads(ctx, append(keys, p.key)); err == nil && !p.late {
+		_ = p.removeObjects(ctx, p.key)
+	}
+}
+
+// create opens an upload. One that may be open although the answer is an error is loose: its id is
+// not known.
+func (p *probe) create(ctx context.Context, key string) (filestore.UploadRef, error) {
+	id, err := p.CreateUpload(ctx, key, filestore.CreateUploadOptions{ContentType: probeOptions.ContentType})
+	if err != nil && !filestore.Terminal(err) {
+		p.loose[key] = true
+		_, answered := filestore.Answered(err)
+		p.late = p.late || !answered
+	}
+	return filestore.UploadRef{Key: key, UploadID: id}, err
 }
 
 // mark stores the object of the probe.

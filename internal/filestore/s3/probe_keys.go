@@ -121,11 +121,10 @@ func plainKey(key string) string { return key + "-plain" }
 
 // completeAt opens and completes an upload of one small part.
 func (p *probe) completeAt(ctx context.Context, key string) error {
-	id, err := p.CreateUpload(ctx, key, filestore.CreateUploadOptions{ContentType: probeOptions.ContentType})
+	ref, err := p.create(ctx, key)
 	if err != nil {
 		return err
 	}
-	ref := filestore.UploadRef{Key: key, UploadID: id}
 	part, err := p.PutPart(ctx, ref, 1, strings.NewReader(probeContent), int64(len(probeContent)))
 	if err == nil {
 		_, err = p.CompleteUpload(ctx, ref, []filestore.Part{part}, filestore.Condition{})
@@ -133,7 +132,9 @@ func (p *probe) completeAt(ctx context.Context, key string) error {
 	if err == nil || p.assembled(ctx, key, part.Size, err) {
 		return nil
 	}
-	return errors.Join(err, p.AbortUpload(ctx, ref))
+	abortErr := p.AbortUpload(ctx, ref)
+	p.loose[key] = p.loose[key] || abortErr != nil
+	return errors.Join(err, abortErr)
 }
 
 // assembled reports whether an upload was completed although the answer was none that can be read:

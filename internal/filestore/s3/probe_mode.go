@@ -124,9 +124,9 @@ func (p *probe) tryMode(ctx context.Context, mode v1alpha1.PayloadMode) error {
 
 // openUpload opens an upload of the object.
 func (p *probe) openUpload(ctx context.Context) error {
-	id, err := p.CreateUpload(ctx, p.key, filestore.CreateUploadOptions{ContentType: "text/plain"})
+	ref, err := p.create(ctx, p.key)
 	if err == nil {
-		p.open = filestore.UploadRef{Key: p.key, UploadID: id}
+		p.open = ref
 	}
 	return err
 }

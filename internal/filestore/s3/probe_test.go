@@ -289,6 +289,81 @@ func testProbeSweeps(t *testing.T, kind devcluster.StoreKind, key string, nth in
 	wantNothingLeft(t, s)
 }
 
+// TestProbeLosesAnAnswer: an upload whose opening had no good answer is aborted all the same, also
+// one that is opened after the probe has cleaned up.
+func TestProbeLosesAnAnswer(t *testing.T) {
+	for _, kind := range kinds {
+		for _, key := range []string{"", "-1024/", "-segment256/"} {
+			for _, lost := range []string{"connection", "busy", "error", "late"} {
+				t.Run(string(kind)+"/"+lost+key, func(t *testing.T) { testProbeLosesAnAnswer(t, kind, key, lost) })
+			}
+		}
+	}
+}
+
+// testProbeLosesAnAnswer spoils the answer to the first opening of an upload of a key that holds a
+// text.
+func testProbeLosesAnAnswer(t *testing.T, kind devcluster.StoreKind, key, lost string) {
+	s := server(t, kind)
+	var opened []string // keys
+	opening := func() {}
+	c := meddle(t, s, func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPost || !r.URL.Query().Has("uploads") || !strings.Contains(r.URL.Path, key) || len(opened) > 0 {
+			return false
+		}
+		opened = append(opened, strings.TrimPrefix(r.URL.Path, "/"+bucket+"/"))
+		opening = func() { passOn(t, s, r.Clone(context.Background())) }
+		if lost != "late" {
+			opening()
+			opening = func() {}
+		}
+		switch lost {
+		case "busy":
+			return answer(w, r, http.StatusServiceUnavailable, "SlowDown")
+		case "error":
+			return answer(w, r, http.StatusInternalServerError, "InternalError")
+		}
+		panic(http.ErrAbortHandler)
+	})
+	_, err := connect(t, c).Probe(t.Context())
+	if opening(); len(opened) == 0 {
+		t.Fatalf("no such upload was opened: %v", err)
+	}
+	sweeper := connect(t, config(s, ""))
+	s3.SetLeftoverAge(sweeper, -time.Minute)
+	if _, err := sweeper.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantNothingLeft(t, s)
+	dirs, err := s.UploadDirs(t.Context(), bucket, opened...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range dirs {
+		if d.Key == opened[0] {
+			t.Errorf("an upload of %.80q is left on the disk", d.Key)
+		}
+	}
+}
+
+// passOn has the backend do a request without a body.
+func passOn(t *testing.T, s *devcluster.ObjectStore, r *http.Request) {
+	target, err := url.Parse(s.Endpoint)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	r.URL.Scheme, r.URL.Host, r.RequestURI = "http", target.Host, ""
+	response, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if _ = response.Body.Close(); response.StatusCode != http.StatusOK {
+		t.Errorf("the backend answers %s", response.Status)
+	}
+}
+
 func wantNothingLeft(t *testing.T, s *devcluster.ObjectStore) {
 	t.Helper()
 	if objects, uploads := leftovers(t, s); objects > 0 || uploads > 0 {
