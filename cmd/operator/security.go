@@ -100,7 +100,7 @@ func (s *security) certificate() (*certwatcher.CertWatcher, error) {
 // as the flags say. It returns what has to be started for it, nil for nothing.
 func (s *security) protect(opts *dataplane.Options, config *rest.Config, certificate *certwatcher.CertWatcher) (*identity.Reviewer, error) {
 	if certificate != nil {
-		opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.GetCertificate}
+		opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.GetCertificate, DynamicRecordSizingDisabled: true}
 	}
 	if s.auth == authNone {
 		opts.Authenticator, opts.Authorizer = dataplane.NoAuthentication{}, dataplane.NoAuthentication{}

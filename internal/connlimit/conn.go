@@ -2,7 +2,6 @@ package connlimit
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -54,11 +53,14 @@ func Known(ctx context.Context) {
 	}
 }
 
-// counted finds the connection that counts below TLS, nil if there is none.
+// counted finds the connection that counts below TLS and others, nil if there is none.
 func counted(nc net.Conn) *conn {
-	if t, ok := nc.(*tls.Conn); ok {
-		nc = t.NetConn()
+	for {
+		over, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			c, _ := nc.(*conn)
+			return c
+		}
+		nc = over.NetConn()
 	}
-	c, _ := nc.(*conn)
-	return c
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/bulkconn"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/transfer"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
@@ -14,8 +15,10 @@ import (
 const (
 	// socketMemory: the buffers of two connections, towards the client and object storage.
 	socketMemory = 128 << 10
-	partMemory   = filestore.PartBuffer + socketMemory
-	readMemory   = transfer.BufferSize + socketMemory
+	// tlsMemory: what is read ahead on the one, and gathered on the other.
+	tlsMemory  = 2 * bulkconn.BufferSize
+	partMemory = filestore.PartBuffer + socketMemory + tlsMemory
+	readMemory = transfer.BufferSize + socketMemory + tlsMemory
 )
 
 // chunkedShare is the part of the buffered bytes, one in so many, that bodies of unknown length get

@@ -1,11 +1,13 @@
 package dataplane
 
 import (
+	"context"
 	"math"
 	"net"
 	"net/http"
 	"runtime/debug"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/bulkconn"
 	"github.com/iotfile-operator/iotfile-operator/internal/connlimit"
 )
 
@@ -36,14 +38,17 @@ func defaultConnections(memoryLimit int64, parts int) int {
 // memoryLimit is that of this process, as the Go runtime keeps it.
 func memoryLimit() int64 { return debug.SetMemoryLimit(-1) }
 
-// limited bounds the connections that server accepts from inner.
+// limited bounds the connections that server accepts from inner, and has them carry large bodies.
 func (s *Server) limited(inner net.Listener, server *http.Server) net.Listener {
-	server.ConnContext, server.ConnState = connlimit.ConnContext, connlimit.ConnState
+	server.ConnState = connlimit.ConnState
+	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		return bulkconn.ConnContext(connlimit.ConnContext(ctx, c), c)
+	}
 	s.metrics.connectionsLimit.Set(float64(s.opts.MaxConnections))
-	return connlimit.Limit(inner, connlimit.Options{
+	return bulkconn.Listen(connlimit.Limit(inner, connlimit.Options{
 		Max:     s.opts.MaxConnections,
 		Open:    func(n int) { s.metrics.connections.Set(float64(n)) },
 		Waiting: func(n int) { s.metrics.connectionsWaiting.Set(float64(n)) },
 		Closed:  func(why connlimit.Reason) { s.metrics.connectionsClosed.WithLabelValues(string(why)).Inc() },
-	})
+	}), server.TLSConfig != nil)
 }

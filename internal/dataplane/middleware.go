@@ -26,7 +26,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		route:  route{op: opNone},
 		body:   transfer.NewInbound(r, controller, s.opts.bodyTimeouts()),
 	}
-	c.response = transfer.NewResponse(w, controller, s.opts.IdleTimeout, c.body.BeforeAnswer)
+	c.response = transfer.NewResponse(r.Context(), w, controller, s.opts.IdleTimeout, c.body.BeforeAnswer)
 	c.log = s.log.WithValues("id", c.id)
 	if s.opts.Tracer != nil {
 		r = s.beginTrace(c, r)

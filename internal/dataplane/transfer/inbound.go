@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/iotfile-operator/iotfile-operator/internal/bulkconn"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
 )
 
@@ -44,8 +45,10 @@ type Timeouts struct {
 type Inbound struct {
 	body       io.Reader
 	controller *http.ResponseController
-	timeouts   Timeouts
-	waited     time.Duration
+	// conn is the connection that the body comes on, nil where it is none that is told.
+	conn     *bulkconn.Conn
+	timeouts Timeouts
+	waited   time.Duration
 	// length is the Content-Length, -1 if there is none and the body is chunked, until its end is
 	// seen.
 	length int64
@@ -74,6 +77,7 @@ func NewInbound(r *http.Request, controller *http.ResponseController, timeouts T
 	return &Inbound{
 		body:       r.Body,
 		controller: controller,
+		conn:       bulkconn.Of(r.Context()),
 		timeouts:   timeouts,
 		length:     r.ContentLength,
 		chunked:    r.ContentLength < 0,
@@ -100,7 +104,7 @@ func (b *Inbound) Read(p []byte) (int, error) {
 	}
 	b.slide()
 	begin := time.Now()
-	n, err := b.body.Read(p)
+	n, err := b.conn.ReadBody(b.body, p, b.length-b.received.Load()) // of unknown length, nothing is to come for certain
 	b.received.Add(int64(n))
 	b.waited += time.Since(begin)
 	switch {

@@ -1,14 +1,20 @@
 package transfer
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/bulkconn"
 )
 
 // Response counts what is written, with a deadline that slides as long as the client takes bytes.
 type Response struct {
 	http.ResponseWriter
-	controller  *http.ResponseController
+	controller *http.ResponseController
+	// conn is the connection that the answer goes out on, nil where it is none that is told.
+	conn        *bulkconn.Conn
 	idle        time.Duration
 	before      func(http.Header) // runs once, before the header is written
 	status      int
@@ -17,10 +23,10 @@ type Response struct {
 	moved       time.Time
 }
 
-// NewResponse makes a Response. before runs once, before the header is written; idle is how long
+// NewResponse makes a Response to the request of a context. before runs once, before the header is written; idle is how long
 // the client may take no byte.
-func NewResponse(w http.ResponseWriter, controller *http.ResponseController, idle time.Duration, before func(http.Header)) *Response {
-	return &Response{ResponseWriter: w, controller: controller, idle: idle, before: before}
+func NewResponse(ctx context.Context, w http.ResponseWriter, controller *http.ResponseController, idle time.Duration, before func(http.Header)) *Response {
+	return &Response{ResponseWriter: w, controller: controller, conn: bulkconn.Of(ctx), idle: idle, before: before}
 }
 
 // Status is what was answered, 0 before the header is written.
@@ -52,9 +58,19 @@ func (w *Response) Write(p []byte) (int, error) {
 		w.WriteHeader(http.StatusOK)
 	}
 	w.slide()
-	n, err := w.ResponseWriter.Write(p)
+	n, err := w.write(p)
 	w.sent += int64(n)
 	return n, err
+}
+
+// write has the records that TLS makes of a large step written at once.
+func (w *Response) write(p []byte) (int, error) {
+	if w.conn == nil || len(p) < BufferSize/2 {
+		return w.ResponseWriter.Write(p)
+	}
+	w.conn.Hold()
+	n, err := w.ResponseWriter.Write(p)
+	return n, errors.Join(err, w.conn.Release())
 }
 
 func (w *Response) slide() {

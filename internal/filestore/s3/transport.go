@@ -7,10 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
-	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/bulkconn"
 )
 
 const (
@@ -27,7 +26,7 @@ const (
 // backend may copy all bytes of a large file before it answers a Complete: contexts bound the
 // calls. HTTP/2 is off: one connection for all parts would make them wait for each other.
 func newTransport(caBundle []byte, guard *Guard) (*http.Transport, error) {
-	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, DynamicRecordSizingDisabled: true}
 	if len(caBundle) > 0 {
 		tlsConfig.RootCAs = x509.NewCertPool()
 		if !tlsConfig.RootCAs.AppendCertsFromPEM(caBundle) {
@@ -42,7 +41,8 @@ func newTransport(caBundle []byte, guard *Guard) (*http.Transport, error) {
 			if err != nil {
 				return nil, err
 			}
-			return copyingConn{c}, nil
+			below := bulkconn.New(c, false)
+			return steppingConn{below, below}, nil
 		},
 		DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			return dialTLS(ctx, dialer, tlsConfig, network, addr)
@@ -66,33 +66,16 @@ func dialTLS(ctx context.Context, dialer *dialer, config *tls.Config, network, a
 	}
 	config = config.Clone()
 	config.ServerName = host
-	conn := tls.Client(raw, config)
+	below := bulkconn.New(raw, true)
+	conn := tls.Client(below, config)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
 		return nil, err
 	}
-	return copyingConn{conn}, nil
+	return steppingConn{conn, below}, nil
 }
-
-// copyBuffers are shared by the stores of the process: a buffer is held only while a part flows.
-var copyBuffers = sync.Pool{New: func() any { b := make([]byte, filestore.PartBuffer); return &b }}
-
-// copyingConn is a connection whose ReadFrom, which net/http calls for request bodies, copies in
-// large steps; net/http's own buffer is 32 KiB.
-type copyingConn struct{ net.Conn }
-
-// ReadFrom implements io.ReaderFrom.
-func (c copyingConn) ReadFrom(r io.Reader) (int64, error) {
-	buf := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buf)
-	return io.CopyBuffer(onlyWriter{c.Conn}, r, *buf)
-}
-
-// onlyWriter hides the ReadFrom of the connection below, which would take a smaller buffer of its
-// own.
-type onlyWriter struct{ io.Writer }
 
 // wire is the last hand on a request before it is sent.
 type wire struct {
@@ -121,7 +104,7 @@ func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (w wire) send(req *http.Request) (*http.Response, error) {
 	if req.Body == nil || req.Body == http.NoBody {
-		return w.next.RoundTrip(req)
+		return receiveSteps(w.next, req)
 	}
 	return sendBody(w.next, req)
 }
