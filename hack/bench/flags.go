@@ -21,6 +21,8 @@ func parseSettings(args []string) (settings, error) {
 	flags.IntVar(&s.part, "part", 0, "MiB of a part, at least 5")
 	flags.StringVar(&parallel, "parallel", "", "parts sent at once, each to an upload of its own; a list")
 	flags.IntVar(&s.rounds, "rounds", 0, "measurements of each kind, in turn; the median counts")
+	flags.StringVar(&s.tls, "tls", "", "sides of the forwarders that speak TLS: in, out, both; with out and both, the store is null alone")
+	flags.Float64Var(&s.pace, "pace", 0, "MB/s of each sender, in writes of 16 KiB; 0 for as fast as they can")
 	flags.StringVar(&s.out, "out", "", "directory whose benchmarks.md and benchmarks.svg are brought up to date")
 	flags.StringVar(&s.operator, "operator-args", "", "further flags of the operator")
 	flags.IntVar(&s.uploads, "uploads", 10000, "uploads that expire in one minute, or at once, or whose calls are counted")
@@ -63,6 +65,17 @@ func (s settings) check() error {
 	}
 	if s.part < 5 || s.mebibyte < s.part || s.rounds < 1 {
 		return errors.New("-part is at least 5 MiB, -mib at least one part, -rounds at least 1")
+	}
+	if !slices.Contains([]string{"", "in", "out", "both"}, s.tls) || s.pace < 0 {
+		return errors.New("-tls is in, out or both, and -pace not negative")
+	}
+	if s.tlsOut() && !slices.Equal(s.stores, []string{"null"}) {
+		return errors.New("-tls=out and -tls=both need -stores=null")
+	}
+	for _, name := range s.ways {
+		if i := slices.IndexFunc(ways, func(w way) bool { return w.name == name }); s.tls != "" && !ways[i].overTLS {
+			return fmt.Errorf("-ways: %s knows no TLS here", name)
+		}
 	}
 	if s.uploads < 1 || s.within <= 0 || s.phase <= 0 || s.clients < 1 {
 		return errors.New("-uploads, -within, -phase and -clients must be positive")

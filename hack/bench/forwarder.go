@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/hack/bench/nullstore"
 	"github.com/iotfile-operator/iotfile-operator/hack/bench/splice"
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
 // What this program can also be: each prints the address that it listens on, and ends with its
@@ -26,10 +28,16 @@ const (
 	spliceCommand = "splice"
 )
 
-func runNull([]string) error {
+// runNull is given the directory of a certificate, to serve over TLS.
+func runNull(args []string) error {
 	return serveUntilEOF(func(l *net.TCPListener) error {
-		server := &http.Server{Handler: nullstore.New(), ReadHeaderTimeout: time.Minute}
-		return server.Serve(l)
+		server := &http.Server{Handler: nullstore.New(), ReadHeaderTimeout: time.Minute, TLSConfig: &tls.Config{
+			MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}, DynamicRecordSizingDisabled: true,
+		}}
+		if len(args) == 0 {
+			return server.Serve(l)
+		}
+		return server.ServeTLS(l, filepath.Join(args[0], devcluster.ServingCertFile), filepath.Join(args[0], devcluster.ServingKeyFile))
 	})
 }
 

@@ -35,7 +35,7 @@ func measureMemoryWith(ctx context.Context, b *testbed, s settings, st *store) e
 	inFlight := watchParts(ctx, b)
 	ours := runner{way: way{name: "ours", mode: modeREST}, front: front}
 	result := &row{parallel: s.parallel[0]}
-	if err := ours.measure(ctx, st, s.part<<20, s.mebibyte/s.part, result); err != nil {
+	if err := ours.measure(ctx, s, st, s.part<<20, s.mebibyte/s.part, result); err != nil {
 		return err
 	}
 	seen := inFlight()

@@ -51,7 +51,7 @@ func measureStore(ctx context.Context, b *testbed, s settings, st *store, report
 		return err
 	}
 	for _, r := range runners { // warms it up
-		if err := r.measure(ctx, st, s.part<<20, 8, &row{parallel: 4}); err != nil {
+		if err := r.measure(ctx, s, st, s.part<<20, 8, &row{parallel: 4}); err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
 	}
@@ -101,7 +101,7 @@ func measureRounds(ctx context.Context, s settings, st *store, runners []runner,
 	for round := range s.rounds {
 		for i := range runners {
 			i = (i + round) % len(runners) // so that none always comes after the same
-			if err := runners[i].measure(ctx, st, s.part<<20, s.mebibyte/s.part, rows[i]); err != nil {
+			if err := runners[i].measure(ctx, s, st, s.part<<20, s.mebibyte/s.part, rows[i]); err != nil {
 				return nil, fmt.Errorf("%s: %w", runners[i].name, err)
 			}
 		}
@@ -111,8 +111,8 @@ func measureRounds(ctx context.Context, s settings, st *store, runners []runner,
 }
 
 // measure sends parts and adds what it took to the row.
-func (r runner) measure(ctx context.Context, st *store, size, parts int, to *row) error {
-	uploads, err := r.open(ctx, st, r.front, to.parallel, size*parts)
+func (r runner) measure(ctx context.Context, s settings, st *store, size, parts int, to *row) error {
+	uploads, err := r.open(ctx, st, r.front, to.parallel, size*parts, s.pace)
 	if err != nil {
 		return fmt.Errorf("open an upload: %w", err)
 	}

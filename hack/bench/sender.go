@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,8 +37,9 @@ const (
 // job is what a sender reads from its standard input.
 type job struct {
 	Mode                           string
-	Endpoint, AccessKey, SecretKey string // of S3
-	Token                          string // of REST
+	Pace                           float64 // MB/s of each upload; 0 for as fast as can be
+	Endpoint, AccessKey, SecretKey string  // of S3
+	Token                          string  // of REST
 	// Uploads get parts at once, each of them one part after the other, as tus wants it.
 	Uploads []target
 	Parts   int // of all uploads together
@@ -120,16 +122,16 @@ func (j *job) sendAll(send put) (sent, error) {
 
 // putter is how one part is sent.
 func (j *job) putter() (put, error) {
-	client := &http.Client{Transport: newTransport(len(j.Uploads))}
+	client := &http.Client{Transport: j.transport()}
 	switch j.Mode {
 	case modeREST:
 		return func(ctx context.Context, to target, number int) error {
-			_, err := request(ctx, client, http.MethodPut, fmt.Sprintf("%s?part=%d", to.URL, number), newBody(j.Size), int64(j.Size), j.restHeader())
+			_, err := request(ctx, client, http.MethodPut, fmt.Sprintf("%s?part=%d", to.URL, number), j.body(), int64(j.Size), j.restHeader())
 			return err
 		}, nil
 	case modeTus:
 		return func(ctx context.Context, to target, number int) error {
-			_, err := request(ctx, client, http.MethodPatch, to.URL, newBody(j.Size), int64(j.Size), map[string]string{
+			_, err := request(ctx, client, http.MethodPatch, to.URL, j.body(), int64(j.Size), map[string]string{
 				"Content-Type": "application/offset+octet-stream", "Upload-Offset": fmt.Sprint((number - 1) * j.Size),
 			})
 			return err
@@ -141,7 +143,7 @@ func (j *job) putter() (put, error) {
 	}
 	opts := minio.PutObjectPartOptions{DisableContentSha256: j.Mode == modeUnsigned}
 	return func(ctx context.Context, to target, number int) error {
-		_, err := core.PutObjectPart(ctx, bucket, to.Key, to.ID, number, newBody(j.Size), int64(j.Size), opts)
+		_, err := core.PutObjectPart(ctx, bucket, to.Key, to.ID, number, j.body(), int64(j.Size), opts)
 		return err
 	}, nil
 }
@@ -150,14 +152,58 @@ func (j *job) restHeader() map[string]string {
 	return map[string]string{"Authorization": "Bearer " + j.Token}
 }
 
+// pacedWrite is the size of a write of a sender that is paced, in bytes.
+const pacedWrite = 16 << 10
+
 // newTransport is the same for all senders, so that they differ by what they send alone.
 func newTransport(connections int) *http.Transport {
-	return &http.Transport{MaxIdleConnsPerHost: connections, WriteBufferSize: 256 << 10, DisableCompression: true}
+	return &http.Transport{
+		MaxIdleConnsPerHost: connections, WriteBufferSize: 256 << 10, DisableCompression: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, DynamicRecordSizingDisabled: true}, //nolint:gosec // of servers that this program has started
+	}
+}
+
+// transport is newTransport, but that one that is paced makes small writes.
+func (j *job) transport() *http.Transport {
+	transport := newTransport(len(j.Uploads))
+	if j.Pace > 0 {
+		transport.WriteBufferSize = pacedWrite
+	}
+	return transport
+}
+
+// body is that of a part.
+func (j *job) body() io.Reader {
+	if j.Pace == 0 {
+		return newBody(j.Size)
+	}
+	return &pacedBody{body: newBody(j.Size), perSecond: 1e6 * j.Pace}
+}
+
+// pacedBody gives its bytes at a steady rate.
+type pacedBody struct {
+	body      io.Reader
+	perSecond float64
+	began     time.Time
+	given     float64
+}
+
+// Read implements io.Reader.
+func (p *pacedBody) Read(b []byte) (int, error) {
+	if p.began.IsZero() {
+		p.began = time.Now()
+	}
+	time.Sleep(time.Until(p.began.Add(time.Duration(p.given / p.perSecond * float64(time.Second)))))
+	n, err := p.body.Read(b[:min(len(b), pacedWrite)])
+	p.given += float64(n)
+	return n, err
 }
 
 func newCore(endpoint, access, secret string, transport http.RoundTripper) (*minio.Core, error) {
-	return minio.NewCore(strings.TrimPrefix(endpoint, "http://"), &minio.Options{
-		Creds: credentials.NewStaticV4(access, secret, ""), Region: region, BucketLookup: minio.BucketLookupPath, MaxRetries: 1, Transport: transport,
+	_, host, _ := strings.Cut(endpoint, "://")
+	return minio.NewCore(host, &minio.Options{
+		Secure: strings.HasPrefix(endpoint, "https:"),
+		Creds:  credentials.NewStaticV4(access, secret, ""), Region: region, BucketLookup: minio.BucketLookupPath, MaxRetries: 1, Transport: transport,
 	})
 }
 

@@ -40,12 +40,18 @@ type testbed struct {
 	stops  []func() error // in the order of the starts
 	// partBytes is the size of the parts to come.
 	partBytes int
+	// tls is which sides speak TLS, with the certificate of the directory cert, and of its authority
+	// ca.
+	settings settings
+	cert     string
+	ca       []byte
 }
 
 // store is an object store behind the ways.
 type store struct {
 	name, endpoint       string
 	accessKey, secretKey string
+	ca                   string // of a store that speaks TLS
 	pid                  int
 }
 
@@ -55,7 +61,7 @@ func makeTestbed(ctx context.Context, s settings) (*testbed, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &testbed{dir: dir, partBytes: s.part << 20, stops: []func() error{func() error { return os.RemoveAll(dir) }}}
+	b := &testbed{dir: dir, partBytes: s.part << 20, settings: s, cert: filepath.Join(dir, "cert"), stops: []func() error{func() error { return os.RemoveAll(dir) }}}
 	if err := b.start(ctx, s); err != nil {
 		return nil, errors.Join(err, b.stop())
 	}
@@ -63,10 +69,20 @@ func makeTestbed(ctx context.Context, s settings) (*testbed, error) {
 }
 
 func (b *testbed) start(ctx context.Context, s settings) error {
+	if err := devcluster.WriteServingCertificate(b.cert, "127.0.0.1"); err != nil {
+		return err
+	}
 	var err error
-	b.system, err = devcluster.Up(ctx, devcluster.Options{
+	if b.ca, err = os.ReadFile(filepath.Join(b.cert, devcluster.ServingCAFile)); err != nil {
+		return err
+	}
+	options := devcluster.Options{
 		Dir: filepath.Join(b.dir, "system"), Store: devcluster.StoreVersityGW, OperatorArgs: strings.Fields(s.operator), Log: os.Stderr,
-	})
+	}
+	if s.tlsIn() {
+		options.TLSCertDir = b.cert
+	}
+	b.system, err = devcluster.Up(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -89,12 +105,19 @@ func (b *testbed) start(ctx context.Context, s settings) error {
 		b.stores = append(b.stores, storeOf(minIO))
 	}
 	if slices.Contains(s.stores, "null") {
-		null, err := startSelf(ctx, b.dir, nullCommand)
+		var args []string
+		if s.tlsOut() {
+			args = []string{b.cert}
+		}
+		null, err := startSelf(ctx, b.dir, nullCommand, args...)
 		if err != nil {
 			return err
 		}
 		b.stops = append(b.stops, null.stop)
-		b.stores = append(b.stores, &store{name: "null", endpoint: null.url, accessKey: "null", secretKey: "null-null", pid: null.pid})
+		if s.tlsOut() {
+			null.url = "https" + strings.TrimPrefix(null.url, "http")
+		}
+		b.stores = append(b.stores, &store{name: "null", ca: string(b.ca), endpoint: null.url, accessKey: "null", secretKey: "null-null", pid: null.pid})
 	}
 	return b.offer(ctx)
 }
@@ -161,6 +184,9 @@ func (s *store) objects() []client.Object {
 	}
 	fs := &v1alpha1.FileStore{ObjectMeta: metav1.ObjectMeta{Name: s.name}}
 	fs.Spec.Endpoint, fs.Spec.Region, fs.Spec.Bucket = s.endpoint, region, bucket
+	if strings.HasPrefix(s.endpoint, "https:") {
+		fs.Spec.TLS = &v1alpha1.FileStoreTLS{CABundle: []byte(s.ca)}
+	}
 	fs.Spec.Credentials = &v1alpha1.FileStoreCredentials{SecretRef: &v1alpha1.SecretReference{Name: s.name}}
 	return []client.Object{secret, fs, s.namespace(s.name)}
 }

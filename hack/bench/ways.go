@@ -22,6 +22,8 @@ type way struct {
 	mode        string // of the sender
 	// start starts what stands in front of the store; nil for nothing.
 	start func(ctx context.Context, b *testbed, s *store) (*forwarder, error)
+	// overTLS: what stands in front of the store can speak TLS, as far as it is started here.
+	overTLS bool
 }
 
 // base is the way whose throughput is 1. It hashes nothing: what minio-go does over TLS, too.
@@ -29,13 +31,15 @@ const base = "unsigned"
 
 // ways in the order in which they are shown.
 var ways = []way{
-	{"unsigned", "straight to the store, minio-go unsigned", modeUnsigned, nil},
-	{"signed", "straight to the store, minio-go default (signed chunks)", modeSigned, nil},
-	{"splice", "floor: HTTP/1.1 forwarder on splice(2), sees no byte", modeUnsigned, startSplice},
-	{"ours", "iotfile-operator, REST with a token, trailing CRC64NVME", modeREST, startOurs},
-	{"versitygw", "versitygw as S3 proxy, no checksum, client unsigned", modeUnsigned, startVersityGW},
-	{"tusd", "tusd, S3 store, default", modeTus, startTusd()},
-	{"tusd-fast", "tusd, S3 store, content hashes off", modeTus, startTusd("-s3-disable-content-hashes")},
+	{"unsigned", "straight to the store, minio-go unsigned", modeUnsigned, nil, true},
+	{"signed", "straight to the store, minio-go default (signed chunks)", modeSigned, nil, false},
+	{"splice", "floor: HTTP/1.1 forwarder on splice(2), sees no byte", modeUnsigned, startSplice, false},
+	{"ours", "iotfile-operator, REST with a token, trailing CRC64NVME", modeREST, startOurs, true},
+	{"versitygw", "versitygw as S3 proxy, no checksum, client unsigned", modeUnsigned, startVersityGW, false},
+	{"nginx", "nginx, proxy_request_buffering off, sees no byte", modeUnsigned, startNginx, true},
+	{"haproxy", "haproxy, sees no byte", modeUnsigned, startHAProxy, true},
+	{"tusd", "tusd, S3 store, default", modeTus, startTusd(), false},
+	{"tusd-fast", "tusd, S3 store, content hashes off", modeTus, startTusd("-s3-disable-content-hashes"), false},
 }
 
 func wayNames() []string {
@@ -47,7 +51,7 @@ func wayNames() []string {
 }
 
 func startSplice(ctx context.Context, b *testbed, s *store) (*forwarder, error) {
-	return startSelf(ctx, b.dir, spliceCommand, s.endpoint[len("http://"):])
+	return startSelf(ctx, b.dir, spliceCommand, s.host())
 }
 
 // startOurs starts nothing: the operator runs, and the namespace chooses the store. The sender is a
@@ -96,6 +100,9 @@ func startTusd(flags ...string) func(ctx context.Context, b *testbed, s *store) 
 	}
 }
 
+// anyServer is a client of servers on loopback.
+var anyServer = &http.Client{Transport: newTransport(1)}
+
 // opened are uploads that a sender can send to, and the way to give them up. They are never
 // completed: their parts are what is measured.
 type opened struct {
@@ -104,12 +111,12 @@ type opened struct {
 }
 
 // open opens count uploads in front of f, or of the store if that is nil.
-func (w way) open(ctx context.Context, s *store, f *forwarder, count, bytes int) (*opened, error) {
+func (w way) open(ctx context.Context, s *store, f *forwarder, count, bytes int, pace float64) (*opened, error) {
 	if f == nil {
 		f = &forwarder{url: s.endpoint}
 	}
 	url := f.url
-	o := &opened{job: job{Mode: w.mode, Endpoint: url, AccessKey: s.accessKey, SecretKey: s.secretKey, Token: f.token}}
+	o := &opened{job: job{Mode: w.mode, Pace: pace, Endpoint: url, AccessKey: s.accessKey, SecretKey: s.secretKey, Token: f.token}}
 	openOne := map[string]func(context.Context, string, int, int) error{modeREST: o.openREST, modeTus: o.openTus}[w.mode]
 	if openOne == nil {
 		openOne = o.openS3
@@ -123,7 +130,7 @@ func (w way) open(ctx context.Context, s *store, f *forwarder, count, bytes int)
 }
 
 func (o *opened) openS3(ctx context.Context, url string, i, _ int) error {
-	core, err := newCore(url, o.AccessKey, o.SecretKey, http.DefaultTransport)
+	core, err := newCore(url, o.AccessKey, o.SecretKey, newTransport(1))
 	if err != nil {
 		return err
 	}
@@ -135,22 +142,22 @@ func (o *opened) openS3(ctx context.Context, url string, i, _ int) error {
 
 func (o *opened) openREST(ctx context.Context, url string, i, _ int) error {
 	url = fmt.Sprintf("%s/%d", url, i)
-	_, err := request(ctx, http.DefaultClient, http.MethodPut, url+"?upload=start", http.NoBody, 0, o.restHeader())
+	_, err := request(ctx, anyServer, http.MethodPut, url+"?upload=start", http.NoBody, 0, o.restHeader())
 	o.add(target{URL: url}, func(ctx context.Context) {
-		_, _ = request(ctx, http.DefaultClient, http.MethodPut, url+"?upload=abort", http.NoBody, 0, o.restHeader())
+		_, _ = request(ctx, anyServer, http.MethodPut, url+"?upload=abort", http.NoBody, 0, o.restHeader())
 	})
 	return err
 }
 
 // openTus announces one byte more than will be sent, so that the upload stays open.
 func (o *opened) openTus(ctx context.Context, url string, _, bytes int) error {
-	header, err := request(ctx, http.DefaultClient, http.MethodPost, url, io.Reader(http.NoBody), 0, map[string]string{"Upload-Length": strconv.Itoa(bytes + 1)})
+	header, err := request(ctx, anyServer, http.MethodPost, url, io.Reader(http.NoBody), 0, map[string]string{"Upload-Length": strconv.Itoa(bytes + 1)})
 	if err != nil {
 		return err
 	}
 	location := header.Get("Location")
 	o.add(target{URL: location}, func(ctx context.Context) {
-		_, _ = request(ctx, http.DefaultClient, http.MethodDelete, location, http.NoBody, 0, nil)
+		_, _ = request(ctx, anyServer, http.MethodDelete, location, http.NoBody, 0, nil)
 	})
 	return nil
 }

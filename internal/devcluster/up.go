@@ -27,6 +27,8 @@ type Options struct {
 	Port, APIServerPort, StorePort int
 	// OperatorArgs are further flags of the operator.
 	OperatorArgs []string
+	// TLSCertDir has the REST API served over TLS: see OperatorOptions.
+	TLSCertDir string
 	// CLI has the command line built as well, and Welcome begin with it.
 	CLI bool
 	// Log is told what is being done; nil for silence.
@@ -115,7 +117,7 @@ func (s *System) start(ctx context.Context, opts Options) error {
 		{"operator", func() (string, error) {
 			s.Operator, err = StartOperator(ctx, OperatorOptions{
 				Binary: s.binary, Dir: filepath.Join(s.dir, "operator"), Kubeconfig: s.kubeconfig, Port: opts.Port, Args: opts.OperatorArgs,
-				Webhooks: true,
+				Webhooks: true, TLSCertDir: opts.TLSCertDir,
 			})
 			if err != nil {
 				return "", err
