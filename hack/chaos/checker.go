@@ -11,8 +11,9 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// checkLimit is how long the checker may take for one file. Most take it milliseconds.
-const checkLimit = time.Minute
+// checkLimit is how long the checker may take for one file. Most take it milliseconds, on a machine
+// that does nothing else.
+const checkLimit = 5 * time.Minute
 
 // state is which version of a file there is, and the attempt that made it; version absent for no
 // file.
@@ -75,7 +76,7 @@ var (
 // the other, each at one moment between its request and its answer. info draws it.
 func (f *file) check() (info porcupine.LinearizationInfo, err error) {
 	f.mu.Lock()
-	history := toHistory(f.operations)
+	history := toHistory(withoutLosers(f.operations))
 	f.mu.Unlock()
 	result, info := porcupine.CheckOperationsVerbose(fileModel, history, checkLimit)
 	switch result {
@@ -116,6 +117,25 @@ func toHistory(operations []operation) []porcupine.Operation {
 		out = append(out, porcupine.Operation{ClientId: row, Input: o, Call: o.call.Sub(began).Nanoseconds(), Return: until.Sub(began).Nanoseconds()})
 	}
 	return out
+}
+
+// withoutLosers leaves out the writes without an answer whose version somebody else has made: of a
+// file that nobody deletes each version is made once, and answers and reads tell by whom. Without
+// that the checker would try every subset of them.
+func withoutLosers(operations []operation) []operation {
+	made, taken := map[state]bool{}, map[int64]bool{}
+	for _, o := range operations {
+		switch {
+		case o.kind == opDelete:
+			return operations
+		case o.kind != opHead && !o.lost() && o.attempt != nil:
+			s := stateOf(o.attempt)
+			made[s], taken[s.version] = true, true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(operations), func(o operation) bool {
+		return o.kind == opWrite && o.lost() && taken[o.attempt.version()] && !made[stateOf(o.attempt)]
+	})
 }
 
 // overtaken is until when an operation that was not answered may still happen: to the end of all.

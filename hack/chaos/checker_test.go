@@ -123,6 +123,29 @@ func longHistory(rng *rand.Rand) []operation {
 	return out
 }
 
+// TestCheckManyLost: of writes of one base, all but one of which have no answer, the checker does
+// not try every subset, whether the history is good or not.
+func TestCheckManyLost(t *testing.T) {
+	for name, tt := range map[string]struct {
+		last  int64 // version that is seen in the end
+		wrong bool
+	}{"good": {last: 2}, "a version lost": {last: 1, wrong: true}} {
+		v0, v1, v2 := &attempt{id: "v0", base: absent}, &attempt{id: "v1", base: 0}, &attempt{id: "v2", base: 1}
+		operations := []operation{{kind: opWrite, attempt: v0, call: at(0), end: at(1)}}
+		for i := range 60 {
+			for base := range int64(2) {
+				operations = append(operations, operation{kind: opWrite, attempt: &attempt{id: fmt.Sprint("lost", i, "-", base), base: base}, call: at(2 + i)})
+			}
+		}
+		operations = append(operations,
+			operation{kind: opWrite, attempt: v1, call: at(70), end: at(90)}, operation{kind: opWrite, attempt: v2, call: at(80), end: at(99)},
+			operation{kind: opHead, version: tt.last, call: at(100), end: at(101)})
+		if _, err := (&file{operations: operations}).check(); errors.Is(err, errIllegal) != tt.wrong || (err == nil) == tt.wrong {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestCheckLong: the history of a long run is decided, whether or not it is good.
 func TestCheckLong(t *testing.T) {
 	for seed := range uint64(3) {
