@@ -87,7 +87,7 @@ func TestEncodedSlashes(t *testing.T) {
 	base := "/api/iotfile/v3/files/"
 	s.refusedUnread(http.MethodPut, base+entity+"%2Fx", 400, "entityId")
 	s.refusedUnread(http.MethodPut, base+"%2F"+entity+"/x", 400, "entityId")
-	s.url = "http://" + s.addr + "/namespaces/" + s.namespace + "%2Fx"
+	s.url = s.scheme + s.addr + "/namespaces/" + s.namespace + "%2Fx"
 	s.refusedUnread(http.MethodPut, s.path("x"), 400, "namespace")
 }
 

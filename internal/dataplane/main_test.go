@@ -106,6 +106,7 @@ const secretPrefix = "secret-prefix/"
 // system is a data plane with real reconcilers, in a namespace of its own.
 type system struct {
 	t         testing.TB
+	scheme    string // of its addresses
 	url       string
 	addr      string
 	namespace string
@@ -131,6 +132,8 @@ type setup struct {
 	noReadyProbe bool
 	// watches, if not nil, can hold back what its cache is told.
 	watches *heldWatches
+	// overTLS: the REST API is served over TLS.
+	overTLS bool
 }
 
 var systems atomic.Int32
@@ -138,7 +141,7 @@ var systems atomic.Int32
 func newSystem(t testing.TB, with setup) *system {
 	t.Helper()
 	cp := controlPlane(t)
-	s := &system{t: t, namespace: fmt.Sprintf("tenant-%d", systems.Add(1)), store: with.store, log: &logBook{}}
+	s := &system{t: t, namespace: fmt.Sprintf("tenant-%d", systems.Add(1)), store: with.store, log: &logBook{}, scheme: "http://"}
 	if s.store == nil {
 		s.store = memory.New(memory.Options{MinPartSize: -1})
 	}
@@ -215,6 +218,9 @@ func (s *system) launch(scheme *runtime.Scheme, with setup) {
 		Stores: stores[dataplane.Store]{s.store}, Log: s.log.logger(), ProgressDelay: 50 * time.Millisecond, ProgressInterval: 300 * time.Millisecond,
 		QueueTimeout: time.Millisecond, // most tests want the refusal
 	}
+	if with.overTLS {
+		s.scheme, opts.TLS = "https://", servingTLS(s.t)
+	}
 	if with.options != nil {
 		with.options(&opts)
 	}
@@ -227,7 +233,7 @@ func (s *system) launch(scheme *runtime.Scheme, with setup) {
 	s.run(mgr)
 	s.eventually("ready", func() error { return s.server.Ready() })
 	s.addr = s.server.Addr().String()
-	s.url = "http://" + s.addr + "/namespaces/" + s.namespace
+	s.url = s.scheme + s.addr + "/namespaces/" + s.namespace
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -259,7 +265,7 @@ func (s *system) createObjects(with setup) {
 func (s *system) neighbour() *system {
 	other := *s
 	other.namespace += "-neighbour"
-	other.url = "http://" + s.addr + "/namespaces/" + other.namespace
+	other.url = s.scheme + s.addr + "/namespaces/" + other.namespace
 	return &other
 }
 
@@ -375,7 +381,7 @@ func clip(b []byte) string {
 }
 
 var httpClient = &http.Client{
-	Transport:     &http.Transport{MaxIdleConnsPerHost: 64, ExpectContinueTimeout: time.Minute},
+	Transport:     &http.Transport{MaxIdleConnsPerHost: 64, ExpectContinueTimeout: time.Minute, TLSClientConfig: trusting},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 

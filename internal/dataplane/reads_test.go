@@ -170,7 +170,7 @@ func TestReplacedBetweenRanges(t *testing.T) {
 // TestOpenAPIRoute: the description is served to anybody.
 func TestOpenAPIRoute(t *testing.T) {
 	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.Authenticator = nobody{} }, noReadyProbe: true})
-	base := &system{t: t, url: "http://" + s.addr}
+	base := &system{t: t, url: s.scheme + s.addr}
 	got := base.want(base.get("/openapi.yaml"), 200)
 	if got.header.Get("Content-Type") != "application/yaml" || !bytes.HasPrefix(got.body, []byte("openapi: 3.1")) {
 		t.Errorf("%v: %.100s", got.header, got.body)

@@ -148,7 +148,7 @@ func TestNamespaces(t *testing.T) {
 	}
 	url := s.url
 	for namespace, status := range map[string]int{"does-not-exist": 404, "Not_A_Label": 400, "kube-system": 404} {
-		s.url = "http://" + s.addr + "/namespaces/" + namespace
+		s.url = s.scheme + s.addr + "/namespaces/" + namespace
 		s.want(s.put(s.path("x")+"?upload=start", nil), status)
 		s.want(s.get(s.path("x")), status)
 	}
@@ -226,7 +226,7 @@ func TestAuth(t *testing.T) {
 	s.want(s.get(strings.Replace(s.path("x"), "0123", "0000", 1), alice...), 403)
 	s.want(s.put(s.path("x")+"?part=1", make([]byte, 2000), alice...), 201)
 	// Without a namespace in token and path there is no tenant.
-	s.url = "http://" + s.addr
+	s.url = s.scheme + s.addr
 	s.want(s.get(s.path("x"), alice...), 400)
 }
 

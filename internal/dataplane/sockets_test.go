@@ -3,11 +3,13 @@ package dataplane_test
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +23,8 @@ import (
 // raw is a client that does what no library does.
 type raw struct {
 	t testing.TB
-	*net.TCPConn
+	net.Conn
+	tcp    *net.TCPConn // below TLS
 	reader *bufio.Reader
 }
 
@@ -31,7 +34,33 @@ func (s *system) dial() *raw {
 	must(s.t, err)
 	s.t.Cleanup(func() { conn.Close() })
 	must(s.t, conn.SetDeadline(time.Now().Add(time.Minute)))
-	return &raw{s.t, conn.(*net.TCPConn), bufio.NewReader(conn)}
+	c := &raw{t: s.t, Conn: conn, tcp: conn.(*net.TCPConn)}
+	if s.scheme == "https://" {
+		c.Conn = tls.Client(conn, trusting)
+	}
+	c.reader = bufio.NewReader(c.Conn)
+	return c
+}
+
+// CloseWrite ends what is sent, without a word of TLS: as of a client that is gone.
+func (c *raw) CloseWrite() error { return c.tcp.CloseWrite() }
+
+// trusting is of clients of servers on loopback.
+var trusting = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // see there
+
+// servingTLS is of a server for loopback.
+func servingTLS(t testing.TB) *tls.Config {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	server.StartTLS() // for its certificate
+	server.Close()
+	return &tls.Config{Certificates: server.TLS.Certificates, DynamicRecordSizingDisabled: true}
+}
+
+// eachTransport runs a test over plain HTTP and over TLS.
+func eachTransport(t *testing.T, test func(t *testing.T, overTLS bool)) {
+	t.Run("plain", func(t *testing.T) { test(t, false) })
+	t.Run("TLS", func(t *testing.T) { test(t, true) })
 }
 
 // head sends a request line and headers.
@@ -74,8 +103,10 @@ func (s *system) intact(file string, content []byte) {
 
 // TestExpectContinue: what can be refused is refused before the body is asked for, and a good body
 // is asked for.
-func TestExpectContinue(t *testing.T) {
-	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.MaxPartsInFlight = 1 }})
+func TestExpectContinue(t *testing.T) { eachTransport(t, testExpectContinue) }
+
+func testExpectContinue(t *testing.T, overTLS bool) {
+	s := newSystem(t, setup{overTLS: overTLS, options: func(o *dataplane.Options) { o.MaxPartsInFlight = 1 }})
 	part := s.started("x")
 	for path, status := range map[string]int{
 		"x?part=0": 400, "x?part=1": 400, "none?part=1": 409, "x?upload=start": 400, "none?upload=complete": 409, "x?upload=what": 400,
@@ -114,8 +145,10 @@ func TestExpectContinue(t *testing.T) {
 }
 
 // TestErrorReachesSender: a client that sends its whole body before it looks still gets the error.
-func TestErrorReachesSender(t *testing.T) {
-	s := newSystem(t, setup{})
+func TestErrorReachesSender(t *testing.T) { eachTransport(t, testErrorReachesSender) }
+
+func testErrorReachesSender(t *testing.T, overTLS bool) {
+	s := newSystem(t, setup{overTLS: overTLS})
 	body := make([]byte, 4<<20)
 	for i := range 60 {
 		c := s.dial()
@@ -131,8 +164,10 @@ func TestErrorReachesSender(t *testing.T) {
 
 // TestCutBody: a body that ends early, in whichever way, leaves the earlier part alone
 // (docs/rest-api.md, "Part").
-func TestCutBody(t *testing.T) {
-	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.IdleTimeout = time.Second }})
+func TestCutBody(t *testing.T) { eachTransport(t, testCutBody) }
+
+func testCutBody(t *testing.T, overTLS bool) {
+	s := newSystem(t, setup{overTLS: overTLS, options: func(o *dataplane.Options) { o.IdleTimeout = time.Second }})
 	part := s.started("x")
 	header := fmt.Sprintf("Content-Length: %d", len(part))
 
@@ -147,8 +182,8 @@ func TestCutBody(t *testing.T) {
 	reset := s.dial()
 	reset.head(s, "PUT", s.path("x?part=1"), header)
 	_, _ = reset.Write(make([]byte, 50<<10))
-	must(t, reset.SetLinger(0))
-	must(t, reset.Close())
+	must(t, reset.tcp.SetLinger(0))
+	must(t, reset.tcp.Close())
 
 	idle := s.dial()
 	idle.head(s, "PUT", s.path("x?part=1"), header)
@@ -166,8 +201,10 @@ func TestCutBody(t *testing.T) {
 }
 
 // TestSlowBody: a client may be as slow as it likes while bytes come.
-func TestSlowBody(t *testing.T) {
-	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.IdleTimeout = 3 * time.Second }})
+func TestSlowBody(t *testing.T) { eachTransport(t, testSlowBody) }
+
+func testSlowBody(t *testing.T, overTLS bool) {
+	s := newSystem(t, setup{overTLS: overTLS, options: func(o *dataplane.Options) { o.IdleTimeout = 3 * time.Second }})
 	s.want(s.put(s.path("x?upload=start"), nil), 201)
 	c := s.dial()
 	c.head(s, "PUT", s.path("x?part=1"), "Content-Length: 5000")
@@ -189,8 +226,10 @@ func TestSlowBody(t *testing.T) {
 }
 
 // TestLongBody: what comes behind Content-Length is not part of the part.
-func TestLongBody(t *testing.T) {
-	s := newSystem(t, setup{})
+func TestLongBody(t *testing.T) { eachTransport(t, testLongBody) }
+
+func testLongBody(t *testing.T, overTLS bool) {
+	s := newSystem(t, setup{overTLS: overTLS})
 	s.want(s.put(s.path("x?upload=start"), nil), 201)
 	content := randomBytes(5000)
 	c := s.dial()
@@ -207,8 +246,10 @@ func TestLongBody(t *testing.T) {
 }
 
 // TestSmuggling: a request whose length two readers could take differently is refused.
-func TestSmuggling(t *testing.T) {
-	s := newSystem(t, setup{})
+func TestSmuggling(t *testing.T) { eachTransport(t, testSmuggling) }
+
+func testSmuggling(t *testing.T, overTLS bool) {
+	s := newSystem(t, setup{overTLS: overTLS})
 	part := s.started("x")
 	for _, headers := range [][]string{
 		{"Content-Length: 5000", "Content-Length: 6000"},
@@ -230,8 +271,10 @@ func TestSmuggling(t *testing.T) {
 
 // TestUnaskedBodies: a body that nobody wants, and that never comes, holds no request up. A part
 // without a body is refused.
-func TestUnaskedBodies(t *testing.T) {
-	s := newSystem(t, setup{})
+func TestUnaskedBodies(t *testing.T) { eachTransport(t, testUnaskedBodies) }
+
+func testUnaskedBodies(t *testing.T, overTLS bool) {
+	s := newSystem(t, setup{overTLS: overTLS})
 	s.started("x")
 	for _, tt := range []struct {
 		method, path, header string
@@ -255,9 +298,11 @@ func TestUnaskedBodies(t *testing.T) {
 }
 
 // TestStoreStalls: object storage that takes no byte, or does not answer, is given up.
-func TestStoreStalls(t *testing.T) {
+func TestStoreStalls(t *testing.T) { eachTransport(t, testStoreStalls) }
+
+func testStoreStalls(t *testing.T, overTLS bool) {
 	store := memory.New(memory.Options{MinPartSize: -1})
-	s := newSystem(t, setup{store: store, options: func(o *dataplane.Options) { o.StoreIdleTimeout = 300 * time.Millisecond }})
+	s := newSystem(t, setup{overTLS: overTLS, store: store, options: func(o *dataplane.Options) { o.StoreIdleTimeout = 300 * time.Millisecond }})
 	part := s.started("x")
 	for _, fault := range []memory.Fault{
 		{Operation: memory.PutPart, Times: 1, Before: memory.Hang},
@@ -274,8 +319,10 @@ func TestStoreStalls(t *testing.T) {
 }
 
 // TestKeepAlive: a deadline of one request does not strike the next one of its connection.
-func TestKeepAlive(t *testing.T) {
-	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.IdleTimeout = time.Second }})
+func TestKeepAlive(t *testing.T) { eachTransport(t, testKeepAlive) }
+
+func testKeepAlive(t *testing.T, overTLS bool) {
+	s := newSystem(t, setup{overTLS: overTLS, options: func(o *dataplane.Options) { o.IdleTimeout = time.Second }})
 	part := s.started("x")
 	c := s.dial()
 	for range 3 {
@@ -295,9 +342,11 @@ func TestKeepAlive(t *testing.T) {
 }
 
 // TestWaitOutlastsBody: the deadline of the final part's body does not end the wait for the file.
-func TestWaitOutlastsBody(t *testing.T) {
+func TestWaitOutlastsBody(t *testing.T) { eachTransport(t, testWaitOutlastsBody) }
+
+func testWaitOutlastsBody(t *testing.T, overTLS bool) {
 	store := memory.New(memory.Options{MinPartSize: -1})
-	s := newSystem(t, setup{store: store, options: func(o *dataplane.Options) { o.IdleTimeout = 500 * time.Millisecond }})
+	s := newSystem(t, setup{overTLS: overTLS, store: store, options: func(o *dataplane.Options) { o.IdleTimeout = 500 * time.Millisecond }})
 	s.want(s.put(s.path("x?upload=start"), nil), 201)
 	hold := make(chan struct{})
 	store.Inject(memory.Fault{Operation: memory.CompleteUpload, Times: 1, Before: memory.WaitFor(hold)})
@@ -307,9 +356,11 @@ func TestWaitOutlastsBody(t *testing.T) {
 
 // TestSlowReader: a client that takes no byte of its file is cut; what it got is a beginning of the
 // file.
-func TestSlowReader(t *testing.T) {
+func TestSlowReader(t *testing.T) { eachTransport(t, testSlowReader) }
+
+func testSlowReader(t *testing.T, overTLS bool) {
 	// Long enough for the upload, whose client pauses too on a machine that is busy.
-	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.IdleTimeout = 8 * time.Second }})
+	s := newSystem(t, setup{overTLS: overTLS, options: func(o *dataplane.Options) { o.IdleTimeout = 8 * time.Second }})
 	s.want(s.put(s.path("x?upload=start"), nil), 201)
 	content := randomBytes(48 << 20)
 	s.want(s.put(s.path("x?upload=complete"), content), 201)
@@ -328,9 +379,11 @@ func TestSlowReader(t *testing.T) {
 }
 
 // TestDownloadCut: a body that object storage cuts short does not end well for the client either.
-func TestDownloadCut(t *testing.T) {
+func TestDownloadCut(t *testing.T) { eachTransport(t, testDownloadCut) }
+
+func testDownloadCut(t *testing.T, overTLS bool) {
 	store := memory.New(memory.Options{MinPartSize: -1})
-	s := newSystem(t, setup{store: cutting{store}})
+	s := newSystem(t, setup{overTLS: overTLS, store: cutting{store}})
 	s.want(s.put(s.path("x?upload=start"), nil), 201)
 	s.want(s.put(s.path("x?upload=complete"), randomBytes(1<<20)), 201)
 	got := s.get(s.path("x"))
@@ -340,9 +393,11 @@ func TestDownloadCut(t *testing.T) {
 }
 
 // TestConcurrentParts: many parts at once, of one upload, are each what their client sent.
-func TestConcurrentParts(t *testing.T) {
+func TestConcurrentParts(t *testing.T) { eachTransport(t, testConcurrentParts) }
+
+func testConcurrentParts(t *testing.T, overTLS bool) {
 	// A client may send its next part before the place of the one before is free.
-	s := newSystem(t, setup{options: func(o *dataplane.Options) { o.QueueTimeout = time.Minute }})
+	s := newSystem(t, setup{overTLS: overTLS, options: func(o *dataplane.Options) { o.QueueTimeout = time.Minute }})
 	s.want(s.put(s.path("x?upload=start"), nil), 201)
 	parts := make([][]byte, 100)
 	var wg sync.WaitGroup

@@ -119,7 +119,7 @@ func memoryInUse() int64 {
 func (s *system) knownRequest() error {
 	transport := &http.Transport{DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://"+s.addr+"/api/iotfile/v3/none", nil)
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.scheme+s.addr+"/api/iotfile/v3/none", nil)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func TestStrangersFillNoLog(t *testing.T) {
 	const flood, known = 3000, 20
 	begin := time.Now()
 	for range flood {
-		resp, err := http.Get("http://" + s.addr + "/api/iotfile/v3/files/x")
+		resp, err := http.Get(s.scheme + s.addr + "/api/iotfile/v3/files/x")
 		must(t, err)
 		resp.Body.Close()
 		if resp.StatusCode != http.StatusUnauthorized {
