@@ -10,6 +10,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore/s3"
 	"github.com/iotfile-operator/iotfile-operator/internal/upload"
 )
 
@@ -73,7 +74,7 @@ func (w *world) orphans(ctx context.Context) ([]devcluster.UploadDir, error) {
 			return nil, object.Err
 		}
 		probes[object.Key] = true
-		keys = append(keys, object.Key)
+		keys = append(keys, s3.ProbeKeys(object.Key)...) // where directories are named by a hash of the key
 	}
 	// The disk first: a record is there before its upload.
 	dirs, err := w.store.UploadDirs(ctx, bucket, keys...)

@@ -6,9 +6,6 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// TriedKeys are the keys of uploads that a probe opens.
-var TriedKeys = triedKeys
-
 // SetUploadsPage makes ListUploads ask for so many uploads at once.
 func SetUploadsPage(s filestore.Store, n int) { s.(*store).uploadsPage = n }
 

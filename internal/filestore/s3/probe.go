@@ -122,7 +122,7 @@ func (p *probe) sweep(ctx context.Context) error {
 			return translate(ctx, opListObjects, o.Err)
 		}
 		if o.LastModified.Before(before) {
-			if err := p.abortUploads(ctx, triedKeys(o.Key)); err != nil {
+			if err := p.abortUploads(ctx, ProbeKeys(o.Key)); err != nil {
 				return err
 			}
 			if err := p.removeObjects(ctx, o.Key); err != nil {

@@ -52,10 +52,10 @@ func (p *probe) findKeyLimits(ctx context.Context) (*v1alpha1.FileStoreKeyLimits
 	return &limits, nil
 }
 
-// triedKeys are the keys of uploads that a probe opens whose object has this key. They follow from
+// ProbeKeys are the keys of uploads that a probe opens whose object has this key. They follow from
 // it, so that a later probe finds what one that died has left, also where uploads are listed by
 // whole key only.
-func triedKeys(key string) []string {
+func ProbeKeys(key string) []string {
 	keys := []string{key, plainKey(key)}
 	for _, n := range keyLengths {
 		keys = append(keys, longKey(key, n))

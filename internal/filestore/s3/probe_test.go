@@ -387,7 +387,7 @@ func leftovers(t *testing.T, s *devcluster.ObjectStore) (objects, uploads int) {
 		}
 		objects++
 		if s.Kind == devcluster.StoreMinIO {
-			prefixes = append(prefixes, s3.TriedKeys(o.Key)...)
+			prefixes = append(prefixes, s3.ProbeKeys(o.Key)...)
 		}
 	}
 	for _, prefix := range prefixes {
