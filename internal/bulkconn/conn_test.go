@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +26,22 @@ type counting struct {
 func (c *counting) Read(p []byte) (int, error) {
 	c.reads.Add(1)
 	return c.TCPConn.Read(p)
+}
+
+// SyscallConn implements syscall.Conn.
+func (c *counting) SyscallConn() (syscall.RawConn, error) {
+	raw, err := c.TCPConn.SyscallConn()
+	return countingRaw{raw, c}, err
+}
+
+type countingRaw struct {
+	syscall.RawConn
+	from *counting
+}
+
+func (r countingRaw) Read(f func(fd uintptr) (done bool)) error {
+	r.from.reads.Add(1)
+	return r.RawConn.Read(f)
 }
 
 func (c *counting) Write(p []byte) (int, error) {

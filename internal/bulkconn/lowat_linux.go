@@ -19,3 +19,16 @@ func setLowat(raw syscall.RawConn, n int) error {
 	}
 	return failed
 }
+
+// readable is how many bytes a socket has that were not read (SIOCINQ, tcp(7)).
+func readable(fd uintptr) (int, error) { return unix.IoctlGetInt(int(fd), unix.SIOCINQ) }
+
+// read is read(2), again when a signal has come between.
+func read(fd uintptr, p []byte) (n int, err error) {
+	for {
+		n, err = syscall.Read(int(fd), p)
+		if err != syscall.EINTR { //nolint:errorlint // an errno
+			return max(0, n), err
+		}
+	}
+}

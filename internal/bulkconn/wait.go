@@ -2,7 +2,10 @@ package bulkconn
 
 import (
 	"errors"
+	"io"
+	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -36,7 +39,7 @@ func (c *Conn) receive(p []byte) (int, error) {
 		return n, err
 	}
 	c.shorten(time.Now().Add(patience))
-	n, err := c.Conn.Read(p)
+	n, err := c.readAtLeast(p, want)
 	if late := c.restore(); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || late {
 		c.came(n, want, false)
 		return n, err
@@ -48,6 +51,32 @@ func (c *Conn) receive(p []byte) (int, error) {
 	n, err = c.Conn.Read(p)
 	c.came(n, want, true)
 	return n, err
+}
+
+// readAtLeast reads once the socket has want bytes, or nothing more is to come. A read that takes
+// what is there, as net.Conn's does, would take the few bytes that have come since the last one.
+func (c *Conn) readAtLeast(p []byte, want int) (n int, err error) {
+	var failed error
+	waited := false
+	err = c.raw.Read(func(fd uintptr) bool {
+		if !waited {
+			waited = true
+			if ready, err := readable(fd); err == nil && ready < want {
+				return false
+			}
+		}
+		n, failed = read(fd, p)
+		return !errors.Is(failed, syscall.EAGAIN)
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case failed != nil:
+		return 0, &net.OpError{Op: "read", Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError("read", failed)}
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
 }
 
 // wanted is for how many bytes a read of up to room bytes waits. It is never more than what is still
