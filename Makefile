@@ -187,6 +187,7 @@ nightly: ## Run what CI has no time for: long chaos with and without the race de
 	$(MAKE) chaos DURATION=10m STORE=versitygw
 	$(MAKE) chaos DURATION=10m STORE=minio
 	if command -v radosgw >/dev/null && command -v ceph-mon >/dev/null && command -v ceph-osd >/dev/null; then $(MAKE) chaos DURATION=10m STORE=ceph; else echo 'NOT TESTED: chaos on Ceph, which is not installed'; fi
+	$(MAKE) chaos DURATION=10m STORE=seaweedfs
 	$(MAKE) chaos DURATION=3m STORE=versitygw RACE=1
 	$(MAKE) chaos DURATION=3m STORE=minio RACE=1
 	$(MAKE) fuzz

@@ -53,6 +53,7 @@ http {
 			proxy_http_version 1.1;
 			proxy_request_buffering off;
 			proxy_buffering off;
+			proxy_ssl_protocols TLSv1.3;
 			proxy_set_header Host $http_host;
 			proxy_set_header Connection "";
 		}

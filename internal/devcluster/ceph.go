@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -156,10 +157,10 @@ func (s *ObjectStore) ceph(ctx context.Context, name string, args ...string) ([]
 	return s.command(ctx, nil, name, s.cephArgs(args...)...)
 }
 
-// command runs a program to its end, in the directory of the store.
-func (s *ObjectStore) command(ctx context.Context, env []string, name string, args ...string) ([]byte, error) {
+// command runs a program to its end, in the directory of the store. input may be nil.
+func (s *ObjectStore) command(ctx context.Context, input io.Reader, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env = s.dir, append(inheritedEnv(), env...)
+	cmd.Dir, cmd.Env, cmd.Stdin = s.dir, inheritedEnv(), input
 	var said strings.Builder
 	cmd.Stderr = &said
 	out, err := cmd.Output()

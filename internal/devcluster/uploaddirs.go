@@ -66,6 +66,7 @@ var diskReaders = map[StoreKind]diskReader{
 	StoreVersityGW: {uploads: (*ObjectStore).versityGWUploads, temp: (*ObjectStore).versityGWTempFiles},
 	StoreMinIO:     {uploads: (*ObjectStore).minIOUploads, temp: (*ObjectStore).minIOTempFiles},
 	StoreCeph:      {uploads: (*ObjectStore).cephUploads, temp: (*ObjectStore).cephTempFiles},
+	StoreSeaweedFS: {uploads: (*ObjectStore).seaweedFSUploads, temp: (*ObjectStore).seaweedFSTempFiles},
 }
 
 // DiskKinds returns the kinds of stores whose own keeping UploadDirs and TempFiles can read,
@@ -85,7 +86,8 @@ func (s *ObjectStore) diskReader() (diskReader, error) {
 // an abort takes away, and MinIO lists one key at a time. Their directories are named by a hash of
 // the key, so keys are those that the caller knows of. MinIO's do not tell their bucket: the
 // uploads of all buckets are returned. Those two may be running or stopped. Of Ceph the pools are
-// listed: it has to run, and the sizes of parts are not told.
+// listed, of SeaweedFS the filer: they have to run. Ceph does not tell the sizes of parts, and
+// SeaweedFS has each copy of a part that was sent again.
 func (s *ObjectStore) UploadDirs(ctx context.Context, bucket string, keys ...string) ([]UploadDir, error) {
 	reader, err := s.diskReader()
 	if err != nil {
@@ -99,8 +101,9 @@ func (s *ObjectStore) UploadDirs(ctx context.Context, bucket string, keys ...str
 }
 
 // TempFiles are the files of bodies that the store has not taken: in flight, cut, or left by a
-// store that was killed. Of Ceph, which has to run, they are what the pool of data holds and
-// nothing refers to, also of parts that were replaced. Nobody can name them over S3.
+// store that was killed. Of Ceph and SeaweedFS, which have to run, they are what the pool of data
+// or the volumes hold and nothing refers to; SeaweedFS tells the size of all together, which is that
+// of the first. Nobody can name them over S3.
 func (s *ObjectStore) TempFiles(ctx context.Context, bucket string) ([]TempFile, error) {
 	reader, err := s.diskReader()
 	if err != nil {
