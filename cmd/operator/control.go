@@ -168,5 +168,5 @@ func addControllers(mgr ctrl.Manager, base cluster.Cluster, known *catalog.Catal
 		mgr.Add(again), mgr.Add(manager.RunnableFunc(showLeading))); err != nil {
 		return fmt.Errorf("controllers: %w", err)
 	}
-	return addIssuer(mgr, o)
+	return errors.Join(addIssuer(mgr, o), addPublisher(mgr, o))
 }

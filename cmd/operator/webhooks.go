@@ -98,6 +98,25 @@ func addIssuer(mgr ctrl.Manager, o *options) error {
 	return nil
 }
 
+// authorities is the ConfigMap that tells which authorities the REST API's certificate is of. The
+// command line looks for it by this name.
+const authorities = "iotfile-ca"
+
+// addPublisher has everybody in the cluster told whom to trust for the REST API.
+func addPublisher(mgr ctrl.Manager, o *options) error {
+	if o.security.tlsCertDir == "" {
+		return nil
+	}
+	publisher := &servingcert.Publisher{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), ConfigMap: types.NamespacedName{Namespace: o.namespace, Name: authorities},
+		Dir: o.security.tlsCertDir, Clock: clock.RealClock{}, Log: ctrl.Log.WithName("authorities"),
+	}
+	if err := mgr.Add(publisher); err != nil {
+		return fmt.Errorf("authorities of the REST API: %w", err)
+	}
+	return nil
+}
+
 // informersSynced starts to watch kinds and returns what reports whether the caches of all of them
 // are filled.
 func informersSynced(informers cache.Informers, kinds ...client.Object) (func() error, error) {

@@ -40,6 +40,7 @@ var copied = []manifest{
 	{from: "components/split-roles/data-plane-rbac/role.yaml", to: "role_data_plane.yaml", condition: ".Values.roles.split"},
 	{from: "components/split-roles/data-plane-rbac/role_binding.yaml", to: "role_binding_data_plane.yaml", condition: ".Values.roles.split"},
 	{from: "rbac/user_roles.yaml", to: "user_roles.yaml"},
+	{from: "rbac/outside.yaml", to: "outside.yaml"},
 	{from: "webhook/manifests.yaml", to: "webhooks.yaml", replaced: map[string]string{
 		"\n  name: iotfile-operator\n": "\n  name: iotfile-operator\n  {{- include \"iotfile-operator.injection\" . }}\n",
 	}},

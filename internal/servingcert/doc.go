@@ -7,8 +7,15 @@
 // configurations trust what it issues. In a cluster with cert-manager, that writes the Secret, with
 // the same keys (tls.crt, tls.key, ca.crt), and there is no Issuer.
 //
+// The certificate of the REST API is in files, which somebody else mounts and replaces. A Publisher
+// tells everybody in the cluster, in a ConfigMap, which authorities it is checked with.
+//
 // Rights that an Issuer uses, for the webhooks:
 //
 // +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=secrets,resourceNames=iotfile-operator-webhook-certificate,verbs=update
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,resourceNames=iotfile-operator,verbs=list;watch;patch
+//
+// Rights that a Publisher uses:
+//
+// +kubebuilder:rbac:groups="",namespace=iotfile-system,resources=configmaps,verbs=get;create;update
 package servingcert
