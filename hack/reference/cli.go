@@ -24,13 +24,29 @@ Moves files of any size to and from the platform's object storage, from a termin
 ` + "```sh" + `
 # in a checkout: make cli, which builds bin/kubectl-iotfile
 go install github.com/iotfile-operator/iotfile-operator/cmd/kubectl-iotfile@latest
-export IOTFILE_URL=https://files.example.com
+# in the cluster of the kubeconfig; IOTFILE_URL or --server names another place
 kubectl iotfile put --as-sa app engine.bin 0123456789abcdef0123456789abcdef/logs/engine.bin
 kubectl iotfile get --as-sa app 0123456789abcdef0123456789abcdef/logs/engine.bin copy.bin
 ` + "```" + `
 
 kubectl finds the program by its name on the PATH. It runs without kubectl as well, as ` + "`kubectl-iotfile`" + `. Applications
 that are written in Go take [the library](apps.md#in-go) that it stands on.
+
+## Where the REST API is
+
+` + "`--server`" + `, else ` + "`$IOTFILE_URL`" + `, else [what the context says](#whose-files). Where nothing says it, the cluster of the
+kubeconfig is asked for the operator's Service, and the API server for connections to its pods, as by ` + "`kubectl" + `
+` + "port-forward`" + `. No port is opened on this machine. When a pod goes, as in a rollout, another one is asked, and what was
+under way is sent again. It takes the Role ` + "`iotfile-port-forward`" + `, which the platform [binds to
+you](security.md#from-outside-of-the-cluster).
+
+The operator is looked for in the namespace ` + "`iotfile-system`" + `, and then in all, which takes the right to list Services
+there: without it, and where there are several, ` + "`--operator-namespace`" + ` says which. Its certificate is checked with
+the ConfigMap ` + "`iotfile-ca`" + ` that it writes, unless ` + "`--ca-file`" + ` is given. In a pod give the address:
+` + "`https://iotfile.iotfile-system.svc`" + `, as [the manifests](apps.md#token) do.
+
+The bytes go through the API server and a kubelet, which are not made for many of them: on two busy cores the tests of
+this project saw 13 to 18 MB/s up and 27 to 64 MB/s down. A [gateway](faq.md#ingress-and-gateways) is for more.
 
 ## Whose token
 
@@ -42,7 +58,8 @@ The first of these that there is:
 3. ` + "`$IOTFILE_TOKEN`" + `;
 4. the file that [the manifests for applications](apps.md#token) project, in a pod;
 5. your own token of the kubeconfig. The platform has to take tokens for [the audience of the API
-   server](security.md#tokens). It is good for all of that, so it is sent over TLS or to this machine, or not at all.
+   server](security.md#tokens). It is good for all of that, so it is sent over TLS, to this machine or through the API
+   server, or not at all.
 
 No flag takes a token: whoever lists processes would read it. A kubeconfig with a client certificate has no token.
 

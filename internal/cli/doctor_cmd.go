@@ -37,7 +37,6 @@ kubectl iotfile doctor -n team-a --as-sa app --entity 0123456789abcdef0123456789
 			return e.runDoctor(cmd.Context(), o, options)
 		},
 	}
-	cmd.Flags().StringVar(&options.OperatorNamespace, "operator-namespace", "iotfile-system", "Namespace that the operator is installed in")
 	cmd.Flags().Var(&probe, "probe-size", "Bytes of the part that is sent")
 	o.add(cmd)
 	return cmd

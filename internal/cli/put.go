@@ -17,6 +17,7 @@ type putOptions struct {
 	parallel                       int
 	partSize                       byteSize
 	mediaType, description         string
+	waitFor                        string
 	replaces                       *int64
 }
 
@@ -35,7 +36,10 @@ these very bytes already is done.
 
 Each file is sent in parts, several at once, and compared with what has arrived by a checksum. After an interrupt, a
 crash or a lost network, the same command goes on with the parts that are there, from any machine. An upload that
-nobody goes on with is deleted after a time, 48 hours unless the platform says otherwise; "abort" does it at once.`,
+nobody goes on with is deleted after a time, 48 hours unless the platform says otherwise; "abort" does it at once.
+
+With --wait-for nothing is looked at before the file of that name is there: for a container beside the one that makes
+the files, which makes it last.`,
 		Example: examples(`
 # one file, in 16 MiB parts, four at once
 kubectl iotfile put engine.bin 0123456789abcdef0123456789abcdef/logs/engine.bin
@@ -45,6 +49,8 @@ kubectl iotfile put *.bin 0123456789abcdef0123456789abcdef/logs/
 kubectl iotfile put -r results 0123456789abcdef0123456789abcdef/run-7/
 # what a program writes
 pg_dump app | kubectl iotfile put - 0123456789abcdef0123456789abcdef/dumps/app.sql
+# what another container of the pod makes, once it is done
+kubectl iotfile put -r --wait-for /work/done /work/results 0123456789abcdef0123456789abcdef/run-7/
 # replace version 3 and no other
 kubectl iotfile put --if-match 3 engine.bin 0123456789abcdef0123456789abcdef/logs/engine.bin`),
 		Args: cobra.MinimumNArgs(2),
@@ -66,6 +72,7 @@ func (o *putOptions) add(cmd *cobra.Command) {
 	flags.BoolVar(&o.force, "force", false, "Replace files that exist, whatever their version")
 	addTransfer(flags, &o.parallel, &o.partSize, &o.json)
 	flags.BoolVar(&o.dryRun, "dry-run", false, "Say what would be sent, and send nothing")
+	flags.StringVar(&o.waitFor, "wait-for", "", "Begin when this file is there")
 	flags.StringVar(&o.mediaType, "type", "", "Media type that the files are served with (default application/octet-stream)")
 	flags.StringVar(&o.description, "description", "", "Text that is kept with the files, at most 100 characters")
 }
@@ -136,6 +143,9 @@ func (e *environment) runPut(ctx context.Context, o *putOptions, args []string, 
 		return usagef("give --if-match or --force, not both")
 	}
 	if err := checkTransfer(o.parallel); err != nil {
+		return err
+	}
+	if err := e.awaitFile(ctx, o.waitFor, destination); err != nil {
 		return err
 	}
 	items, skipped, err := e.planPut(o, args, destination)

@@ -73,7 +73,7 @@ func TestErrors(t *testing.T) {
 	bare := *c
 	bare.env = without(c.env, "IOTFILE_URL")
 	_, told := bare.run(t, 1, "ls", f.entity)
-	says(t, told, "Give --server URL, or set IOTFILE_URL")
+	says(t, told, "no iotfile-operator is in the cluster "+c.ControlPlane.URL, "by --server URL, or set IOTFILE_URL")
 	_, told = bare.run(t, 1, "ls", f.entity, "--server", "ftp://127.0.0.1")
 	says(t, told, "must be http:// or https://")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -211,4 +212,45 @@ func TestOpenUploads(t *testing.T) {
 		says(t, told, "completed "+other.entity+"/other.bin, version 0, 8.0 MiB")
 	}
 	other.checkContent(t, content[:partSize])
+}
+
+// TestPutWaits sends what is there when the file is that it waits for, and ends when it is told to
+// before.
+func TestPutWaits(t *testing.T) {
+	c := newShell(t)
+	f := c.newFile("results/a")
+	_, told := c.run(t, 2, "put", "--wait-for", "done", "results", "nonsense/")
+	says(t, told, "does not begin with an entity")
+
+	start := func() (*exec.Cmd, func()) {
+		cmd, _, _ := c.command(t, "put", "-r", "--wait-for", "done", "results", f.entity+"/results/")
+		path := filepath.Join(c.dir, "told")
+		log, err := os.Create(path)
+		check(t, err)
+		t.Cleanup(func() { _ = log.Close() })
+		cmd.Stderr = log
+		check(t, cmd.Start())
+		return cmd, func() {
+			eventually(t, "it waits", func() error {
+				text, err := os.ReadFile(path)
+				if err == nil && !strings.Contains(string(text), "waiting for done\n") {
+					err = fmt.Errorf("it says %q", text)
+				}
+				return err
+			})
+		}
+	}
+	cmd, waits := start()
+	waits()
+	check(t, cmd.Process.Signal(os.Interrupt))
+	_ = cmd.Wait()
+	if status := cmd.ProcessState.ExitCode(); status != 130 {
+		t.Errorf("it ends with %d", status)
+	}
+	cmd, waits = start()
+	waits()
+	c.write(t, "results/a", []byte("a"))
+	c.write(t, "done", nil)
+	check(t, cmd.Wait())
+	f.checkContent(t, []byte("a"))
 }

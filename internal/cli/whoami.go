@@ -65,7 +65,7 @@ func (e *environment) runWhoami(ctx context.Context, o *output, entity string) e
 		return o.printOne(e.Out, object)
 	}
 	t := newTable(e.Out)
-	t.row("Server", c.Server)
+	t.row("Server", c.Server+c.Via())
 	t.row("Namespace", cmp.Or(c.Namespace, "that of the token"))
 	t.row("Token", "from "+c.From)
 	if claims.Subject != "" {

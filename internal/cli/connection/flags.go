@@ -6,8 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
+	"net/http"
 	"os"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/iotfile-operator/iotfile-operator/client"
+	"github.com/iotfile-operator/iotfile-operator/internal/cli/forward"
 	"github.com/iotfile-operator/iotfile-operator/internal/version"
 )
 
@@ -36,7 +36,7 @@ const extensionName = "iotfile.dev"
 type Flags struct {
 	kube *genericclioptions.ConfigFlags
 
-	server, caFile, tokenFile, serviceAccount, audience, entity string
+	server, operatorNamespace, caFile, tokenFile, serviceAccount, audience, entity string
 }
 
 // NewFlags makes flags that have not been given.
@@ -53,8 +53,9 @@ func (f *Flags) Add(to *pflag.FlagSet) {
 	to.Lookup("namespace").Usage = "Namespace whose files are meant. Default: $" + envNamespace + ", else that of the token, else that of the context"
 	to.Lookup("kubeconfig").Usage = "Path of the kubeconfig. Default: $KUBECONFIG, else ~/.kube/config"
 	to.Lookup("context").Usage = "Context of the kubeconfig. Default: its current one"
-	to.StringVar(&f.server, "server", "", "Address of the REST API, such as https://files.example.com. Default: $"+envServer+", else what the context says")
-	to.StringVar(&f.caFile, "ca-file", "", "PEM file of the authorities that the REST API's certificate is checked with. Default: those of the system, or of $SSL_CERT_FILE")
+	to.StringVar(&f.server, "server", "", "Address of the REST API, such as https://files.example.com. Default: $"+envServer+", else what the context says, else the operator's Service in its cluster, through a port-forward")
+	to.StringVar(&f.operatorNamespace, "operator-namespace", "", "Namespace that the operator is installed in. Default: "+forward.DefaultNamespace+", else the one that has its Service, where you may list Services everywhere")
+	to.StringVar(&f.caFile, "ca-file", "", "PEM file of the authorities that the REST API's certificate is checked with. Default: those of the system, or of $SSL_CERT_FILE; through a port-forward those of the operator's ConfigMap iotfile-ca")
 	to.StringVar(&f.tokenFile, "token-file", "", "File with the token, read again for each request. Default: $"+envToken+", else "+iotfile.DefaultTokenFile+" where it exists, else your own token of the kubeconfig")
 	to.StringVar(&f.serviceAccount, "as-sa", "", "Service account, as NAME or NAMESPACE/NAME, that a token is asked for and renewed; you need the right to create serviceaccounts/token there")
 	to.StringVar(&f.audience, "audience", "iotfile.dev", "What tokens of --as-sa are for: one of the operator's --token-audiences")
@@ -79,6 +80,11 @@ func (f *Flags) contextNamespace() string {
 		return ""
 	}
 	return namespace
+}
+
+// OperatorNamespace is where the operator is installed, as far as the flags say.
+func (f *Flags) OperatorNamespace() string {
+	return cmp.Or(f.operatorNamespace, forward.DefaultNamespace)
 }
 
 // Entity is the entity that was given, and whether a flag has given it; "" where nothing did.
@@ -118,35 +124,31 @@ type Connection struct {
 	From  string
 	// CAFile is the file of authorities, "" for the system's.
 	CAFile string
+	// way is the way through the API server, nil where Server is an address for this machine.
+	way *forward.Way
+	// transport is that of the way.
+	transport http.RoundTripper
 }
 
 // Connect finds the REST API and a token. attempt, if not nil, is told of each attempt of a
-// request. It asks the Kubernetes API for a token where --as-sa says so, and else sends nothing.
+// request. It asks the Kubernetes API for a token where --as-sa says so, and for a connection to
+// the operator where nothing says its address; and else sends nothing.
 func (f *Flags) Connect(ctx context.Context, attempt func(iotfile.Attempt)) (*Connection, error) {
 	c := &Connection{Server: cmp.Or(f.server, os.Getenv(envServer), f.extension().Server), Namespace: f.Namespace(), CAFile: f.caFile}
 	if c.Server == "" {
-		return nil, errors.New("where is the REST API? Give --server URL, or set " + envServer)
+		if err := f.throughCluster(ctx, c); err != nil {
+			return nil, err
+		}
 	}
 	if err := f.chooseToken(ctx, c); err != nil {
 		return nil, err
 	}
 	var err error
 	c.Client, err = iotfile.New(c.Server, &iotfile.Options{
-		Token: c.Token, Namespace: c.Namespace, CAFile: c.CAFile, OnAttempt: attempt, UserAgent: "kubectl-iotfile/" + version.Number(),
+		Token: c.Token, Namespace: c.Namespace, CAFile: c.CAFile, Transport: c.transport, OnAttempt: attempt, UserAgent: "kubectl-iotfile/" + version.Number(),
 	})
 	if err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "iotfile: "))
 	}
 	return c, nil
-}
-
-// guarded reports whether what is sent to an address is seen by nobody else: it has TLS, or does
-// not leave this machine.
-func guarded(address string) bool {
-	u, err := url.Parse(address)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Scheme == "https" || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }

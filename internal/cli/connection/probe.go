@@ -3,8 +3,6 @@ package connection
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -12,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 )
@@ -126,39 +123,6 @@ func (c *Connection) Ask(ctx context.Context, method, path string, header http.H
 	return c.send(request)
 }
 
-// send sends a request, and reads the beginning of the answer.
-func (c *Connection) send(request *http.Request) (*Answer, error) {
-	config, err := c.TLS()
-	if err != nil {
-		return nil, err
-	}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config}
-	defer transport.CloseIdleConnections()
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	answer := &Answer{Status: response.StatusCode, Header: response.Header}
-	answer.Body, _ = io.ReadAll(io.LimitReader(response.Body, 64<<10)) // the status tells enough
-	return answer, nil
-}
-
-// TLS is the configuration of connections: they trust whom the client trusts.
-func (c *Connection) TLS() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CAFile == "" {
-		return config, nil
-	}
-	pem, err := os.ReadFile(c.CAFile)
-	if err != nil {
-		return nil, err
-	}
-	config.RootCAs = x509.NewCertPool()
-	config.RootCAs.AppendCertsFromPEM(pem) // the client has refused a file without any
-	return config, nil
-}
-
 // Claims are what a token says of itself. Nobody has checked it here.
 type Claims struct {
 	Subject  string
@@ -212,6 +176,3 @@ func (c *Connection) Document(ctx context.Context) (*Answer, error) {
 	}
 	return c.send(request)
 }
-
-// Guarded reports whether what is sent is seen by nobody else.
-func (c *Connection) Guarded() bool { return guarded(c.Server) }

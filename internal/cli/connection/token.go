@@ -41,7 +41,7 @@ func (f *Flags) useOwn(ctx context.Context, c *Connection) error {
 	if err != nil {
 		return fmt.Errorf("no token: give --token-file or --as-sa; and there is none of your own: %w", err)
 	}
-	if !guarded(c.Server) {
+	if !c.Guarded() {
 		return fmt.Errorf("your own token is not sent to %s without TLS: give an https:// address, or a token for this API alone by --as-sa or --token-file", c.Server)
 	}
 	own := ownToken{config}

@@ -88,12 +88,13 @@ func operator(ctx context.Context, e *examination) []Finding {
 	if e.cluster == nil {
 		return unknown(noCluster, name)
 	}
-	lease, err := e.cluster.CoordinationV1().Leases(e.OperatorNamespace).Get(ctx, leaseName, metav1.GetOptions{})
+	namespace := e.Flags.OperatorNamespace()
+	lease, err := e.cluster.CoordinationV1().Leases(namespace).Get(ctx, leaseName, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return unknown("no Lease "+leaseName+" is in the namespace "+e.OperatorNamespace+": it is installed elsewhere (--operator-namespace), has never led, or runs without leader election", name)
+		return unknown("no Lease "+leaseName+" is in the namespace "+namespace+": it is installed elsewhere (--operator-namespace), has never led, or runs without leader election", name)
 	case apierrors.IsForbidden(err):
-		return unknown("you may not read the Lease "+leaseName+" in the namespace "+e.OperatorNamespace, name)
+		return unknown("you may not read the Lease "+leaseName+" in the namespace "+namespace, name)
 	case err != nil:
 		return unknown(err.Error(), name)
 	}
@@ -104,7 +105,7 @@ func operator(ctx context.Context, e *examination) []Finding {
 	age := time.Since(lease.Spec.RenewTime.Time)
 	if *lease.Spec.HolderIdentity == "" || age > time.Duration(*lease.Spec.LeaseDurationSeconds)*time.Second+time.Minute {
 		return one(name, Failure, fmt.Sprintf("nobody leads since %s", lease.Spec.RenewTime.UTC().Format(time.RFC3339)),
-			"look at its pods: kubectl -n "+e.OperatorNamespace+" get pods -l app.kubernetes.io/name=iotfile-operator")
+			"look at its pods: kubectl -n "+namespace+" get pods -l app.kubernetes.io/name=iotfile-operator")
 	}
 	return one(name, OK, *lease.Spec.HolderIdentity+" leads", "")
 }

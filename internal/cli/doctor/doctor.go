@@ -30,8 +30,6 @@ type Options struct {
 	Flags *connection.Flags
 	// Entity is the one whose files the caller is to work with.
 	Entity string
-	// OperatorNamespace is where the operator is installed.
-	OperatorNamespace string
 	// ProbeSize is how many bytes the probe upload sends.
 	ProbeSize int64
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/cli/connection"
+	"github.com/iotfile-operator/iotfile-operator/internal/cli/forward"
 )
 
 // Names of what is told of the server and the caller.
@@ -28,8 +29,6 @@ const (
 
 const (
 	noServer = "there is no connection to the REST API"
-	// dialTimeout is how long a connection may take.
-	dialTimeout = 10 * time.Second
 	// certificateWarning is how long before its end a certificate is told of.
 	certificateWarning = 7 * 24 * time.Hour
 	// A clock that is wrong by clockWarning confuses people, one by clockFailure makes tokens fail.
@@ -40,9 +39,9 @@ const (
 func address(ctx context.Context, e *examination) []Finding {
 	c, err := e.Flags.Connect(ctx, nil)
 	if err != nil {
-		return one(checkAddress, Failure, err.Error(), "the flags of all commands say where the REST API and the token are: kubectl iotfile doctor --help")
+		return notConnected(err)
 	}
-	conn, err := dial(ctx, c)
+	conn, err := c.Dial(ctx)
 	if err != nil {
 		return one(checkAddress, Failure, err.Error(), unreachable(err))
 	}
@@ -51,7 +50,9 @@ func address(ctx context.Context, e *examination) []Finding {
 	secured, ok := conn.(*tls.Conn)
 	switch {
 	case ok:
-		return certificate(c.Server, secured.ConnectionState().PeerCertificates[0])
+		return certificate(c.Server+c.Via(), secured.ConnectionState().PeerCertificates[0])
+	case c.Via() != "":
+		return one(checkAddress, OK, c.Server+c.Via()+", without TLS from the kubelet on", "")
 	case c.Guarded():
 		return one(checkAddress, OK, c.Server+", on this machine, without TLS", "")
 	default:
@@ -59,25 +60,17 @@ func address(ctx context.Context, e *examination) []Finding {
 	}
 }
 
-// dial connects to the server, with TLS where its address says so.
-func dial(ctx context.Context, c *connection.Connection) (net.Conn, error) {
-	u, err := url.Parse(c.Server)
-	if err != nil {
-		return nil, err
+// notConnected says what to do where there is no address, no token, or no way.
+func notConnected(err error) []Finding {
+	var noWay *forward.Error
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &noWay):
+		return one(checkAddress, Failure, noWay.What, noWay.Remedy)
+	case errors.As(err, &certificate):
+		return one(checkAddress, Failure, err.Error(), unreachable(err))
 	}
-	to := u.Host
-	if u.Port() == "" {
-		to = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-	}
-	dialer := &net.Dialer{Timeout: dialTimeout}
-	if u.Scheme == "http" {
-		return dialer.DialContext(ctx, "tcp", to)
-	}
-	config, err := c.TLS()
-	if err != nil {
-		return nil, err
-	}
-	return (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", to)
+	return one(checkAddress, Failure, err.Error(), "the flags of all commands say where the REST API and the token are: kubectl iotfile doctor --help")
 }
 
 // certificate tells of one that is trusted.
@@ -141,7 +134,7 @@ func api(ctx context.Context, e *examination) []Finding {
 		e.server = nil
 		return one(checkAPI, Failure, detail, "something else is there, or a gateway that does not pass this path on: check --server")
 	}
-	return one(checkAPI, OK, "answers at "+e.server.Server, "")
+	return one(checkAPI, OK, "answers at "+e.server.Server+e.server.Via(), "")
 }
 
 // clock compares the clocks of this machine and of whoever answers.

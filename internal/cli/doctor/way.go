@@ -91,7 +91,7 @@ func waiting(ctx context.Context, e *examination) []Finding {
 	if !e.rights["create"] {
 		return unknown("it takes the right to create files of the entity "+e.Entity, checkBuffering)
 	}
-	conn, err := dial(ctx, e.server)
+	conn, err := e.server.Dial(ctx)
 	if err != nil {
 		return unknown(err.Error(), checkBuffering)
 	}
