@@ -1,5 +1,5 @@
-// Command imageroot writes the files of the operator's image besides its binary into a directory,
-// for the Dockerfile.
+// Command imageroot writes the files of an image besides its binary into a directory, for the
+// Dockerfile.
 package main
 
 import (
@@ -18,18 +18,19 @@ import (
 func main() {
 	to := flag.String("to", "", "The directory that becomes the root of the image.")
 	goarch := flag.String("goarch", "", "The architecture of the image. Default: this machine's.")
+	program := flag.String("program", rootfs.Operator, "The package that the binary is made of.")
 	flag.Parse()
-	if err := write(context.Background(), *to, cmp.Or(*goarch, runtime.GOARCH)); err != nil {
+	if err := write(context.Background(), *to, cmp.Or(*goarch, runtime.GOARCH), *program); err != nil {
 		fmt.Fprintln(os.Stderr, "imageroot:", err)
 		os.Exit(1)
 	}
 }
 
-func write(ctx context.Context, to, goarch string) error {
+func write(ctx context.Context, to, goarch, program string) error {
 	if to == "" {
 		return errors.New("-to is missing")
 	}
-	files, err := rootfs.Files(ctx, ".", goarch)
+	files, err := rootfs.Files(ctx, ".", goarch, program)
 	if err != nil {
 		return err
 	}

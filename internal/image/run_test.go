@@ -140,7 +140,7 @@ func TestFinalStageRuns(t *testing.T) {
 	}
 	certificate, key := servingPair(t, plane)
 	const account = "var/run/secrets/kubernetes.io/serviceaccount/"
-	chroot := build(t)
+	chroot := build(t, operatorProgram)
 	checkContents(t, chroot, entrypoint[0])
 	root(t, chroot, map[string][]byte{
 		account + "token": []byte(token), account + "ca.crt": plane.RESTConfig().CAData, account + "namespace": []byte(devcluster.OperatorNamespace),

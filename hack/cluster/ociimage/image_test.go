@@ -141,40 +141,54 @@ func unmarshal(t *testing.T, data []byte, into any) {
 	}
 }
 
-// TestFinalStage holds the image that is written here against the Dockerfile's last stage, which no
-// engine builds in CI: the same user, the same entry point, and the files that hack/imageroot
-// writes for the one and package rootfs gives the other, on a base without anything.
-func TestFinalStage(t *testing.T) {
+// TestFinalStages holds the images that are written here against the stages of the Dockerfile,
+// which no engine builds in CI: the same user, the same entry point, and the files that
+// hack/imageroot writes for the one and package rootfs gives the other, on a base without anything.
+func TestFinalStages(t *testing.T) {
 	dockerfile, err := os.ReadFile("../../../Dockerfile")
 	if err != nil {
 		t.Fatal(err)
 	}
 	stages := strings.Split("\n"+string(dockerfile), "\nFROM ")
+	root, err := devcluster.ModuleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cli, err := CLI(t.Context(), root, "registry.example/cli:v1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	built := `-goarch=$TARGETARCH`
+	checkStage(t, operator(t, "registry.example/operator:v1", ""), stages[len(stages)-1], "scratch", "--from=build /image", stages[1],
+		"-o /image/operator ./cmd/operator", "go run -trimpath ./hack/imageroot "+built+" -to=/image")
+	checkStage(t, cli, stages[len(stages)-2], "scratch AS cli", "--from=build-cli /cli", stages[2],
+		"-o /cli/kubectl-iotfile ./cmd/kubectl-iotfile", "go run -trimpath ./hack/imageroot "+built+" -program=./cmd/kubectl-iotfile -to=/cli")
+}
+
+// checkStage compares an image with a stage, and the stage that fills it.
+func checkStage(t *testing.T, image *Image, stage, from, filled, build string, built ...string) {
+	t.Helper()
 	var lines []string
-	for line := range strings.Lines("FROM " + stages[len(stages)-1]) {
+	for line := range strings.Lines("FROM " + stage) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 			lines = append(lines, line)
 		}
 	}
-	image := operator(t, "registry.example/operator:v1", "")
-	want := []string{"FROM scratch", "COPY --from=build /image /", "USER " + image.User, `ENTRYPOINT ["` + strings.Join(image.Entrypoint, `", "`) + `"]`}
+	want := []string{"FROM " + from, "COPY " + filled + " /", "USER " + image.User, `ENTRYPOINT ["` + strings.Join(image.Entrypoint, `", "`) + `"]`}
 	for _, w := range want {
-		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, w) }) {
-			t.Errorf("the Dockerfile's last stage has no %q", w)
+		if !slices.Contains(lines, w) {
+			t.Errorf("the stage %q of the Dockerfile has no %q", from, w)
 		}
 	}
 	for _, line := range lines {
 		if regexp.MustCompile(`^(RUN|ADD|COPY|VOLUME|CMD) `).MatchString(line) && !slices.Contains(want, line) {
-			t.Errorf("the Dockerfile's last stage has %q, and the image that is tested has not", line)
+			t.Errorf("the stage %q of the Dockerfile has %q, and the image that is tested has not", from, line)
 		}
 	}
-	for _, line := range []string{"-o /image/operator ./cmd/operator", "go run -trimpath ./hack/imageroot -goarch=$TARGETARCH -to=/image"} {
-		if !strings.Contains(stages[1], line) {
+	for _, line := range append(built, "CGO_ENABLED=0", `-trimpath -ldflags '-s -w'`) {
+		if !strings.Contains(build, line) {
 			t.Errorf("the Dockerfile does not fill the image with %q", line)
 		}
-	}
-	if !strings.Contains(stages[1], `CGO_ENABLED=0`) || !strings.Contains(stages[1], `-trimpath -ldflags '-s -w`) {
-		t.Error("the Dockerfile builds the operator with other flags than are tested")
 	}
 }
 

@@ -3,6 +3,7 @@ package ociimage
 import (
 	"context"
 	"errors"
+	"path"
 	"runtime"
 
 	"github.com/iotfile-operator/iotfile-operator/hack/imageroot/rootfs"
@@ -15,13 +16,24 @@ const NonRoot = "65532:65532"
 // that of the checkout root, which the licences are of. The authorities that certificates of object
 // storage are from are this machine's, where it has any: a FileStore can name others.
 func Operator(ctx context.Context, root, name, binary string) (*Image, error) {
-	files, err := rootfs.Files(ctx, root, runtime.GOARCH)
+	return stage(ctx, root, name, binary, rootfs.Operator)
+}
+
+// CLI is the image of the command line: what the stage cli of the Dockerfile makes.
+func CLI(ctx context.Context, root, name, binary string) (*Image, error) {
+	return stage(ctx, root, name, binary, rootfs.CLI)
+}
+
+// stage is an image of a program, with what rootfs has for it.
+func stage(ctx context.Context, root, name, binary, program string) (*Image, error) {
+	files, err := rootfs.Files(ctx, root, runtime.GOARCH, program)
 	if err != nil && !errors.Is(err, rootfs.ErrNoAuthorities) {
 		return nil, err
 	}
+	at := "/" + path.Base(program)
 	image := &Image{
-		Name: name, User: NonRoot, Entrypoint: []string{"/operator"},
-		Files: []File{{Path: "/operator", Mode: 0o755, Source: binary}},
+		Name: name, User: NonRoot, Entrypoint: []string{at},
+		Files: []File{{Path: at, Mode: 0o755, Source: binary}},
 	}
 	for _, file := range files {
 		image.Files = append(image.Files, File{Path: file.Path, Mode: 0o644, Content: file.Content})

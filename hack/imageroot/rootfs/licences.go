@@ -16,11 +16,8 @@ import (
 	"strings"
 )
 
-// program is what the image runs.
-const program = "./cmd/operator"
-
 // licenceName is how files are called that have to go with what they license.
-var licenceName = regexp.MustCompile(`(?i)^(licen[cs]es?|copying|notice|patents)([-._].*)?$`)
+var licenceName = regexp.MustCompile(`(?i)^((un)?licen[cs]es?|copying|notice|patents)([-._].*)?$`)
 
 // goPackage is a package as `go list -json` tells of it.
 type goPackage struct {
@@ -35,8 +32,8 @@ type goPackage struct {
 // licences finds the licences of this project, of Go, and of each module that has a package in the
 // program: those of its root, and those of the directories on the way to the packages. A module
 // without any is an error.
-func licences(ctx context.Context, dir, goarch string) ([]File, error) {
-	packages, err := list(ctx, dir, goarch)
+func licences(ctx context.Context, dir, goarch, program string) ([]File, error) {
+	packages, err := list(ctx, dir, goarch, program)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +103,7 @@ func everyoneHasOne(packages []goPackage, files []File) error {
 	return nil
 }
 
-func list(ctx context.Context, dir, goarch string) ([]goPackage, error) {
+func list(ctx context.Context, dir, goarch, program string) ([]goPackage, error) {
 	out, err := goCommand(ctx, dir, goarch, "list", "-deps", "-json=Dir,Standard,Module", program)
 	if err != nil {
 		return nil, err
