@@ -33,6 +33,7 @@ const (
 	probeImage    = registry + "/probe:e2e"
 	dnsImage      = registry + "/coredns:e2e"
 	storeImage    = registry + "/versitygw:e2e"
+	cliImage      = registry + "/kubectl-iotfile:e2e"
 )
 
 // artifacts is what build has made, told to the part that runs in namespaces in a file.
@@ -41,6 +42,8 @@ type artifacts struct {
 	Root string
 	// Kubectl, Helm and, for kind, Kind are programs.
 	Kubectl, Helm, Kind string
+	// CLI is the command line of this checkout.
+	CLI string
 	// Images are OCI archives.
 	Images []string
 	// OldRevision says what is upgraded from, and OldRoot has its manifests; empty where there is
@@ -99,6 +102,15 @@ func build(ctx context.Context, r *report, scratch, engine, from string) error {
 			binary := filepath.Join(dir, "probe")
 			images = append(images, ociimage.Program(probeImage, binary), ociimage.Program(pauseImage, binary, "pause"))
 			return "hack/cluster/probe", goBuild(ctx, root, binary, "./hack/cluster/probe")
+		}},
+		{"command line", func() (string, error) {
+			a.CLI = filepath.Join(dir, "kubectl-iotfile")
+			image, err := ociimage.CLI(ctx, root, cliImage, a.CLI)
+			if err != nil {
+				return "", err
+			}
+			images = append(images, image)
+			return "this checkout's", devcluster.BuildCLI(ctx, r.out, a.CLI)
 		}},
 		{"images", func() (string, error) {
 			for i, image := range images {

@@ -48,6 +48,8 @@ func (s *suite) live(ctx context.Context, w way) error {
 	}{
 		{"checks again", func() (string, error) { return s.checks(ctx) }},
 		{"the load ends", func() (string, error) { return s.endLoad(ctx) }},
+		{"a file from outside, its pods replaced", func() (string, error) { return s.forward(ctx) }},
+		{"a Job and a sidecar upload their results", func() (string, error) { return s.uploadResults(ctx) }},
 		{"uninstall", func() (string, error) { return s.uninstall(ctx, w) }},
 		{"what is left", func() (string, error) { return s.compareInventory(ctx) }},
 	}...)

@@ -25,6 +25,7 @@ var nodeControllers = []string{
 	"deployment-controller",
 	"replicaset-controller",
 	"endpointslice-controller",
+	"job-controller",
 	"disruption-controller",
 	"node-lifecycle-controller",
 	"pod-garbage-collector-controller",

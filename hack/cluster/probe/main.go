@@ -20,6 +20,7 @@ var commands = map[string]func(ctx context.Context, args []string) error{
 	"begin":     begin,     // open an upload, and send its first part
 	"finish":    finish,    // send the second part, complete, and compare
 	"load":      load,      // use it until told to stop
+	"results":   results,   // make files, and say when they are made
 }
 
 func main() {

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+)
+
+// forwardSize is that of the file that goes through the port-forward.
+const forwardSize = 1 << 30
+
+// forward has the developer send a file through the API server and get it back. Half way the pods
+// that serve it are deleted, one after the other, as a node that fails takes them.
+func (s *suite) forward(ctx context.Context) (string, error) {
+	kubeconfig, err := s.developer(ctx)
+	if err != nil {
+		return "", err
+	}
+	pods, err := s.operatorPods(ctx)
+	if err != nil {
+		return "", err
+	}
+	source, copied := filepath.Join(s.scratch, "sent"), filepath.Join(s.scratch, "received")
+	defer func() { _, _ = os.Remove(source), os.Remove(copied) }()
+	want, err := randomFile(source, forwardSize)
+	if err != nil {
+		return "", err
+	}
+	// The Role counts when the API server has heard of its binding.
+	err = eventually(ctx, "the developer is let in", func(ctx context.Context) error {
+		_, err := s.developerRuns(ctx, kubeconfig, nil, "whoami")
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	to, retries, deleted := newEntity()+"/one.bin", 0, 0
+	var wrong error
+	told := func(e event) {
+		switch {
+		case e.Event == "retry":
+			retries++
+		case e.Event == "progress" && e.Done > int64(deleted+1)*forwardSize/4 && deleted < len(pods):
+			wrong = errors.Join(wrong, s.client.CoreV1().Pods(operatorNamespace).Delete(ctx, pods[deleted].Name, metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))}))
+			deleted++
+		}
+	}
+	began := time.Now()
+	if _, err := s.developerRuns(ctx, kubeconfig, told, "put", "--json", source, to); err != nil {
+		return "", err
+	}
+	sent := time.Since(began)
+	if wrong != nil || deleted != 2 || retries == 0 {
+		return "", errors.Join(fmt.Errorf("%d pods were deleted meanwhile, and %d requests were sent again", deleted, retries), wrong)
+	}
+	if err := s.rolledOut(ctx); err != nil {
+		return "", err
+	}
+	began = time.Now()
+	if _, err := s.developerRuns(ctx, kubeconfig, nil, "get", to, copied); err != nil {
+		return "", err
+	}
+	received := time.Since(began)
+	if got, err := digest(copied); err != nil || got != want {
+		return "", errors.Join(fmt.Errorf("what came back has the digest %s, and not %s", got, want), err)
+	}
+	rate := func(took time.Duration) float64 { return forwardSize / took.Seconds() / 1e6 }
+	return fmt.Sprintf("1 GiB in %.1f s (%.0f MB/s), both pods killed meanwhile, %d requests sent again; back in %.1f s (%.0f MB/s), identical",
+		sent.Seconds(), rate(sent), retries, received.Seconds(), rate(received)), nil
+}
+
+// randomFile makes a file, and returns its digest.
+func randomFile(path string, size int64) (string, error) {
+	file, err := os.Create(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = file.Close() }()
+	var seed [32]byte
+	_, _ = rand.Read(seed[:])
+	sum := sha256.New()
+	if _, err := io.CopyN(io.MultiWriter(file, sum), mathrand.NewChaCha8(seed), size); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil)), file.Close()
+}
