@@ -16,12 +16,14 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/kubesource"
+	"github.com/iotfile-operator/iotfile-operator/internal/version"
 )
 
 // newDataPlane makes the server; what has to run beside it, also while it drains, is given to keep.
 func newDataPlane(base cluster.Cluster, known *catalog.Catalog, o *options, stores *filestore.Provider, certificate *certwatcher.CertWatcher, keep func(manager.Runnable)) (*dataplane.Server, error) {
 	opts := dataplane.Options{
 		BindAddress:      o.dataPlaneAddress,
+		Version:          version.Number(),
 		Client:           base.GetClient(),
 		Catalog:          known,
 		Cache:            base.GetCache(),

@@ -47,6 +47,10 @@ type Options struct {
 	Authenticator Authenticator
 	Authorizer    Authorizer
 
+	// Version is told callers with a good token, so that a program can say that it is too old.
+	// Default none.
+	Version string
+
 	// Client reads from Cache and writes to the API server.
 	Client client.Client
 	// Cache is where Client and Catalog read; catalog.SetupIndexes must have been called with it.

@@ -37,6 +37,9 @@ func (s *Server) serve(c *call, r *http.Request) error {
 	}
 	connlimit.Known(r.Context())
 	c.identity = caller
+	if s.opts.Version != "" { // for callers that are known: strangers would look up its faults
+		c.response.Header().Set("X-Operator-Version", s.opts.Version)
+	}
 	if c.route, err = parseRoute(r.Method, rest, r.URL.RawQuery); err != nil {
 		return err
 	}
