@@ -6,8 +6,9 @@ import (
 	"os"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/cli"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore/s3"
 )
 
 func main() {
-	os.Exit(cli.Main(os.Args, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	os.Exit(cli.Main(os.Args, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, s3.New))
 }

@@ -13,16 +13,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/cli/connection"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
 // Main runs the command line args, the first of which is the program, and returns the status to
-// exit with. The first SIGINT or SIGTERM ends what is under way; a second one ends the process at
+// exit with. openStore opens the buckets that doctor examines. The first SIGINT or SIGTERM ends what is under way; a second one ends the process at
 // once.
-func Main(args []string, streams Streams) int {
+func Main(args []string, streams Streams, openStore filestore.Factory) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	defer stop()
 	root, e := newRoot(args, streams)
+	e.openStore = openStore
 	root.SetArgs(args[1:])
 	if filepath.Base(args[0]) == completer {
 		root.SetArgs(append([]string{cobra.ShellCompRequestCmd}, args[1:]...))

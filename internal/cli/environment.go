@@ -12,6 +12,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/internal/cli/connection"
 	"github.com/iotfile-operator/iotfile-operator/internal/cli/report"
+	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
 // Exit statuses. That of an interrupt is what shells make of SIGINT.
@@ -34,6 +35,9 @@ type environment struct {
 	Streams
 	args  []string
 	flags *connection.Flags
+	// openStore opens a bucket. The commands are given it: all they know of object storage is the
+	// seam to it.
+	openStore filestore.Factory
 	// again is the command line that goes on where this one was interrupted, "" where none does.
 	again string
 }

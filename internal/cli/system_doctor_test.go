@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
+	"github.com/iotfile-operator/iotfile-operator/internal/version"
 )
 
 // line is the line of a check, "" where there is none.
@@ -38,6 +40,9 @@ func checkLine(out, check string) string {
 // finds runs doctor, and compares what it says of some checks: state, and a text.
 func (c *shellOf) finds(t *testing.T, status int, wants map[string][2]string, args ...string) {
 	t.Helper()
+	if !slices.Contains(args, "--probe-time") && !slices.Contains(args, "--store") {
+		args = append(args, "--probe-time", "0") // which few tests are about, and all would wait for
+	}
 	out, _ := c.run(t, status, append([]string{"doctor"}, args...)...)
 	for check, want := range wants {
 		line := checkLine(out, check)
@@ -59,9 +64,10 @@ func TestDoctorOnTheSound(t *testing.T) {
 	c.finds(t, 0, map[string][2]string{
 		"Kubernetes API": {"ok", c.ControlPlane.URL}, "kinds": {"ok", "v1alpha1"}, "operator": {"unknown", "without leader election"}, "FileStore": {"ok", "default"},
 		"reaper": {"unknown", "no upload"}, "address": {"ok", c.URL}, "REST API": {"ok", c.URL}, "clock": {"ok", "less than"}, "token": {"ok", "sample-app"},
-		"rights": {"ok", "get, list, create, update, delete"}, "body size": {"ok", "17 MiB"}, "framing": {"ok", "length"}, "buffering": {"ok", "refused before"},
-	}, "--entity", f.entity)
-	out, _ := c.run(t, 0, "doctor", "-o", "jsonpath={.items[*].state}")
+		"rights": {"ok", "get, list, create, update, delete"}, "body size": {"ok", "17 MiB"}, "framing": {"ok", "length"}, "buffering": {"ok", "as it comes"},
+		"expect": {"ok", "refused before"}, "paths": {"ok", "%2F"}, "pause": {"ok", "2s"}, "slow body": {"ok", "2s"}, "version": {"ok", version.Number()},
+	}, "--entity", f.entity, "--probe-time", "2s")
+	out, _ := c.run(t, 0, "doctor", "--probe-time", "0", "-o", "jsonpath={.items[*].state}")
 	if strings.Contains(out, "failure") || !strings.Contains(out, "unknown") {
 		t.Errorf("the states are %s", out)
 	}
@@ -118,7 +124,7 @@ func TestDoctorOnBrokenWays(t *testing.T) {
 				r.Body = io.NopCloser(bytes.NewReader(whole))
 			}
 			on.ServeHTTP(w, r)
-		}), map[string][2]string{"buffering": {"warning", "asks for bodies"}}, 0},
+		}), map[string][2]string{"buffering": {"warning", "a hop keeps each part"}, "expect": {"warning", "before it knows"}, "pause": {"unknown", "--probe-time 0"}}, 0},
 		"a cut": {through(func(w http.ResponseWriter, r *http.Request, on http.Handler) {
 			if r.ContentLength > 1<<20 {
 				panic(http.ErrAbortHandler)

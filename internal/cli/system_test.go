@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,33 +33,38 @@ const (
 
 // wholeSystem is a control plane, an object store, the operator and the built command line. It is
 // started by the first test that needs it, and ended by TestMain.
-var wholeSystem struct {
+type wholeSystem struct {
 	once sync.Once
 	dir  string
 	up   *devcluster.System
 	err  error
 }
 
+// systems has one for each store that the tests run on: those that are built, and run anywhere.
+var systems = map[devcluster.StoreKind]*wholeSystem{devcluster.StoreVersityGW: {}, devcluster.StoreMinIO: {}}
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if wholeSystem.up != nil {
-		if err := wholeSystem.up.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
+	for _, s := range systems {
+		if s.up != nil {
+			if err := s.up.Stop(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				code = 1
+			}
 		}
+		_ = os.RemoveAll(s.dir)
 	}
-	_ = os.RemoveAll(wholeSystem.dir)
 	os.Exit(code)
 }
 
-// startSystem starts it, in a directory that outlives the test which needs it first.
-func startSystem() {
-	if wholeSystem.dir, wholeSystem.err = os.MkdirTemp("", "iotfile-cli-"); wholeSystem.err != nil {
+// start starts it, in a directory that outlives the test which needs it first.
+func (s *wholeSystem) start(kind devcluster.StoreKind) {
+	if s.dir, s.err = os.MkdirTemp("", "iotfile-cli-"); s.err != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Minute) // of which the first run builds the servers for most
 	defer cancel()
-	wholeSystem.up, wholeSystem.err = devcluster.Up(ctx, devcluster.Options{Dir: wholeSystem.dir, CLI: true, Log: os.Stderr})
+	s.up, s.err = devcluster.Up(ctx, devcluster.Options{Dir: s.dir, Store: kind, CLI: true, Log: os.Stderr})
 }
 
 // shellOf is the command line as its user has it, in a directory of the test.
@@ -69,14 +76,27 @@ type shellOf struct {
 
 func newShell(t *testing.T) *shellOf {
 	t.Helper()
+	return newShellOn(t, devcluster.StoreVersityGW)
+}
+
+// onEachStore runs a test of what depends on the store.
+func onEachStore(t *testing.T, test func(t *testing.T, c *shellOf)) {
+	for _, kind := range slices.Sorted(maps.Keys(systems)) {
+		t.Run(string(kind), func(t *testing.T) { test(t, newShellOn(t, kind)) })
+	}
+}
+
+func newShellOn(t *testing.T, kind devcluster.StoreKind) *shellOf {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("needs a whole system")
 	}
-	wholeSystem.once.Do(startSystem)
-	if wholeSystem.err != nil {
-		t.Fatal(wholeSystem.err)
+	s := systems[kind]
+	s.once.Do(func() { s.start(kind) })
+	if s.err != nil {
+		t.Fatal(s.err)
 	}
-	c := &shellOf{System: wholeSystem.up, dir: t.TempDir()}
+	c := &shellOf{System: s.up, dir: t.TempDir()}
 	c.env = []string{
 		"IOTFILE_URL=" + c.URL, "IOTFILE_TOKEN=" + c.Token, "IOTFILE_NAMESPACE=" + devcluster.SampleNamespace, "KUBECONFIG=" + c.ControlPlane.Kubeconfig,
 		"HOME=" + c.dir, "PATH=" + os.Getenv("PATH"),

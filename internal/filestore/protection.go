@@ -24,7 +24,7 @@ func ProtectionOf(caps *v1alpha1.FileStoreCapabilities) Protection {
 	if caps.PayloadMode == v1alpha1.PayloadUnsigned {
 		missing(v1alpha1.ReasonNoChecksums, "bytes that are damaged on the way to object storage are not noticed, unless the endpoint is https")
 	}
-	for _, gap := range conditionGaps(caps) {
+	for _, gap := range ConditionGaps(caps) {
 		missing(v1alpha1.ReasonNoConditions, gap)
 	}
 	if caps.UploadListing == v1alpha1.UploadListingNone {
@@ -40,9 +40,9 @@ func ProtectionOf(caps *v1alpha1.FileStoreCapabilities) Protection {
 	return whole
 }
 
-// conditionGaps says between which writers the store does not decide. Those of the operator are
+// ConditionGaps says between which writers the store does not decide. Those of the operator are
 // told apart all the same where the records can do it.
-func conditionGaps(caps *v1alpha1.FileStoreCapabilities) (gaps []string) {
+func ConditionGaps(caps *v1alpha1.FileStoreCapabilities) (gaps []string) {
 	switch create, replace := Compares(caps, true), Compares(caps, false); {
 	case !create && !replace:
 		gaps = append(gaps, "of writers that send a file in one request, through different replicas or past the operator, more than one can be told that it has won")

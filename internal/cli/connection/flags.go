@@ -71,6 +71,9 @@ func (f *Flags) Kube() (config *rest.Config, namespace string, err error) {
 	return config, cmp.Or(f.Namespace(), f.contextNamespace()), nil
 }
 
+// CAFile is the file of authorities that was given, "" for none.
+func (f *Flags) CAFile() string { return f.caFile }
+
 // Namespace is the namespace that was named, "" for none.
 func (f *Flags) Namespace() string { return cmp.Or(*f.kube.Namespace, os.Getenv(envNamespace)) }
 

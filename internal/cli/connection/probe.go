@@ -67,23 +67,6 @@ type Answer struct {
 	Body []byte
 }
 
-// FromAPI reports whether the REST API has answered, and nothing in between: it gives every answer
-// an id.
-func (a *Answer) FromAPI() bool { return len(a.Header.Get("X-Request-Id")) == 36 }
-
-// By names who has answered.
-func (a *Answer) By() string {
-	if a.FromAPI() {
-		return "the REST API"
-	}
-	for _, name := range []string{"Server", "Via", "X-Powered-By"} {
-		if value := a.Header.Get(name); value != "" {
-			return "a hop in between (" + name + ": " + value + ")"
-		}
-	}
-	return "a hop in between, which does not say its name,"
-}
-
 // Message is what the answer says.
 func (a *Answer) Message() string {
 	var said struct{ Message string }

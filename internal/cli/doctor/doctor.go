@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/cli/connection"
 )
@@ -32,6 +33,8 @@ type Options struct {
 	Entity string
 	// ProbeSize is how many bytes the probe upload sends.
 	ProbeSize int64
+	// ProbeTime is how long a part may take, and pause; at most MaxProbeTime, 0 to leave that out.
+	ProbeTime time.Duration
 }
 
 // examination is one run of all checks.
@@ -40,6 +43,11 @@ type examination struct {
 	cluster *cluster
 	server  *connection.Connection
 	rights  map[string]bool
+	// hop is what the hop that answers at the address says of itself.
+	hop string
+	// probe is the upload that is sent to see the way, nil where there is none, noProbe why.
+	probe   *probe
+	noProbe string
 }
 
 // check is one of the list. It may tell of several things.
@@ -49,8 +57,9 @@ type check func(ctx context.Context, e *examination) []Finding
 // was made. What stands on something that has failed is Unknown.
 func Run(ctx context.Context, o Options, tell func(Finding)) {
 	e := &examination{Options: o, rights: map[string]bool{}}
+	defer func() { e.end(ctx) }()
 	for _, c := range []check{
-		kubernetes, kinds, operator, store, address, api, clock, caller, body, waiting,
+		kubernetes, kinds, operator, store, address, api, versions, clock, caller, begin, body, patience, waiting, expecting,
 	} {
 		if ctx.Err() != nil {
 			return

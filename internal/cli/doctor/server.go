@@ -134,7 +134,16 @@ func api(ctx context.Context, e *examination) []Finding {
 		e.server = nil
 		return one(checkAPI, Failure, detail, "something else is there, or a gateway that does not pass this path on: check --server")
 	}
-	return one(checkAPI, OK, "answers at "+e.server.Server+e.server.Via(), "")
+	e.hop = answer.Hop()
+	return one(checkAPI, OK, "answers at "+e.server.Server+e.server.Via()+through(e.hop), "")
+}
+
+// through names the hop that has passed an answer on.
+func through(hop string) string {
+	if hop == "" {
+		return ""
+	}
+	return ", through a hop (" + hop + ")"
 }
 
 // clock compares the clocks of this machine and of whoever answers.

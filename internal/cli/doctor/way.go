@@ -1,16 +1,14 @@
 package doctor
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/cli/connection"
@@ -19,37 +17,104 @@ import (
 
 // Names of what is told of the way.
 const (
-	checkBody      = "body size"
-	checkFraming   = "framing"
-	checkBuffering = "buffering"
+	checkBody    = "body size"
+	checkFraming = "framing"
+	checkPaths   = "paths"
 )
 
-// body sends one part of an upload, which it aborts, to see what becomes of it on its way.
-func body(ctx context.Context, e *examination) []Finding {
+// The name of the probe as it is sent, and as it has to arrive: %2F is a slash, and what looks like
+// an escape once it was decoded is none.
+const (
+	oddName     = "a%2Fb%2541"
+	oddNameThen = "a/b%41"
+)
+
+// probe is an upload that sees what becomes of parts on their way. It is aborted at the end.
+type probe struct {
+	path string // below the root of the API, escaped
+	key  http.Header
+	odd  bool // its path has the odd name
+}
+
+// begin starts the upload of the probe, with an odd name. Where a hop refuses that, it tells so and
+// takes a plain one.
+func begin(ctx context.Context, e *examination) []Finding {
 	if e.server == nil {
-		return unknown(noServer, checkBody, checkFraming)
+		e.noProbe = noServer
+		return unknown(noServer, checkPaths)
 	}
 	if !e.rights["create"] {
-		return unknown("it takes the right to create files of the entity "+e.Entity, checkBody, checkFraming)
+		e.noProbe = "it takes the right to create files of the entity " + e.Entity
+		return unknown(e.noProbe, checkPaths)
 	}
-	path := "/files/" + e.Entity + "/.iotfile-doctor/" + rand.Text()
-	key := http.Header{"Idempotency-Key": {rand.Text()}}
-	started, err := e.server.Ask(ctx, http.MethodPut, path+"?upload=start", key, nil, 0)
-	if err == nil && started.Status/100 != 2 {
-		err = fmt.Errorf("%s answers %d to the start of an upload: %s", started.By(), started.Status, started.Message())
+	answer, err := e.start(ctx, oddName)
+	if err == nil && answer.Status/100 == 2 {
+		return nil // the answer to the list of its parts will tell
 	}
+	if plain, again := e.start(ctx, "plain"); again != nil || plain.Status/100 != 2 {
+		if again == nil {
+			again = fmt.Errorf("%s answers %d to the start of an upload: %s", plain.By(), plain.Status, oneLine(plain.Message()))
+		}
+		e.noProbe = again.Error()
+		return unknown(e.noProbe, checkPaths)
+	}
+	const remedy = "have that hop pass paths on as they are: docs/faq.md#ingress-and-gateways"
 	if err != nil {
-		return unknown(err.Error(), checkBody, checkFraming)
+		return one(checkPaths, Failure, "a path with %2F got no answer, and another one did: "+err.Error(), remedy)
 	}
-	defer func() { // also after an interrupt: nothing is to be left
-		_, _ = e.server.Ask(context.WithoutCancel(ctx), http.MethodPut, path+"?upload=abort", key, nil, 0)
-	}()
-	answer, err := e.server.Ask(ctx, http.MethodPut, path+"?part=1", nil, io.LimitReader(zeros{}, e.ProbeSize), e.ProbeSize)
+	return one(checkPaths, Failure, fmt.Sprintf("%s answers %d to a path with %%2F, and not to another one", answer.By(), answer.Status), remedy)
+}
+
+// start starts the upload of the probe, which is one more than before.
+func (e *examination) start(ctx context.Context, name string) (*connection.Answer, error) {
+	p := &probe{path: "/files/" + e.Entity + "/.iotfile-doctor/" + rand.Text() + "/" + name, key: http.Header{"Idempotency-Key": {rand.Text()}}, odd: name == oddName}
+	answer, err := e.server.Ask(ctx, http.MethodPut, p.path+"?upload=start", p.key, nil, 0)
+	if err == nil && answer.Status/100 == 2 {
+		e.probe = p
+	}
+	return answer, err
+}
+
+// end aborts the upload of the probe, also after an interrupt: nothing is to be left.
+func (e *examination) end(ctx context.Context) {
+	if e.probe != nil {
+		_, _ = e.server.Ask(context.WithoutCancel(ctx), http.MethodPut, e.probe.path+"?upload=abort", e.probe.key, nil, 0)
+	}
+}
+
+// body sends one part of the probe's upload.
+func body(ctx context.Context, e *examination) []Finding {
+	rest := []string{checkFraming}
+	if e.probe != nil && e.probe.odd {
+		rest = append(rest, checkPaths)
+	}
+	if e.probe == nil {
+		return unknown(e.noProbe, append([]string{checkBody}, rest...)...)
+	}
+	sent := &counter{in: io.LimitReader(zeros{}, e.ProbeSize)}
+	began := time.Now()
+	answer, err := e.server.Ask(ctx, http.MethodPut, e.probe.path+"?part=1", nil, sent, e.ProbeSize)
 	if err != nil {
-		return append(one(checkBody, Failure, "a part of "+report.Size(e.ProbeSize)+" got no answer: "+err.Error(),
-			"a hop cuts connections that carry large bodies: raise its limits of body size and time, docs/faq.md#ingress-and-gateways"), unknown("no part got through", checkFraming)...)
+		detail := fmt.Sprintf("a part of %s got no answer: %s; %s were sent in %s", report.Size(e.ProbeSize), err, report.Size(sent.n.Load()), time.Since(began).Round(time.Millisecond))
+		return append(one(checkBody, Failure, e.cutBy(detail), "a hop cuts connections that carry large bodies: raise its limits of body size and time, docs/faq.md#ingress-and-gateways"),
+			unknown("no part got through", rest...)...)
 	}
-	return bodyFindings(answer, e.ProbeSize)
+	out := bodyFindings(answer, e.ProbeSize)
+	if len(rest) < 2 {
+		return out
+	}
+	if answer.Status/100 != 2 {
+		return append(out, unknown("no part got through", checkPaths)...)
+	}
+	return append(out, e.arrivedAs(ctx)...)
+}
+
+// cutBy adds who is there at the other end of a connection that was cut.
+func (e *examination) cutBy(detail string) string {
+	if e.hop == "" {
+		return detail
+	}
+	return detail + "; the hop that is asked here (" + e.hop + ") has cut it, or what is behind that"
 }
 
 // bodyFindings reads the answer to a part.
@@ -60,13 +125,44 @@ func bodyFindings(answer *connection.Answer, size int64) []Finding {
 		return append(one(checkBody, OK, "a part of "+report.Size(size)+" gets through", ""),
 			Finding{checkFraming, OK, "its length arrives with it", ""})
 	case !answer.FromAPI():
-		return append(one(checkBody, Failure, detail, "raise the limit of that hop on request bodies, and its timeouts: docs/faq.md#ingress-and-gateways"),
-			unknown("no part got through", checkFraming)...)
+		return append(one(checkBody, Failure, detail, bodyRemedy(answer)), unknown("no part got through", checkFraming)...)
 	case answer.Status == http.StatusRequestEntityTooLarge && strings.Contains(answer.Message(), "Content-Length"):
 		return append(one(checkBody, OK, "the REST API was reached by a part of "+report.Size(size), ""),
 			Finding{checkFraming, Failure, "a hop sends bodies on in chunks, without their length: " + oneLine(answer.Message()), "have it keep Content-Length: docs/faq.md#ingress-and-gateways"})
 	}
 	return unknown(detail, checkBody, checkFraming)
+}
+
+// bodyRemedy names the setting of the hop that has refused a body.
+func bodyRemedy(answer *connection.Answer) string {
+	const page = ": docs/faq.md#ingress-and-gateways"
+	switch {
+	case answer.Status == http.StatusRequestEntityTooLarge && answer.Forwarder() == connection.Nginx:
+		return "set client_max_body_size 0 there" + page
+	case answer.Status == http.StatusRequestEntityTooLarge:
+		return "have that hop take bodies of any size" + page
+	}
+	return "raise the limit of that hop on request bodies, and its timeouts" + page
+}
+
+// arrivedAs compares the path of the probe with the one that has arrived, which the list of its
+// parts tells.
+func (e *examination) arrivedAs(ctx context.Context) []Finding {
+	answer, err := e.server.Ask(ctx, http.MethodGet, "/fileslist"+strings.TrimPrefix(e.probe.path, "/files"), nil, nil, 0)
+	if err != nil {
+		return unknown(err.Error(), checkPaths)
+	}
+	var parts []struct{ ObjectKey string }
+	if answer.Status != http.StatusOK || json.Unmarshal(answer.Body, &parts) != nil || len(parts) == 0 {
+		return unknown(fmt.Sprintf("%s answers %d to the list of the probe's parts", answer.By(), answer.Status), checkPaths)
+	}
+	_, arrived, _ := strings.Cut(parts[0].ObjectKey, "/.iotfile-doctor/")
+	_, arrived, _ = strings.Cut(arrived, "/")
+	if arrived != oddNameThen {
+		return one(checkPaths, Failure, e.cutBy(fmt.Sprintf("a hop changes paths: %q arrives as %q, and not as %q", oddName, arrived, oddNameThen)),
+			"have that hop pass paths on as they are (nginx: no path and no variable behind the name in proxy_pass): docs/faq.md#ingress-and-gateways")
+	}
+	return one(checkPaths, OK, "they arrive as they are sent, also with %2F and %25", "")
 }
 
 // zeros is a body that nobody has to make.
@@ -78,60 +174,15 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// bufferingWait is how long a refusal may take that needs no byte of the body.
-const bufferingWait = 5 * time.Second
-
-// waiting asks whether a hop holds requests back until their bodies are whole. A part that can only
-// be refused is announced, and its body not sent: the REST API refuses it at once, and a hop that
-// wants the body first asks for it.
-func waiting(ctx context.Context, e *examination) []Finding {
-	if e.server == nil {
-		return unknown(noServer, checkBuffering)
-	}
-	if !e.rights["create"] {
-		return unknown("it takes the right to create files of the entity "+e.Entity, checkBuffering)
-	}
-	conn, err := e.server.Dial(ctx)
-	if err != nil {
-		return unknown(err.Error(), checkBuffering)
-	}
-	defer func() { _ = conn.Close() }()
-	token, err := e.server.Token.Token(ctx)
-	if err != nil {
-		return unknown(err.Error(), checkBuffering)
-	}
-	u, err := url.Parse(e.server.Root())
-	if err != nil {
-		return unknown(err.Error(), checkBuffering)
-	}
-	_ = conn.SetDeadline(time.Now().Add(bufferingWait))
-	_, err = fmt.Fprintf(conn, "PUT %s/files/%s/.iotfile-doctor/%s?part=0 HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: 1048576\r\nExpect: 100-continue\r\n\r\n",
-		u.EscapedPath(), e.Entity, rand.Text(), u.Host, strings.TrimSpace(token))
-	if err != nil {
-		return unknown(err.Error(), checkBuffering)
-	}
-	return refusalFinding(bufio.NewReader(conn))
+// counter counts what is read.
+type counter struct {
+	in io.Reader
+	n  atomic.Int64
 }
 
-const bufferingRemedy = "have that hop pass requests on as they come (nginx: proxy_request_buffering off): docs/faq.md#ingress-and-gateways"
-
-// refusalFinding reads what comes before the body is sent.
-func refusalFinding(in *bufio.Reader) []Finding {
-	response, err := http.ReadResponse(in, nil)
-	var timeout net.Error
-	switch {
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return one(checkBuffering, Warning, "nothing answers before the body is whole: a hop keeps each part until it has all of it", bufferingRemedy)
-	case err != nil:
-		return unknown("the connection ended without an answer: "+err.Error(), checkBuffering)
-	}
-	defer func() { _ = response.Body.Close() }()
-	answer := &connection.Answer{Status: response.StatusCode, Header: response.Header}
-	switch {
-	case response.StatusCode == http.StatusContinue:
-		return one(checkBuffering, Warning, "a hop asks for bodies before it knows whether they are wanted, and may keep each part until it has all of it", bufferingRemedy)
-	case answer.FromAPI():
-		return one(checkBuffering, OK, "what is refused is refused before its body is sent", "")
-	}
-	return unknown(fmt.Sprintf("%s answers %d", answer.By(), answer.Status), checkBuffering)
+// Read implements io.Reader.
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	c.n.Add(int64(n))
+	return n, err
 }
