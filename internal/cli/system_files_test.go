@@ -15,8 +15,9 @@ import (
 )
 
 // TestFiles is the life of a file: sent, looked at, replaced, received, deleted.
-func TestFiles(t *testing.T) {
-	c := newShell(t)
+func TestFiles(t *testing.T) { onEachStore(t, testFiles) }
+
+func testFiles(t *testing.T, c *shellOf) {
 	f := c.newFile("logs/engine 1.bin")
 	first, second := random(2*partSize+77), random(1000)
 	c.write(t, "first.bin", first)
@@ -89,8 +90,9 @@ func TestFiles(t *testing.T) {
 }
 
 // TestTrees sends and receives directories.
-func TestTrees(t *testing.T) {
-	c := newShell(t)
+func TestTrees(t *testing.T) { onEachStore(t, testTrees) }
+
+func testTrees(t *testing.T, c *shellOf) {
 	f := c.newFile("")
 	files := map[string][]byte{"a.txt": random(10), "sub/b.txt": random(2000), "sub/deep/ü c.txt": random(partSize + 1), "sub/d.log": random(1)}
 	for name, content := range files {
@@ -144,8 +146,9 @@ func TestTrees(t *testing.T) {
 }
 
 // TestStreams sends the standard input.
-func TestStreams(t *testing.T) {
-	c := newShell(t)
+func TestStreams(t *testing.T) { onEachStore(t, testStreams) }
+
+func testStreams(t *testing.T, c *shellOf) {
 	for _, size := range []int{1, 2*partSize + 77} {
 		f := c.newFile("stream.bin")
 		content := random(size)
@@ -162,8 +165,9 @@ func TestStreams(t *testing.T) {
 }
 
 // TestOpenUploads looks at an upload, completes one and aborts another one.
-func TestOpenUploads(t *testing.T) {
-	c := newShell(t)
+func TestOpenUploads(t *testing.T) { onEachStore(t, testOpenUploads) }
+
+func testOpenUploads(t *testing.T, c *shellOf) {
 	f, other := c.newFile("open.bin"), c.newFile("other.bin")
 	content := random(2 * partSize)
 	f.must(t, 201, http.MethodPut, "?upload=start", nil, "X-File-Size", strconv.Itoa(len(content)), "Idempotency-Key", "mine")

@@ -16,8 +16,9 @@ import (
 
 // TestInterrupted interrupts a transfer in each direction, and goes on with the command that it
 // prints.
-func TestInterrupted(t *testing.T) {
-	c := newShell(t)
+func TestInterrupted(t *testing.T) { onEachStore(t, testInterrupted) }
+
+func testInterrupted(t *testing.T, c *shellOf) {
 	const part = 5 * mib
 	f := c.newFile("big.bin")
 	content := random(8*part + 77)
