@@ -53,7 +53,7 @@ TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw 
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod internal/e2e/generated/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run tools unit test race verify verify-generated vet lint workflows circles tidy tidy-check apidiff govulncheck conformance conformance-all manifests generate reference docs build cli bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
+.PHONY: help run tools unit test race verify verify-generated vet lint workflows circles tidy tidy-check apidiff govulncheck conformance conformance-all manifests generate reference docs build cli recording bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -146,6 +146,10 @@ build: ## Build the operator, static, into bin/operator.
 
 cli: ## Build the command line, kubectl-iotfile, into bin.
 	go build -trimpath -ldflags '-s -w -X github.com/iotfile-operator/iotfile-operator/internal/version.described=$(DESCRIBED)' -o bin/kubectl-iotfile ./cmd/kubectl-iotfile
+
+recording: devcluster ## Draw the picture of the README's terminal, docs/images/put.svg, from a session with a whole system. Needs tmux.
+	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
+	go run -trimpath ./hack/recording
 
 bench: devcluster ## Measure memory and CPU per byte of the operator beside its object store alone.
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null

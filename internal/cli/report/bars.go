@@ -60,8 +60,10 @@ func (b *bars) run() {
 	}
 }
 
-// draw has the container draw, and returns when it is about to.
+// draw has the container draw, and returns when it is about to. The container takes the cursor for
+// where it has left it, and a terminal echoes ^C there.
 func (b *bars) draw() {
+	fmt.Fprint(b.terminal, "\r")
 	select {
 	case b.refresh <- time.Now():
 	case <-b.ended: // the terminal is gone
