@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/iotfile-operator/iotfile-operator/client"
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
 // copyCommand makes this program copy a file with the Go client, in a process of its own.
@@ -32,8 +33,8 @@ type copied struct {
 	rate, cpu, peak []float64 // MB/s; CPU-seconds per GiB, and MiB of resident memory, of the copier
 }
 
-// measureClient copies a file up and down with the Go client through the operator, and with other
-// programs straight to the same store, in turn.
+// measureClient copies a file up and down with the Go client and the command line through the
+// operator, and with other programs straight to the same store, in turn.
 func measureClient(ctx context.Context, b *testbed, s settings) error {
 	local := filepath.Join(b.dir, "local.bin")
 	if err := writeNoise(local, s.mebibyte); err != nil {
@@ -48,7 +49,7 @@ func measureClient(ctx context.Context, b *testbed, s settings) error {
 		for round := range s.rounds {
 			for i := range copiers {
 				c := copiers[(i+round)%len(copiers)] // so that none always comes after the same
-				if err := c.roundTrip(s, local, fmt.Sprintf("%s-%d.bin", c.name, round), results); err != nil {
+				if err := c.roundTrip(s, local, fmt.Sprintf("%s-%d.bin", strings.ReplaceAll(c.name, " ", "-"), round), results); err != nil {
 					return fmt.Errorf("%s: %w", c.name, err)
 				}
 			}
@@ -77,7 +78,8 @@ func writeNoise(path string, mebibyte int) error {
 	return file.Close()
 }
 
-// startCopiers are the Go client, and those of the others that are installed.
+// startCopiers are the Go client, the command line that stands on it, and those of the others that
+// are installed.
 func startCopiers(ctx context.Context, b *testbed, s settings, st *store) ([]copier, error) {
 	token, err := b.system.ControlPlane.ApplicationToken(ctx, st.name, "bench", 2*time.Hour)
 	if err != nil {
@@ -92,10 +94,22 @@ func startCopiers(ctx context.Context, b *testbed, s settings, st *store) ([]cop
 		return nil, err
 	}
 	url, parallel := b.system.Operator.URL+"/namespaces/"+st.name, strconv.Itoa(s.parallel[0])
-	ours := copier{"iotfile", func(up bool, local, remote string) *exec.Cmd {
+	ours := copier{"Go client", func(up bool, local, remote string) *exec.Cmd {
 		return exec.CommandContext(ctx, self, copyCommand, strconv.FormatBool(up), url, tokenFile, local, entity+"/"+remote, strconv.Itoa(s.part<<20), parallel)
 	}}
-	return append([]copier{ours}, others(ctx, s, st)...), nil
+	program := filepath.Join(b.dir, "kubectl-iotfile")
+	if err := devcluster.BuildCLI(ctx, os.Stderr, program); err != nil {
+		return nil, err
+	}
+	cli := copier{"kubectl iotfile", func(up bool, local, remote string) *exec.Cmd {
+		flags := []string{"get", "--force"}
+		if up {
+			flags = []string{"put"}
+		}
+		flags = append(flags, "--server="+b.system.Operator.URL, "--namespace="+st.name, "--token-file="+tokenFile, "--part-size="+strconv.Itoa(s.part)+"Mi", "--parallel="+parallel)
+		return exec.CommandContext(ctx, program, append(flags, direction(up, local, entity+"/"+remote)...)...)
+	}}
+	return append([]copier{ours, cli}, others(ctx, s, st)...), nil
 }
 
 // others are the programs that are installed, each with the settings that it has by default but for
