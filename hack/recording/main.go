@@ -87,7 +87,7 @@ func run(ctx context.Context, out string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(out, draw(screens, commands()), 0o644)
+	return os.WriteFile(out, draw(screens, commands()), 0o644) //nolint:gosec // a page of the documentation
 }
 
 // commands are those that the picture shows.

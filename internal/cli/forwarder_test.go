@@ -34,8 +34,10 @@ var (
 		}
 		return "daemon off;\nmaster_process off;\npid " + dir + "/pid;\nevents {}\nhttp {\naccess_log off;\n" + temporary + conf + "\n}\n"
 	}, func(dir, conf string) []string { return []string{"-p", dir, "-c", conf, "-e", dir + "/error.log"} }}
-	haproxy = forwarderKind{"haproxy", "haproxy", func(_, conf string) string { return conf },
-		func(_, conf string) []string { return []string{"-db", "-f", conf} }}
+	haproxy = forwarderKind{
+		"haproxy", "haproxy", func(_, conf string) string { return conf },
+		func(_, conf string) []string { return []string{"-db", "-f", conf} },
+	}
 )
 
 // haproxyDefaults are the timeouts that Debian's configuration has.

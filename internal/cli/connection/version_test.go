@@ -11,8 +11,13 @@ func TestSkew(t *testing.T) {
 		program, operator string
 		told              bool
 	}{
-		{"0.1.0", "0.1.0", false}, {"0.1.0", "0.1.7-5-gabcdef0", false}, {"0.1.0", "v0.1.2", false},
-		{"0.1.0", "0.2.0", true}, {"1.1.0", "0.1.0", true}, {"0.1.0", "nonsense", true}, {"0.1.0", "0.10.0", true},
+		{"0.1.0", "0.1.0", false},
+		{"0.1.0", "0.1.7-5-gabcdef0", false},
+		{"0.1.0", "v0.1.2", false},
+		{"0.1.0", "0.2.0", true},
+		{"1.1.0", "0.1.0", true},
+		{"0.1.0", "nonsense", true},
+		{"0.1.0", "0.10.0", true},
 	} {
 		said := skew(tt.program, tt.operator)
 		if (said != "") != tt.told || tt.told && !strings.Contains(said, tt.operator) {

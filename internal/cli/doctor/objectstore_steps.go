@@ -133,16 +133,22 @@ func (e *storeExamination) tryRaces(ctx context.Context) error {
 				return fmt.Errorf("of single requests %w", err)
 			}
 		}
-		if e.completes() {
-			if err := e.race(ctx, "raced", e.racingCompletion); err != nil {
-				return fmt.Errorf("of uploads %w", err)
-			}
-			if err := e.store.DeleteObject(ctx, e.keys+"raced"); err != nil {
-				return err
-			}
+		if err := e.raceUploads(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// raceUploads has uploads race, where the store is one that decides between them.
+func (e *storeExamination) raceUploads(ctx context.Context) error {
+	if !e.completes() {
+		return nil
+	}
+	if err := e.race(ctx, "raced", e.racingCompletion); err != nil {
+		return fmt.Errorf("of uploads %w", err)
+	}
+	return e.store.DeleteObject(ctx, e.keys+"raced")
 }
 
 // race has several writers make the same file, each with other bytes, and holds that one has won
