@@ -19,7 +19,7 @@ func TestVersionForCallers(t *testing.T) {
 		want                string
 	}{
 		{http.MethodHead, file, "good", http.StatusNotFound, number},
-		{http.MethodPut, file + "?part=0", "good", http.StatusBadRequest, number},
+		{http.MethodPut, file + "?upload=nonsense", "good", http.StatusBadRequest, number},
 		{http.MethodGet, "/api/iotfile/v3/nothing", "good", http.StatusNotFound, number},
 		{http.MethodHead, file, "bad", http.StatusUnauthorized, ""},
 		{http.MethodHead, file, "", http.StatusUnauthorized, ""},
