@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
 // smallest is the smallest part but the last.
@@ -103,7 +105,20 @@ func (c *caller) sendPart(ctx context.Context, f *file, a *attempt, p *piece) bo
 	if !c.sendContent(ctx, f, a, p, version(1)) {
 		return false
 	}
-	return c.dice() >= 0.25 || c.sendContent(ctx, f, a, p, version(2))
+	if c.dice() >= 0.25 {
+		return true
+	}
+	c.apart(ctx)
+	return c.sendContent(ctx, f, a, p, version(2))
+}
+
+// apart waits until a part that is sent again is of another second, before a store whose times are
+// whole seconds and that keeps every copy: which of two was sent last, it cannot tell, and the part
+// counts as missing (docs/object-stores.md).
+func (c *caller) apart(ctx context.Context) {
+	if c.world.kind == devcluster.StoreSeaweedFS {
+		_ = sleep(ctx, 1100*time.Millisecond)
+	}
 }
 
 func (c *caller) partCall(a *attempt, p *piece, body *content, cut int64) call {
@@ -136,6 +151,7 @@ func (c *user) inFlight(ctx context.Context, f *file, a *attempt, share float64,
 		return
 	}
 	p, own := a.pieces[0], c.split()
+	c.apart(ctx)
 	body := content{name: fmt.Sprintf("%d/%s/in flight", c.world.seed, a.id), size: p.acked.size}
 	f.sent(p, body)
 	what := c.partCall(a, p, &body, 0)
