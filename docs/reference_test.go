@@ -41,6 +41,7 @@ func TestReferenceIsFresh(t *testing.T) {
 // foreignFlags are those that pages mention of other programs.
 var foreignFlags = map[string]string{
 	"--keep-alive": "versitygw", "--sidecar": "versitygw", "--for": "kubectl", "--admission-control-config-file": "kube-apiserver", "--abort": "the programs of docs/examples",
+	"--target": "docker buildx",
 }
 
 var (
