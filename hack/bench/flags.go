@@ -66,22 +66,27 @@ func (s settings) check() error {
 	if s.part < 5 || s.mebibyte < s.part || s.rounds < 1 {
 		return errors.New("-part is at least 5 MiB, -mib at least one part, -rounds at least 1")
 	}
+	if s.uploads < 1 || s.within <= 0 || s.phase <= 0 || s.clients < 1 {
+		return errors.New("-uploads, -within, -phase and -clients must be positive")
+	}
+	if s.open < 2*scaleNamespaces || s.finished < 0 {
+		return fmt.Errorf("-open is at least %d, -finished at least 0", 2*scaleNamespaces)
+	}
+	return s.checkSenders()
+}
+
+// checkSenders checks how bytes are sent.
+func (s settings) checkSenders() error {
 	if !slices.Contains([]string{"", "in", "out", "both"}, s.tls) || s.pace < 0 {
 		return errors.New("-tls is in, out or both, and -pace not negative")
 	}
 	if s.tlsOut() && !slices.Equal(s.stores, []string{"null"}) {
 		return errors.New("-tls=out and -tls=both need -stores=null")
 	}
-	for _, name := range s.ways {
-		if i := slices.IndexFunc(ways, func(w way) bool { return w.name == name }); s.tls != "" && !ways[i].overTLS {
-			return fmt.Errorf("-ways: %s knows no TLS here", name)
+	for _, w := range ways {
+		if s.tls != "" && !w.overTLS && slices.Contains(s.ways, w.name) {
+			return fmt.Errorf("-ways: %s knows no TLS here", w.name)
 		}
-	}
-	if s.uploads < 1 || s.within <= 0 || s.phase <= 0 || s.clients < 1 {
-		return errors.New("-uploads, -within, -phase and -clients must be positive")
-	}
-	if s.open < 2*scaleNamespaces || s.finished < 0 {
-		return fmt.Errorf("-open is at least %d, -finished at least 0", 2*scaleNamespaces)
 	}
 	return nil
 }

@@ -69,24 +69,9 @@ func makeTestbed(ctx context.Context, s settings) (*testbed, error) {
 }
 
 func (b *testbed) start(ctx context.Context, s settings) error {
-	if err := devcluster.WriteServingCertificate(b.cert, "127.0.0.1"); err != nil {
+	if err := b.startSystem(ctx, s); err != nil {
 		return err
 	}
-	var err error
-	if b.ca, err = os.ReadFile(filepath.Join(b.cert, devcluster.ServingCAFile)); err != nil {
-		return err
-	}
-	options := devcluster.Options{
-		Dir: filepath.Join(b.dir, "system"), Store: devcluster.StoreVersityGW, OperatorArgs: strings.Fields(s.operator), Log: os.Stderr,
-	}
-	if s.tlsIn() {
-		options.TLSCertDir = b.cert
-	}
-	b.system, err = devcluster.Up(ctx, options)
-	if err != nil {
-		return err
-	}
-	b.stops = append(b.stops, b.system.Stop)
 	if slices.Contains(s.stores, "versitygw") {
 		if err := createBuckets(ctx, b.system.ObjectStore); err != nil {
 			return err
@@ -105,21 +90,50 @@ func (b *testbed) start(ctx context.Context, s settings) error {
 		b.stores = append(b.stores, storeOf(minIO))
 	}
 	if slices.Contains(s.stores, "null") {
-		var args []string
-		if s.tlsOut() {
-			args = []string{b.cert}
-		}
-		null, err := startSelf(ctx, b.dir, nullCommand, args...)
-		if err != nil {
+		if err := b.startNull(ctx, s); err != nil {
 			return err
 		}
-		b.stops = append(b.stops, null.stop)
-		if s.tlsOut() {
-			null.url = "https" + strings.TrimPrefix(null.url, "http")
-		}
-		b.stores = append(b.stores, &store{name: "null", ca: string(b.ca), endpoint: null.url, accessKey: "null", secretKey: "null-null", pid: null.pid})
 	}
 	return b.offer(ctx)
+}
+
+// startSystem starts the control plane, the operator and a store.
+func (b *testbed) startSystem(ctx context.Context, s settings) error {
+	if err := devcluster.WriteServingCertificate(b.cert, "127.0.0.1"); err != nil {
+		return err
+	}
+	var err error
+	if b.ca, err = os.ReadFile(filepath.Join(b.cert, devcluster.ServingCAFile)); err != nil {
+		return err
+	}
+	options := devcluster.Options{
+		Dir: filepath.Join(b.dir, "system"), Store: devcluster.StoreVersityGW, OperatorArgs: strings.Fields(s.operator), Log: os.Stderr,
+	}
+	if s.tlsIn() {
+		options.TLSCertDir = b.cert
+	}
+	if b.system, err = devcluster.Up(ctx, options); err == nil {
+		b.stops = append(b.stops, b.system.Stop)
+	}
+	return err
+}
+
+// startNull starts the store that forgets, on TLS if the forwarders speak it with theirs.
+func (b *testbed) startNull(ctx context.Context, s settings) error {
+	var args []string
+	if s.tlsOut() {
+		args = []string{b.cert}
+	}
+	null, err := startSelf(ctx, b.dir, nullCommand, args...)
+	if err != nil {
+		return err
+	}
+	b.stops = append(b.stops, null.stop)
+	if s.tlsOut() {
+		null.url = "https" + strings.TrimPrefix(null.url, "http")
+	}
+	b.stores = append(b.stores, &store{name: "null", ca: string(b.ca), endpoint: null.url, accessKey: "null", secretKey: "null-null", pid: null.pid})
+	return nil
 }
 
 func storeOf(s *devcluster.ObjectStore) *store {

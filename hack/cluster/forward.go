@@ -26,10 +26,6 @@ func (s *suite) forward(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	pods, err := s.operatorPods(ctx)
-	if err != nil {
-		return "", err
-	}
 	source, copied := filepath.Join(s.scratch, "sent"), filepath.Join(s.scratch, "received")
 	defer func() { _, _ = os.Remove(source), os.Remove(copied) }()
 	want, err := randomFile(source, forwardSize)
@@ -38,13 +34,41 @@ func (s *suite) forward(ctx context.Context) (string, error) {
 	}
 	// The Role counts when the API server has heard of its binding.
 	err = eventually(ctx, "the developer is let in", func(ctx context.Context) error {
-		_, err := s.developerRuns(ctx, kubeconfig, nil, "whoami")
-		return err
+		return s.developerRuns(ctx, kubeconfig, nil, "whoami")
 	})
 	if err != nil {
 		return "", err
 	}
-	to, retries, deleted := newEntity()+"/one.bin", 0, 0
+	to, began := newEntity()+"/one.bin", time.Now()
+	retries, err := s.sendWhilePodsGo(ctx, kubeconfig, source, to)
+	if err != nil {
+		return "", err
+	}
+	sent := time.Since(began)
+	if err := s.rolledOut(ctx); err != nil {
+		return "", err
+	}
+	began = time.Now()
+	if err := s.developerRuns(ctx, kubeconfig, nil, "get", to, copied); err != nil {
+		return "", err
+	}
+	received := time.Since(began)
+	if got, err := digest(copied); err != nil || got != want {
+		return "", errors.Join(fmt.Errorf("what came back has the digest %s, and not %s", got, want), err)
+	}
+	rate := func(took time.Duration) float64 { return forwardSize / took.Seconds() / 1e6 }
+	return fmt.Sprintf("1 GiB in %.1f s (%.0f MB/s), both pods killed meanwhile, %d requests sent again; back in %.1f s (%.0f MB/s), identical",
+		sent.Seconds(), rate(sent), retries, received.Seconds(), rate(received)), nil
+}
+
+// sendWhilePodsGo sends the file, of which after each quarter one of the two pods is deleted. It
+// returns how many requests were sent again.
+func (s *suite) sendWhilePodsGo(ctx context.Context, kubeconfig, source, to string) (retries int, err error) {
+	pods, err := s.operatorPods(ctx)
+	if err != nil {
+		return 0, err
+	}
+	deleted := 0
 	var wrong error
 	told := func(e event) {
 		switch {
@@ -55,28 +79,13 @@ func (s *suite) forward(ctx context.Context) (string, error) {
 			deleted++
 		}
 	}
-	began := time.Now()
-	if _, err := s.developerRuns(ctx, kubeconfig, told, "put", "--json", source, to); err != nil {
-		return "", err
+	if err := s.developerRuns(ctx, kubeconfig, told, "put", "--json", source, to); err != nil {
+		return retries, err
 	}
-	sent := time.Since(began)
 	if wrong != nil || deleted != 2 || retries == 0 {
-		return "", errors.Join(fmt.Errorf("%d pods were deleted meanwhile, and %d requests were sent again", deleted, retries), wrong)
+		return retries, errors.Join(fmt.Errorf("%d pods were deleted meanwhile, and %d requests were sent again", deleted, retries), wrong)
 	}
-	if err := s.rolledOut(ctx); err != nil {
-		return "", err
-	}
-	began = time.Now()
-	if _, err := s.developerRuns(ctx, kubeconfig, nil, "get", to, copied); err != nil {
-		return "", err
-	}
-	received := time.Since(began)
-	if got, err := digest(copied); err != nil || got != want {
-		return "", errors.Join(fmt.Errorf("what came back has the digest %s, and not %s", got, want), err)
-	}
-	rate := func(took time.Duration) float64 { return forwardSize / took.Seconds() / 1e6 }
-	return fmt.Sprintf("1 GiB in %.1f s (%.0f MB/s), both pods killed meanwhile, %d requests sent again; back in %.1f s (%.0f MB/s), identical",
-		sent.Seconds(), rate(sent), retries, received.Seconds(), rate(received)), nil
+	return retries, nil
 }
 
 // randomFile makes a file, and returns its digest.

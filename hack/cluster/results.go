@@ -101,7 +101,7 @@ func (s *suite) compareResults(ctx context.Context, destination, made string) (i
 	}
 	dir := filepath.Join(s.scratch, "results")
 	defer func() { _ = os.RemoveAll(dir) }()
-	if _, err := s.developerRuns(ctx, kubeconfig, nil, "get", "-r", destination, dir); err != nil {
+	if err := s.developerRuns(ctx, kubeconfig, nil, "get", "-r", destination, dir); err != nil {
 		return 0, err
 	}
 	files := 0

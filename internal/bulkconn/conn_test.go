@@ -74,7 +74,7 @@ func connect(t *testing.T, underTLS bool) link {
 		server.StartTLS() // for its certificate
 		server.Close()
 		l.over = tls.Server(l.below, server.TLS)
-		l.peer = tls.Client(peer, &tls.Config{InsecureSkipVerify: true, DynamicRecordSizingDisabled: true}) //nolint:gosec // of a test, over loopback
+		l.peer = tls.Client(peer, &tls.Config{InsecureSkipVerify: true, DynamicRecordSizingDisabled: true})
 		shaken := make(chan error, 1)
 		go func() { shaken <- l.peer.(*tls.Conn).HandshakeContext(t.Context()) }()
 		must(t, errors.Join(l.over.(*tls.Conn).HandshakeContext(t.Context()), <-shaken))
@@ -113,7 +113,7 @@ func TestTrickle(t *testing.T) {
 // read as it comes.
 func TestEnds(t *testing.T) {
 	both(t, func(t *testing.T, l link) {
-		random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // content
+		random := rand.New(rand.NewPCG(1, 2))
 		for _, size := range []int{1, 4 << 10, 64<<10 + 1, 1 << 20, 3<<20 + 5} {
 			body := make([]byte, size)
 			for i := range body {

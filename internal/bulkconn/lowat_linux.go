@@ -27,7 +27,7 @@ func readable(fd uintptr) (int, error) { return unix.IoctlGetInt(int(fd), unix.S
 func read(fd uintptr, p []byte) (n int, err error) {
 	for {
 		n, err = syscall.Read(int(fd), p)
-		if err != syscall.EINTR { //nolint:errorlint // an errno
+		if err != syscall.EINTR {
 			return max(0, n), err
 		}
 	}

@@ -46,7 +46,7 @@ func (s *system) dial() *raw {
 func (c *raw) CloseWrite() error { return c.tcp.CloseWrite() }
 
 // trusting is of clients of servers on loopback.
-var trusting = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // see there
+var trusting = &tls.Config{InsecureSkipVerify: true}
 
 // servingTLS is of a server for loopback.
 func servingTLS(t testing.TB) *tls.Config {

@@ -108,7 +108,7 @@ func (b *Inbound) Read(p []byte) (int, error) {
 	b.received.Add(int64(n))
 	b.waited += time.Since(begin)
 	switch {
-	case err == io.EOF || (err == nil && !b.Unread()):
+	case errors.Is(err, io.EOF) || (err == nil && !b.Unread()):
 		// The deadline would else end the request's context while the answer is prepared: net/http
 		// watches the connection by then.
 		_ = b.controller.SetReadDeadline(time.Time{})
