@@ -23,6 +23,7 @@ type server struct {
 	t             *testing.T
 	addr          string
 	open, waiting atomic.Int64
+	holding       atomic.Int64 // requests whose caller is known, and that are held
 	release       chan struct{}
 	mu            sync.Mutex
 	closed        map[connlimit.Reason]int
@@ -45,6 +46,7 @@ func serve(t *testing.T, opts connlimit.Options) *server {
 	mux.HandleFunc("GET /known", func(_ http.ResponseWriter, r *http.Request) { connlimit.Known(r.Context()) })
 	mux.HandleFunc("GET /hold", func(_ http.ResponseWriter, r *http.Request) {
 		connlimit.Known(r.Context())
+		s.holding.Add(1)
 		select {
 		case <-s.release:
 		case <-r.Context().Done(): // the caller has left
@@ -152,7 +154,7 @@ func TestRequestsAreNotCut(t *testing.T) {
 	for i := range 4 {
 		c := s.dial(fmt.Sprintf("127.0.3.%d", 1+i))
 		go func() { held <- ask(c, "/hold") }()
-		s.eventually("its place", func() bool { return s.open.Load() == int64(i+1) })
+		s.eventually("its caller is known", func() bool { return s.holding.Load() == int64(i+1) })
 	}
 	if err := ask(s.dial("127.0.4.1"), "/known"); err == nil {
 		t.Error("a connection beyond the limit was served")
