@@ -96,7 +96,7 @@ func TestStoreStallsDownload(t *testing.T) {
 func TestNothingOutlivesItsRequest(t *testing.T) {
 	store := memory.New(memory.Options{MinPartSize: -1})
 	s := newSystem(t, setup{store: holding{store}, options: func(o *dataplane.Options) {
-		o.IdleTimeout, o.StoreIdleTimeout, o.StartTimeout = 5*time.Second, time.Second, 5*time.Second
+		o.IdleTimeout, o.StoreIdleTimeout, o.StartTimeout = 5*time.Second, 4*time.Second, 5*time.Second
 	}})
 	s.started("x")
 	s.want(s.put(s.path("file"), randomBytes(8<<20)), 201)

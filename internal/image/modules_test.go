@@ -121,8 +121,8 @@ func TestInstall(t *testing.T) {
 				t.Errorf("%q is not in the program:\n%s", want, info)
 			}
 		}
-		for _, program := range [][]string{{"operator", "--version", "iotfile-operator "}, {"kubectl-iotfile", "version", "kubectl-iotfile "}} {
-			out, err := exec.CommandContext(t.Context(), filepath.Join(bin, program[0]), program[1]).CombinedOutput()
+		for _, program := range [][]string{{"operator", "--version", "iotfile-operator "}, {"kubectl-iotfile", "version --client", "kubectl-iotfile "}} {
+			out, err := exec.CommandContext(t.Context(), filepath.Join(bin, program[0]), strings.Fields(program[1])...).CombinedOutput()
 			if err != nil || !strings.HasPrefix(string(out), program[2]) {
 				t.Errorf("%v: %s", err, out)
 			}
