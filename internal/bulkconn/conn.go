@@ -60,7 +60,7 @@ func (c *Conn) NetConn() net.Conn { return c.Conn }
 // its Read does, and as much as has come already: under TLS one read of the body gives one record.
 // The reader's goroutine calls it. Without a connection (nil) it is body.Read.
 func (c *Conn) ReadBody(body io.Reader, p []byte, left int64) (n int, err error) {
-	if c == nil {
+	if c == nil || left <= 0 { // after its end, others read the connection
 		return body.Read(p)
 	}
 	for {

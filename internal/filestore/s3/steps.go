@@ -72,6 +72,8 @@ type stepBody struct {
 // Read implements io.Reader.
 func (b *stepBody) Read(p []byte) (int, error) {
 	n, err := b.conn.ReadBody(b.ReadCloser, p, b.left)
-	b.left -= int64(n)
+	if b.left -= int64(n); err != nil {
+		b.left = 0 // the connection is no longer this body's
+	}
 	return n, err
 }
