@@ -40,8 +40,8 @@ type testbed struct {
 	stops  []func() error // in the order of the starts
 	// partBytes is the size of the parts to come.
 	partBytes int
-	// tls is which sides speak TLS, with the certificate of the directory cert, and of its authority
-	// ca.
+	// tls is which sides speak TLS, with the certificate of the directory cert, and of its
+	// authority ca.
 	settings settings
 	cert     string
 	ca       []byte

@@ -53,8 +53,8 @@ func draw(screens, commands []string) []byte {
 
 func width() float64 { return columns*charWidth + 2*margin }
 
-// drawLine draws a line of a terminal: each run of one style at its column, with its length, so that
-// any font fits.
+// drawLine draws a line of a terminal: each run of one style at its column, with its length, so
+// that any font fits.
 func drawLine(line string, y int) string {
 	var out strings.Builder
 	column := 0

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// BufferSize is that of the buffers, in bytes, that are read ahead into and that records are gathered
-// in: a body that comes over TLS takes one, and so does one that goes out over TLS.
+// BufferSize is that of the buffers, in bytes, that are read ahead into and that records are
+// gathered in: a body that comes over TLS takes one, and so does one that goes out over TLS.
 const BufferSize = 256 << 10
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, BufferSize); return &b }}
@@ -36,15 +36,15 @@ type Conn struct {
 	deadline time.Time
 	brief    time.Time
 
-	// writing guards what was gathered, nil for nothing; see Hold. Both sides of TLS write.
+	// writing guards what was gathered, nil for nothing; see hold. Both sides of TLS write.
 	writing sync.Mutex
 	held    *[]byte
 	filled  int
 	holds   bool
 }
 
-// New makes a Conn of a connection, which it owns from then on. Under TLS, where reads and writes are
-// small, it reads ahead and gathers.
+// New makes a Conn of a connection, which it owns from then on. Under TLS, where reads and writes
+// are small, it reads ahead and gathers.
 func New(c net.Conn, underTLS bool) *Conn {
 	conn := &Conn{Conn: c, underTLS: underTLS}
 	if sc, ok := c.(syscall.Conn); ok && canWait {
@@ -56,9 +56,9 @@ func New(c net.Conn, underTLS bool) *Conn {
 // NetConn is the connection below.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
-// ReadBody reads from a body that comes on the connection, of which left bytes are still to come, as
-// its Read does, and as much as has come already: under TLS one read of the body gives one record.
-// The reader's goroutine calls it. Without a connection (nil) it is body.Read.
+// ReadBody reads from a body that comes on the connection, of which left bytes are still to come,
+// as its Read does, and as much as has come already: under TLS one read of the body gives one
+// record. The reader's goroutine calls it. Without a connection (nil) it is body.Read.
 func (c *Conn) ReadBody(body io.Reader, p []byte, left int64) (n int, err error) {
 	if c == nil || left <= 0 { // after its end, others read the connection
 		return body.Read(p)
@@ -128,16 +128,30 @@ func (c *Conn) drop() {
 	c.ahead, c.from, c.to = nil, 0, 0
 }
 
-// Hold has what TLS writes gathered, up to 256 KiB at a time, until Release. Without TLS it does
+// WriteBody writes a step of a body to w, which is above the connection. What TLS makes of it goes
+// out at once, 256 KiB at a time. Without a connection (nil), and without TLS, it is w.Write.
+func (c *Conn) WriteBody(w io.Writer, p []byte) (int, error) {
+	if c == nil || !c.underTLS {
+		return w.Write(p)
+	}
+	c.hold()
+	n, err := w.Write(p)
+	if released := c.release(); err == nil {
+		err = released
+	}
+	return n, err
+}
+
+// hold has what TLS writes gathered, up to 256 KiB at a time, until release. Without TLS it does
 // nothing.
-func (c *Conn) Hold() {
+func (c *Conn) hold() {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	c.holds = c.underTLS
 }
 
-// Release writes what was gathered. Its error is that of a write.
-func (c *Conn) Release() error {
+// release writes what was gathered. Its error is that of a write.
+func (c *Conn) release() error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	c.holds = false

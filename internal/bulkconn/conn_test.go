@@ -49,8 +49,8 @@ func (c *counting) Write(p []byte) (int, error) {
 	return c.TCPConn.Write(p)
 }
 
-// link is a connection over loopback: what the peer sends is read at the other end, of which over is
-// the side that users see, below the Conn, and socket what the kernel is asked.
+// link is a connection over loopback: what the peer sends is read at the other end, of which over
+// is the side that users see, below the Conn, and socket what the kernel is asked.
 type link struct {
 	peer, over net.Conn
 	below      *bulkconn.Conn
@@ -109,8 +109,8 @@ func TestTrickle(t *testing.T) {
 	})
 }
 
-// TestEnds: the end of a body is not waited for, and what comes after it, without being expected, is
-// read as it comes.
+// TestEnds: the end of a body is not waited for, and what comes after it, without being expected,
+// is read as it comes.
 func TestEnds(t *testing.T) {
 	both(t, func(t *testing.T, l link) {
 		random := rand.New(rand.NewPCG(1, 2))
@@ -218,19 +218,16 @@ func TestHold(t *testing.T) {
 		close(got)
 	}()
 	l.socket.writes.Store(0)
-	l.below.Hold()
-	must(t, errors.Join(write(l.over, body), l.below.Release(), <-got))
+	_, err := l.below.WriteBody(l.over, body)
+	must(t, errors.Join(err, <-got))
 	if calls := l.socket.writes.Load(); calls > 6 {
 		t.Errorf("1 MiB was written in %d calls", calls)
 	}
 	must(t, l.peer.Close())
-	l.below.Hold()
-	var err error
 	for range 1000 { // the kernel takes some
-		if err = errors.Join(write(l.over, body), l.below.Release()); err != nil {
+		if _, err = l.below.WriteBody(l.over, body); err != nil {
 			break
 		}
-		l.below.Hold()
 	}
 	if err == nil {
 		t.Error("nothing says that the peer is gone")

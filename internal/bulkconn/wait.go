@@ -22,8 +22,9 @@ const (
 	mostAhead = BufferSize * 3 / 4
 )
 
-// waits is how many bytes of a body the kernel is to have before it wakes the reader. It follows the
-// client: it doubles as long as they come within patience, and becomes what came when they do not.
+// waits is how many bytes of a body the kernel is to have before it wakes the reader. It follows
+// the client: it doubles as long as they come within patience, and becomes what came when they do
+// not.
 type waits struct {
 	want int
 	// set is what the socket was told last, 0 for nothing: the kernel's own is 1.
@@ -79,8 +80,8 @@ func (c *Conn) readAtLeast(p []byte, want int) (n int, err error) {
 	return n, nil
 }
 
-// wanted is for how many bytes a read of up to room bytes waits. It is never more than what is still
-// to come: that would hold up the end of the body.
+// wanted is for how many bytes a read of up to room bytes waits. It is never more than what is
+// still to come: that would hold up the end of the body.
 func (c *Conn) wanted(room int) int {
 	if c.raw == nil || c.expected <= 0 {
 		return 1

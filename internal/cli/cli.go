@@ -17,8 +17,8 @@ import (
 )
 
 // Main runs the command line args, the first of which is the program, and returns the status to
-// exit with. openStore opens the buckets that doctor examines. The first SIGINT or SIGTERM ends what is under way; a second one ends the process at
-// once.
+// exit with. openStore opens the buckets that doctor examines. The first SIGINT or SIGTERM ends
+// what is under way; a second one ends the process at once.
 func Main(args []string, streams Streams, openStore filestore.Factory) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)

@@ -43,8 +43,8 @@ var (
 // haproxyDefaults are the timeouts that Debian's configuration has.
 const haproxyDefaults = "defaults\nmode http\ntimeout connect 5000\ntimeout client 50000\ntimeout server 50000\n"
 
-// start runs the forwarder on loopback, with a configuration in which LISTEN stands for its address,
-// until the test ends, and returns that address.
+// start runs the forwarder on loopback, with a configuration in which LISTEN stands for its
+// address, until the test ends, and returns that address.
 func (k forwarderKind) start(t *testing.T, conf string) string {
 	t.Helper()
 	path, err := exec.LookPath(k.program)

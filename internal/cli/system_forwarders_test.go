@@ -11,8 +11,8 @@ import (
 
 type findings = map[string][2]string
 
-// TestDoctorBehindNginx has nginx cut what it can cut, by its defaults and by usual mistakes: doctor
-// says that it was nginx, and what to set.
+// TestDoctorBehindNginx has nginx cut what it can cut, by its defaults and by usual mistakes:
+// doctor says that it was nginx, and what to set.
 func TestDoctorBehindNginx(t *testing.T) {
 	t.Parallel() // most of it is waiting
 	c := newShell(t)
@@ -94,7 +94,8 @@ func TestDoctorBehindHAProxy(t *testing.T) {
 func TestDoctorSaysWhichHop(t *testing.T) {
 	t.Parallel() // most of it is waiting
 	c := newShell(t)
-	// Of a refused body nginx may see no more than a connection that breaks: that is a 502 of its own.
+	// Of a refused body nginx may see no more than a connection that breaks: that is a 502 of its
+	// own.
 	behind := haproxy.start(t, haproxyWith(haproxyDefaults, "http-request deny if { path -i -m sub %2f }", strings.TrimPrefix(c.URL, "http://")))
 	hop := nginx.start(t, nginxWith("client_max_body_size 0;", "proxy_http_version 1.1; proxy_request_buffering off; proxy_pass http://"+behind+";"))
 	c.finds(t, 1, findings{"paths": {"failure", "a hop in between (HAProxy by its error page, behind Server: nginx/"}, "REST API": {"ok", "nginx/"}}, "--probe-time", "0", "--server", "http://"+hop)

@@ -1,7 +1,6 @@
 package devcluster
 
 import (
-	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -19,14 +18,7 @@ func TestCephDisk(t *testing.T) {
 	if dirs := d.uploads(t); len(dirs) > 0 {
 		t.Errorf("before the first upload there are %+v", dirs)
 	}
-	completed, aborted, open := d.open(t, "a/completed.bin"), d.open(t, "a/aborted.bin"), d.open(t, "a/open ü.bin")
-	for key, id := range map[string]string{"a/completed.bin": completed, "a/aborted.bin": aborted} {
-		d.mustPut(t, key, id, 1)
-		if err := d.put(t.Context(), key, id, 1, bytes.NewReader(bytes.Repeat([]byte("2"), diskPart)), diskPart); err != nil {
-			t.Fatal(err)
-		}
-	}
-	d.mustPut(t, "a/open ü.bin", open, 7)
+	completed, aborted, open := d.openThree(t)
 	dirs := d.uploads(t)
 	if len(dirs) != 3 || dirs[2].Key != "a/open ü.bin" || dirs[2].ID != open || len(dirs[2].Parts) != 1 || dirs[2].Parts[0].Number != 7 {
 		t.Errorf("there are %+v", dirs)

@@ -102,8 +102,8 @@ func (s *ObjectStore) UploadDirs(ctx context.Context, bucket string, keys ...str
 
 // TempFiles are the files of bodies that the store has not taken: in flight, cut, or left by a
 // store that was killed. Of Ceph and SeaweedFS, which have to run, they are what the pool of data
-// or the volumes hold and nothing refers to; SeaweedFS tells the size of all together, which is that
-// of the first. Nobody can name them over S3.
+// or the volumes hold and nothing refers to; SeaweedFS tells the size of all together, which is
+// that of the first. Nobody can name them over S3.
 func (s *ObjectStore) TempFiles(ctx context.Context, bucket string) ([]TempFile, error) {
 	reader, err := s.diskReader()
 	if err != nil {

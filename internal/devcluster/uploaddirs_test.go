@@ -75,6 +75,21 @@ func (d *disk) open(t *testing.T, key string) string {
 	return id
 }
 
+// openThree opens uploads of a/completed.bin and a/aborted.bin, whose part 1 is sent twice with other
+// bytes, and of a/open ü.bin, which has part 7.
+func (d *disk) openThree(t *testing.T) (completed, aborted, open string) {
+	t.Helper()
+	completed, aborted, open = d.open(t, "a/completed.bin"), d.open(t, "a/aborted.bin"), d.open(t, "a/open ü.bin")
+	for key, id := range map[string]string{"a/completed.bin": completed, "a/aborted.bin": aborted} {
+		d.mustPut(t, key, id, 1)
+		if err := d.put(t.Context(), key, id, 1, bytes.NewReader(bytes.Repeat([]byte("2"), diskPart)), diskPart); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.mustPut(t, "a/open ü.bin", open, 7)
+	return completed, aborted, open
+}
+
 func (d *disk) put(ctx context.Context, key, id string, number int, body io.Reader, size int64) error {
 	_, err := d.core.PutObjectPart(ctx, diskBucket, key, id, number, body, size, minio.PutObjectPartOptions{DisableContentSha256: true})
 	return err

@@ -86,9 +86,14 @@ func (c *Connection) send(request *http.Request) (*Answer, error) {
 		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
+	return ReadAnswer(response), nil
+}
+
+// ReadAnswer reads a response, and of its body the beginning. The caller closes the body.
+func ReadAnswer(response *http.Response) *Answer {
 	answer := &Answer{Status: response.StatusCode, Header: response.Header}
 	answer.Body, _ = io.ReadAll(io.LimitReader(response.Body, 64<<10)) // the status tells enough
-	return answer, nil
+	return answer
 }
 
 // tls is the configuration of connections: they trust whom the client trusts.

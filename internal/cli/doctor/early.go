@@ -64,11 +64,7 @@ func hear(in *bufio.Reader) (*connection.Answer, error) {
 		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	answer := &connection.Answer{Status: response.StatusCode, Header: response.Header}
-	if response.StatusCode != http.StatusContinue {
-		answer.Body, _ = io.ReadAll(io.LimitReader(response.Body, 64<<10)) // the status tells enough
-	}
-	return answer, nil
+	return connection.ReadAnswer(response), nil
 }
 
 // whyNot is why bodies cannot be tried, "" where they can.

@@ -39,12 +39,7 @@ type probe struct {
 // begin starts the upload of the probe, with an odd name. Where a hop refuses that, it tells so and
 // takes a plain one.
 func begin(ctx context.Context, e *examination) []Finding {
-	if e.server == nil {
-		e.noProbe = noServer
-		return unknown(noServer, checkPaths)
-	}
-	if !e.rights["create"] {
-		e.noProbe = "it takes the right to create files of the entity " + e.Entity
+	if e.noProbe = e.whyNot(); e.noProbe != "" {
 		return unknown(e.noProbe, checkPaths)
 	}
 	answer, err := e.start(ctx, oddName)

@@ -2,7 +2,6 @@ package transfer
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -23,8 +22,8 @@ type Response struct {
 	moved       time.Time
 }
 
-// NewResponse makes a Response to the request of a context. before runs once, before the header is written; idle is how long
-// the client may take no byte.
+// NewResponse makes a Response to the request of a context. before runs once, before the header is
+// written; idle is how long the client may take no byte.
 func NewResponse(ctx context.Context, w http.ResponseWriter, controller *http.ResponseController, idle time.Duration, before func(http.Header)) *Response {
 	return &Response{ResponseWriter: w, controller: controller, conn: bulkconn.Of(ctx), idle: idle, before: before}
 }
@@ -65,12 +64,10 @@ func (w *Response) Write(p []byte) (int, error) {
 
 // write has the records that TLS makes of a large step written at once.
 func (w *Response) write(p []byte) (int, error) {
-	if w.conn == nil || len(p) < BufferSize/2 {
+	if len(p) < BufferSize/2 {
 		return w.ResponseWriter.Write(p)
 	}
-	w.conn.Hold()
-	n, err := w.ResponseWriter.Write(p)
-	return n, errors.Join(err, w.conn.Release())
+	return w.conn.WriteBody(w.ResponseWriter, p)
 }
 
 func (w *Response) slide() {

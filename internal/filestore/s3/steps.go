@@ -21,7 +21,8 @@ type steppingConn struct {
 	below *bulkconn.Conn
 }
 
-// ReadFrom implements io.ReaderFrom. net/http calls it for request bodies; its own buffer is 32 KiB.
+// ReadFrom implements io.ReaderFrom. net/http calls it for request bodies; its own buffer is 32
+// KiB.
 func (c steppingConn) ReadFrom(r io.Reader) (int64, error) {
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
@@ -33,14 +34,7 @@ func (c steppingConn) ReadFrom(r io.Reader) (int64, error) {
 type stepWriter steppingConn
 
 // Write implements io.Writer.
-func (w stepWriter) Write(p []byte) (int, error) {
-	w.below.Hold()
-	n, err := w.Conn.Write(p)
-	if released := w.below.Release(); err == nil && released != nil {
-		return 0, released
-	}
-	return n, err
-}
+func (w stepWriter) Write(p []byte) (int, error) { return w.below.WriteBody(w.Conn, p) }
 
 // leastStepping is the size from which on the body of an answer is worth it.
 const leastStepping = 64 << 10
