@@ -83,6 +83,9 @@ type candidate struct {
 	down atomic.Bool
 	// late is how long writes are under way to the API server.
 	late time.Duration
+	// taken, if set, gets a value when the API server has been asked to write for the candidate,
+	// which learns of it a moment later.
+	taken chan struct{}
 	// stall is how long a Store takes to be made, whatever its context says; stalled gets a value
 	// each time.
 	stall   time.Duration
@@ -103,7 +106,7 @@ func (c *candidate) run(lease time.Duration) {
 	t.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", c.contest.kubeconfig)
 	must(t, err)
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &line{next, &c.down, c.late} })
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &line{next, &c.down, c.late, c.taken} })
 	o := &options{
 		namespace: devcluster.OperatorNamespace, webhookAddress: "0", leaderElect: true, leaseDuration: lease, workers: 4, sweepInterval: time.Hour,
 		timing: timing{finalizerTimeout: time.Minute, probeInterval: time.Hour, orphanGrace: time.Hour},
@@ -119,7 +122,9 @@ func (c *candidate) run(lease time.Duration) {
 		}
 		return backend.Factory()(cfg)
 	})
-	mgrOptions := managerOptions(base, o)
+	lock, err := newLock(base, o)
+	must(t, err)
+	mgrOptions := managerOptions(base, o, lock)
 	mgrOptions.Controller.SkipNameValidation = ptr.To(true) // a process has one manager, but this one
 	mgr, err := ctrl.NewManager(config, mgrOptions)
 	must(t, err)
@@ -194,9 +199,10 @@ func (c *contest) makeStore(name string) {
 // line is the way to the API server. While it is down nothing comes through, not even what a watch
 // has to say.
 type line struct {
-	next http.RoundTripper
-	down *atomic.Bool
-	late time.Duration
+	next  http.RoundTripper
+	down  *atomic.Bool
+	late  time.Duration
+	taken chan struct{}
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -206,6 +212,9 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if l.late > 0 && r.Method == http.MethodPut {
 		time.Sleep(l.late)
+	}
+	if l.taken != nil && r.Method != http.MethodGet {
+		return l.answerLate(r)
 	}
 	if r.URL.Query().Get("watch") == "" {
 		return l.next.RoundTrip(r)
@@ -218,6 +227,25 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 		cut()
 	}()
 	return l.next.RoundTrip(r.WithContext(ctx))
+}
+
+// answerLate sends a request, and lets its answer through a moment later, unless somebody who does
+// not wait for it has gone by then.
+func (l *line) answerLate(r *http.Request) (*http.Response, error) {
+	response, err := l.next.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
+	select {
+	case l.taken <- struct{}{}:
+	default:
+	}
+	select {
+	case <-r.Context().Done():
+		if err == nil {
+			err = errors.Join(r.Context().Err(), response.Body.Close())
+		}
+		return nil, err
+	case <-time.After(200 * time.Millisecond):
+		return response, err
+	}
 }
 
 func await[T any](t *testing.T, what string, from <-chan T) T {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -70,7 +71,11 @@ func control(ctx context.Context, base cluster.Cluster, known *catalog.Catalog, 
 
 // newManager makes the manager of the reconcilers.
 func newManager(base cluster.Cluster, known *catalog.Catalog, o *options, stores *filestore.Provider, assemblies *multipartupload.Assemblies) (ctrl.Manager, error) {
-	mgr, err := ctrl.NewManager(base.GetConfig(), managerOptions(base, o))
+	lock, err := newLock(base, o)
+	if err != nil {
+		return nil, err
+	}
+	mgr, err := ctrl.NewManager(base.GetConfig(), managerOptions(base, o, lock))
 	if err != nil {
 		return nil, fmt.Errorf("set up reconcilers: %w", err)
 	}
@@ -83,7 +88,7 @@ func newManager(base cluster.Cluster, known *catalog.Catalog, o *options, stores
 // managerOptions are those of a manager that runs the reconcilers and nothing else: its own order
 // would drain the data plane first and release the lease last. Its cache and client are the
 // process's.
-func managerOptions(base cluster.Cluster, o *options) ctrl.Options {
+func managerOptions(base cluster.Cluster, o *options, lock resourcelock.Interface) ctrl.Options {
 	return ctrl.Options{
 		Scheme:         base.GetScheme(),
 		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return base.GetRESTMapper(), nil },
@@ -91,14 +96,14 @@ func managerOptions(base cluster.Cluster, o *options) ctrl.Options {
 		NewClient:      func(*rest.Config, client.Options) (client.Client, error) { return base.GetClient(), nil },
 		Metrics:        metricsserver.Options{BindAddress: "0"},
 
-		LeaderElection:                o.leaderElect,
-		LeaderElectionID:              leaseName,
-		LeaderElectionNamespace:       o.namespace,
-		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 &o.leaseDuration,
-		RenewDeadline:                 ptr.To(renewDeadline(o.leaseDuration)),
-		RetryPeriod:                   ptr.To(retryPeriod),
-		GracefulShutdownTimeout:       ptr.To(stopWithin),
+		LeaderElection:                      o.leaderElect,
+		LeaderElectionID:                    leaseName,
+		LeaderElectionResourceLockInterface: lock,
+		LeaderElectionReleaseOnCancel:       true,
+		LeaseDuration:                       &o.leaseDuration,
+		RenewDeadline:                       ptr.To(renewDeadline(o.leaseDuration)),
+		RetryPeriod:                         ptr.To(retryPeriod),
+		GracefulShutdownTimeout:             ptr.To(stopWithin),
 	}
 }
 

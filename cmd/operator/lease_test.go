@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/controllers/reconciler"
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
@@ -39,7 +41,8 @@ func TestLease(t *testing.T) {
 	c := newContest(t)
 	for name, test := range map[string]func(*testing.T, *contest){
 		"handed over": testHandedOver, "cut off": testCutOff, "usurped": testUsurped, "fails": testFails, "slow writes": testSlowWrites,
-		"ended while it begins": testEndedEarly, "ended while something is stuck": testStuck, "leaves nothing": testLeavesNothing,
+		"ended while it begins":          testEndedEarly,
+		"ended while it takes the lease": testEndedTaking, "ended while something is stuck": testStuck, "leaves nothing": testLeavesNothing,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, &contest{t: t, kubeconfig: c.kubeconfig, admin: c.admin}) })
 	}
@@ -147,6 +150,24 @@ func testEndedEarly(t *testing.T, c *contest) {
 		early.run(longLease)
 		time.Sleep(time.Duration(i) * time.Millisecond)
 		early.stops()
+	}
+}
+
+// A process that is told to end while the API server gives it the lease does not keep it: nobody
+// would lead until it has run out.
+func testEndedTaking(t *testing.T, c *contest) {
+	must(t, client.IgnoreNotFound(c.admin.Delete(t.Context(), &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: devcluster.OperatorNamespace, Name: leaseName},
+	})))
+	for range 2 { // the lease is made, and taken
+		ending := c.candidate("ending")
+		ending.taken = make(chan struct{}, 1)
+		ending.run(longLease)
+		await(t, "the lease is taken", ending.taken)
+		ending.stops()
+		if holder := c.holder(); holder != "" {
+			t.Fatalf("the lease is held by %q, who has ended", holder)
+		}
 	}
 }
 
