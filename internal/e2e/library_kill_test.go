@@ -39,6 +39,7 @@ func TestLibraryKilled(t *testing.T) {
 		stored, again, cut := map[string]bool{}, 0, 0
 		for run := range *kills {
 			inDirectory(t, e)
+			e.stopAfter((parts - 2) / *kills)
 			out, kill, end := e.begin(t, e.local, e.name)
 			ended := make(chan error, 1)
 			go func() { ended <- end() }()
@@ -58,12 +59,14 @@ func TestLibraryKilled(t *testing.T) {
 			if <-ended == nil {
 				t.Fatalf("run %d came to its end before it was killed:\n%s", run, out)
 			}
+			e.release()
 			e.settled(t, tn)
 			if n := e.count(stored, &again); quiet {
 				cut += n
 			}
 		}
 		inDirectory(t, e)
+		e.once(nil)
 		e.run(t, true, e.local, e.name)
 		e.count(stored, &again)
 		e.stored(t, e.content, "0")
@@ -85,7 +88,23 @@ func inDirectory(t *testing.T, e *exampleRun) {
 	e.local = to
 }
 
-// heardMore waits until so many parts of this run were acknowledged.
+// stopAfter lets so many parts through and stops the next ones: however late the program is killed,
+// it has not come to its end.
+func (e *exampleRun) stopAfter(parts int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.judge = func(query string) gateFault {
+		if !strings.HasPrefix(query, "part=") {
+			return faultNone
+		}
+		if parts--; parts < 0 {
+			return faultStopped
+		}
+		return faultNone
+	}
+}
+
+// heardMore waits until so many parts of this run were acknowledged, or one is stopped.
 func (e *exampleRun) heardMore(t *testing.T, n int, ended <-chan error, out *bytes.Buffer) {
 	t.Helper()
 	eventually(t, "the program sends parts", func() error {
@@ -102,7 +121,7 @@ func (e *exampleRun) heardMore(t *testing.T, n int, ended <-chan error, out *byt
 				acknowledged++
 			}
 		}
-		if acknowledged < n {
+		if acknowledged < n && e.stuck == 0 {
 			return fmt.Errorf("%d of %d parts were acknowledged", acknowledged, n)
 		}
 		return nil
