@@ -171,9 +171,17 @@ func (r *Reconciler) blame(ctx context.Context, o *observation, err error) {
 	}
 }
 
-// observeParts lists the parts.
+// observeParts lists the parts. Where the file is to end with the last of them, nothing that is
+// being replaced must be missing.
 func (o *observation) observeParts(ctx context.Context) error {
-	parts, err := o.store.ListParts(ctx, o.ref())
+	list := func(ctx context.Context) ([]filestore.Part, error) { return o.store.ListParts(ctx, o.ref()) }
+	var parts []filestore.Part
+	var err error
+	if upload.Desired(o.Upload) == v1alpha1.DesiredStateCompleted && !upload.EndKnown(o.Upload) {
+		parts, err = filestore.ListSettled(ctx, list)
+	} else {
+		parts, err = list(ctx)
+	}
 	if errors.Is(err, filestore.ErrNoSuchUpload) {
 		o.PartList, o.parts = &upload.PartList{Lost: true}, nil
 		return nil

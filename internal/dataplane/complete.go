@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
@@ -77,21 +78,18 @@ func (s *Server) completeOnce(ctx context.Context, c *call, u *v1alpha1.Multipar
 	if err != nil {
 		return err
 	}
-	parts, err := at.store.ListParts(ctx, at.ref)
+	parts, err := s.partsToComplete(ctx, c, u, at, done)
 	switch {
 	case errors.Is(err, filestore.ErrNoSuchUpload):
 		return s.withoutParts(ctx, c, u, w, at, err)
 	case err != nil:
 		return err
 	}
-	if err := s.gatherFinal(ctx, c, of, parts); err != nil {
+	if err := s.gatherFinal(ctx, c, of, parts, done); err != nil {
 		return err
 	}
 	if c.body.Length() > 0 && done.uid == "" {
 		return s.streamFinal(ctx, c, of, parts, done)
-	}
-	if err := checkParts(parts, u); err != nil {
-		return s.partsMissing(ctx, u, err)
 	}
 	return s.intendCompletion(ctx, c, u, w)
 }
@@ -160,11 +158,8 @@ func (s *Server) admitCompletion(ctx context.Context, c *call, of subject, done 
 func (s *Server) streamFinal(ctx context.Context, c *call, of subject, parts []filestore.Part, done *completion) error {
 	u := of.u
 	final, err := finalNumber(partListOf(parts), u.Spec.FinalPartNumber)
-	if err == nil {
-		err = upload.CheckSize(sizeWithout(parts, final)+c.body.Length(), u.Spec.Size)
-	}
 	if err != nil {
-		return s.partsMissing(ctx, u, err)
+		return err
 	}
 	leave, err := s.admitLoad(ctx, c, of, final, c.body.Length())
 	if err != nil {
@@ -189,23 +184,62 @@ func (s *Server) streamFinal(ctx context.Context, c *call, of subject, parts []f
 	return errChanged
 }
 
-// checkParts reports whether these are all parts of u. It returns nil, a *upload.SequenceError or a
-// *upload.SizeError.
-func checkParts(parts []filestore.Part, u *v1alpha1.MultipartUpload) error {
-	if err := upload.CheckList(partListOf(parts), u.Spec.FinalPartNumber); err != nil {
-		return err
+// missingLooks is how often parts are looked for that are missing, and the pauses between, of
+// upload.MissingPartsDelay together.
+var missingLooks = wait.Backoff{Steps: 8, Duration: upload.MissingPartsDelay / 127, Factor: 2}
+
+// partsToComplete lists the parts of u as soon as they are all there. What is missing is believed to
+// be when it has been missing for upload.MissingPartsDelay: then the error is a
+// *upload.SequenceError or *upload.SizeError. If the record has changed meanwhile, a copy of the
+// request may be having the file assembled: the error is errChanged.
+func (s *Server) partsToComplete(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, at located, done *completion) (parts []filestore.Part, err error) {
+	list := func(ctx context.Context) ([]filestore.Part, error) { return at.store.ListParts(ctx, at.ref) }
+	var missing error
+	err = wait.ExponentialBackoffWithContext(ctx, missingLooks, func(ctx context.Context) (bool, error) {
+		var err error
+		if c.finalAhead(done) && !upload.EndKnown(u) {
+			parts, err = filestore.ListSettled(ctx, list) // the body follows the last of them
+		} else {
+			parts, err = list(ctx)
+		}
+		if err != nil {
+			return false, err
+		}
+		if missing = c.checkParts(parts, u, done); missing == nil {
+			return true, nil
+		}
+		if s.moved(ctx, u) {
+			return false, errChanged
+		}
+		return false, nil
+	})
+	switch {
+	case !wait.Interrupted(err):
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	default:
+		err = missing
 	}
-	return upload.CheckSize(sizeWithout(parts, 0), u.Spec.Size)
+	return parts, err
 }
 
-// partsMissing refuses to complete u, whose parts are not all there. If the record has changed
-// meanwhile, a copy of the request may be having the file assembled, and parts disappear then
-// before the file is there (upload.MissingPartsDelay): the error is errChanged.
-func (s *Server) partsMissing(ctx context.Context, u *v1alpha1.MultipartUpload, err error) error {
-	if s.moved(ctx, u) {
-		return errChanged
+// finalAhead reports whether the body of the request is still to become the final part.
+func (c *call) finalAhead(done *completion) bool { return c.body.Length() != 0 && done.uid == "" }
+
+// checkParts reports whether these are all parts of u, with the body of the request where that is
+// still to become one. It returns nil, a *upload.SequenceError or a *upload.SizeError.
+func (c *call) checkParts(parts []filestore.Part, u *v1alpha1.MultipartUpload, done *completion) error {
+	if !c.finalAhead(done) {
+		if err := upload.CheckList(partListOf(parts), u.Spec.FinalPartNumber); err != nil {
+			return err
+		}
+		return upload.CheckSize(sizeWithout(parts, 0), u.Spec.Size)
 	}
-	return err
+	final, err := finalNumber(partListOf(parts), u.Spec.FinalPartNumber)
+	if err != nil || c.body.Length() < 0 {
+		return err
+	}
+	return upload.CheckSize(sizeWithout(parts, final)+c.body.Length(), u.Spec.Size)
 }
 
 // finalNumber is the number of the part that the body of a complete becomes: fixed, or one more

@@ -45,19 +45,22 @@ func (s *Server) gatherPart(c *call, of subject) error {
 	return c.admitSize(false, of.limits())
 }
 
-// gatherFinal gathers the body of a completion of an upload, unless the parts before it are not all
-// there.
-func (s *Server) gatherFinal(ctx context.Context, c *call, of subject, parts []filestore.Part) error {
+// gatherFinal gathers the body of a completion of u, whose parts before it are all there.
+func (s *Server) gatherFinal(ctx context.Context, c *call, of subject, parts []filestore.Part, done *completion) error {
 	if c.body.Length() >= 0 {
 		return nil
-	}
-	if _, err := finalNumber(partListOf(parts), of.u.Spec.FinalPartNumber); err != nil {
-		return s.partsMissing(ctx, of.u, err)
 	}
 	if err := s.gather(c); err != nil {
 		return err
 	}
-	return c.admitSize(true, of.limits())
+	if err := c.admitSize(true, of.limits()); err != nil {
+		return err
+	}
+	err := c.checkParts(parts, of.u, done)
+	if err != nil && s.moved(ctx, of.u) {
+		return errChanged
+	}
+	return err
 }
 
 // gatherFile gathers the body of a file that is sent in one request, unless the file is not as the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"time"
 )
 
 // looks bounds how often StatSettled looks. Each more means that the object was replaced within the
@@ -48,4 +49,44 @@ func StatSettled(ctx context.Context, stat func(ctx context.Context, key string)
 func Same(a, b Object) bool {
 	return a.Key == b.Key && a.Size == b.Size && a.ETag == b.ETag && a.Modified.Equal(b.Modified) && a.ContentType == b.ContentType &&
 		a.ContentHeaders == b.ContentHeaders && maps.Equal(a.Metadata, b.Metadata)
+}
+
+// endPause is how far two lists of parts are apart that have to end with the same number. MinIO
+// leaves a part out of its list for a moment while it is replaced, by a copy that was sent again or
+// that a slow replica still had: 82 ms at most were seen, on a busy machine.
+const endPause = 150 * time.Millisecond
+
+// ListSettled lists parts, with list, until two lists in a row end with the same number. It is for
+// whoever takes the end of the list for the end of the file: a last part that is just being
+// replaced would be cut off. Where parts go on arriving it gives the last of some lists.
+//
+// Errors: those of list; the cause of ctx when it is over.
+func ListSettled(ctx context.Context, list func(context.Context) ([]Part, error)) ([]Part, error) {
+	parts, err := list(ctx)
+	for range looks {
+		if err != nil {
+			return nil, err
+		}
+		before := lastNumber(parts)
+		pause := time.NewTimer(endPause)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return nil, context.Cause(ctx)
+		case <-pause.C:
+		}
+		if parts, err = list(ctx); err == nil && lastNumber(parts) == before {
+			break
+		}
+	}
+	return parts, err
+}
+
+// lastNumber is the highest number of parts, 0 for none.
+func lastNumber(parts []Part) int32 {
+	last := int32(0)
+	for _, p := range parts {
+		last = max(last, p.Number)
+	}
+	return last
 }

@@ -57,9 +57,16 @@ func CheckList(parts []Part, final *int32) error {
 // MissingPartsDelay is how long the parts of an upload that is to be completed must be seen to be
 // incomplete before that is believed. MinIO takes the parts off its list, one by one, before it has
 // put the file in place: who looks in between, because another process or an earlier request has
-// the file assembled, sees an open upload with few parts or none. It is a matter of milliseconds,
-// on a disk that has nothing else to do.
+// the file assembled, sees an open upload with few parts or none. A part that is being replaced is
+// not listed for a moment there, either. It is a matter of milliseconds, on a disk that has nothing
+// else to do.
 const MissingPartsDelay = 3 * time.Second
+
+// EndKnown reports whether it is recorded where the file ends. Else it ends with the last part that
+// is listed.
+func EndKnown(u *v1alpha1.MultipartUpload) bool {
+	return u.Spec.Size != nil || u.Spec.FinalPartNumber != nil
+}
 
 // MissingParts says why the parts of an open upload are not what it is to be completed with: nil,
 // or a condition reason and a *SequenceError or *SizeError.
