@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -38,6 +40,7 @@ var elsewhere = []string{
 	"certManager.issuerRef.name=corporate", "certManager.issuerRef.kind=ClusterIssuer", "metrics.serviceMonitor=true", "metrics.labels.release=prometheus",
 	"metrics.prometheusRule=true", "metrics.runbookURL=https://wiki.example/iot", "metrics.dashboard=true", "metrics.dashboardLabels.team=iot",
 	"networkPolicy.enabled=true", "networkPolicy.egressPorts[0]=9000", "networkPolicy.webhookFrom[0].ipBlock.cidr=10.0.0.10/32", "webhook.clientCAConfigMap=api-servers", "webhook.clientNames[0]=kube-apiserver", "webhook.clientNames[1]=kube-apiserver-2", "crds.install=false", "apiPriority.shares=50", "serviceAccount.annotations.cloud=identity",
+	"gateway.enabled=true", "gateway.parentRefs[0].name=public", "gateway.parentRefs[0].namespace=gateways", "gateway.hostnames[0]=files.example.com",
 	"extraArgs[0]=--max-parts-in-flight=100", "extraEnv[0].name=HTTPS_PROXY", "extraEnv[0].value=http://proxy:3128", "nodeSelector.disk=none", "tolerations[0].operator=Exists",
 }
 
@@ -77,6 +80,7 @@ func (c *cluster) testChartIsKustomize(t *testing.T) {
 // fields included.
 func (c *cluster) testEverythingIsAccepted(t *testing.T) {
 	c.run(t, strings.NewReader(foreignKinds), "apply", "--server-side", "-f", "-")
+	c.run(t, nil, "apply", "--server-side", "-f", gatewayKinds(t))
 	c.run(t, nil, "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
 	for dir, values := range sameAs {
 		c.dryRun(t, "config/"+dir, c.render(t, dir))
@@ -85,6 +89,7 @@ func (c *cluster) testEverythingIsAccepted(t *testing.T) {
 	c.run(t, nil, "create", "namespace", "elsewhere")
 	rendered := template(t, "elsewhere", elsewhere...)
 	c.dryRun(t, "the chart with other values", rendered)
+	c.dryRun(t, "the chart with a gateway and plain HTTP", template(t, "elsewhere", "gateway.enabled=true", "gateway.parentRefs[0].name=public", "tls.plainHTTP=true"))
 	for name, object := range byName(t, rendered) {
 		if text, err := object.MarshalJSON(); err != nil || strings.Contains(string(text), namespace) {
 			t.Errorf("%s is in another namespace and yet names %s (%v)", name, namespace, err)
@@ -131,6 +136,8 @@ func (c *cluster) testValuesCount(t *testing.T) {
 		"NetworkPolicy elsewhere/iotfile-operator":                      {"9000", `{"from":[{"ipBlock":{"cidr":"10.0.0.10/32"}}],"ports":[{"port":"webhook"}]}`, `{"ports":[{"port":"data-plane"}]}`},
 		"Deployment elsewhere/iotfile-operator":                         {"--webhook-client-ca-file=/etc/iotfile/webhook-client-ca/ca.crt", "--webhook-client-names=kube-apiserver,kube-apiserver-2", `"name":"api-servers"`, `"mountPath":"/etc/iotfile/webhook-client-ca"`},
 		"ServiceAccount elsewhere/iotfile-operator":                     {"identity"},
+		"HTTPRoute elsewhere/iotfile":                                   {"files.example.com", `"request":"0s"`, `{"name":"iotfile","port":443}`, `{"name":"public","namespace":"gateways"}`},
+		"BackendTLSPolicy elsewhere/iotfile":                            {`"hostname":"iotfile.elsewhere.svc"`, `"name":"iotfile-ca"`},
 		"PriorityLevelConfiguration /iotfile-operator":                  {`"nominalConcurrencyShares":50`},
 		"FlowSchema /iotfile-operator":                                  {`"namespace":"elsewhere"`},
 		"FlowSchema /iotfile-operator-lease":                            {`"namespace":"elsewhere"`, `"namespaces":["elsewhere"]`},
@@ -164,6 +171,7 @@ func (c *cluster) testChartLint(t *testing.T) {
 		"extraArgs[0]=serve":              "extraArgs",
 		"webhook.clientCAConfigMap=cas":   "clientNames",
 		"apiPriority.shares=0":            "shares",
+		"gateway.enabled=true":            "parentRefs",
 	} {
 		out, err := helm(t, "template", "x", chartDir, "--set", value)
 		if err == nil || !strings.Contains(string(out), complaint) {
@@ -219,6 +227,22 @@ func (c *cluster) testHelmLife(t *testing.T) {
 		t.Errorf("left in the namespace:\n%s", left)
 	}
 	c.run(t, nil, "get", "crd", "filestores.iotfile.dev", "multipartuploads.iotfile.dev")
+}
+
+// gatewayKinds is the directory that has the kinds of the Gateway API, from its module.
+func gatewayKinds(t *testing.T) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", "sigs.k8s.io/gateway-api")
+	cmd.Dir, cmd.Env = "../hack/tools/gatewayapi", append(os.Environ(), "GOWORK=off")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var module struct{ Dir string }
+	if err := json.Unmarshal(out, &module); err != nil || module.Dir == "" {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return filepath.Join(module.Dir, "config", "crd", "standard")
 }
 
 // foreignKinds stand for those of cert-manager and of the Prometheus operator, which are not here.

@@ -27,7 +27,7 @@ import (
 
 // strangers are API groups whose schemas are not at hand: their objects are only parsed.
 var strangers = []string{
-	"apiserver.config.k8s.io", "argoproj.io", "cert-manager.io", "external-secrets.io", "gateway.envoyproxy.io", "gateway.networking.k8s.io", "helm.toolkit.fluxcd.io",
+	"apiserver.config.k8s.io", "argoproj.io", "cert-manager.io", "external-secrets.io", "gateway.envoyproxy.io", "gateway.nginx.org", "gateway.networking.k8s.io", "helm.toolkit.fluxcd.io",
 	"kustomize.config.k8s.io", "kustomize.toolkit.fluxcd.io", "monitoring.coreos.com", "objectbucket.io", "objectstorage.k8s.io",
 	"source.toolkit.fluxcd.io",
 }
