@@ -25,6 +25,9 @@ CLUSTER_ARGS ?=
 ENDPOINT ?=
 BUCKET ?=
 CONFORMANCE_ARGS ?=
+# Of `make release`: what it is made for, and further flags; `go run ./hack/release -help` lists them.
+PLATFORMS ?= linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64,windows/arm64
+RELEASE_ARGS ?=
 # The commit that `make bench-compare` compares with.
 BASE ?= HEAD^
 
@@ -53,7 +56,7 @@ TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw 
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod internal/e2e/generated/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run tools unit test race verify verify-generated vet lint workflows circles tidy tidy-check apidiff govulncheck conformance conformance-all manifests generate reference docs build cli recording bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
+.PHONY: help run tools unit test race verify verify-generated vet lint workflows circles tidy tidy-check apidiff govulncheck conformance conformance-all manifests generate reference docs build cli release recording bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -147,6 +150,10 @@ build: ## Build the operator, static, into bin/operator.
 cli: ## Build the command line, kubectl-iotfile, into bin.
 	go build -trimpath -ldflags '-s -w -X github.com/iotfile-operator/iotfile-operator/internal/version.described=$(DESCRIBED)' -o bin/kubectl-iotfile ./cmd/kubectl-iotfile
 
+release: devcluster ## Make all that a release has, in bin/release, without a container engine: images, chart, manifests, command line. PLATFORMS.
+	$(GO_BUILD) -o bin/release-run ./hack/release
+	@bin/release-run -platforms='$(PLATFORMS)' $(RELEASE_ARGS)
+
 recording: devcluster ## Draw the picture of the README's terminal, docs/images/put.svg, from a session with a whole system. Needs tmux.
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	go run -trimpath ./hack/recording
@@ -194,6 +201,7 @@ nightly: ## Run what CI has no time for: long chaos with and without the race de
 	$(MAKE) chaos DURATION=10m STORE=seaweedfs
 	$(MAKE) chaos DURATION=3m STORE=versitygw RACE=1
 	$(MAKE) chaos DURATION=3m STORE=minio RACE=1
+	go test -trimpath -count=1 -run='^TestReproducible$$' ./hack/release -args -platforms='$(PLATFORMS)'
 	$(MAKE) fuzz
 
 e2e-cluster: ## Install it on a real cluster, use it, upgrade, roll, drain, kill, remove it. CLUSTER_ARGS.

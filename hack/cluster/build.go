@@ -2,16 +2,17 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"time"
 
-	"github.com/iotfile-operator/iotfile-operator/hack/cluster/ociimage"
+	"github.com/iotfile-operator/iotfile-operator/hack/ociimage"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
@@ -23,17 +24,15 @@ const (
 	oldDir       = "old" // the checkout of an earlier commit
 )
 
-// The images. None of them is in a registry.
+// The images that nobody pulls: those of the suite's own pods, and of the earlier operator.
 const (
-	registry      = "iotfile.test"
-	operatorImage = registry + "/iotfile-operator"
+	operatorImage = "iotfile.test/iotfile-operator"
 	newTag        = "new"
 	oldTag        = "old"
-	pauseImage    = registry + "/pause:e2e"
-	probeImage    = registry + "/probe:e2e"
-	dnsImage      = registry + "/coredns:e2e"
-	storeImage    = registry + "/versitygw:e2e"
-	cliImage      = registry + "/kubectl-iotfile:e2e"
+	pauseImage    = "iotfile.test/pause:e2e"
+	probeImage    = "iotfile.test/probe:e2e"
+	dnsImage      = "iotfile.test/coredns:e2e"
+	storeImage    = "iotfile.test/versitygw:e2e"
 )
 
 // artifacts is what build has made, told to the part that runs in namespaces in a file.
@@ -42,7 +41,11 @@ type artifacts struct {
 	Root string
 	// Kubectl, Helm and, for kind, Kind are programs.
 	Kubectl, Helm, Kind string
-	// CLI is the command line of this checkout.
+	// Release is what is installed: this checkout's.
+	Release released
+	// Registry is a program: where the node pulls the release from. kind's node does not.
+	Registry string
+	// CLI is the command line of the release.
 	CLI string
 	// Images are OCI archives.
 	Images []string
@@ -82,41 +85,24 @@ func build(ctx context.Context, r *report, scratch, engine, from string) error {
 		return err
 	}
 	a := &artifacts{Root: root}
-	var images []*ociimage.Image
+	images := map[string]*ociimage.Image{}
 	steps := []struct {
 		name string
 		do   func() (string, error)
 	}{
-		{"tools", func() (string, error) { return findTools(ctx, r.out, a, engine, &images) }},
-		{"operator", func() (string, error) {
-			binary := filepath.Join(dir, "operator")
-			image, err := ociimage.Operator(ctx, root, operatorImage+":"+newTag, binary)
-			if err != nil {
-				return "", err
-			}
-			images = append(images, image)
-			return "this checkout's", devcluster.BuildOperator(ctx, r.out, binary)
-		}},
-		{"earlier operator", func() (string, error) { return buildOld(ctx, a, scratch, from, &images) }},
+		{"tools", func() (string, error) { return findTools(ctx, r.out, a, engine, images) }},
+		{"release", func() (string, error) { return makeRelease(ctx, a, dir, engine) }},
+		{"earlier operator", func() (string, error) { return buildOld(ctx, a, scratch, from, images) }},
 		{"client", func() (string, error) {
 			binary := filepath.Join(dir, "probe")
-			images = append(images, ociimage.Program(probeImage, binary), ociimage.Program(pauseImage, binary, "pause"))
+			images[probeImage], images[pauseImage] = ociimage.Program(binary), ociimage.Program(binary, "pause")
 			return "hack/cluster/probe", goBuild(ctx, root, binary, "./hack/cluster/probe")
 		}},
-		{"command line", func() (string, error) {
-			a.CLI = filepath.Join(dir, "kubectl-iotfile")
-			image, err := ociimage.CLI(ctx, root, cliImage, a.CLI)
-			if err != nil {
-				return "", err
-			}
-			images = append(images, image)
-			return "this checkout's", devcluster.BuildCLI(ctx, r.out, a.CLI)
-		}},
 		{"images", func() (string, error) {
-			for i, image := range images {
-				path := filepath.Join(dir, fmt.Sprintf("image-%d.tar", i))
-				if err := writeImage(image, path); err != nil {
-					return "", fmt.Errorf("%s: %w", image.Name, err)
+			for name, image := range images {
+				path := filepath.Join(dir, fmt.Sprintf("image-%d.tar", len(a.Images)))
+				if err := writeImage(name, image, path); err != nil {
+					return "", fmt.Errorf("%s: %w", name, err)
 				}
 				a.Images = append(a.Images, path)
 			}
@@ -132,23 +118,23 @@ func build(ctx context.Context, r *report, scratch, engine, from string) error {
 	return a.write(scratch)
 }
 
-func findTools(ctx context.Context, log io.Writer, a *artifacts, engine string, images *[]*ociimage.Image) (string, error) {
+func findTools(ctx context.Context, log io.Writer, a *artifacts, engine string, images map[string]*ociimage.Image) (string, error) {
 	tools := []devcluster.Tool{devcluster.Kubectl, devcluster.Helm, devcluster.VersityGW}
 	if engine == engineKind {
 		tools = append(tools, devcluster.Kind)
 	} else {
-		tools = append(tools, devcluster.CoreDNS, devcluster.Etcd, devcluster.KubeAPIServer, devcluster.KubeControllerManager, devcluster.KubeScheduler, devcluster.Kubelet, devcluster.KubeProxy)
+		tools = append(tools, devcluster.CoreDNS, devcluster.Registry, devcluster.Etcd, devcluster.KubeAPIServer, devcluster.KubeControllerManager, devcluster.KubeScheduler, devcluster.Kubelet, devcluster.KubeProxy)
 	}
 	paths, err := devcluster.FindTools(ctx, log, tools...)
 	if err != nil {
 		return "", err
 	}
 	a.Kubectl, a.Helm = paths[0], paths[1]
-	*images = append(*images, ociimage.Program(storeImage, paths[2]))
+	images[storeImage] = ociimage.Program(paths[2])
 	if engine == engineKind {
 		a.Kind = paths[3]
 	} else {
-		*images = append(*images, ociimage.Program(dnsImage, paths[3]))
+		images[dnsImage], a.Registry = ociimage.Program(paths[3]), paths[4]
 	}
 	return fmt.Sprintf("%d programs", len(paths)), nil
 }
@@ -165,50 +151,20 @@ func goBuild(ctx context.Context, dir, out, pkg string) error {
 	return nil
 }
 
-func writeImage(image *ociimage.Image, path string) error {
+func writeImage(name string, image *ociimage.Image, path string) error {
+	built, err := image.Build(runtime.GOARCH, time.Unix(0, 0))
+	if err != nil {
+		return err
+	}
 	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	if err := image.Write(file); err != nil {
+	if err := ociimage.WriteImage(file, name, built); err != nil {
 		_ = file.Close()
 		return err
 	}
 	return file.Close()
-}
-
-// writeOperatorImage is all that -image does.
-func writeOperatorImage(ctx context.Context, path string) error {
-	dir, err := os.MkdirTemp("", "iotfile-image-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	binary := filepath.Join(dir, "operator")
-	if err := devcluster.BuildOperator(ctx, os.Stderr, binary); err != nil {
-		return err
-	}
-	root, err := devcluster.ModuleRoot()
-	if err != nil {
-		return err
-	}
-	image, err := ociimage.Operator(ctx, root, "localhost/iotfile-operator:latest", binary)
-	if err != nil {
-		return err
-	}
-	return writeImage(image, path)
-}
-
-// digest is that of a file.
-func digest(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = file.Close() }()
-	sum := sha256.New()
-	_, err = io.Copy(sum, file)
-	return fmt.Sprintf("%x", sum.Sum(nil)), err
 }
 
 // git runs git in the checkout and returns what it prints.

@@ -32,7 +32,7 @@ func (s *suite) upgrade(w way) func(ctx context.Context) (string, error) {
 			return "", err
 		}
 		for _, pod := range pods {
-			if image := pod.Spec.Containers[0].Image; image != operatorImage+":"+newTag {
+			if image := pod.Spec.Containers[0].Image; image != s.Release.Image {
 				return "", fmt.Errorf("the pod %s has the image %s", pod.Name, image)
 			}
 		}
@@ -68,7 +68,7 @@ func (s *suite) rollOut(ctx context.Context) (string, error) {
 
 // changeValue upgrades the release to what differs in a flag, which replaces the pods.
 func (s *suite) changeValue(ctx context.Context) (string, error) {
-	if err := s.chart(ctx, "upgrade", newTag, "--set", "extraArgs[0]=--max-parts-in-flight=100"); err != nil {
+	if err := s.chart(ctx, "upgrade", "--set", "extraArgs[0]=--max-parts-in-flight=100"); err != nil {
 		return "", err
 	}
 	if err := s.rolledOut(ctx); err != nil {
@@ -180,7 +180,7 @@ func (s *suite) applyAgain(ctx context.Context) (string, error) {
 		if err != nil {
 			return err
 		}
-		if err := s.applyKustomization(ctx, newTag); err != nil {
+		if err := s.applyManifests(ctx, newTag); err != nil {
 			return err
 		}
 		after, err := s.versions(ctx)
@@ -194,5 +194,5 @@ func (s *suite) applyAgain(ctx context.Context) (string, error) {
 
 // versions are those of all that is installed.
 func (s *suite) versions(ctx context.Context) (string, error) {
-	return s.kubectl(ctx, "", "get", "-k", s.overlay(newTag), "-o", `jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{"\n"}{end}`)
+	return s.kubectl(ctx, "", "get", "-f", s.Release.Manifests, "-o", `jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{"\n"}{end}`)
 }

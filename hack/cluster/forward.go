@@ -103,3 +103,15 @@ func randomFile(path string, size int64) (string, error) {
 	}
 	return fmt.Sprintf("%x", sum.Sum(nil)), file.Close()
 }
+
+// digest is that of a file.
+func digest(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = file.Close() }()
+	sum := sha256.New()
+	_, err = io.Copy(sum, file)
+	return fmt.Sprintf("%x", sum.Sum(nil)), err
+}

@@ -31,7 +31,6 @@ func main() {
 	flag.StringVar(&s.from, "from", "", "commit whose operator and manifests are installed first and upgraded; default: the newest tag before this commit, or where there is none the twentieth commit before")
 	flag.BoolVar(&s.install, "install-packages", os.Getenv("CI") == "true", "install missing Debian packages with apt-get; the default where CI=true")
 	flag.StringVar(&s.logs, "logs", filepath.Join("bin", "cluster"), "directory that keeps the logs when something fails")
-	flag.StringVar(&s.image, "image", "", "only write the operator's image, as an OCI archive, to this file")
 	flag.DurationVar(&s.limit, "limit", 30*time.Minute, "how long the run may take at most, without building tools")
 	flag.StringVar(&s.inside, "inside", "", "internal")
 	flag.StringVar(&s.scratch, "scratch", "", "internal")
@@ -59,8 +58,6 @@ func run(ctx context.Context, s settings) error {
 		return initMain(s)
 	case s.inside == insideRun:
 		return runInside(ctx, s)
-	case s.image != "":
-		return writeOperatorImage(ctx, s.image)
 	}
 	return runOutside(ctx, s)
 }

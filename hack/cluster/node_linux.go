@@ -74,6 +74,15 @@ func (n *ownNode) start(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
+	err = r.step("registry", func() (string, error) {
+		if err := n.startRegistry(ctx); err != nil {
+			return "", err
+		}
+		return n.artifacts.Release.push(ctx)
+	})
+	if err != nil {
+		return err
+	}
 	return r.step("node", func() (string, error) {
 		began := time.Now()
 		var err error
@@ -96,7 +105,7 @@ func (n *ownNode) stop() error {
 		errs = append(errs, n.plane.Stop())
 	}
 	// Also of what did not start.
-	for _, part := range []string{"plane", "node"} {
+	for _, part := range []string{"plane", "registry", "node"} {
 		from := filepath.Join(n.scratch, part, "logs")
 		if _, err := os.Stat(from); err == nil {
 			errs = append(errs, os.CopyFS(filepath.Join(n.scratch, logsDir, part), os.DirFS(from)))

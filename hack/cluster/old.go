@@ -7,8 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 
-	"github.com/iotfile-operator/iotfile-operator/hack/cluster/ociimage"
+	"github.com/iotfile-operator/iotfile-operator/hack/ociimage"
 )
 
 // defaultDistance is how many commits back the earlier operator is where no tag says it.
@@ -17,7 +18,7 @@ const defaultDistance = 20
 // buildOld checks an earlier commit out beside this checkout and builds its operator. Without a
 // history, as in a source archive or a shallow clone, there is none, and the run goes on without an
 // upgrade; a commit that was asked for by name must be there.
-func buildOld(ctx context.Context, a *artifacts, scratch, from string, images *[]*ociimage.Image) (string, error) {
+func buildOld(ctx context.Context, a *artifacts, scratch, from string, images map[string]*ociimage.Image) (string, error) {
 	revision, err := oldRevision(ctx, a.Root, from)
 	if errors.Is(err, errNoHistory) {
 		return "none: this checkout has no history, and no upgrade is tried", nil
@@ -33,23 +34,12 @@ func buildOld(ctx context.Context, a *artifacts, scratch, from string, images *[
 	if err := goBuild(ctx, root, binary, "./cmd/operator"); err != nil {
 		return "", err
 	}
-	before, err := digest(binary)
-	if err != nil {
-		return "", err
-	}
-	now, err := digest(filepath.Join(scratch, artifactsDir, "operator"))
-	if err != nil {
-		return "", err
-	}
-	if before == now {
-		return "none: that of " + revision + " is the same, and no upgrade is tried", nil
-	}
-	image, err := ociimage.Operator(ctx, root, operatorImage+":"+oldTag, binary)
+	image, err := ociimage.Operator(ctx, root, runtime.GOARCH, binary)
 	if err != nil {
 		return "", err
 	}
 	a.OldRevision, a.OldRoot = revision, root
-	*images = append(*images, image)
+	images[operatorImage+":"+oldTag] = image
 	return revision, nil
 }
 

@@ -32,7 +32,7 @@ func (s *suite) runAll(ctx context.Context) error {
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	for _, way := range []way{s.kustomize(), s.helm()} {
+	for _, way := range []way{s.manifests(), s.helm()} {
 		if err := s.live(ctx, way); err != nil {
 			return err
 		}

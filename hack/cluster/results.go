@@ -38,7 +38,7 @@ func (s *suite) uploadResultsOf(ctx context.Context, name string) (int, error) {
 	if err := yaml.UnmarshalStrict(text, job); err != nil {
 		return 0, err
 	}
-	destination, err := inCluster(&job.Spec.Template.Spec)
+	destination, err := inCluster(&job.Spec.Template.Spec, s.Release.CLIImage)
 	if err != nil {
 		return 0, err
 	}
@@ -66,10 +66,9 @@ func (s *suite) uploadResultsOf(ctx context.Context, name string) (int, error) {
 	return s.compareResults(ctx, destination, made)
 }
 
-// inCluster has a pod of an example use the images of the suite, which are in no registry: the
-// command line as it is, and for the work one that tells what it has made. It returns where the
+// inCluster has a pod of an example use images that are here: the command line as it was released, and for the work one that tells what it has made. It returns where the
 // files go.
-func inCluster(pod *corev1.PodSpec) (destination string, err error) {
+func inCluster(pod *corev1.PodSpec, cliImage string) (destination string, err error) {
 	replaced := 0
 	for _, containers := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
 		for i := range containers {
@@ -78,7 +77,7 @@ func inCluster(pod *corev1.PodSpec) (destination string, err error) {
 			case "work":
 				c.Image, c.Command, c.Args, c.ImagePullPolicy = probeImage, nil, []string{"results", "/work/results", "/work/done"}, corev1.PullNever
 			case "upload":
-				c.Image, c.ImagePullPolicy = cliImage, corev1.PullNever
+				c.Image, c.ImagePullPolicy = cliImage, corev1.PullIfNotPresent
 				// An entity of its own: the other way of installation has left files in the bucket.
 				_, below, _ := strings.Cut(c.Args[len(c.Args)-1], "/")
 				destination = newEntity() + "/" + below

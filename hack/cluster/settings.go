@@ -8,7 +8,6 @@ type settings struct {
 	from    string // the commit to upgrade from
 	install bool   // Debian packages
 	logs    string
-	image   string // write the operator's image, and do nothing else
 	limit   time.Duration
 
 	inside          string // how a program that is started again in namespaces knows what it is

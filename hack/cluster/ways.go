@@ -29,10 +29,10 @@ type way struct {
 	disruptions []disruption
 }
 
-// kustomize is `kubectl apply -k`.
-func (s *suite) kustomize() way {
-	w := way{name: "kustomize", install: s.applyKustomization, uninstall: func(ctx context.Context) error {
-		_, err := s.kubectl(ctx, "", "delete", "--ignore-not-found", "-k", s.overlay(newTag), "--timeout=180s")
+// manifests is `kubectl apply` of the release's install.yaml, which is made by kustomize.
+func (s *suite) manifests() way {
+	w := way{name: "manifests", install: s.applyManifests, uninstall: func(ctx context.Context) error {
+		_, err := s.kubectl(ctx, "", "delete", "--ignore-not-found", "-f", s.Release.Manifests, "--timeout=180s")
 		return err
 	}}
 	if s.OldRoot != "" {
@@ -47,15 +47,14 @@ func (s *suite) kustomize() way {
 	return w
 }
 
-// overlay is the directory of the kustomization that names the image, as a platform team's would.
-func (s *suite) overlay(tag string) string { return filepath.Join(s.scratch, "overlay-"+tag) }
-
-func (s *suite) applyKustomization(ctx context.Context, tag string) error {
-	root := s.Root
-	if tag == oldTag {
-		root = s.OldRoot
+// applyManifests applies those of the release, or of the earlier commit: as a platform team would
+// that names an image of its own.
+func (s *suite) applyManifests(ctx context.Context, tag string) error {
+	if tag == newTag {
+		_, err := s.kubectl(ctx, "", "apply", "--server-side", "-f", s.Release.Manifests)
+		return err
 	}
-	dir := s.overlay(tag)
+	dir := filepath.Join(s.scratch, "overlay")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -64,7 +63,7 @@ func (s *suite) applyKustomization(ctx context.Context, tag string) error {
 	if err != nil {
 		return err
 	}
-	to, err := filepath.EvalSymlinks(filepath.Join(root, "config", "default"))
+	to, err := filepath.EvalSymlinks(filepath.Join(s.OldRoot, "config", "default"))
 	if err != nil {
 		return err
 	}
@@ -95,20 +94,22 @@ func (s *suite) helm() way {
 	return w
 }
 
-func (s *suite) installChart(ctx context.Context, tag string) error {
+func (s *suite) installChart(ctx context.Context, _ string) error {
 	// The namespace is not the chart's.
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}
 	if _, err := s.client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
 		return err
 	}
-	return s.chart(ctx, "install", tag)
+	return s.chart(ctx, "install")
 }
 
-func (s *suite) chart(ctx context.Context, command, tag string, more ...string) error {
+func (s *suite) chart(ctx context.Context, command string, more ...string) error {
 	args := append([]string{
-		command, "iotfile-operator", filepath.Join(s.Root, "charts", "iotfile-operator"), "--namespace", operatorNamespace,
-		"--set", "image.repository=" + operatorImage, "--set", "image.tag=" + tag,
+		command, "iotfile-operator", s.Release.Chart, "--namespace", operatorNamespace,
 	}, more...)
+	if strings.HasPrefix(s.Release.Chart, "oci://") {
+		args = append(args, "--plain-http")
+	}
 	_, err := s.program(ctx, strings.NewReader(""), s.Helm, args...)
 	return err
 }

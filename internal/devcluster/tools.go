@@ -45,6 +45,8 @@ const (
 	ActionLint            Tool = "actionlint"
 	Kind                  Tool = "kind"
 	Govulncheck           Tool = "govulncheck"
+	SBOM                  Tool = "cyclonedx-gomod"
+	Registry              Tool = "registry"
 )
 
 // toolSource says how a tool is built.
@@ -146,6 +148,12 @@ var toolSources = map[Tool]toolSource{
 	},
 	Govulncheck: {
 		module: "vulncheck", pkg: "golang.org/x/vuln/cmd/govulncheck", versionFrom: "golang.org/x/vuln", cost: "1 minute",
+	},
+	SBOM: {
+		module: "sbom", pkg: "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod", versionFrom: "github.com/CycloneDX/cyclonedx-gomod", cost: "1 minute",
+	},
+	Registry: {
+		module: "registry", pkg: ".", versionFrom: "github.com/distribution/distribution/v3", cost: "1 minute",
 	},
 	Kind: {
 		module: "kind", pkg: "sigs.k8s.io/kind", versionFrom: "sigs.k8s.io/kind", cost: "1 minute",

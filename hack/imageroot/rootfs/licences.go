@@ -29,15 +29,16 @@ type goPackage struct {
 	}
 }
 
-// licences finds the licences of this project, of Go, and of each module that has a package in the
-// program: those of its root, and those of the directories on the way to the packages. A module
-// without any is an error.
-func licences(ctx context.Context, dir, goarch, program string) ([]File, error) {
-	packages, err := list(ctx, dir, goarch, program)
+// Licences finds the licences of this project, of Go, and of each module that has a package in the
+// program, for goos and goarch: those of its root, and those of the directories on the way to the
+// packages. A module without any is an error. It runs the go command in dir.
+func Licences(ctx context.Context, dir, goos, goarch, program string) ([]File, error) {
+	run := target{dir, goos, goarch}
+	packages, err := run.list(ctx, program)
 	if err != nil {
 		return nil, err
 	}
-	goroot, err := goCommand(ctx, dir, goarch, "env", "GOROOT")
+	goroot, err := run.goCommand(ctx, "env", "GOROOT")
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +104,11 @@ func everyoneHasOne(packages []goPackage, files []File) error {
 	return nil
 }
 
-func list(ctx context.Context, dir, goarch, program string) ([]goPackage, error) {
-	out, err := goCommand(ctx, dir, goarch, "list", "-deps", "-json=Dir,Standard,Module", program)
+// target is what the go command is asked about.
+type target struct{ dir, goos, goarch string }
+
+func (t target) list(ctx context.Context, program string) ([]goPackage, error) {
+	out, err := t.goCommand(ctx, "list", "-deps", "-json=Dir,Standard,Module", program)
 	if err != nil {
 		return nil, err
 	}
@@ -121,10 +125,10 @@ func list(ctx context.Context, dir, goarch, program string) ([]goPackage, error)
 	}
 }
 
-func goCommand(ctx context.Context, dir, goarch string, args ...string) ([]byte, error) {
+func (t target) goCommand(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+goarch)
+	cmd.Dir = t.dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.goos, "GOARCH="+t.goarch)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package rootfs says what is in an image of this project besides its binary. The Dockerfile has it
 // by way of hack/imageroot, and the images that are made without a container engine by way of
-// hack/cluster/ociimage.
+// hack/ociimage.
 package rootfs
 
 import (
@@ -41,7 +41,7 @@ func Files(ctx context.Context, dir, goarch, program string) ([]File, error) {
 		{"/etc/passwd", []byte("root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n")},
 		{"/etc/group", []byte("root:x:0:\nnonroot:x:65532:\n")},
 	}
-	licences, err := licences(ctx, dir, goarch, program)
+	licences, err := Licences(ctx, dir, "linux", goarch, program)
 	if err != nil {
 		return nil, fmt.Errorf("licences: %w", err)
 	}

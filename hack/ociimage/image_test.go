@@ -3,6 +3,7 @@ package ociimage
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"debug/elf"
 	"encoding/hex"
@@ -30,17 +31,24 @@ func TestLayout(t *testing.T) {
 	if err := os.WriteFile(source, []byte("the binary"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	image := operator(t, "registry.example/some/operator:v1", source)
+	image := operator(t, source)
+	const name = "registry.example/some/operator:v1"
 	var first, second bytes.Buffer
-	if err := image.Write(&first); err != nil {
-		t.Fatal(err)
+	write := func(to *bytes.Buffer) {
+		t.Helper()
+		built, err := image.Build(runtime.GOARCH, time.Unix(1_000_000_000, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := WriteImage(to, name, built); err != nil {
+			t.Fatal(err)
+		}
 	}
+	write(&first)
 	if err := os.Chtimes(source, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
 		t.Fatal(err)
 	}
-	if err := image.Write(&second); err != nil {
-		t.Fatal(err)
-	}
+	write(&second)
 	if !bytes.Equal(first.Bytes(), second.Bytes()) {
 		t.Error("the same content gives other bytes when it is written again")
 	}
@@ -70,9 +78,12 @@ func TestLayout(t *testing.T) {
 		}
 	}
 	unmarshal(t, archive["index.json"], &index)
+	if len(index.Manifests) != 1 {
+		t.Fatalf("it holds %d images", len(index.Manifests))
+	}
 	unmarshal(t, blob(index.Manifests[0]), &manifest)
 	unmarshal(t, blob(manifest.Config), &config)
-	if got := index.Manifests[0].Annotations["io.containerd.image.name"]; got != image.Name {
+	if got := index.Manifests[0].Annotations["io.containerd.image.name"]; got != name {
 		t.Errorf("it is named %q", got)
 	}
 	if got := index.Manifests[0].Annotations["org.opencontainers.image.ref.name"]; got != "v1" {
@@ -81,10 +92,21 @@ func TestLayout(t *testing.T) {
 	if config.OS != "linux" || config.Architecture != runtime.GOARCH {
 		t.Errorf("it is for %s/%s", config.OS, config.Architecture)
 	}
-	if len(manifest.Layers) != 1 || !slices.Equal(config.RootFS.DiffIDs, []string{manifest.Layers[0].Digest}) {
-		t.Errorf("the layers are %v, and the configuration says %v", manifest.Layers, config.RootFS.DiffIDs)
+	if len(manifest.Layers) != 1 {
+		t.Fatalf("it has %d layers", len(manifest.Layers))
 	}
-	files := untar(t, bytes.NewReader(blob(manifest.Layers[0])))
+	compressed, err := gzip.NewReader(bytes.NewReader(blob(manifest.Layers[0])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	layer, err := io.ReadAll(compressed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := sha256.Sum256(layer); !slices.Equal(config.RootFS.DiffIDs, []string{"sha256:" + hex.EncodeToString(sum[:])}) {
+		t.Errorf("the configuration says that the layers are %v, and it is %x", config.RootFS.DiffIDs, sum)
+	}
+	files := untar(t, bytes.NewReader(layer))
 	if string(files["operator"]) != "the binary" {
 		t.Errorf("the binary is %q", files["operator"])
 	}
@@ -101,13 +123,20 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-func operator(t *testing.T, name, binary string) *Image {
+// descriptor is how one blob names another.
+type descriptor struct {
+	Digest      string
+	Size        int64
+	Annotations map[string]string
+}
+
+func operator(t *testing.T, binary string) *Image {
 	t.Helper()
 	root, err := devcluster.ModuleRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	image, err := Operator(t.Context(), root, name, binary)
+	image, err := Operator(t.Context(), root, runtime.GOARCH, binary)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +174,7 @@ func unmarshal(t *testing.T, data []byte, into any) {
 // which no engine builds in CI: the same user, the same entry point, and the files that
 // hack/imageroot writes for the one and package rootfs gives the other, on a base without anything.
 func TestFinalStages(t *testing.T) {
-	dockerfile, err := os.ReadFile("../../../Dockerfile")
+	dockerfile, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,12 +183,12 @@ func TestFinalStages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cli, err := CLI(t.Context(), root, "registry.example/cli:v1", "")
+	cli, err := CLI(t.Context(), root, runtime.GOARCH, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	built := `-goarch=$TARGETARCH`
-	checkStage(t, operator(t, "registry.example/operator:v1", ""), stages[len(stages)-1], "scratch", "--from=build /image", stages[1],
+	checkStage(t, operator(t, ""), stages[len(stages)-1], "scratch", "--from=build /image", stages[1],
 		"-o /image/operator ./cmd/operator", "go run -trimpath ./hack/imageroot "+built+" -to=/image")
 	checkStage(t, cli, stages[len(stages)-2], "scratch AS cli", "--from=build-cli /cli", stages[2],
 		"-o /cli/kubectl-iotfile ./cmd/kubectl-iotfile", "go run -trimpath ./hack/imageroot "+built+" -program=./cmd/kubectl-iotfile -to=/cli")

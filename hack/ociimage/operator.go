@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path"
-	"runtime"
 
 	"github.com/iotfile-operator/iotfile-operator/hack/imageroot/rootfs"
 )
@@ -13,26 +12,27 @@ import (
 const NonRoot = "65532:65532"
 
 // Operator is the operator's image: what the final stage of the Dockerfile makes. The binary is
-// that of the checkout root, which the licences are of. The authorities that certificates of object
-// storage are from are this machine's, where it has any: a FileStore can name others.
-func Operator(ctx context.Context, root, name, binary string) (*Image, error) {
-	return stage(ctx, root, name, binary, rootfs.Operator)
+// that of the checkout root, which the licences are of, for Linux on goarch. The authorities that
+// certificates of object storage are from are this machine's, where it has any: a FileStore can
+// name others.
+func Operator(ctx context.Context, root, goarch, binary string) (*Image, error) {
+	return stage(ctx, root, goarch, binary, rootfs.Operator)
 }
 
 // CLI is the image of the command line: what the stage cli of the Dockerfile makes.
-func CLI(ctx context.Context, root, name, binary string) (*Image, error) {
-	return stage(ctx, root, name, binary, rootfs.CLI)
+func CLI(ctx context.Context, root, goarch, binary string) (*Image, error) {
+	return stage(ctx, root, goarch, binary, rootfs.CLI)
 }
 
 // stage is an image of a program, with what rootfs has for it.
-func stage(ctx context.Context, root, name, binary, program string) (*Image, error) {
-	files, err := rootfs.Files(ctx, root, runtime.GOARCH, program)
+func stage(ctx context.Context, root, goarch, binary, program string) (*Image, error) {
+	files, err := rootfs.Files(ctx, root, goarch, program)
 	if err != nil && !errors.Is(err, rootfs.ErrNoAuthorities) {
 		return nil, err
 	}
 	at := "/" + path.Base(program)
 	image := &Image{
-		Name: name, User: NonRoot, Entrypoint: []string{at},
+		User: NonRoot, Entrypoint: []string{at},
 		Files: []File{{Path: at, Mode: 0o755, Source: binary}},
 	}
 	for _, file := range files {
@@ -42,9 +42,9 @@ func stage(ctx context.Context, root, name, binary, program string) (*Image, err
 }
 
 // Program is an image of one static binary and nothing else.
-func Program(name, binary string, args ...string) *Image {
+func Program(binary string, args ...string) *Image {
 	return &Image{
-		Name: name, User: NonRoot, Entrypoint: append([]string{"/program"}, args...),
+		User: NonRoot, Entrypoint: append([]string{"/program"}, args...),
 		Files: []File{{Path: "/program", Mode: 0o755, Source: binary}},
 	}
 }
