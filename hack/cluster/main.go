@@ -53,10 +53,10 @@ func run(ctx context.Context, s settings) error {
 	if runtime.GOOS != "linux" {
 		return errors.New("this runs on Linux only: the images are made of this machine's own binaries")
 	}
-	switch {
-	case s.inside == insideInit:
+	switch s.inside {
+	case insideInit:
 		return initMain(s)
-	case s.inside == insideRun:
+	case insideRun:
 		return runInside(ctx, s)
 	}
 	return runOutside(ctx, s)

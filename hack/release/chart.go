@@ -83,16 +83,15 @@ func (r *release) chart(context.Context) error {
 // chartFiles are the files of the package, in their order.
 func (r *release) chartFiles() ([]entry, error) {
 	var entries []entry
-	dir := filepath.Join(r.root, "charts", chartName)
-	err := filepath.WalkDir(dir, func(path string, file fs.DirEntry, err error) error {
+	dir := os.DirFS(filepath.Join(r.root, "charts", chartName))
+	err := fs.WalkDir(dir, ".", func(name string, file fs.DirEntry, err error) error {
 		if err != nil || file.IsDir() {
 			return err
 		}
-		content, err := os.ReadFile(path)
+		content, err := fs.ReadFile(dir, name)
 		if err != nil {
 			return err
 		}
-		name := filepath.ToSlash(strings.TrimPrefix(path, dir+string(filepath.Separator)))
 		if name == "values.yaml" {
 			if !strings.Contains(string(content), unpinned) {
 				return fmt.Errorf("values.yaml of the chart has no %q any more", unpinned)

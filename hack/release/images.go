@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -28,26 +27,10 @@ func (r *release) archiveName(name string) string { return name + "-" + r.versio
 
 // images makes an OCI layout of each program's image, for all platforms of Linux.
 func (r *release) images(ctx context.Context) error {
-	for name, describe := range map[string]func(context.Context, string, string, string) (*ociimage.Image, error){operator: ociimage.Operator, cli: ociimage.CLI} {
-		index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
-		for _, on := range r.platforms {
-			if on.os != "linux" {
-				continue
-			}
-			image, err := describe(ctx, r.root, on.arch, r.program(name, on))
-			if err != nil {
-				return err
-			}
-			// https://github.com/opencontainers/image-spec/blob/main/annotations.md
-			image.Labels = map[string]string{
-				"org.opencontainers.image.title": imageName(name), "org.opencontainers.image.version": r.version,
-				"org.opencontainers.image.source": repository, "org.opencontainers.image.licenses": "Apache-2.0",
-			}
-			built, err := image.Build(on.arch, r.made)
-			if err != nil {
-				return fmt.Errorf("%s for %s: %w", name, on, err)
-			}
-			index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: built, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: on.os, Architecture: on.arch}}})
+	for name, describe := range map[string]describer{operator: ociimage.Operator, cli: ociimage.CLI} {
+		index, err := r.imageFor(ctx, name, describe)
+		if err != nil {
+			return err
 		}
 		if err := r.writeLayout(imageName(name), index); err != nil {
 			return err
@@ -59,9 +42,36 @@ func (r *release) images(ctx context.Context) error {
 			}
 			r.operatorDigest = digest.String()
 		}
-		runtime.GC() // each image has its layers in memory
 	}
 	return nil
+}
+
+// describer says what is in an image beside the binary.
+type describer func(ctx context.Context, root, goarch, binary string) (*ociimage.Image, error)
+
+// imageFor makes a program's image for all platforms of Linux.
+func (r *release) imageFor(ctx context.Context, name string, describe describer) (v1.ImageIndex, error) {
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	for _, on := range r.platforms {
+		if on.os != "linux" {
+			continue
+		}
+		image, err := describe(ctx, r.root, on.arch, r.program(name, on))
+		if err != nil {
+			return nil, err
+		}
+		// https://github.com/opencontainers/image-spec/blob/main/annotations.md
+		image.Labels = map[string]string{
+			"org.opencontainers.image.title": imageName(name), "org.opencontainers.image.version": r.version,
+			"org.opencontainers.image.source": repository, "org.opencontainers.image.licenses": "Apache-2.0",
+		}
+		built, err := image.Build(on.arch, r.made)
+		if err != nil {
+			return nil, fmt.Errorf("%s for %s: %w", name, on, err)
+		}
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: built, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: on.os, Architecture: on.arch}}})
+	}
+	return index, nil
 }
 
 // reference is how a registry knows the image or chart of that name.

@@ -98,15 +98,21 @@ func makeRelease(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(r.programs)) }()
-	if err := errors.Join(os.RemoveAll(r.to), os.MkdirAll(r.to, 0o755)); err != nil { //nolint:gosec // a release is for everybody
+	if err := errors.Join(os.RemoveAll(r.to), os.MkdirAll(r.to, 0o755)); err != nil {
 		return err
 	}
 	for _, step := range []struct {
 		name string
 		do   func(context.Context) error
 	}{
-		{"programs", r.compile}, {"bills of materials", r.billsOfMaterials}, {"images", r.images}, {"command line", r.archives},
-		{"manifests", r.manifests}, {"chart", r.chart}, {"documents", r.documents}, {"checksums", r.checksums},
+		{"programs", r.compile},
+		{"bills of materials", r.billsOfMaterials},
+		{"images", r.images},
+		{"command line", r.archives},
+		{"manifests", r.manifests},
+		{"chart", r.chart},
+		{"documents", r.documents},
+		{"checksums", r.checksums},
 	} {
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)

@@ -69,7 +69,7 @@ func (r *release) billsOfMaterials(ctx context.Context) error {
 }
 
 // readable lets everybody read a file that a tool has written.
-func (r *release) readable(path string) error { return os.Chmod(path, 0o644) } //nolint:gosec // a release is for everybody
+func (r *release) readable(path string) error { return os.Chmod(path, 0o644) }
 
 // named is how a program of the release is called in file names.
 func (r *release) named(name string, on platform) string {
