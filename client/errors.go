@@ -148,5 +148,12 @@ type localError struct{ err error }
 func (e *localError) Error() string { return e.err.Error() }
 func (e *localError) Unwrap() error { return e.err }
 
+// answeredError is an attempt's own. A context can end because of an *Error of another call, which
+// is then what an attempt fails with, and must be left as it is.
+type answeredError struct{ answer *Error }
+
+func (e *answeredError) Error() string { return e.answer.Error() }
+func (e *answeredError) Unwrap() error { return e.answer }
+
 // canceled reports whether ctx is over.
 func canceled(ctx context.Context) bool { return ctx.Err() != nil }

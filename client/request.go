@@ -142,7 +142,7 @@ func (c *call) attempt(ctx context.Context, r *request, b *body) (*answer, error
 	if res.StatusCode/100 != 2 {
 		defer func() { _ = res.Body.Close() }()
 		said, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10)) // the status tells enough
-		return nil, refusal(res.StatusCode, res.Header, said)
+		return nil, &answeredError{refusal(res.StatusCode, res.Header, said)}
 	}
 	return &answer{res.StatusCode, res.Header}, r.take(res)
 }
@@ -191,8 +191,9 @@ func (c *call) assemble(ctx context.Context, r *request) (*http.Request, error) 
 func (c *call) failure(ctx context.Context, r *request, attempts int, err error) *Error {
 	e := &Error{Err: err}
 	var local *localError
-	if refused, ok := err.(*Error); ok { //nolint:errorlint // one that attempt has made
-		e = refused
+	var answered *answeredError
+	if errors.As(err, &answered) {
+		e = answered.answer
 	} else if errors.As(err, &local) {
 		e.Err = local.err
 	} else if repeatable(err, attempts) && !canceled(ctx) {

@@ -130,3 +130,35 @@ func TestParallel(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestErrorOfASibling: what a part fails with ends the others, of which one waits to be sent again
+// and one for its answer. They fail with it, and it does not contain itself.
+func TestErrorOfASibling(t *testing.T) {
+	for name, other := range map[string]func(w http.ResponseWriter, r *http.Request){
+		"waits for its answer": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"waits to be sent again": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "60")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := serve(t, Options{}, other)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			first := &Error{Op: "part 1", Path: "x", Status: http.StatusForbidden, Message: "no", kind: ErrForbidden}
+			time.AfterFunc(200*time.Millisecond, func() { cancel(first) })
+			_, err := c.Stat(ctx, entity+"/a")
+			for seen, e := map[error]bool{}, err; e != nil; e = errors.Unwrap(e) {
+				if seen[e] {
+					t.Fatal("the error contains itself")
+				}
+				seen[e] = true
+			}
+			if first.Err != nil {
+				t.Fatalf("the error of the other was changed: it contains %T", first.Err)
+			}
+			if !errors.Is(err, context.Canceled) || !errors.Is(err, ErrForbidden) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
