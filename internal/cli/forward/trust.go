@@ -32,30 +32,31 @@ func (t *trust) pool() *x509.CertPool {
 	return t.roots
 }
 
-// readTrust reads the ConfigMap, and reports whether it says something new: an authority may change
-// while a long transfer is under way.
-func (w *Way) readTrust(ctx context.Context) (news bool, err error) {
+// readTrust reads the ConfigMap: an authority may change while a long transfer is under way. The
+// pool is another one after it only where there is news.
+func (w *Way) readTrust(ctx context.Context) error {
 	if w.trust.fixed {
-		return false, nil
+		return nil
 	}
 	const remedy = "give the authority by --ca-file, or have the platform install the version of this program"
 	found, err := w.client.CoreV1().ConfigMaps(w.namespace).Get(ctx, caName, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return false, &Error{"the namespace " + w.namespace + " has no ConfigMap " + caName + ", which the certificate of the REST API is checked with", remedy, err}
+		return &Error{"the namespace " + w.namespace + " has no ConfigMap " + caName + ", which the certificate of the REST API is checked with", remedy, err}
 	case apierrors.IsForbidden(err):
-		return false, &Error{"you may not read the ConfigMap " + caName + " in the namespace " + w.namespace, remedy, err}
+		return &Error{"you may not read the ConfigMap " + caName + " in the namespace " + w.namespace, remedy, err}
 	case err != nil:
-		return false, err
+		return err
 	}
 	pem := []byte(found.Data[caKey])
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return false, &Error{"the ConfigMap " + w.namespace + "/" + caName + " has no certificate in " + caKey, remedy, nil}
+		return &Error{"the ConfigMap " + w.namespace + "/" + caName + " has no certificate in " + caKey, remedy, nil}
 	}
 	w.trust.mu.Lock()
 	defer w.trust.mu.Unlock()
-	news = !bytes.Equal(pem, w.trust.pem)
-	w.trust.pem, w.trust.roots = pem, roots
-	return news, nil
+	if !bytes.Equal(pem, w.trust.pem) {
+		w.trust.pem, w.trust.roots = pem, roots
+	}
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,7 +70,7 @@ func Find(ctx context.Context, config *rest.Config, o Options) (*Way, error) {
 	}
 	w.trust.fixed, w.trust.roots = o.Roots != nil, o.Roots
 	if w.scheme == schemeHTTPS {
-		if _, err := w.readTrust(ctx); err != nil {
+		if err := w.readTrust(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -92,51 +93,60 @@ func (w *Way) Address() string { return w.scheme + "://" + w.host() }
 func (w *Way) host() string { return w.service + "." + w.namespace + ".svc" }
 
 // Dial opens a connection to a pod that is ready, with TLS where the Service has it: a *tls.Conn.
-// Each pod has its turn to be asked first, so that parallel requests are spread over them.
+// Each pod has its turn to be asked first, so that parallel requests are spread over them. One that
+// ends may take its time to fail: those that have become ready meanwhile are asked as well.
 func (w *Way) Dial(ctx context.Context) (net.Conn, error) {
-	pods, err := w.pods(ctx)
-	if err != nil {
-		return nil, err
-	}
+	tried := map[string]bool{}
 	var errs []error
-	for _, to := range pods {
-		conn, err := w.dialPod(ctx, to)
-		var known *Error
-		switch {
-		case err == nil:
-			return conn, nil
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
-		case errors.As(err, &known):
-			return nil, err // which is not the pod's
+	for {
+		pods, err := w.pods(ctx)
+		if err != nil {
+			return nil, errors.Join(append(errs, err)...)
 		}
-		errs = append(errs, fmt.Errorf("the pod %s/%s: %w", w.namespace, to.name, err))
+		pods = slices.DeleteFunc(pods, func(p pod) bool { return tried[p.name] })
+		if len(pods) == 0 {
+			return nil, errors.Join(errs...)
+		}
+		for _, to := range pods {
+			tried[to.name] = true
+			conn, err := w.dialPod(ctx, to)
+			var known *Error
+			switch {
+			case err == nil:
+				return conn, nil
+			case ctx.Err() != nil:
+				return nil, context.Cause(ctx)
+			case errors.As(err, &known):
+				return nil, err // which is not the pod's
+			}
+			errs = append(errs, fmt.Errorf("the pod %s/%s: %w", w.namespace, to.name, err))
+		}
 	}
-	return nil, errors.Join(errs...)
 }
 
 // dialPod connects to a pod. Where its certificate is of an authority that is not known, the
-// ConfigMap may have got it meanwhile.
+// ConfigMap may have got it meanwhile, and another connection may have read it already.
 func (w *Way) dialPod(ctx context.Context, to pod) (net.Conn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, connectTimeout, fmt.Errorf("no connection within %s", connectTimeout))
 	defer cancel()
-	conn, err := w.secured(ctx, to)
+	trusted := w.trust.pool()
+	conn, err := w.secured(ctx, to, trusted)
 	var stranger x509.UnknownAuthorityError
 	if !errors.As(err, &stranger) {
 		return conn, err
 	}
-	news, wrong := w.readTrust(ctx)
-	if wrong != nil {
+	if wrong := w.readTrust(ctx); wrong != nil {
 		return nil, wrong
 	}
-	if !news {
+	now := w.trust.pool()
+	if now == trusted {
 		return nil, err
 	}
-	return w.secured(ctx, to)
+	return w.secured(ctx, to, now)
 }
 
 // secured connects to a pod, with TLS where the Service has it.
-func (w *Way) secured(ctx context.Context, to pod) (net.Conn, error) {
+func (w *Way) secured(ctx context.Context, to pod, trusted *x509.CertPool) (net.Conn, error) {
 	raw, err := w.connect(ctx, to)
 	if answer := status(err); answer != nil && refusal(w.namespace, answer) != nil {
 		return nil, refusal(w.namespace, answer)
@@ -147,7 +157,7 @@ func (w *Way) secured(ctx context.Context, to pod) (net.Conn, error) {
 	if w.scheme == schemeHTTP {
 		return raw, nil
 	}
-	conn := tls.Client(raw, &tls.Config{ServerName: w.host(), RootCAs: w.trust.pool(), MinVersion: tls.VersionTLS12})
+	conn := tls.Client(raw, &tls.Config{ServerName: w.host(), RootCAs: trusted, MinVersion: tls.VersionTLS12})
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
 		if ctx.Err() != nil {
