@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -51,6 +52,15 @@ func TestWebIdentity(t *testing.T) {
 	token, err := system.plane.ServiceAccountToken(t.Context(), devcluster.OperatorNamespace, account, time.Hour, tokenServiceAudience)
 	check(t, err)
 	remember(token)
+	// MinIO reads the documents of the issuer when it starts, and goes on without them where that
+	// takes too long.
+	eventually(t, "MinIO takes the tokens of the cluster", func() error {
+		err := listWith(t, store, token)
+		if err != nil {
+			err = errors.Join(err, store.Restart(t.Context()))
+		}
+		return err
+	})
 	file := filepath.Join(t.TempDir(), "token")
 	check(t, os.WriteFile(file, []byte(token), 0o600))
 	useOperator(t, func(o *devcluster.OperatorOptions) {
