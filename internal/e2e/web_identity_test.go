@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -52,15 +51,6 @@ func TestWebIdentity(t *testing.T) {
 	token, err := system.plane.ServiceAccountToken(t.Context(), devcluster.OperatorNamespace, account, time.Hour, tokenServiceAudience)
 	check(t, err)
 	remember(token)
-	// MinIO reads the documents of the issuer when it starts, and goes on without them where that
-	// takes too long.
-	eventually(t, "MinIO takes the tokens of the cluster", func() error {
-		err := listWith(t, store, token)
-		if err != nil {
-			err = errors.Join(err, store.Restart(t.Context()))
-		}
-		return err
-	})
 	file := filepath.Join(t.TempDir(), "token")
 	check(t, os.WriteFile(file, []byte(token), 0o600))
 	useOperator(t, func(o *devcluster.OperatorOptions) {
@@ -144,19 +134,30 @@ func examplePolicy(t *testing.T, name string) []byte {
 	return bytes.ReplaceAll(data, []byte("my-iot-files"), []byte(bucket))
 }
 
-// addPolicy makes a policy in MinIO, as `mc admin policy create` does.
+// addPolicy makes a policy in MinIO, as `mc admin policy create` does. For a moment after its start
+// it takes none.
 func addPolicy(t *testing.T, store *devcluster.ObjectStore, name string, policy []byte) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, store.Endpoint+"/minio/admin/v3/add-canned-policy?name="+name, bytes.NewReader(policy))
-	check(t, err)
 	sum := sha256.Sum256(policy)
-	req.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
-	res, err := http.DefaultClient.Do(signer.SignV4(*req, store.AccessKey, store.SecretKey, "", store.Region))
-	check(t, err)
-	defer func() { _ = res.Body.Close() }()
-	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
+	eventually(t, "MinIO takes the policy", func() error {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, store.Endpoint+"/minio/admin/v3/add-canned-policy?name="+name, bytes.NewReader(policy))
+		check(t, err)
+		req.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
+		res, err := http.DefaultClient.Do(signer.SignV4(*req, store.AccessKey, store.SecretKey, "", store.Region))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = res.Body.Close() }()
+		body, _ := io.ReadAll(res.Body)
+		switch res.StatusCode {
+		case http.StatusOK:
+			return nil
+		case http.StatusServiceUnavailable:
+			return fmt.Errorf("%s: %s", res.Status, body)
+		}
 		t.Fatalf("the policy is refused: %s: %s", res.Status, body)
-	}
+		return nil
+	})
 }
 
 // listWith lists the bucket with what the token service gives for the token.
