@@ -156,15 +156,7 @@ func writeImage(name string, image *ociimage.Image, path string) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if err := ociimage.WriteImage(file, name, built); err != nil {
-		_ = file.Close()
-		return err
-	}
-	return file.Close()
+	return ociimage.WriteImage(path, name, built)
 }
 
 // git runs git in the checkout and returns what it prints.

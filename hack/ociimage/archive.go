@@ -2,8 +2,8 @@ package ociimage
 
 import (
 	"archive/tar"
+	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -22,17 +22,17 @@ const (
 	referenceName  = "org.opencontainers.image.ref.name"
 )
 
-// WriteImage writes an image as WriteArchive does.
-func WriteImage(w io.Writer, name string, image v1.Image) error {
-	return writeArchive(w, func(to layout.Path) error { return to.AppendImage(image, named(name)) })
+// WriteImage writes an image as WriteIndex does.
+func WriteImage(path, name string, image v1.Image) error {
+	return writeArchive(path, func(to layout.Path) error { return to.AppendImage(image, named(name)) })
 }
 
-// WriteArchive writes an index, such as that of an image for several platforms, as an OCI image
-// layout in a tar archive: what `ctr images import`, `docker load`, `kind load image-archive`,
+// WriteIndex writes an index, such as that of an image for several platforms, to a file at path, as
+// an OCI image layout in a tar archive: what `ctr images import`, `docker load`, `kind load image-archive`,
 // `skopeo copy oci-archive:` and `oras cp --from-oci-layout` read. The name is complete, with a
 // registry and a tag: engines give names that are not a meaning of their own.
-func WriteArchive(w io.Writer, name string, index v1.ImageIndex) error {
-	return writeArchive(w, func(to layout.Path) error { return to.AppendIndex(index, named(name)) })
+func WriteIndex(path, name string, index v1.ImageIndex) error {
+	return writeArchive(path, func(to layout.Path) error { return to.AppendIndex(index, named(name)) })
 }
 
 func named(name string) layout.Option {
@@ -40,7 +40,7 @@ func named(name string) layout.Option {
 	return layout.WithAnnotations(map[string]string{containerdName: name, referenceName: tag})
 }
 
-func writeArchive(w io.Writer, fill func(layout.Path) error) (err error) {
+func writeArchive(file string, fill func(layout.Path) error) (err error) {
 	dir, err := os.MkdirTemp("", "iotfile-oci-")
 	if err != nil {
 		return err
@@ -53,7 +53,12 @@ func writeArchive(w io.Writer, fill func(layout.Path) error) (err error) {
 	if err := fill(to); err != nil {
 		return fmt.Errorf("layout: %w", err)
 	}
-	archive := tar.NewWriter(w)
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	archive := tar.NewWriter(out)
 	err = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err

@@ -69,15 +69,7 @@ func (r *release) chart(context.Context) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.Create(filepath.Join(r.to, r.archiveName(chartArchive)))
-	if err != nil {
-		return err
-	}
-	if err := ociimage.WriteImage(file, r.reference(chartRepository), artefact); err != nil {
-		_ = file.Close()
-		return err
-	}
-	return file.Close()
+	return ociimage.WriteImage(r.archive(chartArchive), r.reference(chartRepository), artefact)
 }
 
 // chartFiles are the files of the package, in their order.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -22,8 +21,10 @@ func imageName(program string) string {
 	return program
 }
 
-// archiveName is the file that has the image, or the chart, of that name.
-func (r *release) archiveName(name string) string { return name + "-" + r.version + ".oci.tar" }
+// archive is the file that has the image, or the chart, of that name.
+func (r *release) archive(name string) string {
+	return filepath.Join(r.to, name+"-"+r.version+".oci.tar")
+}
 
 // images makes an OCI layout of each program's image, for all platforms of Linux.
 func (r *release) images(ctx context.Context) error {
@@ -32,7 +33,7 @@ func (r *release) images(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := r.writeLayout(imageName(name), index); err != nil {
+		if err := ociimage.WriteIndex(r.archive(imageName(name)), r.reference(imageName(name)), index); err != nil {
 			return err
 		}
 		if name == operator {
@@ -76,15 +77,3 @@ func (r *release) imageFor(ctx context.Context, name string, describe describer)
 
 // reference is how a registry knows the image or chart of that name.
 func (r *release) reference(name string) string { return r.registry + "/" + name + ":" + r.version }
-
-func (r *release) writeLayout(name string, index v1.ImageIndex) error {
-	file, err := os.Create(filepath.Join(r.to, r.archiveName(name)))
-	if err != nil {
-		return err
-	}
-	if err := ociimage.WriteArchive(file, r.reference(name), index); err != nil {
-		_ = file.Close()
-		return err
-	}
-	return file.Close()
-}

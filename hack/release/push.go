@@ -33,7 +33,7 @@ func push(ctx context.Context, args []string) error {
 	for _, one := range []struct{ archive, repository string }{
 		{imageName(operator), imageName(operator)}, {imageName(cli), imageName(cli)}, {chartArchive, chartRepository},
 	} {
-		digest, err := r.pushOne(ctx, filepath.Join(r.to, r.archiveName(one.archive)), r.reference(one.repository))
+		digest, err := r.pushOne(ctx, r.archive(one.archive), r.reference(one.repository))
 		if err != nil {
 			return fmt.Errorf("%s: %w", one.archive, err)
 		}
