@@ -25,8 +25,8 @@ CLUSTER_ARGS ?=
 ENDPOINT ?=
 BUCKET ?=
 CONFORMANCE_ARGS ?=
-# Of `make release`: what it is made for, and further flags; `go run ./hack/release -help` lists them.
-PLATFORMS ?= linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64,windows/arm64
+# Of `make release`: what it is made for, by default all, and further flags; `go run ./hack/release -help` lists them.
+PLATFORMS ?=
 RELEASE_ARGS ?=
 # The commit that `make bench-compare` compares with.
 BASE ?= HEAD^
@@ -152,7 +152,7 @@ cli: ## Build the command line, kubectl-iotfile, into bin.
 
 release: devcluster ## Make all that a release has, in bin/release, without a container engine: images, chart, manifests, command line. PLATFORMS.
 	$(GO_BUILD) -o bin/release-run ./hack/release
-	@bin/release-run -platforms='$(PLATFORMS)' $(RELEASE_ARGS)
+	@bin/release-run $(if $(PLATFORMS),-platforms='$(PLATFORMS)') $(RELEASE_ARGS)
 
 recording: devcluster ## Draw the picture of the README's terminal, docs/images/put.svg, from a session with a whole system. Needs tmux.
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
@@ -201,7 +201,7 @@ nightly: ## Run what CI has no time for: long chaos with and without the race de
 	$(MAKE) chaos DURATION=10m STORE=seaweedfs
 	$(MAKE) chaos DURATION=3m STORE=versitygw RACE=1
 	$(MAKE) chaos DURATION=3m STORE=minio RACE=1
-	go test -trimpath -count=1 -run='^TestReproducible$$' ./hack/release -args -platforms='$(PLATFORMS)'
+	go test -trimpath -count=1 -run='^TestReproducible$$' ./hack/release -args -all-platforms
 	$(MAKE) fuzz
 
 e2e-cluster: ## Install it on a real cluster, use it, upgrade, roll, drain, kill, remove it. CLUSTER_ARGS.

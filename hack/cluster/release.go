@@ -27,7 +27,7 @@ type released struct {
 	Program, Dir string
 	// Manifests is a file of Dir, and Image the operator's as it is named in it.
 	Manifests, Image string
-	// Chart is what Helm installs: a package, or a reference by its digest to what the registry has.
+	// Chart is what Helm installs: a package, or by its digest what the registry has.
 	Chart string
 	// CLIImage is the image of the command line.
 	CLIImage string

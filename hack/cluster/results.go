@@ -66,8 +66,8 @@ func (s *suite) uploadResultsOf(ctx context.Context, name string) (int, error) {
 	return s.compareResults(ctx, destination, made)
 }
 
-// inCluster has a pod of an example use images that are here: the command line as it was released, and for the work one that tells what it has made. It returns where the
-// files go.
+// inCluster has a pod of an example use images that are here: the released command line, and for
+// the work one that tells what it has made. It returns where the files go.
 func inCluster(pod *corev1.PodSpec, cliImage string) (destination string, err error) {
 	replaced := 0
 	for _, containers := range [][]corev1.Container{pod.InitContainers, pod.Containers} {

@@ -188,9 +188,8 @@ func (s *Server) streamFinal(ctx context.Context, c *call, of subject, parts []f
 // upload.MissingPartsDelay together.
 var missingLooks = wait.Backoff{Steps: 8, Duration: upload.MissingPartsDelay / 127, Factor: 2}
 
-// partsToComplete lists the parts of u as soon as they are all there. What is missing is believed to
-// be when it has been missing for upload.MissingPartsDelay: then the error is a
-// *upload.SequenceError or *upload.SizeError. If the record has changed meanwhile, a copy of the
+// partsToComplete lists the parts of u as soon as they are all there. If some still are not after
+// upload.MissingPartsDelay, the error is a *upload.SequenceError or *upload.SizeError. If the record has changed meanwhile, a copy of the
 // request may be having the file assembled: the error is errChanged.
 func (s *Server) partsToComplete(ctx context.Context, c *call, u *v1alpha1.MultipartUpload, at located, done *completion) (parts []filestore.Part, err error) {
 	list := func(ctx context.Context) ([]filestore.Part, error) { return at.store.ListParts(ctx, at.ref) }

@@ -26,8 +26,8 @@ func (r *replacing) ListParts(ctx context.Context, ref filestore.UploadRef) ([]f
 	return parts, err
 }
 
-// TestPartIsBeingReplaced: a completion that meets a copy of the last part is not told that the part
-// is missing, and the file is not cut off before it.
+// TestPartIsBeingReplaced: a completion beside a copy of the last part is not told that the part is
+// missing, and the file is not cut off before it.
 func TestPartIsBeingReplaced(t *testing.T) {
 	store := &replacing{Store: memory.New(memory.Options{MinPartSize: -1})}
 	s := newSystem(t, setup{store: store})

@@ -75,8 +75,8 @@ func (d *disk) open(t *testing.T, key string) string {
 	return id
 }
 
-// openThree opens uploads of a/completed.bin and a/aborted.bin, whose part 1 is sent twice with other
-// bytes, and of a/open ü.bin, which has part 7.
+// openThree opens uploads of a/completed.bin and a/aborted.bin, whose part 1 is sent twice with
+// other bytes, and of a/open ü.bin, which has part 7.
 func (d *disk) openThree(t *testing.T) (completed, aborted, open string) {
 	t.Helper()
 	completed, aborted, open = d.open(t, "a/completed.bin"), d.open(t, "a/aborted.bin"), d.open(t, "a/open ü.bin")

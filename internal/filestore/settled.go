@@ -82,11 +82,10 @@ func ListSettled(ctx context.Context, list func(context.Context) ([]Part, error)
 	return parts, err
 }
 
-// lastNumber is the highest number of parts, 0 for none.
+// lastNumber is the highest number of listed parts, 0 for none.
 func lastNumber(parts []Part) int32 {
-	last := int32(0)
-	for _, p := range parts {
-		last = max(last, p.Number)
+	if len(parts) == 0 {
+		return 0
 	}
-	return last
+	return parts[len(parts)-1].Number
 }
