@@ -69,17 +69,29 @@ func (c *Connection) Dial(ctx context.Context) (net.Conn, error) {
 	return (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", to)
 }
 
+// Transport carries requests to the server, many at once, as long as the program runs.
+func (c *Connection) Transport() (http.RoundTripper, error) {
+	if c.transport != nil {
+		return c.transport, nil
+	}
+	config, err := c.tls()
+	if err != nil {
+		return nil, err
+	}
+	own := forward.NewTransport()
+	own.Proxy, own.TLSClientConfig, own.TLSHandshakeTimeout = http.ProxyFromEnvironment, config, dialTimeout
+	own.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	return own, nil
+}
+
 // send sends a request, and reads the beginning of the answer.
 func (c *Connection) send(request *http.Request) (*Answer, error) {
-	transport := c.transport
-	if transport == nil {
-		config, err := c.tls()
-		if err != nil {
-			return nil, err
-		}
-		own := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config}
+	transport, err := c.Transport()
+	if err != nil {
+		return nil, err
+	}
+	if own, ok := transport.(*http.Transport); ok && c.transport == nil {
 		defer own.CloseIdleConnections()
-		transport = own
 	}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
