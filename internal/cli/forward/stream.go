@@ -146,7 +146,10 @@ func carry(connection httpstream.Connection, faults, data httpstream.Stream, nam
 		end(io.EOF)
 	}()
 	go func() { // ends when either end is closed
-		_, _ = io.CopyBuffer(writer{data}, far, make([]byte, bufferSize))
+		_, err := io.CopyBuffer(writer{data}, far, make([]byte, bufferSize))
+		if err != nil && !errors.Is(err, io.ErrClosedPipe) { // the pod takes no more
+			end(io.EOF)
+		}
 		_ = far.Close()
 		_ = connection.Close()
 	}()
