@@ -3,7 +3,9 @@ package devcluster
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -22,7 +24,12 @@ const (
 	storesAnnotation       = "iotfile.dev/stores"
 	defaultStoreName       = "default"
 	defaultStoreSecret     = "default-store"
+	partsNotReplaced       = "PartsNotReplaced"
+	integrityUnsupported   = "IntegrityUnsupported"
 )
+
+// reasonsForGood are those for which the operator will never take this object store.
+var reasonsForGood = []string{partsNotReplaced, integrityUnsupported}
 
 // createDefaultStore applies the default FileStore and the Secret with its credentials, as a
 // platform team would. An upload's objects lie directly under the bucket: no prefix is set.
@@ -66,12 +73,14 @@ func (s *System) createDefaultStore(ctx context.Context) error {
 }
 
 // waitDefaultStore waits until the operator says that the default FileStore, as it is now, is
-// ready.
+// ready. It does not wait where the store itself cannot be used.
 func (s *System) waitDefaultStore(ctx context.Context) error {
 	c, err := newClient(s.ControlPlane.config)
 	if err != nil {
 		return err
 	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	return s.Operator.process.waitReady(ctx, 2*time.Minute, func(ctx context.Context) error {
 		object := &unstructured.Unstructured{}
 		object.SetAPIVersion(apiVersion)
@@ -87,7 +96,11 @@ func (s *System) waitDefaultStore(ctx context.Context) error {
 		case ready == nil || ready.ObservedGeneration != object.GetGeneration():
 			return fmt.Errorf("the FileStore %s has not been looked at yet", defaultStoreName)
 		case ready.Status != metav1.ConditionTrue:
-			return fmt.Errorf("the FileStore %s is not ready: %s: %s", defaultStoreName, ready.Reason, ready.Message)
+			err := fmt.Errorf("the FileStore %s is not ready: %s: %s", defaultStoreName, ready.Reason, ready.Message)
+			if slices.Contains(reasonsForGood, ready.Reason) {
+				giveUp(errors.New("this object store cannot be used"))
+			}
+			return err
 		}
 		return nil
 	})

@@ -13,6 +13,8 @@ func TestNames(t *testing.T) {
 		apiVersion:             v1alpha1.GroupVersion.String(),
 		defaultStoreAnnotation: v1alpha1.AnnotationDefaultStore,
 		storesAnnotation:       v1alpha1.AnnotationStores,
+		partsNotReplaced:       v1alpha1.ReasonPartsNotReplaced,
+		integrityUnsupported:   v1alpha1.ReasonIntegrityUnsupported,
 		Audience:               identity.DefaultAudience,
 	} {
 		if got != want {

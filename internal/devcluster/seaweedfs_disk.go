@@ -12,12 +12,6 @@ import (
 	"time"
 )
 
-// The first ports of SeaweedFS's servers; that for gRPC follows each.
-const (
-	seaweedMasterPort = 2
-	seaweedFilerPort  = 6
-)
-
 // seaweedEntry is a file or directory of the filer.
 type seaweedEntry struct {
 	FullPath string
@@ -65,7 +59,7 @@ func (s *ObjectStore) filerEntries(ctx context.Context, dir string) ([]seaweedEn
 	var out []seaweedEntry
 	for last := ""; ; {
 		query := url.Values{"limit": {"1000"}, "lastFileName": {last}}
-		address := url.URL{Scheme: "http", Host: address(s.ports[seaweedFilerPort].number), Path: dir + "/", RawQuery: query.Encode()}
+		address := url.URL{Scheme: "http", Host: address(s.helperPorts[seaweedFilerPort].number), Path: dir + "/", RawQuery: query.Encode()}
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 		if err != nil {
 			return nil, err
@@ -116,11 +110,8 @@ func (s *ObjectStore) seaweedFSTempFiles(ctx context.Context, bucket string) ([]
 
 // weedShell runs commands in SeaweedFS's shell, and returns what that prints.
 func (s *ObjectStore) weedShell(ctx context.Context, commands ...string) ([]byte, error) {
-	server := func(first int) string { // HOST:PORT.GRPC
-		return fmt.Sprintf("%s.%d", address(s.ports[first].number), s.ports[first+1].number)
-	}
 	input := strings.NewReader(strings.Join(commands, "\n") + "\n")
-	return s.command(ctx, input, s.program, "shell", "-master="+server(seaweedMasterPort), "-filer="+server(seaweedFilerPort))
+	return s.command(ctx, input, s.program, "shell", "-master="+s.seaweedServer(seaweedMasterPort), "-filer="+s.seaweedServer(seaweedFilerPort))
 }
 
 // orphanedChunks reads what volume.fsck says: a line BUCKET:VOLUME,ID for each chunk, and at the

@@ -24,7 +24,7 @@ const (
 	StoreMinIO StoreKind = "minio"
 	// StoreCeph is a Ceph RADOS Gateway with one monitor and one OSD, from Debian's packages.
 	StoreCeph StoreKind = "ceph"
-	// StoreSeaweedFS is SeaweedFS in one process.
+	// StoreSeaweedFS is SeaweedFS: a gateway, and the servers behind it in one process.
 	StoreSeaweedFS StoreKind = "seaweedfs"
 	// StoreRclone is `rclone serve s3` on a directory.
 	StoreRclone StoreKind = "rclone"
@@ -60,8 +60,10 @@ var storeSources = map[StoreKind]storeSource{
 		programs: []string{"radosgw", "ceph-mon", "ceph-osd", "ceph", "radosgw-admin"}, packages: []string{"radosgw", "ceph-mon", "ceph-osd"},
 		ports: 1, limit: 3 * time.Minute, before: (*ObjectStore).startRADOS, complete: (*ObjectStore).radosGateway,
 	},
-	StoreSeaweedFS: {tool: SeaweedFS, ports: seaweedPorts, limit: 2 * time.Minute, complete: (*ObjectStore).seaweedFS, writable: writes},
-	StoreRclone:    {tool: Rclone, ports: 1, limit: time.Minute, complete: (*ObjectStore).rclone},
+	StoreSeaweedFS: {
+		tool: SeaweedFS, ports: seaweedPorts, limit: 2 * time.Minute, before: (*ObjectStore).startSeaweedFS, complete: (*ObjectStore).seaweedFS, writable: writes,
+	},
+	StoreRclone: {tool: Rclone, ports: 1, limit: time.Minute, complete: (*ObjectStore).rclone},
 	StoreSwift: {
 		programs: []string{"swift-proxy-server", "swift-object-server", "swift-container-server", "swift-account-server", "memcached"},
 		packages: []string{"swift-proxy", "swift-object", "swift-container", "swift-account", "memcached"},

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -189,4 +191,23 @@ func runGo(ctx context.Context, dir string, env, args []string, onLine func(stri
 		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, strings.Join(last, "\n"))
 	}
 	return stdout.String(), nil
+}
+
+// requiredVersion returns the version of module that the go.mod at path requires.
+func requiredVersion(path, module string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	line := regexp.MustCompile(`(?m)^\s*(?:require\s+)?` + regexp.QuoteMeta(module) + `\s+(v\S+)`)
+	match := line.FindSubmatch(data)
+	if match == nil {
+		return "", fmt.Errorf("%s does not require %s", path, module)
+	}
+	return string(match[1]), nil
+}
+
+// platform is the operating system and architecture that tools are built for.
+func platform() string {
+	return runtime.GOOS + "-" + runtime.GOARCH
 }

@@ -7,8 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 )
@@ -16,13 +14,15 @@ import (
 // Tool is the name of a program that this project pins in hack/tools and can get by itself.
 type Tool string
 
-// The tools. The first four make up the control plane, the next four what a node needs besides,
-// then come four object stores; the rest are for developing.
+// The tools. The first four make up the control plane, the fifth is the API server of the lowest
+// Kubernetes that is supported. The next four are what a node needs besides, then come four object
+// stores; the rest are for developing.
 const (
 	Etcd                  Tool = "etcd"
 	KubeAPIServer         Tool = "kube-apiserver"
 	KubeControllerManager Tool = "kube-controller-manager"
 	Kubectl               Tool = "kubectl"
+	OldestKubeAPIServer   Tool = "kube-apiserver-oldest"
 	KubeScheduler         Tool = "kube-scheduler"
 	Kubelet               Tool = "kubelet"
 	KubeProxy             Tool = "kube-proxy"
@@ -76,6 +76,10 @@ var toolSources = map[Tool]toolSource{
 	Kubectl: {
 		module: "controlplane", pkg: "k8s.io/kubernetes/cmd/kubectl", versionFrom: "k8s.io/kubernetes",
 		tags: controlPlaneTags, versionVars: kubernetesVersionVars, envtest: true, cost: "1 minute",
+	},
+	OldestKubeAPIServer: {
+		module: "oldest", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", versionFrom: "k8s.io/kubernetes",
+		versionVars: kubernetesVersionVars, cost: "7 minutes",
 	},
 	KubeScheduler: {
 		module: "controlplane", pkg: "k8s.io/kubernetes/cmd/kube-scheduler", versionFrom: "k8s.io/kubernetes",
@@ -191,7 +195,8 @@ func AllTools() []Tool {
 // not on the machine is downloaded or built, which can take ten minutes and is reported to log
 // (nil: silently). It is safe to call from several processes at once: one builds, the others wait
 // for it. With IOTFILE_TOOLS=none in the environment it fails: by that `make unit` holds that the
-// tests that it runs need none.
+// tests that it runs need none. With IOTFILE_KUBERNETES=oldest the API server is that of the lowest
+// Kubernetes that is supported.
 func FindTools(ctx context.Context, log io.Writer, tools ...Tool) ([]string, error) {
 	if os.Getenv("IOTFILE_TOOLS") == "none" {
 		return nil, fmt.Errorf("%v are needed, but IOTFILE_TOOLS is none: leave this test out with -short", tools)
@@ -235,6 +240,9 @@ type toolFinder struct {
 
 // find goes from the cheapest source to the dearest.
 func (f *toolFinder) find(ctx context.Context, tool Tool) (string, error) {
+	if tool == KubeAPIServer && os.Getenv("IOTFILE_KUBERNETES") == "oldest" {
+		tool = OldestKubeAPIServer
+	}
 	source, ok := toolSources[tool]
 	if !ok {
 		return "", fmt.Errorf("no such tool; there are %v", AllTools())
@@ -278,23 +286,4 @@ func executable(path string) (string, error) {
 		return "", fmt.Errorf("%s is no program", path)
 	}
 	return path, nil
-}
-
-// requiredVersion returns the version of module that the go.mod at path requires.
-func requiredVersion(path, module string) (string, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	line := regexp.MustCompile(`(?m)^\s*(?:require\s+)?` + regexp.QuoteMeta(module) + `\s+(v\S+)`)
-	match := line.FindSubmatch(data)
-	if match == nil {
-		return "", fmt.Errorf("%s does not require %s", path, module)
-	}
-	return string(match[1]), nil
-}
-
-// platform is the operating system and architecture that tools are built for.
-func platform() string {
-	return runtime.GOOS + "-" + runtime.GOARCH
 }
