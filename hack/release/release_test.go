@@ -17,7 +17,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 	"github.com/iotfile-operator/iotfile-operator/internal/version"
@@ -81,11 +85,84 @@ func TestReproducible(t *testing.T) {
 	if !strings.Contains(out, digest) {
 		t.Errorf("Helm says %s", out)
 	}
-	cliArchive(t, filepath.Join(first, "kubectl-iotfile-"+version.Number()+"-linux-"+runtime.GOARCH+".tar.gz"))
+	for _, arch := range []string{"amd64", "arm64"} {
+		if !*everywhere && arch != runtime.GOARCH {
+			continue
+		}
+		emulator := emulatorOf(t, arch)
+		cliArchive(t, filepath.Join(first, "kubectl-iotfile-"+version.Number()+"-linux-"+arch+".tar.gz"), emulator)
+		imageRuns(t, pushed[0], arch, emulator)
+	}
+	t.Logf("\n%s", sums)
+}
+
+// emulatorOf is what runs programs of another architecture: qemu, as Debian's qemu-user-static has
+// it. It is empty for this machine's own, and nil where there is none.
+func emulatorOf(t *testing.T, arch string) []string {
+	t.Helper()
+	if arch == runtime.GOARCH {
+		return []string{}
+	}
+	path, err := exec.LookPath(map[string]string{"amd64": "qemu-x86_64-static", "arm64": "qemu-aarch64-static"}[arch])
+	if err != nil {
+		t.Logf("NOT TESTED: that programs for %s run: apt-get install qemu-user-static", arch)
+		return nil
+	}
+	return []string{path}
+}
+
+// saysVersion runs a program, in the emulator if that is not empty, and looks for this version in
+// what it prints.
+func saysVersion(t *testing.T, emulator []string, program string, args ...string) {
+	t.Helper()
+	if emulator == nil {
+		return
+	}
+	words := append(append(slices.Clone(emulator), program), args...)
+	if out := run(t, t.TempDir(), nil, words[0], words[1:]...); !strings.Contains(out, version.Number()) {
+		t.Errorf("%q says %s", words, out)
+	}
+}
+
+// imageRuns takes the operator out of the image of an architecture, from a registry, and runs it.
+func imageRuns(t *testing.T, reference, arch string, emulator []string) {
+	t.Helper()
+	named, err := name.ParseReference(reference)
+	check(t, err)
+	image, err := remote.Image(named, remote.WithPlatform(v1.Platform{OS: "linux", Architecture: arch}))
+	check(t, err)
+	config, err := image.ConfigFile()
+	check(t, err)
+	files := mutate.Extract(image)
+	defer func() { _ = files.Close() }()
+	binary := extractProgram(t, tar.NewReader(files), strings.TrimPrefix(config.Config.Entrypoint[0], "/"), nil)
+	saysVersion(t, emulator, binary, "--version")
+}
+
+// extractProgram writes the program of that name in an archive to a file, and adds the names of all
+// that is there to names.
+func extractProgram(t *testing.T, archive *tar.Reader, program string, names *[]string) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "program")
+	for {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return binary
+		}
+		check(t, err)
+		if names != nil {
+			*names = append(*names, header.Name)
+		}
+		if strings.TrimPrefix(header.Name, "/") == program {
+			content, err := io.ReadAll(archive)
+			check(t, err)
+			check(t, os.WriteFile(binary, content, 0o700))
+		}
+	}
 }
 
 // cliArchive looks into the archive of the command line, and runs it.
-func cliArchive(t *testing.T, path string) {
+func cliArchive(t *testing.T, path string, emulator []string) {
 	t.Helper()
 	file, err := os.Open(path)
 	check(t, err)
@@ -93,28 +170,13 @@ func cliArchive(t *testing.T, path string) {
 	compressed, err := gzip.NewReader(file)
 	check(t, err)
 	var names []string
-	binary := filepath.Join(t.TempDir(), cli)
-	for archive := tar.NewReader(compressed); ; {
-		header, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		check(t, err)
-		names = append(names, header.Name)
-		if header.Name == cli {
-			content, err := io.ReadAll(archive)
-			check(t, err)
-			check(t, os.WriteFile(binary, content, 0o700))
-		}
-	}
+	binary := extractProgram(t, tar.NewReader(compressed), cli, &names)
 	for _, name := range []string{cli, "LICENSE", "man/kubectl-iotfile-put.1", "licenses/go/LICENSE"} {
 		if !slices.Contains(names, name) {
 			t.Errorf("%s is not in the archive", name)
 		}
 	}
-	if out := run(t, t.TempDir(), nil, binary, "version", "--client"); !strings.Contains(out, version.Number()) {
-		t.Errorf("the command line says %s", out)
-	}
+	saysVersion(t, emulator, binary, "version", "--client")
 }
 
 // TestPlatforms refuses what cannot be made, and says what can.

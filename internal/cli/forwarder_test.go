@@ -86,6 +86,10 @@ func (k forwarderKind) start(t *testing.T, conf string) string {
 	return address
 }
 
+// nobody is an address where nobody listens: a port that was free a moment ago may be another
+// program's by now.
+const nobody = "127.0.0.1:1"
+
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -37,7 +37,7 @@ func TestDoctorBehindNginx(t *testing.T) {
 		"decoded paths": {"client_max_body_size 0;", streaming + "proxy_pass http://" + upstream + "$uri$is_args$args;", findings{
 			"paths": {"failure", `arrives as "a/bA"`}, "body size": {"ok", ""},
 		}, 1},
-		"nobody behind it": {"", "proxy_pass http://" + freeAddress(t) + ";", findings{
+		"nobody behind it": {"", "proxy_pass http://" + nobody + ";", findings{
 			"REST API": {"failure", "a hop in between (Server: nginx/"}, "token": {"unknown", ""}, "body size": {"unknown", ""}, "paths": {"unknown", ""}, "version": {"unknown", ""},
 		}, 1},
 	} {
@@ -75,7 +75,7 @@ func TestDoctorBehindHAProxy(t *testing.T) {
 		"chunks":           {haproxyWith(haproxyDefaults, "http-request del-header content-length", upstream), findings{"framing": {"failure", "without their length"}, "body size": {"ok", ""}}, 1},
 		"no %2F":           {haproxyWith(haproxyDefaults, "http-request deny if { path -i -m sub %2f }", upstream), findings{"paths": {"failure", page + " answers 403"}, "body size": {"ok", ""}}, 1},
 		"no Expect":        {haproxyWith(haproxyDefaults, "http-request return status 417 if { req.hdr(expect) -m found }", upstream), findings{"expect": {"failure", "417"}, "buffering": {"ok", ""}}, 1},
-		"nobody behind it": {haproxyWith(haproxyDefaults, "", freeAddress(t)), findings{"REST API": {"failure", page + " answers 503"}, "rights": {"unknown", ""}}, 1},
+		"nobody behind it": {haproxyWith(haproxyDefaults, "", nobody), findings{"REST API": {"failure", page + " answers 503"}, "rights": {"unknown", ""}}, 1},
 		"no versions":      {haproxyWith(haproxyDefaults, "http-response del-header x-operator-version", upstream), findings{"version": {"unknown", "takes headers away"}}, 0},
 		"another version":  {haproxyWith(haproxyDefaults, "http-response set-header x-operator-version 99.1.0", upstream), findings{"version": {"warning", "the operator 99.1.0"}}, 0},
 	} {
@@ -116,9 +116,8 @@ func TestRecipes(t *testing.T) {
 		kind       forwarderKind
 		expect     [2]string
 	}{
-		{"nginx", recipe(t, "nginx.conf", "listen 443 ssl", "listen LISTEN ssl", "/etc/nginx/files.example.com.crt", cert, "/etc/nginx/files.example.com.key", key,
-			"https://iotfile.iotfile-system.svc", c.URL, "/etc/nginx/iotfile-ca.crt", cert), nginx, [2]string{"warning", "before it knows"}},
-		{"haproxy", recipe(t, "haproxy.cfg", "bind :443", "bind LISTEN", "/etc/haproxy/files.example.com.pem", both, "iotfile.iotfile-system.svc:443 ssl verify required", upstream+" #"), haproxy, [2]string{"ok", ""}},
+		{"nginx", c.nginxRecipe(t, cert, key), nginx, [2]string{"warning", "before it knows"}},
+		{"haproxy", c.haproxyRecipe(t, both, upstream), haproxy, [2]string{"ok", ""}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

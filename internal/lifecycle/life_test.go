@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -78,12 +77,8 @@ spec:
 // testKindsOfThen installs the first kinds, and leaves in the cluster and in the bucket what an
 // operator of then did.
 func (w *world) testKindsOfThen(t *testing.T) {
-	for _, kind := range []string{"filestores", "multipartuploads"} {
-		data, err := os.ReadFile(filepath.Join("testdata", "first", kind+".yaml"))
-		check(t, err)
-		w.apply(t, string(data))
-	}
-	w.run(t, "", "wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+	w.apply(t, w.kinds(t, firstKinds))
+	w.established(t)
 	w.apply(t, w.render(t, "namespace"))
 	w.apply(t, w.render(t, "gitops/tenants/team-a"))
 	w.apply(t, w.fileStore())
@@ -385,7 +380,7 @@ func sum(counts map[string]int) int {
 // an operator that is installed again ends it, and all goes.
 func (w *world) testRemovalInTheWrongOrder(t *testing.T) {
 	w.apply(t, w.installation(t))
-	w.run(t, "", "wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+	w.established(t)
 	w.startOperator(t)
 	w.apply(t, w.installation(t))
 	w.waitForAdmission(t)

@@ -55,7 +55,8 @@ type world struct {
 	operator *devcluster.Operator
 }
 
-func newWorld(t *testing.T) *world {
+// newCluster starts a cluster alone: no store, no operator, no kinds.
+func newCluster(t *testing.T) *world {
 	t.Helper()
 	log.SetLogger(logr.Discard())
 	w := &world{dir: t.TempDir()}
@@ -69,6 +70,17 @@ func newWorld(t *testing.T) *world {
 	})
 	check(t, err)
 	t.Cleanup(func() { check(t, w.plane.Stop()) })
+	scheme := runtime.NewScheme()
+	check(t, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)))
+	w.admin, err = client.New(w.plane.RESTConfig(), client.Options{Scheme: scheme})
+	check(t, err)
+	return w
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := newCluster(t)
+	var err error
 	w.store, err = devcluster.StartObjectStore(t.Context(), devcluster.StoreVersityGW, devcluster.ObjectStoreOptions{Dir: filepath.Join(w.dir, "store"), Log: t.Output()})
 	check(t, err)
 	t.Cleanup(func() { check(t, w.store.Stop()) })
@@ -76,10 +88,6 @@ func newWorld(t *testing.T) *world {
 	w.s3, err = minio.NewCore(strings.TrimPrefix(w.store.Endpoint, "http://"), &minio.Options{
 		Creds: credentials.NewStaticV4(w.store.AccessKey, w.store.SecretKey, ""), Region: w.store.Region, BucketLookup: minio.BucketLookupPath,
 	})
-	check(t, err)
-	scheme := runtime.NewScheme()
-	check(t, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)))
-	w.admin, err = client.New(w.plane.RESTConfig(), client.Options{Scheme: scheme})
 	check(t, err)
 	w.binary = filepath.Join(w.dir, "operator-binary")
 	check(t, devcluster.BuildOperator(t.Context(), t.Output(), w.binary))
