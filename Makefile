@@ -56,7 +56,7 @@ TEST_TOOLS = etcd kube-apiserver kube-controller-manager kubectl helm versitygw 
 TOOL_MODULES = $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod internal/e2e/generated/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help run tools unit test race verify verify-generated vet lint workflows circles tidy tidy-check apidiff govulncheck conformance conformance-all manifests generate reference docs build cli release recording bench bench-compare chaos fuzz nightly e2e-cluster clean-dev devcluster
+.PHONY: help run tools unit test race verify verify-generated vet lint workflows circles tidy tidy-check apidiff page-check page-nightly govulncheck conformance conformance-all manifests generate reference docs build cli release recording bench bench-compare chaos fuzz nightly oldest e2e-cluster clean-dev devcluster
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,7 +84,7 @@ race: devcluster ## Run the tests of what goroutines share with the race detecto
 	case "$$out" in *'WARNING: DATA RACE'*) echo 'It was.';; *) printf '%s\nIt was not.\n' "$$out" >&2; exit 1;; esac
 	$(RACE_TEST) -timeout=30m $(TEST_ARGS) $(RACE_DIRS:%=./%/...)
 
-verify: verify-generated vet lint workflows circles tidy-check apidiff ## Check what CI checks besides the tests.
+verify: verify-generated vet lint workflows circles tidy-check apidiff page-check ## Check what CI checks besides the tests.
 
 verify-generated: devcluster # Generates into a copy, so that it neither needs nor leaves a clean checkout.
 	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
@@ -96,8 +96,9 @@ verify-generated: devcluster # Generates into a copy, so that it neither needs n
 vet:
 	go vet -trimpath $(PACKAGES)
 
+# With the flag of all builds here, or it compiles everything once more.
 lint: devcluster ## Run the linters, which hold the import rules and the length limits.
-	$(GOLANGCI_LINT) run --allow-parallel-runners $(PACKAGES)
+	GOFLAGS="$$GOFLAGS -trimpath" $(GOLANGCI_LINT) run --allow-parallel-runners $(PACKAGES)
 
 # Without shellcheck and pyflakes, which are not built from modules: what is found is the same on every machine.
 workflows: devcluster ## Check the workflows of .github.
@@ -124,6 +125,13 @@ tidy: ## Tidy go.mod and go.sum, also while the client that go.mod requires has 
 
 apidiff: devcluster ## Hold that each break of the Go client's API since commit BASE, or the last one, has a note in CHANGELOG.md.
 	go run -trimpath ./hack/apidiff $(if $(filter file,$(origin BASE)),,-base='$(BASE)')
+
+page-check: ## Check the page of kubectl iotfile ui: its size, that it fetches nothing from elsewhere, and, with Node.js, its types.
+	go run -trimpath ./hack/page
+
+page-nightly: devcluster ## Drive the page through all its journeys in Chromium. Screenshots of each view are in bin/ui-shots.
+	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
+	go test -trimpath -count=1 -v -timeout=30m $(TEST_ARGS) ./internal/e2e/page -args -nightly
 
 # The prerequisites of these two are inside the recipe's $(CONTROLLER_GEN): a copy of the checkout has no tools.
 manifests: $(if $(filter file,$(origin CONTROLLER_GEN)),devcluster) ## Write the CRDs, the operator's role and the webhooks from the markers in the code, and the chart's copies of them.
@@ -154,7 +162,7 @@ release: devcluster ## Make all that a release has, in bin/release, without a co
 	$(GO_BUILD) -o bin/release-run ./hack/release
 	@bin/release-run $(if $(PLATFORMS),-platforms='$(PLATFORMS)') $(RELEASE_ARGS)
 
-recording: devcluster ## Draw the picture of the README's terminal, docs/images/put.svg, from a session with a whole system. Needs tmux.
+recording: devcluster ## Draw the picture of a terminal in docs/cli.md, docs/images/put.svg, from a session with a whole system. Needs tmux.
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	go run -trimpath ./hack/recording
 
@@ -190,10 +198,16 @@ fuzz: ## Run each fuzz target for FUZZ_TIME.
 	for target in $$(echo "$$targets" | grep '^Fuzz'); do \
 	echo "$$target ($$dir)"; go test -trimpath -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZ_TIME) "./$$dir" || exit 1; done; done
 
-nightly: ## Run what CI has no time for: long chaos with and without the race detector, fuzzing.
+# What the API server judges or is asked, and the whole.
+oldest: devcluster ## Run the tests that need an API server with that of the lowest Kubernetes that is supported.
+	@bin/devcluster tools kube-apiserver-oldest $(TEST_TOOLS) >/dev/null
+	IOTFILE_KUBERNETES=oldest go test -trimpath -count=1 -timeout=60m $(TEST_ARGS) ./api/... ./config/... ./controllers/... ./webhook/... ./internal/identity/... ./internal/lifecycle/... ./internal/e2e/...
+
+nightly: ## Run what CI has no time for: all stores, long chaos with and without the race detector, gateways, the oldest Kubernetes, fuzzing.
 	@echo 'First a lost update that chaos has to find:'
 	@out=$$($(MAKE) chaos DURATION=1m CHAOS_ARGS=-tags=seededloss 2>&1); \
 	case "$$out" in *'no order of the operations explains'*) echo 'It was found.';; *) printf '%s\nIt was not.\n' "$$out" >&2; exit 1;; esac
+	$(MAKE) page-nightly
 	$(MAKE) conformance-all
 	$(MAKE) chaos DURATION=10m STORE=versitygw
 	$(MAKE) chaos DURATION=10m STORE=minio
@@ -202,6 +216,8 @@ nightly: ## Run what CI has no time for: long chaos with and without the race de
 	$(MAKE) chaos DURATION=3m STORE=versitygw RACE=1
 	$(MAKE) chaos DURATION=3m STORE=minio RACE=1
 	go test -trimpath -count=1 -run='^TestReproducible$$' ./hack/release -args -all-platforms
+	go test -trimpath -count=1 -timeout=40m -v -run='^TestGateways$$' ./internal/cli -args -gateways
+	$(MAKE) oldest
 	$(MAKE) fuzz
 
 e2e-cluster: ## Install it on a real cluster, use it, upgrade, roll, drain, kill, remove it. CLUSTER_ARGS.

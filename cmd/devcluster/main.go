@@ -82,14 +82,14 @@ func run(ctx context.Context, opts devcluster.Options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(system.Welcome())
+	stopPage := welcome(ctx, system)
 	err = system.Wait(ctx)
 	if err == nil {
 		fmt.Fprintln(os.Stderr, "\nStopping the operator, the object store and the control plane")
 	} else {
 		fmt.Fprintln(os.Stderr, "\nStopping everything, because a part of it has ended")
 	}
-	if err := errors.Join(err, system.Stop()); err != nil {
+	if err := errors.Join(err, stopPage(), system.Stop()); err != nil {
 		return err
 	}
 	fmt.Fprintln(os.Stderr, "Stopped. `make run` brings it back as it was.")

@@ -5,10 +5,11 @@ package main
 import (
 	"os"
 
+	"github.com/iotfile-operator/iotfile-operator/cmd/kubectl-iotfile/page"
 	"github.com/iotfile-operator/iotfile-operator/internal/cli"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/s3"
 )
 
 func main() {
-	os.Exit(cli.Main(os.Args, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, s3.New))
+	os.Exit(cli.Main(os.Args, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, s3.New, page.Files))
 }

@@ -1,4 +1,4 @@
-// Command recording makes the picture of a terminal that the README shows: it starts a whole
+// Command recording makes the picture of a terminal that docs/cli.md shows: it starts a whole
 // system, types the commands into a terminal of tmux, and draws what that shows. It needs tmux.
 package main
 

@@ -30,7 +30,10 @@ kubectl iotfile get --as-sa app 0123456789abcdef0123456789abcdef/logs/engine.bin
 ` + "```" + `
 
 kubectl finds the program by its name on the PATH. It runs without kubectl as well, as ` + "`kubectl-iotfile`" + `. Applications
-that are written in Go take [the library](apps.md#in-go) that it stands on.
+that are written in Go take [the library](apps.md#in-go) that it stands on. In the browser it is [a page](ui.md):
+` + "`kubectl iotfile ui`" + `.
+
+![A terminal: three files are sent, interrupted, and sent on by the same command](images/put.svg)
 
 ## Where the REST API is
 

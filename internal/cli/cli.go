@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -17,14 +18,14 @@ import (
 )
 
 // Main runs the command line args, the first of which is the program, and returns the status to
-// exit with. openStore opens the buckets that doctor examines. The first SIGINT or SIGTERM ends
-// what is under way; a second one ends the process at once.
-func Main(args []string, streams Streams, openStore filestore.Factory) int {
+// exit with. openStore opens the buckets that doctor examines, page has the files that ui serves.
+// The first SIGINT or SIGTERM ends what is under way; a second one ends the process at once.
+func Main(args []string, streams Streams, openStore filestore.Factory, page fs.FS) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	defer stop()
 	root, e := newRoot(args, streams)
-	e.openStore = openStore
+	e.openStore, e.page = openStore, page
 	root.SetArgs(args[1:])
 	if filepath.Base(args[0]) == completer {
 		root.SetArgs(append([]string{cobra.ShellCompRequestCmd}, args[1:]...))
@@ -63,7 +64,7 @@ all went well, 1 where something failed, 2 where the command line cannot be righ
 		return usagef("%w. See: %s --help", err, cmd.CommandPath())
 	})
 	e.flags.Add(root.PersistentFlags())
-	root.AddCommand(e.put(), e.get(), e.cat(), e.ls(), e.stat(), e.parts(), e.rm(), e.uploads(), e.complete(), e.abort(), e.whoami(), e.doctor(), e.version())
+	root.AddCommand(e.put(), e.get(), e.cat(), e.ls(), e.stat(), e.parts(), e.rm(), e.uploads(), e.complete(), e.abort(), e.ui(), e.whoami(), e.doctor(), e.version())
 	root.AddCommand(e.completion(root))
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.Args = noSuchCommand

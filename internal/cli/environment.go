@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -38,6 +39,8 @@ type environment struct {
 	// openStore opens a bucket. The commands are given it: all they know of object storage is the
 	// seam to it.
 	openStore filestore.Factory
+	// page has the files that ui serves.
+	page fs.FS
 	// again is the command line that goes on where this one was interrupted, "" where none does.
 	again string
 }

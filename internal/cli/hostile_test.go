@@ -54,7 +54,7 @@ func TestGetStaysBelow(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, told bytes.Buffer
-	status := Main([]string{"kubectl-iotfile", "get", "-r", anEntity, target}, Streams{strings.NewReader(""), &out, &told}, nil)
+	status := Main([]string{"kubectl-iotfile", "get", "-r", anEntity, target}, Streams{strings.NewReader(""), &out, &told}, nil, nil)
 	if status != exitFailed {
 		t.Errorf("it ends with %d", status)
 	}

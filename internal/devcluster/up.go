@@ -29,7 +29,7 @@ type Options struct {
 	OperatorArgs []string
 	// TLSCertDir has the REST API served over TLS: see OperatorOptions.
 	TLSCertDir string
-	// CLI has the command line built as well, and Welcome begin with it.
+	// CLI has the command line built as well, and the commands of Welcome begin with it.
 	CLI bool
 	// Log is told what is being done; nil for silence.
 	Log io.Writer
@@ -111,8 +111,8 @@ func (s *System) start(ctx context.Context, opts Options) error {
 			if s.kubeconfig, err = s.ControlPlane.OperatorKubeconfig(ctx); err != nil {
 				return "", err
 			}
-			s.Token, err = s.ControlPlane.ApplicationToken(ctx, SampleNamespace, sampleAccount, sampleLifetime)
-			return "service account " + SampleNamespace + "/" + sampleAccount + " may use files", err
+			s.Token, err = s.SampleToken(ctx)
+			return "service account " + SampleNamespace + "/" + SampleAccount + " may use files", err
 		}},
 		{"operator", func() (string, error) {
 			s.Operator, err = StartOperator(ctx, OperatorOptions{

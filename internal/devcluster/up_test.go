@@ -30,9 +30,12 @@ func TestUp(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = system.Stop() })
 
-	commands := pasteable(system.Welcome())
+	commands := pasteable(system.Welcome(""))
 	if len(commands) != 9 {
-		t.Fatalf("%d commands, want one to read the variables, one to make the pieces, two of the command line and five more:\n%s", len(commands), system.Welcome())
+		t.Fatalf("%d commands, want one to read the variables, one to make the pieces, two of the command line and five more:\n%s", len(commands), system.Welcome(""))
+	}
+	if text := system.Welcome("http://127.0.0.1:1/enter?key=x"); !strings.HasPrefix(text, "\nOpen http://127.0.0.1:1/enter?key=x and drop a file on it.\n") || len(pasteable(text)) != 9 {
+		t.Errorf("the welcome does not begin with the link to the page:\n%s", text)
 	}
 	for i, want := range []string{"", "sent ", "identical", "201", "201", "201", "identical", "Completed"} {
 		output, err := exec.Command("sh", "-c", commands[0]+"\n"+commands[i+1]).CombinedOutput()
@@ -50,7 +53,7 @@ func TestUp(t *testing.T) {
 		t.Errorf("the file of variables, which holds keys, is not its owner's alone: %v, %v", info, err)
 	}
 	for header, want := range map[string]int{"": 401, "Bearer nonsense": 401, "Bearer " + system.Token: 404} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, system.URL+"/api/iotfile/v3/files/"+sampleEntity+"/absent", nil)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, system.URL+"/api/iotfile/v3/files/"+SampleEntity+"/absent", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +130,7 @@ func (s *System) admits(ctx context.Context, name string) error {
 	}
 	object := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": apiVersion, "kind": "MultipartUpload", "metadata": map[string]any{"namespace": "default", "name": name},
-		"spec": map[string]any{"entityID": sampleEntity, "path": "admission.bin", "createdBy": "mallory"},
+		"spec": map[string]any{"entityID": SampleEntity, "path": "admission.bin", "createdBy": "mallory"},
 	}}
 	if err := c.Create(ctx, object); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package devcluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,46 +12,50 @@ import (
 	"time"
 )
 
-// sampleEntity is the entity that the printed commands upload a file of.
-const sampleEntity = "0123456789abcdef0123456789abcdef"
+// SampleEntity is the entity that the printed commands upload a file of.
+const SampleEntity = "0123456789abcdef0123456789abcdef"
 
 // Who the printed commands are run as: a service account as a team would make it for its
 // application.
 const (
 	SampleNamespace = "default"
-	sampleAccount   = "sample-app"
+	SampleAccount   = "sample-app"
 	sampleLifetime  = 24 * time.Hour
 )
 
-// Welcome is what a person needs to know of a running system: where it is, and commands that work
-// as they are printed: with the command line, where it was built, and five with curl. They need
-// nothing but the file of variables, and use a file name of this start, so that they work again
-// after a restart.
-func (s *System) Welcome() string {
+// Welcome is what a person needs to know of a running system: the page, where link leads to one,
+// where all is, and commands that work as they are printed: with the command line, where it was
+// built, and five with curl. They need nothing but the file of variables, and use a file name of
+// this start, so that they work again after a restart.
+func (s *System) Welcome(link string) string {
 	sample := func(file string) string { return shellQuote(filepath.Join(s.sampleDir(), file)) }
 	now := time.Now().Format("20060102-150405")
-	file := fmt.Sprintf("%s/api/iotfile/v3/files/%s/sample-%s.bin", s.URL, sampleEntity, now)
+	file := fmt.Sprintf("%s/api/iotfile/v3/files/%s/sample-%s.bin", s.URL, SampleEntity, now)
 	authorization := `-H "Authorization: Bearer $IOTFILE_TOKEN"`
 	curl := "curl " + authorization + " --fail-with-body -sS -w '%{http_code}\\n'"
-	lines := []string{
+	var lines []string
+	if link != "" {
+		lines = append(lines, "", "Open "+link+" and drop a file on it.", "The link works once; Enter prints another one.")
+	}
+	lines = append(lines,
 		"",
-		"Ready. Ctrl-C ends it; what is in it stays in " + s.dir,
+		"Ready. Ctrl-C ends it; what is in it stays in "+s.dir,
 		"",
-		"  URL          " + s.URL,
-		"  KUBECONFIG   " + s.ControlPlane.Kubeconfig,
-		"  Variables    . " + shellQuote(s.EnvFile),
-		"  Caller       service account " + SampleNamespace + "/" + sampleAccount + ", by its token in $IOTFILE_TOKEN: it lasts for a day",
-		"  Log          " + s.Operator.LogPath,
+		"  URL          "+s.URL,
+		"  KUBECONFIG   "+s.ControlPlane.Kubeconfig,
+		"  Variables    . "+shellQuote(s.EnvFile),
+		"  Caller       service account "+SampleNamespace+"/"+SampleAccount+", by its token in $IOTFILE_TOKEN: it lasts for a day",
+		"  Log          "+s.Operator.LogPath,
 		"",
 		"Paste these into another terminal:",
 		"",
 		"  # who you are, and two pieces of a file to send: 8 MiB and 1 MB",
-		"  . " + shellQuote(s.EnvFile),
+		"  . "+shellQuote(s.EnvFile),
 		fmt.Sprintf("  head -c 8388608 /dev/urandom > %s; head -c 1000000 /dev/urandom > %s", sample("part1"), sample("part2")),
 		"",
-	}
+	)
 	if s.CLI != "" {
-		to := sampleEntity + "/cli-" + now + ".bin"
+		to := SampleEntity + "/cli-" + now + ".bin"
 		lines = append(lines,
 			"  # send a file with one command, get it back, and compare",
 			fmt.Sprintf("  %s put %s %s", shellQuote(s.CLI), sample("part1"), to),
@@ -85,6 +90,12 @@ func (s *System) kubectlCommand() string {
 		}
 	}
 	return shellQuote(s.kubectl)
+}
+
+// SampleToken makes a token of the service account that the printed commands are run as. It lasts
+// for a day.
+func (s *System) SampleToken(ctx context.Context) (string, error) {
+	return s.ControlPlane.ApplicationToken(ctx, SampleNamespace, SampleAccount, sampleLifetime)
 }
 
 func (s *System) sampleDir() string { return filepath.Join(s.dir, "sample") }

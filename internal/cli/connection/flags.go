@@ -77,6 +77,15 @@ func (f *Flags) CAFile() string { return f.caFile }
 // Namespace is the namespace that was named, "" for none.
 func (f *Flags) Namespace() string { return cmp.Or(*f.kube.Namespace, os.Getenv(envNamespace)) }
 
+// Context is the context of the kubeconfig that is meant, "" where there is none.
+func (f *Flags) Context() string {
+	config, err := f.kube.ToRawKubeConfigLoader().RawConfig()
+	if err != nil {
+		return ""
+	}
+	return cmp.Or(*f.kube.Context, config.CurrentContext)
+}
+
 func (f *Flags) contextNamespace() string {
 	namespace, _, err := f.kube.ToRawKubeConfigLoader().Namespace()
 	if err != nil {

@@ -179,16 +179,23 @@ func (w *Way) takeFirst() net.Conn {
 // Transport carries requests to the Service, whatever their address says. A connection of it is one
 // to the API server, too, and is used again while there are requests.
 func (w *Way) Transport() *http.Transport {
-	protocols := &http.Protocols{}
-	protocols.SetHTTP1(true)
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		if first := w.takeFirst(); first != nil {
 			return first, nil
 		}
 		return w.Dial(ctx)
 	}
+	transport := NewTransport()
+	transport.DialContext, transport.DialTLSContext = dial, dial
+	return transport
+}
+
+// NewTransport makes a transport for large bodies, many at once, with the times of the REST API.
+func NewTransport() *http.Transport {
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true) // several connections carry more than several streams of one
 	return &http.Transport{
-		DialContext: dial, DialTLSContext: dial, ExpectContinueTimeout: continueTimeout, IdleConnTimeout: idleTimeout,
-		MaxIdleConnsPerHost: 64, Protocols: protocols, DisableCompression: true, ReadBufferSize: 64 << 10, WriteBufferSize: 64 << 10,
+		ExpectContinueTimeout: continueTimeout, IdleConnTimeout: idleTimeout, MaxIdleConnsPerHost: 64, Protocols: protocols,
+		DisableCompression: true, ReadBufferSize: 64 << 10, WriteBufferSize: 64 << 10,
 	}
 }
