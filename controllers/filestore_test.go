@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -18,6 +19,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore/memory"
 	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
+
+// passingTime is how long a store that was ready may fail with what may pass.
+const passingTime = 15 * time.Second
 
 func TestFileStoreReady(t *testing.T) {
 	r := newRig(t)
@@ -56,6 +60,12 @@ func TestFileStoreNotReady(t *testing.T) {
 			remove := r.backend.Inject(memory.Fault{Operation: memory.Probe, Before: memory.Fail(fault)})
 			r.clock.Step(10 * time.Minute)
 			result := r.probeFor()
+			probes := 2
+			if c.reason == v1alpha1.ReasonUnreachable {
+				r.clock.Step(passingTime)
+				result = r.probeFor()
+				probes++
+			}
 			fs := r.expectStore(c.reason)
 			if storeStalled(fs) != c.stalled || result.RequeueAfter > 15*time.Second {
 				t.Errorf("stalled %t, probed again in %s", storeStalled(fs), result.RequeueAfter)
@@ -68,8 +78,8 @@ func TestFileStoreNotReady(t *testing.T) {
 			}
 			r.probe()
 			r.probe()
-			if n := r.backend.Calls(memory.Probe); n != 2 {
-				t.Errorf("probed %d times, though no time has passed", n)
+			if n := r.backend.Calls(memory.Probe); n != probes {
+				t.Errorf("probed %d times instead of %d, though no time has passed", n, probes)
 			}
 			remove()
 			r.clock.Step(15 * time.Second)
@@ -136,9 +146,10 @@ func TestFileStoreProbesAgain(t *testing.T) {
 // time.
 func TestFileStoreIsProbedLessAndLessOften(t *testing.T) {
 	r := newRig(t)
-	r.backend.Inject(memory.Fault{Operation: memory.Probe, Before: memory.Fail(errDown)})
 	r.clock.Step(10 * time.Minute)
-	for i, want := range []time.Duration{2 * time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 15 * time.Second} {
+	r.storeGoesAway()
+	r.clock.Step(2 * time.Second)
+	for i, want := range []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 15 * time.Second} {
 		before := r.backend.Calls(memory.Probe)
 		result := r.probeFor()
 		if result.RequeueAfter != want || r.backend.Calls(memory.Probe) != before+1 {
@@ -146,6 +157,41 @@ func TestFileStoreIsProbedLessAndLessOften(t *testing.T) {
 		}
 		r.clock.Step(result.RequeueAfter)
 	}
+}
+
+// A gateway that starts again fails a probe or two; a store that then was not ready would refuse
+// what is started for longer than it was away.
+func TestFileStoreStaysReadyInPassing(t *testing.T) {
+	r := newRig(t)
+	for range 2 { // what has passed is forgotten
+		remove := r.backend.Inject(memory.Fault{Operation: memory.Probe, Before: memory.Fail(errDown)})
+		good := r.clock.Now()
+		r.clock.Step(10 * time.Minute)
+		for range 7 {
+			if result := r.probeFor(); result.RequeueAfter != 2*time.Second {
+				t.Errorf("it is probed again in %s", result.RequeueAfter)
+			}
+			fs := r.expectStore(v1alpha1.ReasonProbed)
+			if !fs.Status.LastProbeTime.Time.Equal(r.clock.Now()) || !fs.Status.LastSuccessfulProbeTime.Time.Equal(good) {
+				t.Errorf("at %s the status says: probed %s, with success %s, want %s", r.clock.Now(), fs.Status.LastProbeTime, fs.Status.LastSuccessfulProbeTime, good)
+			}
+			r.clock.Step(2 * time.Second)
+		}
+		remove()
+		if result := r.probeFor(); result.RequeueAfter != 5*time.Minute {
+			t.Errorf("it answers, and is probed again in %s", result.RequeueAfter)
+		}
+	}
+	r.expectProbeEvents("Normal Probed")
+
+	r.backend.Inject(memory.Fault{Operation: memory.Probe, Before: func(context.Context) error { // one probe that takes so long
+		r.clock.Step(passingTime)
+		return errDown
+	}})
+	r.clock.Step(10 * time.Minute)
+	r.probe()
+	r.expectStore(v1alpha1.ReasonUnreachable)
+	r.expectProbeEvents("Normal Probed", "Warning Unreachable")
 }
 
 func TestFileStoreCountsOpenUploads(t *testing.T) {
@@ -173,6 +219,17 @@ func TestFileStoreGone(t *testing.T) {
 	if result := r.probeFor(); result != (reconcile.Result{}) {
 		t.Errorf("result is %+v", result)
 	}
+}
+
+// storeGoesAway has the probes fail until the store is not ready any longer.
+func (r *rig) storeGoesAway() (comesBack func()) {
+	r.t.Helper()
+	comesBack = r.backend.Inject(memory.Fault{Operation: memory.Probe, Before: memory.Fail(errDown)})
+	r.probe()
+	r.clock.Step(passingTime)
+	r.probe()
+	r.expectStore(v1alpha1.ReasonUnreachable)
+	return comesBack
 }
 
 func (r *rig) probeFor() reconcile.Result {

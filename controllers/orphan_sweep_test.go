@@ -231,15 +231,15 @@ func TestSweepGoesOn(t *testing.T) {
 func TestSweepWaitsForTheStore(t *testing.T) {
 	r := newRig(t, testkit.Orphans(v1alpha1.OrphanPolicyAbort))
 	r.leak(r.key())
-	r.backend.Inject(memory.Fault{Operation: memory.Probe, Times: 1, Before: memory.Fail(errDown)})
 	r.clock.Step(2 * time.Hour)
-	r.probe()
+	comesBack := r.storeGoesAway()
 	if result := r.sweepOnce(); result.RequeueAfter > time.Minute {
 		t.Errorf("looks again in %s", result.RequeueAfter)
 	}
 	if n := r.backend.Calls(memory.ListUploads); n != 0 {
 		t.Errorf("listed %d times", n)
 	}
+	comesBack()
 	r.clock.Step(time.Minute)
 	r.probe()
 	r.sweepOnce()

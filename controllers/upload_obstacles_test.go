@@ -378,14 +378,14 @@ func TestStoreNotFound(t *testing.T) {
 
 func TestStoreNotReady(t *testing.T) {
 	r := newRig(t)
-	r.backend.Inject(memory.Fault{Operation: memory.Probe, Times: 1, Before: memory.Fail(errDown)})
 	r.clock.Step(time.Hour)
-	r.probe()
+	comesBack := r.storeGoesAway()
 	r.create("up")
 	r.drive("up")
 	if u := r.expect("up", v1alpha1.ReasonStoreUnavailable); stalled(u) || u.Status.Phase != v1alpha1.PhasePending {
 		t.Errorf("stalled %t, phase %s", stalled(u), u.Status.Phase)
 	}
+	comesBack()
 	r.clock.Step(time.Minute)
 	r.probe()
 	r.drive("up")

@@ -147,7 +147,8 @@ const (
 	ReasonBucketNotFound = "BucketNotFound"
 	// ReasonAccessDenied (Ready False, Stalled True): the endpoint refuses the credentials.
 	ReasonAccessDenied = "AccessDenied"
-	// ReasonUnreachable (Ready False): the endpoint does not answer. Transient; it is probed again.
+	// ReasonUnreachable (Ready False): the endpoint does not answer, and has not for 15 seconds if
+	// the store was ready. Transient; it is probed again.
 	ReasonUnreachable = "Unreachable"
 	// ReasonIntegrityUnsupported (Ready False, Stalled True): the backend has no payload mode in
 	// which a body that is cut short leaves nothing behind.

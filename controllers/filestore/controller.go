@@ -3,8 +3,6 @@ package filestore
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -30,18 +28,9 @@ import (
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
 )
 
-// Times of the FileStore reconciler.
-const (
-	// probeTimeout bounds one probe.
-	probeTimeout = 2 * time.Minute
-	// A store that is not ready is probed after as long again as it has not been ready, within
-	// these limits: most failures pass in a moment, and until they are seen to have passed nothing
-	// is opened in the store.
-	minUnreadyProbeInterval, maxUnreadyProbeInterval = 2 * time.Second, 15 * time.Second
-	// countDelay is how long changes of the number of open uploads are collected before one status
-	// write tells of them.
-	countDelay = 10 * time.Second
-)
+// countDelay is how long changes of the number of open uploads are collected before one status
+// write tells of them.
+const countDelay = 10 * time.Second
 
 // Reconciler probes FileStores and reports what it finds. All fields but probed and Tracer
 // are required.
@@ -62,8 +51,7 @@ type Reconciler struct {
 	// Tracer gets a span for each pass; nil for none.
 	Tracer trace.Tracer
 
-	// probed holds, by FileStore, the object version of its Secret and spec that the last probe of
-	// this process saw, so that a change of either is probed at once.
+	// probed holds, by FileStore, what the last probe of this process saw: a probedStore.
 	probed sync.Map
 }
 
@@ -98,8 +86,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	updated := fs.DeepCopy()
 	if due, version := r.probeDue(ctx, fs); due {
-		r.probe(ctx, updated, rivals)
-		r.probed.Store(fs.Name, version)
+		r.probe(ctx, updated, rivals, version)
 	}
 	open, lost, err := r.count(ctx, fs.Name)
 	if err != nil {
@@ -140,74 +127,6 @@ func (r *Reconciler) count(ctx context.Context, store string) (open, lost int32,
 	return open, lost, err
 }
 
-// interval is how long until the store is probed again.
-func (r *Reconciler) interval(fs *v1alpha1.FileStore) time.Duration {
-	ready := meta.FindStatusCondition(fs.Status.Conditions, v1alpha1.ConditionReady)
-	switch {
-	case ready == nil || fs.Status.LastProbeTime == nil:
-		return minUnreadyProbeInterval
-	case ready.Status == metav1.ConditionTrue:
-		return r.ProbeInterval
-	default:
-		return min(max(fs.Status.LastProbeTime.Sub(ready.LastTransitionTime.Time), minUnreadyProbeInterval), maxUnreadyProbeInterval)
-	}
-}
-
-// probeDue reports whether spec or Secret are others than the last probe of this process saw, or
-// that was long ago. The second result names what is there now.
-func (r *Reconciler) probeDue(ctx context.Context, fs *v1alpha1.FileStore) (due bool, version string) {
-	version = fmt.Sprintf("%s/%d", fs.UID, fs.Generation)
-	if secret := r.secretOf(ctx, fs); secret != nil {
-		version += "/" + secret.ResourceVersion
-	}
-	if last, ok := r.probed.Load(fs.Name); !ok || last != version || fs.Status.LastProbeTime == nil {
-		return true, version
-	}
-	const early = time.Second // the API keeps whole seconds
-	return r.Clock.Since(fs.Status.LastProbeTime.Time) >= r.interval(fs)-early, version
-}
-
-// probe fills in what the backend is seen to do.
-func (r *Reconciler) probe(ctx context.Context, fs *v1alpha1.FileStore, rivals []*v1alpha1.FileStore) {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	r.noteConsent(ctx, fs)
-	store, err := r.mayUse(ctx, fs, rivals)
-	var found v1alpha1.FileStoreCapabilities
-	if err == nil {
-		found, err = store.Probe(ctx)
-	}
-	now := metav1.NewTime(r.Clock.Now())
-	if ptr.Deref(fs.Status.ObservedGeneration, 0) != fs.Generation {
-		// What was found of another spec says nothing about this one.
-		fs.Status.Capabilities, fs.Status.LastSuccessfulProbeTime = nil, nil
-		meta.RemoveStatusCondition(&fs.Status.Conditions, v1alpha1.ConditionProtected)
-	}
-	fs.Status.ObservedGeneration = ptr.To(fs.Generation)
-	ready := metav1.Condition{
-		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, ObservedGeneration: fs.Generation, LastTransitionTime: now,
-		Reason: v1alpha1.ReasonProbed, Message: "the bucket was reached, and the credentials are good",
-	}
-	if err == nil {
-		fs.Status.Capabilities, fs.Status.LastSuccessfulProbeTime = &found, &now
-		meta.SetStatusCondition(&fs.Status.Conditions, protection(fs, now))
-		fs.Status.OrphanPolicy = r.orphanPolicy(ctx, fs, store)
-	} else {
-		log.FromContext(ctx).Info("the FileStore is not ready", "store", fs.Name, "cause", err.Error())
-		ready.Status = metav1.ConditionFalse
-		ready.Reason, ready.Message = unreadyReason(fs, err)
-	}
-	fs.Status.LastProbeTime = &now
-	meta.SetStatusCondition(&fs.Status.Conditions, ready)
-	if err == nil || ready.Reason == v1alpha1.ReasonUnreachable {
-		meta.RemoveStatusCondition(&fs.Status.Conditions, v1alpha1.ConditionStalled)
-		return
-	}
-	stalled := ready
-	stalled.Type, stalled.Status = v1alpha1.ConditionStalled, metav1.ConditionTrue
-	meta.SetStatusCondition(&fs.Status.Conditions, stalled)
-}
-
 // clusterNamespace is the namespace whose UID is the cluster's id: each cluster has it, and none
 // deletes it.
 const clusterNamespace = "kube-system"
@@ -235,34 +154,6 @@ func (r *Reconciler) orphanPolicy(ctx context.Context, fs *v1alpha1.FileStore, s
 		return v1alpha1.OrphanPolicyAbort
 	}
 	return v1alpha1.OrphanPolicyReport
-}
-
-// unreadyReason translates the error of a probe for the platform team: reason and message of the
-// condition.
-func unreadyReason(fs *v1alpha1.FileStore, err error) (reason, message string) {
-	var config *filestore.ConfigError
-	switch {
-	case errors.As(err, &config):
-		return config.Reason, config.Message
-	case errors.Is(err, filestore.ErrBucketNotFound):
-		return v1alpha1.ReasonBucketNotFound, fmt.Sprintf("%s has no bucket %q: create it, or correct spec.bucket", fs.Spec.Endpoint, fs.Spec.Bucket)
-	case errors.Is(err, filestore.ErrAccessDenied):
-		return v1alpha1.ReasonAccessDenied, fmt.Sprintf("%s refuses the credentials, or what they may do with bucket %q%s", fs.Spec.Endpoint, fs.Spec.Bucket, hint(err))
-	case errors.Is(err, filestore.ErrIntegrityUnsupported):
-		return v1alpha1.ReasonIntegrityUnsupported, "the backend keeps bodies that are cut short, in every payload mode: it cannot be used"
-	case errors.Is(err, filestore.ErrPartsNotReplaced):
-		return v1alpha1.ReasonPartsNotReplaced, "the backend does not take a part that is sent again after its connection broke: no such upload could ever be completed"
-	default:
-		return v1alpha1.ReasonUnreachable, fmt.Sprintf("%s does not answer, or fails; it is probed again", fs.Spec.Endpoint)
-	}
-}
-
-// hint is what is known of the cause of a failure, to be put behind a message.
-func hint(err error) string {
-	if h := filestore.HintOf(err); h != "" {
-		return ": " + h
-	}
-	return ""
 }
 
 func (r *Reconciler) tell(old, updated *v1alpha1.FileStore) {
