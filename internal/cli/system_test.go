@@ -22,6 +22,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/internal/cli/report"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 const (
@@ -182,19 +183,7 @@ func readEvents(t *testing.T, out string) (events []report.Event) {
 	return events
 }
 
-// eventually polls until check returns nil.
-func eventually(t *testing.T, what string, check func() error) {
-	t.Helper()
-	for deadline := time.Now().Add(timeout); ; time.Sleep(50 * time.Millisecond) {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %s: %v", what, timeout, err)
-		}
-	}
-}
+var eventually = testkit.EventuallyThat
 
 // remote is a file as a plain REST client sees it, beside the command line.
 type remote struct {

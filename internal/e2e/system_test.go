@@ -25,6 +25,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 // timeout is how long a state may take to be reached: generous, because machines are shared.
@@ -249,21 +250,7 @@ func (tn *tenant) tryKubectl(t *testing.T, stdin string, args ...string) (string
 	return out.String(), err
 }
 
-// eventually polls until check returns nil.
-func eventually(t *testing.T, what string, check func() error) {
-	t.Helper()
-	deadline := time.Now().Add(timeout)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %s: %v", what, timeout, err)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-}
+var eventually = testkit.EventuallyThat
 
 func showLog(path string) {
 	data, err := os.ReadFile(path)

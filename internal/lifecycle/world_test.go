@@ -30,6 +30,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 const (
@@ -210,21 +211,7 @@ func decode(t *testing.T, documents string) []*unstructured.Unstructured {
 	}
 }
 
-// eventually polls until check returns nil.
-func eventually(t *testing.T, what string, check func() error) {
-	t.Helper()
-	deadline := time.Now().Add(timeout)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %s: %v", what, timeout, err)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-}
+var eventually = testkit.EventuallyThat
 
 // get reads an upload; nil if it is gone.
 func (w *world) get(t *testing.T, name string) *v1alpha1.MultipartUpload {

@@ -14,13 +14,19 @@ func Clock() *clocktesting.FakeClock {
 	return clocktesting.NewFakeClock(time.Now().Truncate(time.Second))
 }
 
-// timeout is how long Eventually waits. Only a test that fails waits that long, and a busy machine
+// timeout is how long these wait. Only a test that fails waits that long, and a busy machine
 // proves nothing.
-const timeout = time.Minute
+const timeout = 2 * time.Minute
 
 // Eventually waits until check returns nil, and fails the test with its last error if that takes
 // too long.
 func Eventually(t testing.TB, check func() error) {
+	t.Helper()
+	EventuallyThat(t, "it", check)
+}
+
+// EventuallyThat is Eventually with a name for what is waited for.
+func EventuallyThat(t testing.TB, what string, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(timeout)
 	for {
@@ -28,8 +34,8 @@ func Eventually(t testing.TB, check func() error) {
 		if err == nil {
 			return
 		}
-		if time.Now().After(deadline) || t.Context().Err() != nil {
-			t.Fatalf("did not come to pass within %s: %v", timeout, err)
+		if time.Now().After(deadline) {
+			t.Fatalf("%s did not come to pass within %s: %v", what, timeout, err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
