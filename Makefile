@@ -166,15 +166,13 @@ recording: devcluster ## Draw the picture of a terminal in docs/cli.md, docs/ima
 	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
 	go run -trimpath ./hack/recording
 
-bench: devcluster ## Measure memory and CPU per byte of the operator beside its object store alone.
-	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
+bench: ## Measure memory and CPU per byte of the operator beside its object store alone.
 	go run -trimpath ./hack/bench $(BENCH_ARGS)
 
 bench-compare: devcluster ## Compare the hot functions with commit BASE on this machine; fails if one has become slower.
 	go run -trimpath ./hack/benchcompare -base='$(BASE)' $(BENCH_ARGS)
 
-bench-%: devcluster ## Run one benchmark: bench-cpu, bench-memory, or bench-peers (beside other servers and the straight way).
-	@bin/devcluster tools $(TEST_TOOLS) >/dev/null
+bench-%: ## Run one benchmark: bench-cpu, bench-memory, or bench-peers (beside other servers and the straight way).
 	go run -trimpath ./hack/bench $* $(BENCH_ARGS)
 
 conformance: devcluster ## Say what works on an object store and what does not: ENDPOINT and BUCKET, with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.

@@ -29,8 +29,8 @@ text { fill: #1f2328 } .dim { fill: #656d76 } .h { font-weight: 600; font-size: 
   .bar { fill: #656d76 } .ours { fill: #4493f8 } .axis { stroke: #656d76 }
 }`
 
-// chart draws, for each store, throughput and CPU of all ways as bars, at the parallelism nearest
-// to four.
+// chart draws of the first traffic, for each store, throughput and CPU of all ways as bars, at the
+// parallelism nearest to four.
 func (r *report) chart() []byte {
 	parallel := r.settings.parallel[0]
 	if slices.Contains(r.settings.parallel, 4) {
@@ -41,7 +41,7 @@ func (r *report) chart() []byte {
 	for _, store := range r.settings.stores {
 		var rows []*row
 		for _, row := range r.rows {
-			if row.store == store && row.parallel == parallel {
+			if row.traffic.name == r.settings.traffics[0].name && row.store == store && row.parallel == parallel {
 				rows = append(rows, row)
 			}
 		}

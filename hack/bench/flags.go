@@ -13,16 +13,15 @@ import (
 // parseSettings reads the flags.
 func parseSettings(args []string) (settings, error) {
 	var s settings
-	var stores, names, parallel string
+	var stores, names, parallel, traffic string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.StringVar(&stores, "stores", "", "object stores behind all ways: versitygw, minio, null (takes bytes and forgets them)")
+	flags.StringVar(&stores, "stores", "", "object stores behind all ways: versitygw, minio (not with TLS to the store), null (takes bytes and forgets them)")
 	flags.StringVar(&names, "ways", "", "ways to the store, or all: "+strings.Join(wayNames(), ", "))
 	flags.IntVar(&s.mebibyte, "mib", 0, "MiB to send in each measurement")
 	flags.IntVar(&s.part, "part", 0, "MiB of a part, at least 5")
 	flags.StringVar(&parallel, "parallel", "", "parts sent at once, each to an upload of its own; a list")
 	flags.IntVar(&s.rounds, "rounds", 0, "measurements of each kind, in turn; the median counts")
-	flags.StringVar(&s.tls, "tls", "", "sides of the forwarders that speak TLS: in, out, both; with out and both, the store is null alone")
-	flags.Float64Var(&s.pace, "pace", 0, "MB/s of each sender, in writes of 16 KiB; 0 for as fast as they can")
+	flags.StringVar(&traffic, "traffic", "plain", "how bytes come, a list, or all: "+strings.Join(trafficNames(), ", "))
 	flags.StringVar(&s.out, "out", "", "directory whose benchmarks.md and benchmarks.svg are brought up to date")
 	flags.StringVar(&s.operator, "operator-args", "", "further flags of the operator")
 	flags.IntVar(&s.uploads, "uploads", 10000, "uploads that expire in one minute, or at once, or whose calls are counted")
@@ -49,6 +48,11 @@ func parseSettings(args []string) (settings, error) {
 		}
 		s.parallel = append(s.parallel, n)
 	}
+	var err error
+	if s.traffics, err = parseTraffics(traffic); err != nil {
+		return s, err
+	}
+	s.traffic = s.traffics[0]
 	return s, s.check()
 }
 
@@ -71,22 +75,6 @@ func (s settings) check() error {
 	}
 	if s.open < 2*scaleNamespaces || s.finished < 0 {
 		return fmt.Errorf("-open is at least %d, -finished at least 0", 2*scaleNamespaces)
-	}
-	return s.checkSenders()
-}
-
-// checkSenders checks how bytes are sent.
-func (s settings) checkSenders() error {
-	if !slices.Contains([]string{"", "in", "out", "both"}, s.tls) || s.pace < 0 {
-		return errors.New("-tls is in, out or both, and -pace not negative")
-	}
-	if s.tlsOut() && !slices.Equal(s.stores, []string{"null"}) {
-		return errors.New("-tls=out and -tls=both need -stores=null")
-	}
-	for _, w := range ways {
-		if s.tls != "" && !w.overTLS && slices.Contains(s.ways, w.name) {
-			return fmt.Errorf("-ways: %s knows no TLS here", w.name)
-		}
 	}
 	return nil
 }

@@ -89,11 +89,11 @@ func latencyWays(ctx context.Context, b *testbed, st *store, size int) ([]*laten
 	if err != nil {
 		return nil, err
 	}
-	rest, err := wayOf("ours").open(ctx, st, front, 1, size, 0)
+	rest, err := wayOf("ours").open(ctx, st, front, traffic{}, 1, size, 0)
 	if err != nil {
 		return nil, err
 	}
-	straight, err := wayOf("unsigned").open(ctx, st, nil, 2, size, 0)
+	straight, err := wayOf("unsigned").open(ctx, st, nil, traffic{}, 2, size, 0)
 	if err != nil {
 		return nil, err
 	}

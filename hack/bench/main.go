@@ -48,19 +48,19 @@ func main() {
 
 // benchmarks by name, with the flags that each has by default.
 var benchmarks = map[string]struct {
-	measure  func(context.Context, *testbed, settings) error
+	measure  func(context.Context, settings) error
 	defaults string
 }{
 	"peers":    {measurePeers, "-stores=versitygw,minio,null -ways=all -parallel=1,4,16,64 -mib=800 -part=8 -rounds=3"},
 	"cpu":      {measurePeers, "-stores=versitygw,minio -ways=signed,unsigned,ours -parallel=4 -mib=1024 -part=16 -rounds=3"},
-	"client":   {measureClient, "-stores=versitygw,minio -ways=ours -parallel=4 -mib=4096 -part=16 -rounds=1"},
-	"expiry":   {measureExpiry, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1"},
-	"flood":    {measureFlood, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1"},
-	"latency":  {measureLatency, "-stores=versitygw,minio -ways=ours -parallel=1 -mib=1000 -part=5 -rounds=1"},
-	"control":  {measureControl, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1 -uploads=100"},
-	"scale":    {measureScale, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=3 -uploads=1000 -phase=150s"},
-	"failover": {measureFailover, "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=20"},
-	"memory":   {measureMemory, "-stores=versitygw,minio -ways=ours -parallel=32 -mib=2048 -part=64 -rounds=1"},
+	"client":   {on(measureClient), "-stores=versitygw,minio -ways=ours -parallel=4 -mib=4096 -part=16 -rounds=1"},
+	"expiry":   {on(measureExpiry), "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1"},
+	"flood":    {on(measureFlood), "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1"},
+	"latency":  {on(measureLatency), "-stores=versitygw,minio -ways=ours -parallel=1 -mib=1000 -part=5 -rounds=1"},
+	"control":  {on(measureControl), "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=1 -uploads=100"},
+	"scale":    {on(measureScale), "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=3 -uploads=1000 -phase=150s"},
+	"failover": {on(measureFailover), "-stores=versitygw -ways=ours -parallel=1 -mib=5 -part=5 -rounds=20"},
+	"memory":   {on(measureMemory), "-stores=versitygw,minio -ways=ours -parallel=32 -mib=2048 -part=64 -rounds=1"},
 }
 
 func run(ctx context.Context, args []string) error {
@@ -76,18 +76,21 @@ func run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if err := onTestbed(ctx, s, benchmarks[name].measure); err != nil {
+		if err := benchmarks[name].measure(ctx, s); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func onTestbed(ctx context.Context, s settings, measure func(context.Context, *testbed, settings) error) (err error) {
-	b, err := makeTestbed(ctx, s)
-	if err != nil {
-		return err
+// on has a testbed measured on.
+func on(measure func(context.Context, *testbed, settings) error) func(context.Context, settings) error {
+	return func(ctx context.Context, s settings) (err error) {
+		b, err := makeTestbed(ctx, s)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, b.stop()) }()
+		return measure(ctx, b, s)
 	}
-	defer func() { err = errors.Join(err, b.stop()) }()
-	return measure(ctx, b, s)
 }

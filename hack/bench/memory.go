@@ -35,7 +35,7 @@ func measureMemoryWith(ctx context.Context, b *testbed, s settings, st *store) e
 	inFlight := watchParts(ctx, b)
 	ours := runner{way: way{name: "ours", mode: modeREST}, front: front}
 	result := &row{parallel: s.parallel[0]}
-	if err := ours.measure(ctx, s, st, s.part<<20, s.mebibyte/s.part, result); err != nil {
+	if err := ours.measure(ctx, s, st, result); err != nil {
 		return err
 	}
 	seen := inFlight()
@@ -43,9 +43,10 @@ func measureMemoryWith(ctx context.Context, b *testbed, s settings, st *store) e
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\n%s: %d parts of %d MiB, %d at once (%d seen in flight in the operator)\n\n", st.name, s.mebibyte/s.part, s.part, s.parallel[0], seen)
+	parts, _ := s.amount(s.parallel[0])
+	fmt.Printf("\n%s: %d parts of %d MiB, %d at once (%d seen in flight in the operator)\n\n", st.name, parts, s.part, s.parallel[0], seen)
 	fmt.Printf("| operator's resident memory | MiB |\n|---|---|\n| before | %.0f |\n| peak (VmHWM) | %.0f |\n| after | %.0f |\n| bytes of all parts | %d |\n",
-		before, result.peak[0], after, s.mebibyte)
+		before, result.peak[0], after, parts*s.part)
 	return nil
 }
 

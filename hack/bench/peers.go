@@ -13,6 +13,7 @@ import (
 
 // row is what was measured of one way to one store with so many parts at once, by rounds.
 type row struct {
+	traffic  traffic
 	store    string
 	parallel int
 	way      way
@@ -29,12 +30,22 @@ type runner struct {
 	front *forwarder // nil for nothing
 }
 
-// measurePeers sends the same bytes by all ways, in turn, to one store after the other.
-func measurePeers(ctx context.Context, b *testbed, s settings) error {
+// measurePeers sends the same bytes by all ways, in turn, to one store after the other, as each
+// traffic has it.
+func measurePeers(ctx context.Context, s settings) error {
 	report := newReport(s)
-	for _, st := range b.stores {
-		if err := measureStore(ctx, b, s, st, report); err != nil {
-			return fmt.Errorf("%s: %w", st.name, err)
+	measure := on(func(ctx context.Context, b *testbed, s settings) error {
+		for _, st := range b.stores {
+			if err := measureStore(ctx, b, s, st, report); err != nil {
+				return fmt.Errorf("%s, %s: %w", s.traffic.name, st.name, err)
+			}
+		}
+		return nil
+	})
+	for _, s.traffic = range s.traffics {
+		if err := measure(ctx, s); err != nil {
+			report.tables(os.Stdout) // of what took long to measure
+			return err
 		}
 	}
 	return report.write(os.Stdout)
@@ -51,11 +62,15 @@ func measureStore(ctx context.Context, b *testbed, s settings, st *store, report
 		return err
 	}
 	for _, r := range runners { // warms it up
-		if err := r.measure(ctx, s, st, s.part<<20, 8, &row{parallel: 4}); err != nil {
+		if err := r.measure(ctx, s, st, &row{parallel: 4}); err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
 	}
-	for _, parallel := range s.parallel {
+	parallels := s.parallel
+	if s.traffic.parallel != nil {
+		parallels = s.traffic.parallel
+	}
+	for _, parallel := range parallels {
 		rows, err := measureRounds(ctx, s, st, runners, parallel)
 		if err != nil {
 			return err
@@ -70,7 +85,7 @@ func measureStore(ctx context.Context, b *testbed, s settings, st *store, report
 func startRunners(ctx context.Context, b *testbed, s settings, st *store) ([]runner, error) {
 	var runners []runner
 	for _, w := range ways {
-		if !slices.Contains(s.ways, w.name) {
+		if !slices.Contains(s.ways, w.name) || !s.traffic.carries(w) {
 			continue
 		}
 		r := runner{way: w}
@@ -96,23 +111,33 @@ func (r runner) stop() error {
 func measureRounds(ctx context.Context, s settings, st *store, runners []runner, parallel int) ([]*row, error) {
 	rows := make([]*row, len(runners))
 	for i, r := range runners {
-		rows[i] = &row{store: st.name, parallel: parallel, way: r.way}
+		rows[i] = &row{traffic: s.traffic, store: st.name, parallel: parallel, way: r.way}
 	}
 	for round := range s.rounds {
 		for i := range runners {
 			i = (i + round) % len(runners) // so that none always comes after the same
-			if err := runners[i].measure(ctx, s, st, s.part<<20, s.mebibyte/s.part, rows[i]); err != nil {
+			if err := runners[i].measure(ctx, s, st, rows[i]); err != nil {
 				return nil, fmt.Errorf("%s: %w", runners[i].name, err)
 			}
 		}
-		fmt.Fprintf(os.Stderr, "%s, %d at once: round %d of %d\n", st.name, parallel, round+1, s.rounds)
+		fmt.Fprintf(os.Stderr, "%s, %s, %d at once: round %d of %d\n", s.traffic.name, st.name, parallel, round+1, s.rounds)
 	}
 	return rows, nil
 }
 
+// amount is how many parts of how many bytes so many senders send: as many each. A download is of a
+// whole file.
+func (s settings) amount(parallel int) (parts, size int) {
+	if s.traffic.down {
+		return parallel, max(1, s.mebibyte/parallel) << 20
+	}
+	return (s.mebibyte/s.part + parallel - 1) / parallel * parallel, s.part << 20
+}
+
 // measure sends parts and adds what it took to the row.
-func (r runner) measure(ctx context.Context, s settings, st *store, size, parts int, to *row) error {
-	uploads, err := r.open(ctx, st, r.front, to.parallel, size*parts, s.pace)
+func (r runner) measure(ctx context.Context, s settings, st *store, to *row) error {
+	parts, size := s.amount(to.parallel)
+	uploads, err := r.open(ctx, st, r.front, s.traffic, to.parallel, size, size*parts)
 	if err != nil {
 		return fmt.Errorf("open an upload: %w", err)
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
@@ -21,17 +20,17 @@ func (s *store) host() string {
 	return u.Host
 }
 
-// startNginx starts an nginx with one worker for each core, which passes bodies on as they come.
+// startNginx starts an nginx of one process, which passes bodies on as they come.
 func startNginx(ctx context.Context, b *testbed, s *store) (*forwarder, error) {
 	path, err := exec.LookPath("nginx")
 	if err != nil {
 		return nil, fmt.Errorf("%w: apt-get install nginx-light", err)
 	}
 	listen, upstream := "", "http://"
-	if b.settings.tlsIn() {
+	if b.settings.traffic.tlsIn() {
 		listen = fmt.Sprintf(" ssl;\n\t\tssl_certificate %s/%s;\n\t\tssl_certificate_key %s/%s", b.cert, devcluster.ServingCertFile, b.cert, devcluster.ServingKeyFile)
 	}
-	if b.settings.tlsOut() {
+	if b.settings.traffic.tlsOut() {
 		upstream = "https://"
 	}
 	return b.startProxy(ctx, path, "nginx.conf", func(port string) string {
@@ -53,6 +52,7 @@ http {
 			proxy_http_version 1.1;
 			proxy_request_buffering off;
 			proxy_buffering off;
+			proxy_buffer_size 256k; proxy_buffers 4 256k; proxy_busy_buffers_size 512k;
 			proxy_ssl_protocols TLSv1.3;
 			proxy_set_header Host $http_host;
 			proxy_set_header Connection "";
@@ -70,14 +70,14 @@ func startHAProxy(ctx context.Context, b *testbed, s *store) (*forwarder, error)
 		return nil, fmt.Errorf("%w: apt-get install haproxy", err)
 	}
 	bind, server := "", ""
-	if b.settings.tlsIn() {
+	if b.settings.traffic.tlsIn() {
 		pem := filepath.Join(b.dir, "haproxy.pem")
 		if err := concatenate(pem, filepath.Join(b.cert, devcluster.ServingCertFile), filepath.Join(b.cert, devcluster.ServingKeyFile)); err != nil {
 			return nil, err
 		}
 		bind = " ssl crt " + pem
 	}
-	if b.settings.tlsOut() {
+	if b.settings.traffic.tlsOut() {
 		server = " ssl verify none"
 	}
 	return b.startProxy(ctx, path, "haproxy.cfg", func(port string) string {
@@ -104,15 +104,12 @@ backend store
 func (b *testbed) startProxy(ctx context.Context, path, name string, config func(port string) string, args ...string) (*forwarder, error) {
 	file := filepath.Join(b.dir, name)
 	var writeErr error
-	f, err := startForeign(ctx, b.dir, path, func(port string) []string {
+	f, err := b.startForeign(ctx, path, func(port string) []string {
 		writeErr = os.WriteFile(file, []byte(config(port)), 0o600)
 		return append(args, file)
 	})
 	if err == nil && writeErr != nil {
 		err = writeErr
-	}
-	if err == nil && b.settings.tlsIn() {
-		f.url = "https" + strings.TrimPrefix(f.url, "http")
 	}
 	return f, err
 }

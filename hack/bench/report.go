@@ -40,11 +40,14 @@ func (r *report) write(w io.Writer) error {
 
 func (r *report) tables(w io.Writer) {
 	s := r.settings
-	fmt.Fprintf(w, "%s. Each measurement: %d MiB in parts of %d MiB; %d rounds, all ways in turn in each, medians; percentiles over the parts of all rounds.\n",
+	fmt.Fprintf(w, "%s. Each measurement: %d MiB in parts of %d MiB, at least one of each sender, or whole files; %d rounds, all ways in turn in each, medians; percentiles over the parts of all rounds.\n",
 		machine(), s.mebibyte/s.part*s.part, s.part, s.rounds)
 	fmt.Fprintf(w, "Load average %s before and %s after, %s.\n", r.load, loadAverage(), time.Since(r.began).Round(time.Second))
 	for i, row := range r.rows {
-		if i == 0 || r.rows[i-1].store != row.store || r.rows[i-1].parallel != row.parallel {
+		if i == 0 || r.rows[i-1].traffic.name != row.traffic.name {
+			fmt.Fprintf(w, "\n### %s%s\n", strings.ToUpper(row.traffic.label[:1]), row.traffic.label[1:])
+		}
+		if i == 0 || r.rows[i-1].traffic.name != row.traffic.name || r.rows[i-1].store != row.store || r.rows[i-1].parallel != row.parallel {
 			fmt.Fprintf(w, "\n**%s, %d at once**\n\n", row.store, row.parallel)
 			fmt.Fprintf(w, "| way | MB/s | × straight | CPU-s/GiB | × floor | store CPU-s/GiB | peak RSS, MiB | to disk, MiB/GiB | part p50, ms | p99, ms |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 		}
@@ -57,7 +60,7 @@ func (r *report) tables(w io.Writer) {
 // find is the row of another way beside this one; nil if that was not measured.
 func (r *report) find(beside *row, name string) *row {
 	for _, row := range r.rows {
-		if row.store == beside.store && row.parallel == beside.parallel && row.way.name == name {
+		if row.traffic.name == beside.traffic.name && row.store == beside.store && row.parallel == beside.parallel && row.way.name == name {
 			return row
 		}
 	}

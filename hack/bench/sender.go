@@ -38,6 +38,7 @@ const (
 type job struct {
 	Mode                           string
 	Pace                           float64 // MB/s of each upload; 0 for as fast as can be
+	Down                           bool    // files are read
 	Endpoint, AccessKey, SecretKey string  // of S3
 	Token                          string  // of REST
 	// Uploads get parts at once, each of them one part after the other, as tus wants it.
@@ -123,6 +124,9 @@ func (j *job) sendAll(send put) (sent, error) {
 // putter is how one part is sent.
 func (j *job) putter() (put, error) {
 	client := &http.Client{Transport: j.transport()}
+	if j.Down {
+		return j.getter(client)
+	}
 	switch j.Mode {
 	case modeREST:
 		return func(ctx context.Context, to target, number int) error {

@@ -10,8 +10,8 @@ type settings struct {
 	part     int // MiB of a part
 	parallel []int
 	rounds   int
-	tls      string  // of which sides: "", in, out, both
-	pace     float64 // MB/s of each sender; 0 for as fast as they can
+	traffics []traffic
+	traffic  traffic // of them, that is measured now
 	out      string
 	operator string
 	uploads  int // that expire
@@ -22,8 +22,3 @@ type settings struct {
 	open     int           // uploads that are open, and records of those that are finished
 	finished int
 }
-
-// tlsIn and tlsOut report whether what stands in front of a store speaks TLS with its clients, and
-// with the store.
-func (s settings) tlsIn() bool  { return s.tls == "in" || s.tls == "both" }
-func (s settings) tlsOut() bool { return s.tls == "out" || s.tls == "both" }

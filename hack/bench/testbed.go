@@ -72,13 +72,17 @@ func (b *testbed) start(ctx context.Context, s settings) error {
 	if err := b.startSystem(ctx, s); err != nil {
 		return err
 	}
-	if slices.Contains(s.stores, "versitygw") {
+	if slices.Contains(s.stores, "versitygw") && s.traffic.tlsOut() {
+		if err := b.startSecure(ctx); err != nil {
+			return err
+		}
+	} else if slices.Contains(s.stores, "versitygw") {
 		if err := createBuckets(ctx, b.system.ObjectStore); err != nil {
 			return err
 		}
 		b.stores = append(b.stores, storeOf(b.system.ObjectStore))
 	}
-	if slices.Contains(s.stores, "minio") {
+	if slices.Contains(s.stores, "minio") && !s.traffic.tlsOut() {
 		minIO, err := devcluster.StartMinIO(ctx, devcluster.ObjectStoreOptions{Dir: filepath.Join(b.dir, "minio"), Log: os.Stderr})
 		if err != nil {
 			return err
@@ -109,7 +113,7 @@ func (b *testbed) startSystem(ctx context.Context, s settings) error {
 	options := devcluster.Options{
 		Dir: filepath.Join(b.dir, "system"), Store: devcluster.StoreVersityGW, OperatorArgs: strings.Fields(s.operator), Log: os.Stderr,
 	}
-	if s.tlsIn() {
+	if s.traffic.tlsIn() {
 		options.TLSCertDir = b.cert
 	}
 	if b.system, err = devcluster.Up(ctx, options); err == nil {
@@ -118,10 +122,36 @@ func (b *testbed) startSystem(ctx context.Context, s settings) error {
 	return err
 }
 
+// startSecure starts a versitygw that speaks TLS.
+func (b *testbed) startSecure(ctx context.Context) error {
+	path, err := devcluster.FindTool(ctx, os.Stderr, devcluster.VersityGW)
+	if err != nil {
+		return err
+	}
+	s := &store{name: "versitygw", ca: string(b.ca), accessKey: "bench", secretKey: "bench-bench"}
+	dir := filepath.Join(b.dir, "secure")
+	if err := os.MkdirAll(filepath.Join(dir, bucket), 0o700); err != nil { // a directory is a bucket
+		return err
+	}
+	f, err := startForeign(ctx, b.dir, path, func(port string) []string {
+		return []string{
+			"--port=127.0.0.1:" + port, "--region=" + region, "--keep-alive", "--quiet",
+			"--cert=" + filepath.Join(b.cert, devcluster.ServingCertFile), "--key=" + filepath.Join(b.cert, devcluster.ServingKeyFile), "posix", dir,
+		}
+	}, "ROOT_ACCESS_KEY="+s.accessKey, "ROOT_SECRET_KEY="+s.secretKey)
+	if err != nil {
+		return err
+	}
+	b.stops = append(b.stops, f.stop)
+	s.endpoint, s.pid = "https"+strings.TrimPrefix(f.url, "http"), f.pid
+	b.stores = append(b.stores, s)
+	return nil
+}
+
 // startNull starts the store that forgets, on TLS if the forwarders speak it with theirs.
 func (b *testbed) startNull(ctx context.Context, s settings) error {
 	var args []string
-	if s.tlsOut() {
+	if s.traffic.tlsOut() {
 		args = []string{b.cert}
 	}
 	null, err := startSelf(ctx, b.dir, nullCommand, args...)
@@ -129,7 +159,7 @@ func (b *testbed) startNull(ctx context.Context, s settings) error {
 		return err
 	}
 	b.stops = append(b.stops, null.stop)
-	if s.tlsOut() {
+	if s.traffic.tlsOut() {
 		null.url = "https" + strings.TrimPrefix(null.url, "http")
 	}
 	b.stores = append(b.stores, &store{name: "null", ca: string(b.ca), endpoint: null.url, accessKey: "null", secretKey: "null-null", pid: null.pid})

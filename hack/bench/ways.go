@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -35,11 +37,11 @@ var ways = []way{
 	{"signed", "straight to the store, minio-go default (signed chunks)", modeSigned, nil, false},
 	{"splice", "floor: HTTP/1.1 forwarder on splice(2), sees no byte", modeUnsigned, startSplice, false},
 	{"ours", "iotfile-operator, REST with a token, trailing CRC64NVME", modeREST, startOurs, true},
-	{"versitygw", "versitygw as S3 proxy, no checksum, client unsigned", modeUnsigned, startVersityGW, false},
+	{"versitygw", "versitygw as S3 proxy, no checksum, client unsigned", modeUnsigned, startVersityGW, true},
 	{"nginx", "nginx, proxy_request_buffering off, sees no byte", modeUnsigned, startNginx, true},
 	{"haproxy", "haproxy, sees no byte", modeUnsigned, startHAProxy, true},
-	{"tusd", "tusd, S3 store, default", modeTus, startTusd(), false},
-	{"tusd-fast", "tusd, S3 store, content hashes off", modeTus, startTusd("-s3-disable-content-hashes"), false},
+	{"tusd", "tusd, S3 store, default", modeTus, startTusd(), true},
+	{"tusd-fast", "tusd, S3 store, content hashes off", modeTus, startTusd("-s3-disable-content-hashes"), true},
 }
 
 func wayNames() []string {
@@ -71,11 +73,10 @@ func startVersityGW(ctx context.Context, b *testbed, s *store) (*forwarder, erro
 	if err != nil {
 		return nil, err
 	}
-	return startForeign(ctx, b.dir, path, func(port string) []string {
-		return []string{
-			"--port=127.0.0.1:" + port, "--region=" + region, "--keep-alive", "--quiet",
-			"s3", "--endpoint=" + s.endpoint, "--region=" + region, "--use-path-style", "--disable-checksum", "--disable-data-integrity-check",
-		}
+	return b.startForeign(ctx, path, func(port string) []string {
+		return slices.Concat([]string{"--port=127.0.0.1:" + port, "--region=" + region, "--keep-alive", "--quiet"}, b.certFlags("--cert=", "--key="), []string{
+			"s3", "--endpoint=" + s.endpoint, "--region=" + region, "--use-path-style", "--disable-checksum", "--disable-data-integrity-check", "--ssl-skip-verify",
+		})
 	}, "ROOT_ACCESS_KEY="+s.accessKey, "ROOT_SECRET_KEY="+s.secretKey, "VGW_S3_ACCESS_KEY="+s.accessKey, "VGW_S3_SECRET_KEY="+s.secretKey)
 }
 
@@ -87,12 +88,12 @@ func startTusd(flags ...string) func(ctx context.Context, b *testbed, s *store) 
 		if err != nil {
 			return nil, err
 		}
-		f, err := startForeign(ctx, b.dir, path, func(port string) []string {
-			return append([]string{
+		f, err := b.startForeign(ctx, path, func(port string) []string {
+			return slices.Concat([]string{
 				"-host=127.0.0.1", "-port=" + port, "-base-path=/files/", "-verbose=false", "-show-startup-logs=false", "-s3-bucket=" + bucket, "-s3-endpoint=" + s.endpoint,
 				"-s3-part-size=" + strconv.Itoa(b.partBytes), "-s3-concurrent-part-uploads=64",
-			}, flags...)
-		}, "AWS_ACCESS_KEY_ID="+s.accessKey, "AWS_SECRET_ACCESS_KEY="+s.secretKey, "AWS_REGION="+region)
+			}, b.certFlags("-tls-certificate=", "-tls-key="), flags)
+		}, "AWS_ACCESS_KEY_ID="+s.accessKey, "AWS_SECRET_ACCESS_KEY="+s.secretKey, "AWS_REGION="+region, "SSL_CERT_FILE="+filepath.Join(b.cert, devcluster.ServingCAFile))
 		if f != nil {
 			f.url += "/files/"
 		}
@@ -110,16 +111,23 @@ type opened struct {
 	abort func(context.Context)
 }
 
-// open opens count uploads in front of f, or of the store if that is nil.
-func (w way) open(ctx context.Context, s *store, f *forwarder, count, bytes int, pace float64) (*opened, error) {
+// open opens count uploads in front of f, or of the store if that is nil: for downloads, it makes
+// count files of so many bytes.
+func (w way) open(ctx context.Context, s *store, f *forwarder, t traffic, count, size, bytes int) (*opened, error) {
 	if f == nil {
 		f = &forwarder{url: s.endpoint}
 	}
 	url := f.url
-	o := &opened{job: job{Mode: w.mode, Pace: pace, Endpoint: url, AccessKey: s.accessKey, SecretKey: s.secretKey, Token: f.token}}
+	o := &opened{job: job{Mode: w.mode, Pace: t.pace, Down: t.down, Endpoint: url, AccessKey: s.accessKey, SecretKey: s.secretKey, Token: f.token}}
 	openOne := map[string]func(context.Context, string, int, int) error{modeREST: o.openREST, modeTus: o.openTus}[w.mode]
 	if openOne == nil {
 		openOne = o.openS3
+	}
+	if t.down {
+		bytes, openOne = size, o.makeS3
+		if w.mode == modeREST {
+			openOne = o.makeREST
+		}
 	}
 	for i := range count {
 		if err := openOne(ctx, url, i, bytes); err != nil {
@@ -145,6 +153,26 @@ func (o *opened) openREST(ctx context.Context, url string, i, _ int) error {
 	_, err := request(ctx, anyServer, http.MethodPut, url+"?upload=start", http.NoBody, 0, o.restHeader())
 	o.add(target{URL: url}, func(ctx context.Context) {
 		_, _ = request(ctx, anyServer, http.MethodPut, url+"?upload=abort", http.NoBody, 0, o.restHeader())
+	})
+	return err
+}
+
+func (o *opened) makeS3(ctx context.Context, url string, i, bytes int) error {
+	core, err := newCore(url, o.AccessKey, o.SecretKey, newTransport(1))
+	if err != nil {
+		return err
+	}
+	key := fmt.Sprintf("direct/down-%d", i)
+	_, err = core.PutObject(ctx, bucket, key, newBody(bytes), int64(bytes), "", "", minio.PutObjectOptions{DisableContentSha256: true})
+	o.add(target{Key: key}, func(ctx context.Context) { _ = core.RemoveObject(ctx, bucket, key, minio.RemoveObjectOptions{}) })
+	return err
+}
+
+func (o *opened) makeREST(ctx context.Context, url string, i, bytes int) error {
+	url = fmt.Sprintf("%s/down-%d", url, i)
+	_, err := request(ctx, anyServer, http.MethodPut, url, newBody(bytes), int64(bytes), o.restHeader())
+	o.add(target{URL: url}, func(ctx context.Context) {
+		_, _ = request(ctx, anyServer, http.MethodDelete, url, http.NoBody, 0, o.restHeader())
 	})
 	return err
 }
