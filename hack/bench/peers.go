@@ -61,14 +61,16 @@ func measureStore(ctx context.Context, b *testbed, s settings, st *store, report
 	if err != nil {
 		return err
 	}
-	for _, r := range runners { // warms it up
-		if err := r.measure(ctx, s, st, &row{parallel: 4}); err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
-		}
-	}
 	parallels := s.parallel
 	if s.traffic.parallel != nil {
 		parallels = s.traffic.parallel
+	}
+	warmUp := s
+	warmUp.mebibyte = min(s.mebibyte, 8*s.part)
+	for _, r := range runners {
+		if err := r.measure(ctx, warmUp, st, &row{parallel: parallels[0]}); err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
 	}
 	for _, parallel := range parallels {
 		rows, err := measureRounds(ctx, s, st, runners, parallel)
