@@ -67,6 +67,7 @@ func TestUp(t *testing.T) {
 			t.Errorf("a file that is not there, read with %.10q: %d, want %d", header, answer.StatusCode, want)
 		}
 	}
+	checkNoErrors(t, system.Operator.LogPath)
 	// Admission is on: the first upload of a file is admitted, the second is not.
 	if err := system.admits(t.Context(), "first"); err != nil {
 		t.Error(err)
@@ -118,6 +119,20 @@ func TestUp(t *testing.T) {
 	}
 	if _, err := os.Stat(system.EnvFile); !os.IsNotExist(err) {
 		t.Errorf("the variables outlive the system: %v", err)
+	}
+}
+
+// checkNoErrors holds that an operator whose users have done nothing wrong logs no error.
+func checkNoErrors(t *testing.T, log string) {
+	t.Helper()
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, `"level":"error"`) {
+			t.Errorf("the operator logs: %s", line)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -44,17 +45,19 @@ func (i *Issuer) SetupWithManager(mgr ctrl.Manager) error {
 	if err := i.Policy.validate(); err != nil {
 		return err
 	}
-	named := func(name string) builder.Predicates {
-		return builder.WithPredicates(predicate.NewPredicateFuncs(func(obj client.Object) bool { return obj.GetName() == name }))
+	only := func(namespace, name string) builder.Predicates {
+		return builder.WithPredicates(predicate.NewPredicateFuncs(func(obj client.Object) bool {
+			return obj.GetNamespace() == namespace && obj.GetName() == name
+		}))
 	}
 	b := ctrl.NewControllerManagedBy(mgr).Named("certificate-"+i.Secret.Name).
-		For(&corev1.Secret{}, named(i.Secret.Name), builder.WithPredicates(predicate.NewPredicateFuncs(func(obj client.Object) bool { return obj.GetNamespace() == i.Secret.Namespace })))
+		For(&corev1.Secret{}, only(i.Secret.Namespace, i.Secret.Name))
 	if i.Webhooks != "" {
 		toSecret := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 			return []reconcile.Request{{NamespacedName: i.Secret}}
 		})
-		b = b.Watches(&admissionv1.MutatingWebhookConfiguration{}, toSecret, named(i.Webhooks)).
-			Watches(&admissionv1.ValidatingWebhookConfiguration{}, toSecret, named(i.Webhooks))
+		b = b.Watches(&admissionv1.MutatingWebhookConfiguration{}, toSecret, only("", i.Webhooks)).
+			Watches(&admissionv1.ValidatingWebhookConfiguration{}, toSecret, only("", i.Webhooks))
 	}
 	return b.Complete(i)
 }
@@ -84,10 +87,11 @@ func (i *Issuer) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 	}
 	updated := secret.DeepCopy()
 	updated.Data = renewed
-	// A conflict, when the cache was behind or two replicas were leader for a moment, is the next
-	// pass's to look at.
 	//nolint:forbidigo // the cache keeps Secrets whole, but for managed fields, which an Update may leave out
-	if err := i.Client.Update(ctx, updated); err != nil {
+	if err := i.Client.Update(ctx, updated); apierrors.IsConflict(err) {
+		// The cache was behind, or two replicas were leader for a moment: the next pass looks.
+		return reconcile.Result{RequeueAfter: time.Second}, nil
+	} else if err != nil {
 		return reconcile.Result{}, fmt.Errorf("renew the certificate in the Secret %s: %w", i.Secret, err)
 	}
 	log.FromContext(ctx).Info("renewed the serving certificate or its authority", "secret", i.Secret.String())
