@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -108,7 +109,7 @@ var anyServer = &http.Client{Transport: newTransport(1)}
 // completed: their parts are what is measured.
 type opened struct {
 	job
-	abort func(context.Context)
+	aborts []func(context.Context)
 }
 
 // open opens count uploads in front of f, or of the store if that is nil: for downloads, it makes
@@ -192,11 +193,15 @@ func (o *opened) openTus(ctx context.Context, url string, _, bytes int) error {
 
 func (o *opened) add(to target, abort func(context.Context)) {
 	o.Uploads = append(o.Uploads, to)
-	before := o.abort
-	o.abort = func(ctx context.Context) {
-		if before != nil {
-			before(ctx)
-		}
-		abort(ctx) // best effort: all of it goes with the testbed
+	o.aborts = append(o.aborts, abort)
+}
+
+// abort gives all uploads up, at once: the operator takes the better part of a second for each,
+// in which parts that are late arrive. It does its best: all of it goes with the testbed.
+func (o *opened) abort(ctx context.Context) {
+	var aborting sync.WaitGroup
+	for _, abort := range o.aborts {
+		aborting.Go(func() { abort(ctx) })
 	}
+	aborting.Wait()
 }
