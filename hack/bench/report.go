@@ -40,7 +40,7 @@ func (r *report) write(w io.Writer) error {
 
 func (r *report) tables(w io.Writer) {
 	s := r.settings
-	fmt.Fprintf(w, "%s. Each measurement: %d MiB in parts of %d MiB, at least one of each sender, or whole files; %d rounds, all ways in turn in each, medians; percentiles over the parts of all rounds.\n",
+	fmt.Fprintf(w, "%s. Each measurement: %d MiB\nin parts of %d MiB, at least one of each sender, or whole files; %d rounds, all ways in turn in each, medians; percentiles\nover the parts of all rounds.\n",
 		machine(), s.mebibyte/s.part*s.part, s.part, s.rounds)
 	fmt.Fprintf(w, "Load average %s before and %s after, %s.\n", r.load, loadAverage(), time.Since(r.began).Round(time.Second))
 	for i, row := range r.rows {
