@@ -39,7 +39,7 @@ export function span(seconds) {
 export function about(seconds) {
 	const s = Math.max(0, seconds);
 	const [size, unit] = s < 3600 ? [60, "min"] : s < 172800 ? [3600, "h"] : [86400, "d"];
-	return s < 60 ? "less than a minute" : `${Math.floor(s / size)} ${unit}`;
+	return s < 60 ? "<1 min" : `${Math.floor(s / size)} ${unit}`;
 }
 
 /** @param {string | number | undefined} at */
