@@ -28,14 +28,14 @@ func testUploadCreation(t *testing.T) {
 
 		{"EntityMissing", fields{"spec.entityID": nil}, "spec.entityID: Required value"},
 		{"EntityShort", fields{"spec.entityID": entityID[1:]}, "spec.entityID: Invalid value: \"" + entityID[1:] + "\": spec.entityID in body should be at least 32 chars long"},
-		{"EntityLong", fields{"spec.entityID": entityID + "0"}, "spec.entityID: Too long: may not be more than 32 bytes"},
+		{"EntityLong", fields{"spec.entityID": entityID + "0"}, "spec.entityID: Too long"},
 		{"EntityUpperCase", fields{"spec.entityID": "0123456789ABCDEF0123456789ABCDEF"}, badEntity},
 		{"EntityNewline", fields{"spec.entityID": entityID[1:] + "\n"}, badEntity},
 
 		{"PathMissing", fields{"spec.path": nil}, "spec.path: Required value"},
 		{"PathEmpty", fields{"spec.path": ""}, "spec.path in body should be at least 1 chars long"},
 		{"PathLongest", fields{"spec.path": text(1024)}, ""},
-		{"PathLong", fields{"spec.path": text(1025)}, "spec.path: Too long: may not be more than 1024 bytes"},
+		{"PathLong", fields{"spec.path": text(1025)}, "spec.path: Too long"},
 		{"PathLeadingSlash", fields{"spec.path": "/a"}, badSlashes},
 		{"PathTrailingSlash", fields{"spec.path": "a/"}, badSlashes},
 		{"PathDoubledSlash", fields{"spec.path": "a//b"}, badSlashes},

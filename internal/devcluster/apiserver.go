@@ -2,6 +2,7 @@ package devcluster
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -12,8 +13,8 @@ import (
 )
 
 // anonymousHealthOnly lets anyone on the machine ask whether the API server is up, and nothing else
-// without credentials.
-const anonymousHealthOnly = `apiVersion: apiserver.config.k8s.io/v1
+// without credentials. It wants the version of its kind.
+const anonymousHealthOnly = `apiVersion: apiserver.config.k8s.io/%s
 kind: AuthenticationConfiguration
 anonymous:
   enabled: true
@@ -56,11 +57,18 @@ func (s apiServerSpec) url(port int) string {
 	return "https://" + address(port)
 }
 
+// oldest reports whether the server is that of the lowest Kubernetes that is supported.
+func (s apiServerSpec) oldest() bool { return filepath.Base(s.program) == string(OldestKubeAPIServer) }
+
 // startAPIServer starts kube-apiserver and returns when it is ready, its built-in roles and
 // namespaces included.
 func startAPIServer(ctx context.Context, spec apiServerSpec) (*process, []*port, error) {
 	authentication := filepath.Join(spec.dir, "authentication.yaml")
-	if err := writeFile(authentication, []byte(anonymousHealthOnly)); err != nil {
+	version := "v1"
+	if spec.oldest() {
+		version = "v1beta1"
+	}
+	if err := writeFile(authentication, fmt.Appendf(nil, anonymousHealthOnly, version)); err != nil {
 		return nil, nil, err
 	}
 	var audit []string
@@ -111,6 +119,9 @@ func (s apiServerSpec) args(port int, authentication string) []string {
 		"--service-account-key-file=" + pki(serviceAccountPub),
 		"--service-cluster-ip-range=" + ServiceRange,
 		"--profiling=false",
+	}
+	if s.oldest() { // on by default since 1.32
+		args = append(args, "--feature-gates=AnonymousAuthConfigurableEndpoints=true")
 	}
 	if s.admissionConfig != "" {
 		args = append(args, "--admission-control-config-file="+s.admissionConfig)
