@@ -72,33 +72,41 @@ func (b *testbed) start(ctx context.Context, s settings) error {
 	if err := b.startSystem(ctx, s); err != nil {
 		return err
 	}
-	if slices.Contains(s.stores, "versitygw") && s.traffic.tlsOut() {
-		if err := b.startSecure(ctx); err != nil {
-			return err
-		}
-	} else if slices.Contains(s.stores, "versitygw") {
-		if err := createBuckets(ctx, b.system.ObjectStore); err != nil {
-			return err
-		}
-		b.stores = append(b.stores, storeOf(b.system.ObjectStore))
-	}
-	if slices.Contains(s.stores, "minio") && !s.traffic.tlsOut() {
-		minIO, err := devcluster.StartMinIO(ctx, devcluster.ObjectStoreOptions{Dir: filepath.Join(b.dir, "minio"), Log: os.Stderr})
-		if err != nil {
-			return err
-		}
-		b.stops = append(b.stops, minIO.Stop)
-		if err := createBuckets(ctx, minIO); err != nil {
-			return err
-		}
-		b.stores = append(b.stores, storeOf(minIO))
-	}
-	if slices.Contains(s.stores, "null") {
-		if err := b.startNull(ctx, s); err != nil {
+	for _, name := range s.stores {
+		if err := b.startStore(ctx, s, name); err != nil {
 			return err
 		}
 	}
 	return b.offer(ctx)
+}
+
+// startStore starts a store, unless it cannot speak TLS here and is to.
+func (b *testbed) startStore(ctx context.Context, s settings, name string) error {
+	switch {
+	case name == "null":
+		return b.startNull(ctx, s)
+	case name == "versitygw" && s.traffic.tlsOut():
+		return b.startSecure(ctx)
+	case name == "versitygw":
+		return b.use(ctx, b.system.ObjectStore)
+	case s.traffic.tlsOut():
+		return nil
+	}
+	minIO, err := devcluster.StartMinIO(ctx, devcluster.ObjectStoreOptions{Dir: filepath.Join(b.dir, "minio"), Log: os.Stderr})
+	if err != nil {
+		return err
+	}
+	b.stops = append(b.stops, minIO.Stop)
+	return b.use(ctx, minIO)
+}
+
+// use makes a store one of the testbed's.
+func (b *testbed) use(ctx context.Context, s *devcluster.ObjectStore) error {
+	if err := createBuckets(ctx, s); err != nil {
+		return err
+	}
+	b.stores = append(b.stores, &store{name: string(s.Kind), endpoint: s.Endpoint, accessKey: s.AccessKey, secretKey: s.SecretKey, pid: s.PID()})
+	return nil
 }
 
 // startSystem starts the control plane, the operator and a store.
@@ -164,10 +172,6 @@ func (b *testbed) startNull(ctx context.Context, s settings) error {
 	}
 	b.stores = append(b.stores, &store{name: "null", ca: string(b.ca), endpoint: null.url, accessKey: "null", secretKey: "null-null", pid: null.pid})
 	return nil
-}
-
-func storeOf(s *devcluster.ObjectStore) *store {
-	return &store{name: string(s.Kind), endpoint: s.Endpoint, accessKey: s.AccessKey, secretKey: s.SecretKey, pid: s.PID()}
 }
 
 func (b *testbed) stop() error {
