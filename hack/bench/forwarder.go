@@ -101,23 +101,7 @@ func startSelf(ctx context.Context, dir, command string, args ...string) (*forwa
 	return f, nil
 }
 
-// startForeign starts a program that is told its port. It speaks TLS if the traffic has it so.
-func (b *testbed) startForeign(ctx context.Context, path string, args func(port string) []string, env ...string) (*forwarder, error) {
-	f, err := startForeign(ctx, b.dir, path, args, env...)
-	if err == nil && b.settings.traffic.tlsIn() {
-		f.url = "https" + strings.TrimPrefix(f.url, "http")
-	}
-	return f, err
-}
-
-// certFlags are the flags of a program for the certificate that it serves with, if it is to.
-func (b *testbed) certFlags(cert, key string) []string {
-	if !b.settings.traffic.tlsIn() {
-		return nil
-	}
-	return []string{cert + filepath.Join(b.cert, devcluster.ServingCertFile), key + filepath.Join(b.cert, devcluster.ServingKeyFile)}
-}
-
+// startForeign starts a program that is told its port.
 func startForeign(ctx context.Context, dir, path string, args func(port string) []string, env ...string) (*forwarder, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

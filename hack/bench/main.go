@@ -17,7 +17,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -81,16 +80,4 @@ func run(ctx context.Context, args []string) error {
 		}
 	}
 	return nil
-}
-
-// on has a testbed measured on.
-func on(measure func(context.Context, *testbed, settings) error) func(context.Context, settings) error {
-	return func(ctx context.Context, s settings) (err error) {
-		b, err := makeTestbed(ctx, s)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, b.stop()) }()
-		return measure(ctx, b, s)
-	}
 }

@@ -87,7 +87,7 @@ func measureStore(ctx context.Context, b *testbed, s settings, st *store, report
 func startRunners(ctx context.Context, b *testbed, s settings, st *store) ([]runner, error) {
 	var runners []runner
 	for _, w := range ways {
-		if !slices.Contains(s.ways, w.name) || !s.traffic.carries(w) {
+		if !slices.Contains(s.ways, w.name) || !w.carries(s.traffic) {
 			continue
 		}
 		r := runner{way: w}

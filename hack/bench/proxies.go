@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
@@ -112,6 +113,23 @@ func (b *testbed) startProxy(ctx context.Context, path, name string, config func
 		err = writeErr
 	}
 	return f, err
+}
+
+// startForeign starts a program that is told its port, and speaks TLS if the traffic has it so.
+func (b *testbed) startForeign(ctx context.Context, path string, args func(port string) []string, env ...string) (*forwarder, error) {
+	f, err := startForeign(ctx, b.dir, path, args, env...)
+	if err == nil && b.settings.traffic.tlsIn() {
+		f.url = "https" + strings.TrimPrefix(f.url, "http")
+	}
+	return f, err
+}
+
+// certFlags are the flags of a program for the certificate that it serves with, if it is to.
+func (b *testbed) certFlags(cert, key string) []string {
+	if !b.settings.traffic.tlsIn() {
+		return nil
+	}
+	return []string{cert + filepath.Join(b.cert, devcluster.ServingCertFile), key + filepath.Join(b.cert, devcluster.ServingKeyFile)}
 }
 
 func concatenate(to string, from ...string) error {

@@ -55,6 +55,18 @@ type store struct {
 	pid                  int
 }
 
+// on has a testbed measured on.
+func on(measure func(context.Context, *testbed, settings) error) func(context.Context, settings) error {
+	return func(ctx context.Context, s settings) (err error) {
+		b, err := makeTestbed(ctx, s)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, b.stop()) }()
+		return measure(ctx, b, s)
+	}
+}
+
 // makeTestbed starts everything. The caller calls stop.
 func makeTestbed(ctx context.Context, s settings) (*testbed, error) {
 	dir, err := os.MkdirTemp("", "iotfile-bench-")

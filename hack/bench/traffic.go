@@ -35,11 +35,6 @@ var traffics = []traffic{
 func (t traffic) tlsIn() bool  { return t.tls == "in" || t.tls == "both" }
 func (t traffic) tlsOut() bool { return t.tls == "out" || t.tls == "both" }
 
-// carries reports whether such traffic can take that way.
-func (t traffic) carries(w way) bool {
-	return (t.tls == "" || w.overTLS) && (!t.down || w.mode != modeTus)
-}
-
 func trafficNames() []string {
 	names := make([]string, 0, len(traffics))
 	for _, t := range traffics {

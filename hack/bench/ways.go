@@ -45,6 +45,11 @@ var ways = []way{
 	{"tusd-fast", "tusd, S3 store, content hashes off", modeTus, startTusd("-s3-disable-content-hashes"), true},
 }
 
+// carries reports whether such traffic can take the way.
+func (w way) carries(t traffic) bool {
+	return (t.tls == "" || w.overTLS) && (!t.down || w.mode != modeTus)
+}
+
 func wayNames() []string {
 	names := make([]string, 0, len(ways))
 	for _, w := range ways {
