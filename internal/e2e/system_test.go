@@ -252,6 +252,9 @@ func (tn *tenant) tryKubectl(t *testing.T, stdin string, args ...string) (string
 
 var eventually = testkit.EventuallyThat
 
+// oldestKubernetes: the API server is that of the lowest Kubernetes that is supported.
+var oldestKubernetes = os.Getenv("IOTFILE_KUBERNETES") == "oldest"
+
 func showLog(path string) {
 	data, err := os.ReadFile(path)
 	if err != nil {
