@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,27 +14,17 @@ import (
 // also over a slow line.
 const mostBytes = 150_000
 
-// readPage reads what is embedded: the files of the page without its Go package.
-func readPage(dir string) (map[string]string, error) {
+// readPage reads the files of the page.
+func readPage(from fs.FS) (map[string]string, error) {
 	files := map[string]string{}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, entry := range entries {
-		if strings.HasSuffix(entry.Name(), ".go") {
-			continue
+	return files, fs.WalkDir(from, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
 		}
-		data, err := fs.ReadFile(os.DirFS(dir), entry.Name())
-		if err != nil {
-			return nil, err
-		}
-		files[entry.Name()] = string(data)
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("%s holds no page", dir)
-	}
-	return files, nil
+		data, err := fs.ReadFile(from, name)
+		files[name] = string(data)
+		return err
+	})
 }
 
 func sizeOf(files map[string]string) int {

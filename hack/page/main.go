@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"github.com/iotfile-operator/iotfile-operator/cmd/kubectl-iotfile/page"
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
@@ -39,7 +40,7 @@ func check(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	files, err := readPage(filepath.Join(root, "cmd", "kubectl-iotfile", "page"))
+	files, err := readPage(page.Files)
 	if err != nil {
 		return err
 	}
