@@ -75,6 +75,9 @@ type forwarder struct {
 	stop  func() error
 }
 
+// speaksTLS notes that it does.
+func (f *forwarder) speaksTLS() { f.url = "https" + strings.TrimPrefix(f.url, "http") }
+
 // startSelf starts this program as one of its commands.
 func startSelf(ctx context.Context, dir, command string, args ...string) (*forwarder, error) {
 	self, err := os.Executable()

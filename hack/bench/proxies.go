@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
@@ -119,16 +118,21 @@ func (b *testbed) startProxy(ctx context.Context, path, name string, config func
 func (b *testbed) startForeign(ctx context.Context, path string, args func(port string) []string, env ...string) (*forwarder, error) {
 	f, err := startForeign(ctx, b.dir, path, args, env...)
 	if err == nil && b.settings.traffic.tlsIn() {
-		f.url = "https" + strings.TrimPrefix(f.url, "http")
+		f.speaksTLS()
 	}
 	return f, err
 }
 
-// certFlags are the flags of a program for the certificate that it serves with, if it is to.
-func (b *testbed) certFlags(cert, key string) []string {
+// certFlagsIn are certFlags of a program that clients speak TLS with, if they do.
+func (b *testbed) certFlagsIn(cert, key string) []string {
 	if !b.settings.traffic.tlsIn() {
 		return nil
 	}
+	return b.certFlags(cert, key)
+}
+
+// certFlags are the flags of a program for the certificate that it serves with.
+func (b *testbed) certFlags(cert, key string) []string {
 	return []string{cert + filepath.Join(b.cert, devcluster.ServingCertFile), key + filepath.Join(b.cert, devcluster.ServingKeyFile)}
 }
 

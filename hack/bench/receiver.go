@@ -13,14 +13,7 @@ import (
 func (j *job) getter(client *http.Client) (put, error) {
 	if j.Mode == modeREST {
 		return func(ctx context.Context, from target, _ int) error {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, from.URL, nil)
-			if err != nil {
-				return err
-			}
-			for name, value := range j.restHeader() {
-				req.Header.Set(name, value)
-			}
-			res, err := client.Do(req) //nolint:bodyclose // by read
+			res, err := exchange(ctx, client, http.MethodGet, from.URL, http.NoBody, 0, j.restHeader()) //nolint:bodyclose // by read
 			if err != nil {
 				return err
 			}

@@ -213,6 +213,18 @@ func newCore(endpoint, access, secret string, transport http.RoundTripper) (*min
 
 // request sends one request and returns the header of its answer, which has to be a success.
 func request(ctx context.Context, client *http.Client, method, url string, body io.Reader, size int64, header map[string]string) (http.Header, error) {
+	res, err := exchange(ctx, client, method, url, body, size, header)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.Header, err
+}
+
+// exchange sends one request and returns its answer, which has to be a success. The caller closes
+// the body.
+func exchange(ctx context.Context, client *http.Client, method, url string, body io.Reader, size int64, header map[string]string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
 		return nil, err
@@ -225,18 +237,15 @@ func request(ctx context.Context, client *http.Client, method, url string, body 
 		req.Header.Set(name, value)
 	}
 	res, err := client.Do(req)
-	if err != nil {
-		return nil, err
+	if err != nil || res.StatusCode/100 == 2 {
+		return res, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
 		return nil, err
 	}
-	if res.StatusCode/100 != 2 {
-		return nil, errors.New(res.Status + ": " + string(text))
-	}
-	return res.Header, nil
+	return nil, errors.New(res.Status + ": " + string(text))
 }
 
 // get reads a page, which has to be a success.

@@ -154,16 +154,14 @@ func (b *testbed) startSecure(ctx context.Context) error {
 		return err
 	}
 	f, err := startForeign(ctx, b.dir, path, func(port string) []string {
-		return []string{
-			"--port=127.0.0.1:" + port, "--region=" + region, "--keep-alive", "--quiet",
-			"--cert=" + filepath.Join(b.cert, devcluster.ServingCertFile), "--key=" + filepath.Join(b.cert, devcluster.ServingKeyFile), "posix", dir,
-		}
+		return slices.Concat([]string{"--port=127.0.0.1:" + port, "--region=" + region, "--keep-alive", "--quiet"}, b.certFlags("--cert=", "--key="), []string{"posix", dir})
 	}, "ROOT_ACCESS_KEY="+s.accessKey, "ROOT_SECRET_KEY="+s.secretKey)
 	if err != nil {
 		return err
 	}
 	b.stops = append(b.stops, f.stop)
-	s.endpoint, s.pid = "https"+strings.TrimPrefix(f.url, "http"), f.pid
+	f.speaksTLS()
+	s.endpoint, s.pid = f.url, f.pid
 	b.stores = append(b.stores, s)
 	return nil
 }
@@ -180,7 +178,7 @@ func (b *testbed) startNull(ctx context.Context, s settings) error {
 	}
 	b.stops = append(b.stops, null.stop)
 	if s.traffic.tlsOut() {
-		null.url = "https" + strings.TrimPrefix(null.url, "http")
+		null.speaksTLS()
 	}
 	b.stores = append(b.stores, &store{name: "null", ca: string(b.ca), endpoint: null.url, accessKey: "null", secretKey: "null-null", pid: null.pid})
 	return nil

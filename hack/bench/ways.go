@@ -80,7 +80,7 @@ func startVersityGW(ctx context.Context, b *testbed, s *store) (*forwarder, erro
 		return nil, err
 	}
 	return b.startForeign(ctx, path, func(port string) []string {
-		return slices.Concat([]string{"--port=127.0.0.1:" + port, "--region=" + region, "--keep-alive", "--quiet"}, b.certFlags("--cert=", "--key="), []string{
+		return slices.Concat([]string{"--port=127.0.0.1:" + port, "--region=" + region, "--keep-alive", "--quiet"}, b.certFlagsIn("--cert=", "--key="), []string{
 			"s3", "--endpoint=" + s.endpoint, "--region=" + region, "--use-path-style", "--disable-checksum", "--disable-data-integrity-check", "--ssl-skip-verify",
 		})
 	}, "ROOT_ACCESS_KEY="+s.accessKey, "ROOT_SECRET_KEY="+s.secretKey, "VGW_S3_ACCESS_KEY="+s.accessKey, "VGW_S3_SECRET_KEY="+s.secretKey)
@@ -98,7 +98,7 @@ func startTusd(flags ...string) func(ctx context.Context, b *testbed, s *store) 
 			return slices.Concat([]string{
 				"-host=127.0.0.1", "-port=" + port, "-base-path=/files/", "-verbose=false", "-show-startup-logs=false", "-s3-bucket=" + bucket, "-s3-endpoint=" + s.endpoint,
 				"-s3-part-size=" + strconv.Itoa(b.partBytes), "-s3-concurrent-part-uploads=64",
-			}, b.certFlags("-tls-certificate=", "-tls-key="), flags)
+			}, b.certFlagsIn("-tls-certificate=", "-tls-key="), flags)
 		}, "AWS_ACCESS_KEY_ID="+s.accessKey, "AWS_SECRET_ACCESS_KEY="+s.secretKey, "AWS_REGION="+region, "SSL_CERT_FILE="+filepath.Join(b.cert, devcluster.ServingCAFile))
 		if f != nil {
 			f.url += "/files/"
