@@ -92,7 +92,7 @@ func (r *Reconciler) probeDue(ctx context.Context, fs *v1alpha1.FileStore) (due 
 	return r.Clock.Since(fs.Status.LastProbeTime.Time) >= r.interval(fs)-early, version
 }
 
-// probe fills in what the backend is seen to do, and remembers for which version of spec and Secret.
+// probe fills in what the backend is seen to do, and remembers the version of spec and Secret.
 func (r *Reconciler) probe(ctx context.Context, fs *v1alpha1.FileStore, rivals []*v1alpha1.FileStore, version string) {
 	began := r.Clock.Now()
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
