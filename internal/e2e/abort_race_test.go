@@ -8,15 +8,11 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
 // TestAbortRaces has aborts meet parts in flight, completions, and other aborts.
 func TestAbortRaces(t *testing.T) {
-	useTestOptions(t, map[string]string{"orphanGrace": "5s"}, func(o *devcluster.OperatorOptions) {
-		o.Args = append(slices.Clone(o.Args), "--sweep-interval=2s")
-	})
+	useQuickSweep(t, nil)
 	onEachStore(t, func(t *testing.T, tn *tenant) {
 		t.Run("part", func(t *testing.T) { abortRacesPart(t, tn) })
 		for round := range 5 {

@@ -95,8 +95,7 @@ var armed string
 func startCrashWalk(t *testing.T) {
 	t.Helper()
 	armed = filepath.Join(t.TempDir(), "armed")
-	useTestOptions(t, map[string]string{"orphanGrace": "5s"}, func(o *devcluster.OperatorOptions) {
-		o.Args = append(slices.Clone(o.Args), "--sweep-interval=2s")
+	useQuickSweep(t, func(o *devcluster.OperatorOptions) {
 		o.LeaderElect = false // it is alone, and a dead one does not give its lease back
 		o.Env = append(slices.Clone(o.Env), failpoint.Variable+"="+armed)
 	})

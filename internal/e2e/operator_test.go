@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
@@ -47,6 +48,18 @@ func useTestOptions(t *testing.T, values map[string]string, change func(*devclus
 	}
 	useOperator(t, func(o *devcluster.OperatorOptions) {
 		o.Binary, o.TestOptions = binary, values
+		if change != nil {
+			change(o)
+		}
+	})
+}
+
+// useQuickSweep does the same with an operator that searches for orphans every two seconds, and
+// takes an upload of five seconds for one: what a crash has left goes within a test.
+func useQuickSweep(t *testing.T, change func(*devcluster.OperatorOptions)) {
+	t.Helper()
+	useTestOptions(t, map[string]string{"orphanGrace": "5s"}, func(o *devcluster.OperatorOptions) {
+		o.Args = append(slices.Clone(o.Args), "--sweep-interval=2s")
 		if change != nil {
 			change(o)
 		}
