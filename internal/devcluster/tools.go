@@ -267,7 +267,7 @@ func (f *toolFinder) find(ctx context.Context, tool Tool) (string, error) {
 	}
 	if !f.announced && source.module == "controlplane" {
 		f.announced = true
-		fmt.Fprintf(f.log, "The control plane is not on this machine yet. Building it takes 10 to 15 minutes on two cores, once; it is then kept in\n%s.\n", f.cache)
+		fmt.Fprintf(f.log, "The control plane is not on this machine yet. Building it takes 5 to 10 minutes on two cores, once; it is then kept in\n%s.\n", f.cache)
 	}
 	return build.run(ctx, f.log)
 }
