@@ -158,7 +158,7 @@ func unreadyReason(fs *v1alpha1.FileStore, err error) (reason, message string) {
 	case errors.Is(err, filestore.ErrPartsNotReplaced):
 		return v1alpha1.ReasonPartsNotReplaced, "the backend does not take a part that is sent again after its connection broke: no such upload could ever be completed"
 	default:
-		return v1alpha1.ReasonUnreachable, fmt.Sprintf("%s does not answer, or fails; it is probed again", fs.Spec.Endpoint)
+		return v1alpha1.ReasonUnreachable, fmt.Sprintf("%s does not answer, or fails; it is probed again%s", fs.Spec.Endpoint, hint(err))
 	}
 }
 

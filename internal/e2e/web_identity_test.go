@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,20 +52,9 @@ func TestWebIdentity(t *testing.T) {
 	token, err := system.plane.ServiceAccountToken(t.Context(), devcluster.OperatorNamespace, account, time.Hour, tokenServiceAudience)
 	check(t, err)
 	remember(token)
-	file := filepath.Join(t.TempDir(), "token")
-	check(t, os.WriteFile(file, []byte(token), 0o600))
-	useOperator(t, func(o *devcluster.OperatorOptions) {
-		o.Env = append(o.Env, "AWS_WEB_IDENTITY_TOKEN_FILE="+file, "AWS_ROLE_ARN="+tokenServiceRole, "AWS_ENDPOINT_URL_STS="+store.Endpoint)
-	})
+	useWebIdentity(t, store.Endpoint, token, tokenServiceRole)
 	const name = "web-identity"
-	fs := &v1alpha1.FileStore{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.FileStoreSpec{Endpoint: store.Endpoint, Region: store.Region, Bucket: bucket}}
-	check(t, system.kube.Create(t.Context(), fs))
-	check(t, createNamespace(t.Context(), name, map[string]string{v1alpha1.AnnotationNamespaceStore: name}))
-	application, err := system.plane.ApplicationToken(t.Context(), name, "app", time.Hour)
-	check(t, err)
-	h := &handedOut{tenant: &tenant{namespace: name, store: store, token: application}, store: fs}
-	deleteAtTheEnd(t, fs)
-	deleteAtTheEnd(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	h := withoutKeys(t, store, name)
 	h.expect(t, v1alpha1.ReasonProbed, "")
 	h.sendAndRead(t)
 
@@ -81,10 +71,33 @@ func TestWebIdentity(t *testing.T) {
 	} {
 		token, err := system.plane.ServiceAccountToken(t.Context(), who.namespace, who.account, time.Hour, who.audience)
 		check(t, err)
-		if err := listWith(t, store, token); (err == nil) != who.allowed {
+		if err := listWith(t, store, store.Endpoint, tokenServiceRole, token); (err == nil) != who.allowed {
 			t.Errorf("%+v: %v", who, err)
 		}
 	}
+}
+
+// useWebIdentity has the operator take the role with the token, at that token service.
+func useWebIdentity(t *testing.T, service, token, role string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "token")
+	check(t, os.WriteFile(file, []byte(token), 0o600))
+	useOperator(t, func(o *devcluster.OperatorOptions) {
+		o.Env = append(slices.Clone(o.Env), "AWS_WEB_IDENTITY_TOKEN_FILE="+file, "AWS_ROLE_ARN="+role, "AWS_ENDPOINT_URL_STS="+service)
+	})
+}
+
+// withoutKeys makes a FileStore without credentials, and a namespace that uses it.
+func withoutKeys(t *testing.T, store *devcluster.ObjectStore, name string) *handedOut {
+	t.Helper()
+	fs := &v1alpha1.FileStore{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.FileStoreSpec{Endpoint: store.Endpoint, Region: store.Region, Bucket: bucket}}
+	check(t, system.kube.Create(t.Context(), fs))
+	deleteAtTheEnd(t, fs)
+	check(t, createNamespace(t.Context(), name, map[string]string{v1alpha1.AnnotationNamespaceStore: name}))
+	deleteAtTheEnd(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	application, err := system.plane.ApplicationToken(t.Context(), name, "app", time.Hour)
+	check(t, err)
+	return &handedOut{tenant: &tenant{namespace: name, store: store, token: application}, store: fs}
 }
 
 // issuer serves what a cluster serves to whoever judges tokens of its service accounts: the API
@@ -161,11 +174,11 @@ func addPolicy(t *testing.T, store *devcluster.ObjectStore, name string, policy 
 }
 
 // listWith lists the bucket with what the token service gives for the token.
-func listWith(t *testing.T, store *devcluster.ObjectStore, token string) error {
+func listWith(t *testing.T, store *devcluster.ObjectStore, service, role, token string) error {
 	t.Helper()
-	creds, err := credentials.NewSTSWebIdentity(store.Endpoint, func() (*credentials.WebIdentityToken, error) {
+	creds, err := credentials.NewSTSWebIdentity(service, func() (*credentials.WebIdentityToken, error) {
 		return &credentials.WebIdentityToken{Token: token}, nil
-	}, func(i *credentials.STSWebIdentity) { i.RoleARN = tokenServiceRole })
+	}, func(i *credentials.STSWebIdentity) { i.RoleARN = role })
 	check(t, err)
 	s3, err := minio.NewCore(strings.TrimPrefix(store.Endpoint, "http://"), &minio.Options{Creds: creds, Region: store.Region})
 	check(t, err)

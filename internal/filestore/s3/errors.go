@@ -148,8 +148,9 @@ func translate(ctx context.Context, op string, err error) error {
 	if ctx.Err() == context.Canceled {
 		return fmt.Errorf("%s: %w", op, canceled(ctx))
 	}
-	if errors.Is(err, errNoIdentity) {
-		return &filestore.Error{Op: op, Kind: filestore.ErrAccessDenied, Cause: err}
+	var none *identityError
+	if errors.As(err, &none) {
+		return &filestore.Error{Op: op, Kind: none.kind, Cause: none, Hint: none.hint}
 	}
 	var refused *filestore.ConfigError
 	if errors.As(err, &refused) {

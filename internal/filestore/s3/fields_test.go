@@ -179,6 +179,31 @@ func TestTokenServiceOfTheEnvironment(t *testing.T) {
 	}
 }
 
+// TestTokenServiceGivesNothing: one that is away or fails may be back soon; one that refuses the
+// token waits for somebody to act. Both are told from a store that does so.
+func TestTokenServiceGivesNothing(t *testing.T) {
+	webIdentity(t)
+	status := 0
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Code>AccessDenied</Code><Message>a reason</Message></Error></ErrorResponse>`)
+	}))
+	t.Setenv("AWS_ENDPOINT_URL_STS", service.URL)
+	expect := func(what string, kind error) {
+		t.Helper()
+		_, err := connect(t, filestore.Config{Endpoint: "http://127.0.0.1:1", Region: "eu-central-1", Bucket: "files"}).Stat(t.Context(), "key")
+		if !errors.Is(err, kind) || !strings.Contains(filestore.HintOf(err), "the token service gives no keys") {
+			t.Errorf("a token service that %s: %v, and the hint is %q", what, err, filestore.HintOf(err))
+		}
+	}
+	status = http.StatusForbidden
+	expect("refuses the token", filestore.ErrAccessDenied)
+	status = http.StatusServiceUnavailable
+	expect("fails", filestore.ErrUnavailable)
+	service.Close()
+	expect("is away", filestore.ErrUnavailable)
+}
+
 // TestRedirectsAreNotFollowed: neither the store nor the service that gives the identity sends a
 // request with what is secret on to another place.
 func TestRedirectsAreNotFollowed(t *testing.T) {
