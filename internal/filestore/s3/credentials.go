@@ -108,7 +108,9 @@ func (a *ambient) RetrieveWithCredContext(cc *credentials.CredContext) (credenti
 	value, err := a.ask(cc)
 	now := time.Now()
 	if err != nil && now.Before(a.last.Expiration) {
-		a.again = now.Add(askAgain)
+		if a.again = now.Add(askAgain); a.again.After(a.last.Expiration) {
+			a.again = a.last.Expiration
+		}
 		return a.last, nil
 	}
 	a.last, a.again = value, time.Time{}

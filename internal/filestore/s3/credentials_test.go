@@ -53,10 +53,12 @@ func TestKeysOutliveTheirService(t *testing.T) {
 		good("when the service is there again", 4)
 		good("with new keys", 4)
 		service.err = errors.New("away")
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour - askAgain/3)
+		good("until the end", 5)
+		time.Sleep(askAgain / 3)
 		var none *identityError
-		if _, err := keys.GetWithContext(nil); !errors.As(err, &none) {
-			t.Errorf("when they are over: %v", err)
+		if _, err := keys.GetWithContext(nil); !errors.As(err, &none) || service.asked != 6 {
+			t.Errorf("when they are over: %v, and the service was asked %d times", err, service.asked)
 		}
 	})
 }
