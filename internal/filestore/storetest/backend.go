@@ -49,6 +49,7 @@ func (s *suite) probe(t *testing.T) {
 
 // claim: of two clusters that use a prefix the first has it, for good.
 func (s *suite) claim(t *testing.T) {
+	s.needs(t, ConditionalCreate)
 	for _, id := range []string{"the-first", "another", "the-first"} {
 		owner, err := s.Store.Claim(t.Context(), id)
 		if err != nil || owner != "the-first" {
@@ -72,6 +73,9 @@ func TraitsOf(caps *v1alpha1.FileStoreCapabilities) Traits {
 	}
 }
 
+// overBytes begins what keyLimits says of keys that are too long.
+const overBytes = "over %d bytes"
+
 // keyLimits says in words which keys cannot be.
 func keyLimits(keys *v1alpha1.FileStoreKeyLimits) string {
 	if keys == nil {
@@ -79,7 +83,7 @@ func keyLimits(keys *v1alpha1.FileStoreKeyLimits) string {
 	}
 	var limits []string
 	if keys.MaxBytes != nil {
-		limits = append(limits, fmt.Sprintf("over %d bytes", *keys.MaxBytes))
+		limits = append(limits, fmt.Sprintf(overBytes, *keys.MaxBytes))
 	}
 	if keys.MaxSegmentBytes != nil {
 		limits = append(limits, fmt.Sprintf("a segment over %d bytes", *keys.MaxSegmentBytes))

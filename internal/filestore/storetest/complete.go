@@ -233,15 +233,15 @@ func (s *suite) atOnce(t *testing.T) {
 	s.wantObject(t, ref.Key, []byte("once"))
 }
 
-// ended: a completed upload is no upload any more.
+// ended: what a completed upload still does.
 func (s *suite) ended(t *testing.T) {
 	ref := s.open(t, s.key())
 	s.put(t, ref, 1, []byte("done"))
 	s.finish(t, ref, filestore.Condition{})
 	_, err := s.Store.ListParts(t.Context(), ref)
-	wantErr(t, err, filestore.ErrNoSuchUpload)
-	_, err = s.Store.PutPart(t.Context(), ref, 2, bytes.NewReader([]byte("late")), 4)
-	wantErr(t, err, filestore.ErrNoSuchUpload)
+	_, late := s.Store.PutPart(t.Context(), ref, 2, bytes.NewReader([]byte("late")), 4)
+	s.observe(t, PartsAfterComplete, kindOf(err)+", "+kindOf(late))
+	s.wantObject(t, ref.Key, []byte("done"))
 	err = s.Store.AbortUpload(t.Context(), ref)
 	observed := kindOf(err)
 	if _, err := s.Store.Stat(t.Context(), ref.Key); errors.Is(err, filestore.ErrNotFound) {

@@ -52,6 +52,7 @@ var memoryTraits = Traits{
 	ConcurrentCompletes:  "one OK, the others NoSuchUpload",
 	PartDuringAbort:      "NoSuchUpload",
 	PartDuringComplete:   "NoSuchUpload",
+	PartsAfterComplete:   "NoSuchUpload, NoSuchUpload",
 	AbortAfterComplete:   "OK, object stays",
 	PartTwice:            "the last one counts",
 	ReplacedETag:         "InvalidParts",

@@ -81,6 +81,7 @@ func (s *suite) cutBeforeAnswer(t *testing.T) {
 }
 
 func (s *suite) bitFlipped(t *testing.T) {
+	s.needsChecksums(t)
 	ref := s.open(t, s.key())
 	kept := s.put(t, ref, 1, random(23, 80_000))
 	for _, number := range []int32{1, 2} {

@@ -127,7 +127,10 @@ func (s *suite) putNetwork(t *testing.T) {
 			try(t, cutUpstream(after), filestore.ErrIncompleteBody, filestore.ErrUnavailable)
 		}
 	})
-	t.Run("BitFlipped", func(t *testing.T) { try(t, flip(100_000), filestore.ErrChecksum) })
+	t.Run("BitFlipped", func(t *testing.T) {
+		s.needsChecksums(t)
+		try(t, flip(100_000), filestore.ErrChecksum)
+	})
 	s.allowTime()
 	s.wantPut(t, there, "kept")
 	s.wantNoObject(t, gone)

@@ -12,8 +12,9 @@ import (
 )
 
 func (s *suite) putKey(t *testing.T, key string) {
+	s.needsKey(t, key)
 	content := []byte("content of " + key)
-	s.putObject(t, key, content, filestore.Condition{Absent: true})
+	s.putObject(t, key, content, s.absent())
 	s.wantObject(t, key, content)
 	if o, err := s.Store.Stat(t.Context(), key); err != nil || o.Key != key {
 		t.Errorf("Stat gave %q, %v", o.Key, err)
@@ -146,7 +147,7 @@ func (s *suite) deletes(t *testing.T) {
 				t.Errorf("%+v is listed after it was deleted", got)
 			}
 		}
-		s.putObject(t, key, []byte("again"), filestore.Condition{Absent: true})
+		s.putObject(t, key, []byte("again"), s.absent())
 		s.wantObject(t, key, []byte("again"))
 	})
 	t.Run("ConditionalUpdateAfterwards", func(t *testing.T) {

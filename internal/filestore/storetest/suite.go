@@ -197,6 +197,20 @@ func (s *suite) needs(t *testing.T, capabilities ...Behaviour) {
 	}
 }
 
+// absent is the condition of an object that is not to be there yet, as far as the backend takes
+// one.
+func (s *suite) absent() filestore.Condition {
+	return filestore.Condition{Absent: s.Traits[ConditionalCreate] != "false"}
+}
+
+// needsChecksums leaves out a test where no checksum goes with the bytes, as Protected says there.
+func (s *suite) needsChecksums(t *testing.T) {
+	t.Helper()
+	if s.Traits[PayloadMode] == string(v1alpha1.PayloadUnsigned) {
+		t.Skip("no checksum goes with the bytes")
+	}
+}
+
 // store makes an object of one part.
 func (s *suite) store(t *testing.T, key string, content []byte, cond filestore.Condition) filestore.Object {
 	t.Helper()

@@ -42,6 +42,7 @@ const (
 	ConcurrentCompletes  Behaviour = "8 Completes of one upload at once"
 	PartDuringAbort      Behaviour = "part in flight when the upload is aborted"
 	PartDuringComplete   Behaviour = "part in flight when the upload is completed"
+	PartsAfterComplete   Behaviour = "parts listed, and a part sent, after Complete"
 	AbortAfterComplete   Behaviour = "Abort after Complete"
 	SameBytesSameETag    Behaviour = "the same bytes again give"
 	ReplacedWhileRead    Behaviour = "object replaced while it is read"
@@ -61,7 +62,7 @@ const (
 var behaviours = []Behaviour{
 	PayloadMode, ConditionalComplete, ConditionalPut, ConditionalCreate, MatchETag, KeyLimits, UploadListing, ListingMetadata, AbortKeepsObject, ListingAfterRestart, PartsAfterRestart, PartChecksum, ObjectChecksum,
 	PartTwice, ReplacedETag, EmptyPart, SmallPartInTheMiddle, GapInNumbers, SomeParts, UnknownComplete, RepeatedComplete, RepeatedConditional, ConcurrentCompletes,
-	PartDuringAbort, PartDuringComplete, AbortAfterComplete, SameBytesSameETag, ReplacedWhileRead,
+	PartDuringAbort, PartDuringComplete, PartsAfterComplete, AbortAfterComplete, SameBytesSameETag, ReplacedWhileRead,
 	LongSegment, KeyBelowObject, KeyOfDirectory,
 	PutChecksum, PutWhileRead, PutLongSegment, PutBelowObject, PutDirectory, PutWhereKeysWere, ListBelowObject,
 }
