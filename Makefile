@@ -181,7 +181,7 @@ conformance: devcluster ## Say what works on an object store and what does not: 
 
 conformance-all: devcluster ## The same on every store that can be started here. One that is known not to be usable has to be found so.
 	$(GO_BUILD) -o bin/conformance-run ./hack/conformance
-	@failed=; for store in versitygw minio ceph seaweedfs swift; do echo "== $$store"; \
+	@failed=; for store in versitygw minio ceph seaweedfs swift rclone; do echo "== $$store"; \
 	bin/conformance-run -store=$$store $(CONFORMANCE_ARGS) || failed="$$failed $$store"; done; \
 	[ -z "$$failed" ] || { echo "Failed or not to be had here:$$failed" >&2; exit 1; }
 

@@ -3,7 +3,6 @@ package devcluster
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -79,8 +78,6 @@ func (s *System) waitDefaultStore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, giveUp := context.WithCancelCause(ctx)
-	defer giveUp(nil)
 	return s.Operator.process.waitReady(ctx, 2*time.Minute, func(ctx context.Context) error {
 		object := &unstructured.Unstructured{}
 		object.SetAPIVersion(apiVersion)
@@ -98,7 +95,7 @@ func (s *System) waitDefaultStore(ctx context.Context) error {
 		case ready.Status != metav1.ConditionTrue:
 			err := fmt.Errorf("the FileStore %s is not ready: %s: %s", defaultStoreName, ready.Reason, ready.Message)
 			if slices.Contains(reasonsForGood, ready.Reason) {
-				giveUp(errors.New("this object store cannot be used"))
+				return neverReady{fmt.Errorf("this object store cannot be used: %w", err)}
 			}
 			return err
 		}

@@ -174,8 +174,9 @@ func (p *process) logTail() string {
 	return fmt.Sprintf("the end of %s:\n    %s", p.logPath, bytes.Join(all, []byte("\n    ")))
 }
 
-// waitReady polls ready until it returns nil. It gives up when the child ends, ctx is done, or
-// limit has passed, with an error that says what was still missing and quotes the log.
+// waitReady polls ready until it returns nil. It gives up when the child ends, ctx is done, limit
+// has passed, or ready returns neverReady, with an error that says what was still missing and quotes
+// the log.
 func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not ready within %s", limit))
 	defer cancel()
@@ -188,6 +189,9 @@ func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func
 		}()
 		if err == nil && !p.exited() {
 			return nil
+		}
+		if errors.As(err, new(neverReady)) {
+			return fmt.Errorf("%s: %w\n%s", p.name, err, p.logTail())
 		}
 		if last == nil || ctx.Err() == nil { // that the time was over says nothing of what was missing
 			last = err
@@ -204,6 +208,12 @@ func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func
 		}
 	}
 }
+
+// neverReady is what a process lacks that no waiting brings.
+type neverReady struct{ error }
+
+// Unwrap gives the cause.
+func (n neverReady) Unwrap() error { return n.error }
 
 // watch returns nil when ctx is done, or the fault of the first of the children that ends by
 // itself.

@@ -101,6 +101,10 @@ func TestProcessThatDoesNotGetReadyIsReported(t *testing.T) {
 			t.Errorf("%q is missing in: %v", want, err)
 		}
 	}
+	hopeless := func(context.Context) error { return neverReady{errors.New("too old")} }
+	if err := p.waitReady(t.Context(), time.Hour, hopeless); err == nil || !strings.HasPrefix(err.Error(), "script: too old\n") {
+		t.Errorf("waiting for what no waiting brings: %v", err)
+	}
 }
 
 func TestChildSeesLittleOfOurEnvironment(t *testing.T) {
