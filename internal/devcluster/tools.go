@@ -57,6 +57,7 @@ type toolSource struct {
 	tags        string                                 // build tags
 	versionVars func(version string) map[string]string // linker variables
 	envtest     bool                                   // among the binaries that envtest publishes and $KUBEBUILDER_ASSETS holds
+	released    bool                                   // among the binaries that Kubernetes publishes with each release
 	cost        string                                 // how long a cold build takes on two cores
 }
 
@@ -71,7 +72,7 @@ var toolSources = map[Tool]toolSource{
 	},
 	KubeControllerManager: {
 		module: "controlplane", pkg: "k8s.io/kubernetes/cmd/kube-controller-manager", versionFrom: "k8s.io/kubernetes",
-		tags: controlPlaneTags, versionVars: kubernetesVersionVars, cost: "2 minutes",
+		tags: controlPlaneTags, versionVars: kubernetesVersionVars, released: true, cost: "4 minutes",
 	},
 	Kubectl: {
 		module: "controlplane", pkg: "k8s.io/kubernetes/cmd/kubectl", versionFrom: "k8s.io/kubernetes",
@@ -261,6 +262,12 @@ func (f *toolFinder) find(ctx context.Context, tool Tool) (string, error) {
 	}
 	if source.envtest {
 		path, err := f.envtestBinary(ctx, tool, build.version)
+		if path != "" || err != nil {
+			return path, err
+		}
+	}
+	if source.released {
+		path, err := f.releasedBinary(ctx, tool, build.version)
 		if path != "" || err != nil {
 			return path, err
 		}
