@@ -260,23 +260,25 @@ func (f *toolFinder) find(ctx context.Context, tool Tool) (string, error) {
 	if path, err := executable(build.path()); err == nil {
 		return path, nil
 	}
-	if source.envtest {
-		path, err := f.envtestBinary(ctx, tool, build.version)
-		if path != "" || err != nil {
-			return path, err
-		}
-	}
-	if source.released {
-		path, err := f.releasedBinary(ctx, tool, build.version)
-		if path != "" || err != nil {
-			return path, err
-		}
+	if path, err := f.downloaded(ctx, tool, build.version); path != "" || err != nil {
+		return path, err
 	}
 	if !f.announced && source.module == "controlplane" {
 		f.announced = true
 		fmt.Fprintf(f.log, "The control plane is not on this machine yet. Building it takes 5 to 10 minutes on two cores, once; it is then kept in\n%s.\n", f.cache)
 	}
 	return build.run(ctx, f.log)
+}
+
+// downloaded returns a ready-made binary of the tool, "" when there is none to be had.
+func (f *toolFinder) downloaded(ctx context.Context, tool Tool, version string) (string, error) {
+	switch source := toolSources[tool]; {
+	case source.envtest:
+		return f.envtestBinary(ctx, tool, version)
+	case source.released:
+		return f.releasedBinary(ctx, tool, version)
+	}
+	return "", nil
 }
 
 // executable returns path made absolute when it is a file that may be run.
