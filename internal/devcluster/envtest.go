@@ -25,9 +25,6 @@ const (
 // had, which is normal: then the tool is built. IOTFILE_TOOLS_DOWNLOAD=no turns downloads off;
 // IOTFILE_ENVTEST_INDEX names another index, such as a mirror's.
 func (f *toolFinder) envtestBinary(ctx context.Context, tool Tool, version string) (string, error) {
-	if f.downloadFailed || os.Getenv("IOTFILE_TOOLS_DOWNLOAD") == "no" {
-		return "", nil
-	}
 	release := version[:strings.LastIndex(version, ".")] // v1.37.2 → v1.37
 	if tool == Etcd {
 		// etcd comes in the archive of the API server that it is tested with.
@@ -38,10 +35,19 @@ func (f *toolFinder) envtestBinary(ctx context.Context, tool Tool, version strin
 		release = apiServer[:strings.LastIndex(apiServer, ".")]
 	}
 	dir := filepath.Join(f.cache, "envtest", release+"-"+platform())
-	if path, err := executable(filepath.Join(dir, string(tool))); err == nil {
+	return f.once(ctx, tool, filepath.Join(dir, string(tool)), func() error { return f.downloadEnvtest(ctx, release, dir) })
+}
+
+// once returns what is at path, after a download where it is missing. It returns "" when there is
+// nothing to be had, or downloads are turned off.
+func (f *toolFinder) once(ctx context.Context, tool Tool, path string, download func() error) (string, error) {
+	if f.downloadFailed || os.Getenv("IOTFILE_TOOLS_DOWNLOAD") == "no" {
+		return "", nil
+	}
+	if path, err := executable(path); err == nil {
 		return path, nil
 	}
-	if err := f.downloadEnvtest(ctx, release, dir); err != nil {
+	if err := download(); err != nil {
 		if ctx.Err() != nil {
 			return "", err
 		}
@@ -49,7 +55,7 @@ func (f *toolFinder) envtestBinary(ctx context.Context, tool Tool, version strin
 		fmt.Fprintf(f.log, "%s: no ready-made binary can be downloaded (%s)\n", tool, cause(err))
 		return "", nil
 	}
-	return executable(filepath.Join(dir, string(tool)))
+	return executable(path)
 }
 
 // downloadEnvtest fetches the newest archive of a release with setup-envtest, which verifies its

@@ -175,8 +175,8 @@ func (p *process) logTail() string {
 }
 
 // waitReady polls ready until it returns nil. It gives up when the child ends, ctx is done, limit
-// has passed, or ready returns neverReady, with an error that says what was still missing and quotes
-// the log.
+// has passed, or ready returns neverReady. The error says what was still missing, and quotes the
+// log.
 func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not ready within %s", limit))
 	defer cancel()

@@ -23,23 +23,11 @@ const kubernetesReleases = "https://dl.k8s.io/release"
 // when there is none to be had, which is normal: then the tool is built. IOTFILE_TOOLS_DOWNLOAD=no
 // turns downloads off; IOTFILE_KUBERNETES_RELEASES names another place, such as a mirror's.
 func (f *toolFinder) releasedBinary(ctx context.Context, tool Tool, version string) (string, error) {
-	if f.downloadFailed || os.Getenv("IOTFILE_TOOLS_DOWNLOAD") == "no" || runtime.GOOS != "linux" { // servers are for Linux alone
+	if runtime.GOOS != "linux" { // servers are for Linux alone
 		return "", nil
 	}
-	dir := filepath.Join(f.cache, "released", version+"-"+platform())
-	path := filepath.Join(dir, string(tool))
-	if path, err := executable(path); err == nil {
-		return path, nil
-	}
-	if err := f.downloadReleased(ctx, tool, version, path); err != nil {
-		if ctx.Err() != nil {
-			return "", err
-		}
-		f.downloadFailed = true
-		fmt.Fprintf(f.log, "%s: no ready-made binary can be downloaded (%s)\n", tool, cause(err))
-		return "", nil
-	}
-	return executable(path)
+	path := filepath.Join(f.cache, "released", version+"-"+platform(), string(tool))
+	return f.once(ctx, tool, path, func() error { return f.downloadReleased(ctx, tool, version, path) })
 }
 
 // downloadReleased puts the program at path when it is whole.
@@ -63,6 +51,9 @@ func (f *toolFinder) downloadReleased(ctx context.Context, tool Tool, version, p
 		return err
 	}
 	defer func() { _ = lock.Unlock() }()
+	if _, err := executable(path); err == nil {
+		return nil
+	}
 	progress := startProgress(f.log, fmt.Sprintf("%s %s", tool, version))
 	progress.set("downloading")
 	defer progress.finish()

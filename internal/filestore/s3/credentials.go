@@ -97,7 +97,7 @@ type ambient struct {
 	awaited bool
 
 	current credentials.Provider
-	// last is what current has given. again, unless zero, is when it is asked again after a failure.
+	// last is what current has given. again is when it is asked again after a failure, else zero.
 	last  credentials.Value
 	again time.Time
 }
