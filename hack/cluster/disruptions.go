@@ -130,9 +130,8 @@ func (s *suite) killLeader(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	id := strings.TrimPrefix(pod.Status.ContainerStatuses[0].ContainerID, "containerd://")
 	began := time.Now()
-	if _, err := s.ctr(ctx, "tasks", "kill", "--signal=SIGKILL", id); err != nil {
+	if err := s.kill(ctx, *pod); err != nil {
 		return "", err
 	}
 	s.load.killed(time.Now())
@@ -158,6 +157,13 @@ func (s *suite) killLeader(ctx context.Context) (string, error) {
 		return nil
 	})
 	return fmt.Sprintf("another one after %.1f s", headless.Seconds()), err
+}
+
+// kill ends the process of a pod with SIGKILL.
+func (s *suite) kill(ctx context.Context, pod corev1.Pod) error {
+	id := strings.TrimPrefix(pod.Status.ContainerStatuses[0].ContainerID, "containerd://")
+	_, err := s.ctr(ctx, "tasks", "kill", "--signal=SIGKILL", id)
+	return err
 }
 
 // leaseHolder is who holds the lease: the name of a pod, and what tells its processes apart.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 )
@@ -19,8 +20,8 @@ import (
 // forwardSize is that of the file that goes through the port-forward.
 const forwardSize = 1 << 30
 
-// forward has the developer send a file through the API server and get it back. Half way the pods
-// that serve it are deleted, one after the other, as a node that fails takes them.
+// forward has the developer send a file through the API server and get it back. Meanwhile the pods
+// that serve it are taken away, one after the other, as a node that fails takes them.
 func (s *suite) forward(ctx context.Context) (string, error) {
 	kubeconfig, err := s.developer(ctx)
 	if err != nil {
@@ -61,31 +62,41 @@ func (s *suite) forward(ctx context.Context) (string, error) {
 		sent.Seconds(), rate(sent), retries, received.Seconds(), rate(received)), nil
 }
 
-// sendWhilePodsGo sends the file, of which after each quarter one of the two pods is deleted. It
-// returns how many requests were sent again.
+// sendWhilePodsGo sends the file. When a quarter of it is there, and when half of it is, one of the
+// two pods is lost. It returns how many requests were sent again: some are under way to each pod.
 func (s *suite) sendWhilePodsGo(ctx context.Context, kubeconfig, source, to string) (retries int, err error) {
 	pods, err := s.operatorPods(ctx)
 	if err != nil {
 		return 0, err
 	}
-	deleted := 0
+	lost := 0
 	var wrong error
 	told := func(e event) {
 		switch {
 		case e.Event == "retry":
 			retries++
-		case e.Event == "progress" && e.Done > int64(deleted+1)*forwardSize/4 && deleted < len(pods):
-			wrong = errors.Join(wrong, s.client.CoreV1().Pods(operatorNamespace).Delete(ctx, pods[deleted].Name, metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))}))
-			deleted++
+		case e.Event == "progress" && e.Done > int64(lost+1)*forwardSize/4 && lost < len(pods):
+			wrong = errors.Join(wrong, s.lose(ctx, pods[lost]))
+			lost++
 		}
 	}
 	if err := s.developerRuns(ctx, kubeconfig, told, "put", "--json", source, to); err != nil {
 		return retries, err
 	}
-	if wrong != nil || deleted != 2 || retries == 0 {
-		return retries, errors.Join(fmt.Errorf("%d pods were deleted meanwhile, and %d requests were sent again", deleted, retries), wrong)
+	if wrong != nil || lost != 2 || retries == 0 {
+		return retries, errors.Join(fmt.Errorf("%d pods were lost meanwhile, and %d requests were sent again", lost, retries), wrong)
 	}
 	return retries, nil
+}
+
+// lose takes a pod away as a node that fails does. Its process is killed first: the kubelet gives
+// one that is deleted two seconds even without a grace period, in which the operator ends what is
+// under way.
+func (s *suite) lose(ctx context.Context, pod corev1.Pod) error {
+	if err := s.kill(ctx, pod); err != nil {
+		return err
+	}
+	return s.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))})
 }
 
 // randomFile makes a file, and returns its digest.
