@@ -73,11 +73,7 @@ func (s *Server) mayAbort(ctx context.Context, c *call, u *v1alpha1.MultipartUpl
 	}
 	err := s.may(ctx, c, identity.Right{Verb: identity.VerbDelete, Resource: identity.ResourceUploads, Namespace: u.Namespace, Name: u.Name})
 	if errors.Is(err, identity.ErrForbidden) {
-		return &apierror.Error{
-			Status:  http.StatusForbidden,
-			Message: "somebody else has started the upload: only they may abort it, or who may delete multipartuploads in its namespace. It stays open",
-			Cause:   err,
-		}
+		return apierror.Forbidden("somebody else has started the upload: only they may abort it, or who may delete multipartuploads in its namespace. It stays open").Because(err)
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/dataplane/apierror"
@@ -35,14 +36,7 @@ func verbs(op operation, ifMatch *int64) []string {
 
 // authorize asks for the caller's right to do what the request says, before anything is looked up.
 func (s *Server) authorize(ctx context.Context, c *call) error {
-	var err error
-	for _, verb := range verbs(c.route.op, c.ifMatch) {
-		if err = s.may(ctx, c, c.filesRight(verb)); !errors.Is(err, identity.ErrForbidden) {
-			c.granted = verb
-			return err
-		}
-	}
-	return err
+	return s.mayAny(ctx, c, verbs(c.route.op, c.ifMatch)...)
 }
 
 // authorizeUpload asks for the right to do what the upload does, if the request has not shown it
@@ -60,12 +54,22 @@ func (s *Server) authorizeUpload(ctx context.Context, c *call, u *v1alpha1.Multi
 	if verb == c.granted {
 		return nil
 	}
-	return s.may(ctx, c, c.filesRight(verb))
+	return s.mayAny(ctx, c, verb)
 }
 
-// filesRight is the right to do verb with the files of the request's entity.
-func (c *call) filesRight(verb string) identity.Right {
-	return identity.Right{Verb: verb, Resource: identity.ResourceFiles, Namespace: c.file.Namespace, Name: c.file.EntityID}
+// mayAny asks for the right to do one of verbs with the files of the request's entity. Who has none
+// is told which would do.
+func (s *Server) mayAny(ctx context.Context, c *call, verbs ...string) error {
+	var err error
+	for _, verb := range verbs {
+		right := identity.Right{Verb: verb, Resource: identity.ResourceFiles, Namespace: c.file.Namespace, Name: c.file.EntityID}
+		if err = s.may(ctx, c, right); !errors.Is(err, identity.ErrForbidden) {
+			c.granted = verb
+			return err
+		}
+	}
+	names := strings.Join(verbs, " or ")
+	return apierror.Forbidden("you may not " + names + " files of this entity: ask for the right to " + names + " files.iotfile.dev in its namespace").Because(err)
 }
 
 func (s *Server) may(ctx context.Context, c *call, right identity.Right) error {

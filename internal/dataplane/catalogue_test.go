@@ -170,7 +170,7 @@ var constructors = map[string]struct {
 	status, message int
 	again           bool
 }{
-	"apierror.BadRequest": {400, 0, false}, "apierror.NotFound": {404, 0, false}, "apierror.Method": {405, 1, false},
+	"apierror.BadRequest": {400, 0, false}, "apierror.Forbidden": {403, 0, false}, "apierror.NotFound": {404, 0, false}, "apierror.Method": {405, 1, false},
 	"apierror.Conflict": {409, 0, false}, "apierror.TooLarge": {413, 0, false}, "apierror.UnsupportedMedia": {415, 0, false},
 	"apierror.TooMany": {429, 0, true}, "apierror.Unavailable": {503, 0, true},
 }

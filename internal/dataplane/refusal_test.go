@@ -222,8 +222,10 @@ func TestAuth(t *testing.T) {
 	}
 	s.want(s.put(s.path("x")+"?part=1", make([]byte, 2000), "Authorization", "Bearer bob"), 401)
 	s.want(s.put(s.path("x")+"?part=1", make([]byte, 2000), "Authorization", "Bearer broken"), 503)
-	s.want(s.put(s.path("x")+"?part=1", make([]byte, 2000), append(alice, "If-Match", "0")...), 403)
-	s.want(s.get(strings.Replace(s.path("x"), "0123", "0000", 1), alice...), 403)
+	others := strings.Replace(s.path("x"), "0123", "0000", 1)
+	s.wantRefusal(s.put(s.path("x")+"?part=1", make([]byte, 2000), append(alice, "If-Match", "0")...), 403, "the right to update files.iotfile.dev in its namespace")
+	s.wantRefusal(s.put(others+"?part=1", make([]byte, 2000), alice...), 403, "the right to create or update files.iotfile.dev in its namespace")
+	s.wantRefusal(s.get(others, alice...), 403, "the right to get files.iotfile.dev in its namespace")
 	s.want(s.put(s.path("x")+"?part=1", make([]byte, 2000), alice...), 201)
 	// Without a namespace in token and path there is no tenant.
 	s.url = s.scheme + s.addr

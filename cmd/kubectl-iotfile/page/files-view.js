@@ -132,7 +132,6 @@ class FilesView extends HTMLElement {
 		const status = error instanceof Refused ? error.status : 0;
 		show(this.#notice, true);
 		tell(this.#notice, status === 403 ? "You may not see the files of this entity" : "The files cannot be listed", messageOf(error),
-			status === 403 && "Ask the platform team for the right to list files.iotfile.dev here.",
 			h("button", { onclick: () => this.#read(this.#folder, this.#search.value.trim()) }, "Try again"));
 		this.#listing.done = true;
 		this.#draw();

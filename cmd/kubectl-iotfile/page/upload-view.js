@@ -159,7 +159,6 @@ class UploadView extends HTMLElement {
 /** @param {unknown} error */
 function noteOf(error) {
 	const status = error instanceof Refused ? error.status : 0;
-	if (status === 403) return "You may not see which parts have arrived: ask the platform team for the right to get files.iotfile.dev in this namespace.";
 	if (status === 404) return "No part can be listed: the upload is not open now.";
 	return status === 409 ? "The parts are becoming the file now." : messageOf(error);
 }

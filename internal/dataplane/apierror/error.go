@@ -55,6 +55,11 @@ func BadRequest(message string) *Error {
 	return &Error{Status: http.StatusBadRequest, Message: message}
 }
 
+// Forbidden answers 403.
+func Forbidden(message string) *Error {
+	return &Error{Status: http.StatusForbidden, Message: message}
+}
+
 // NotFound answers 404.
 func NotFound(message string) *Error {
 	return &Error{Status: http.StatusNotFound, Message: message}

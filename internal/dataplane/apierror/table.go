@@ -74,7 +74,6 @@ var fixed = []struct {
 	answer Error
 }{
 	{identity.ErrUnauthenticated, Error{Status: http.StatusUnauthorized, Message: "send a valid token in the Authorization header", Header: map[string]string{"WWW-Authenticate": "Bearer"}}},
-	{identity.ErrForbidden, Error{Status: http.StatusForbidden, Message: "you may not do this with the files of this entity: ask for the right in its namespace"}},
 	{filestore.ErrSilent, Error{Status: http.StatusGatewayTimeout, Message: "object storage is too slow: send the request again", RetryAfter: RetryShort}},
 	{ErrBodyShort, Error{Status: http.StatusBadRequest, Message: "the body ended too early: nothing was stored"}},
 	{ErrBodyIdle, Error{Status: http.StatusRequestTimeout, Message: "no byte of the body arrived for too long: nothing was stored"}},

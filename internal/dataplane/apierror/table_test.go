@@ -36,7 +36,6 @@ func TestDescribe(t *testing.T) {
 	}{
 		{BadRequest("x").Because(cause), 400, false},
 		{fmt.Errorf("%w: %w", identity.ErrUnauthenticated, cause), 401, false},
-		{fmt.Errorf("%w: %w", identity.ErrForbidden, cause), 403, false},
 		{&upload.Refusal{Kind: upload.RefusalTooSmall, Message: "m"}, 400, false},
 		{&upload.Refusal{Kind: upload.RefusalTooLarge, Message: "m"}, 413, false},
 		{&upload.Refusal{Kind: upload.RefusalNotOpen, Message: "m"}, 409, false},
