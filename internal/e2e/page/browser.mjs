@@ -155,10 +155,34 @@ export async function fillSend(page, folder) {
   await main.getByLabel("Folder", { exact: true }).fill(folder);
 }
 
-/** chooseFiles gives files to Send, and starts it. */
+/** send gives files to Send, and starts it. */
 export async function send(page, ...files) {
   await page.getByRole("main").getByLabel("Choose files", { exact: true }).setInputFiles(files);
   const start = page.getByRole("main").getByRole("button", { name: "Send", exact: true });
   await until("Send can be pressed", () => start.isEnabled());
   await start.click();
+}
+
+/** drop has the browser drop a file or folder of the disk on the view, as the desktop does. */
+export async function drop(context, page, path) {
+  const session = await context.newCDPSession(page);
+  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"]) {
+    await session.send("Input.dispatchDragEvent", { type, x: 640, y: 450, data });
+  }
+}
+
+/** slowDown limits what the page sends, in bytes per second. */
+export async function slowDown(context, page, rate) {
+  const session = await context.newCDPSession(page);
+  await session.send("Network.enable");
+  await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: rate });
+}
+
+/** percentOf reads the bar of a row. */
+export async function percentOf(row) {
+  return Number(await row.getByRole("progressbar").first().evaluate((bar) => {
+    const now = Number(bar.getAttribute("aria-valuenow") ?? bar.value), max = Number(bar.getAttribute("aria-valuemax") ?? bar.max);
+    return (100 * now) / (max || 100);
+  }));
 }

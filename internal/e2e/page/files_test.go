@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -58,7 +59,7 @@ func rest(t *testing.T, method, entity, pathAndQuery string, body []byte) []byte
 // compare downloads a file, and holds that it is what was sent.
 func compare(t *testing.T, entity, path string, content []byte) {
 	t.Helper()
-	got := rest(t, http.MethodGet, entity, path, nil)
+	got := rest(t, http.MethodGet, entity, (&url.URL{Path: path}).EscapedPath(), nil)
 	sum, want := sha256.Sum256(got), sha256.Sum256(content)
 	if sum != want {
 		t.Fatalf("%s: %d bytes with the sum %x come back, and %d with %x were sent", path, len(got), sum, len(content), want)

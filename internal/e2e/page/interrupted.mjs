@@ -1,32 +1,13 @@
 // Drop 200 MiB, lose the operator in the middle, load the page anew, choose the file again, and have it whole.
-import { ask, button, env, fillSend, journey, rowOf, said, until } from "./browser.mjs";
+import { ask, button, drop, env, fillSend, journey, percentOf, rowOf, said, slowDown, until } from "./browser.mjs";
 
 const path = "recordings/" + env.NAME;
-
-/** drop has the browser drop a file of the disk on the view, as the desktop does. */
-async function drop(context, page) {
-  const session = await context.newCDPSession(page);
-  const data = { items: [], files: [env.FILE], dragOperationsMask: 1 };
-  for (const type of ["dragEnter", "dragOver", "drop"]) {
-    await session.send("Input.dispatchDragEvent", { type, x: 640, y: 450, data });
-  }
-}
-
-/** percentOf reads the bar of a row. */
-async function percentOf(row) {
-  return Number(await row.getByRole("progressbar").first().evaluate((bar) => {
-    const now = Number(bar.getAttribute("aria-valuenow") ?? bar.value), max = Number(bar.getAttribute("aria-valuemax") ?? bar.max);
-    return (100 * now) / (max || 100);
-  }));
-}
 
 await journey("interrupted", async ({ context, page }) => {
   await fillSend(page, "recordings");
   // Slow enough that there is a middle.
-  const session = await context.newCDPSession(page);
-  await session.send("Network.enable");
-  await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 12 * 2 ** 20 });
-  await drop(context, page);
+  await slowDown(context, page, 12 * 2 ** 20);
+  await drop(context, page, env.FILE);
   await said(page.getByRole("main"), env.NAME);
   await page.getByRole("main").getByRole("button", { name: "Send", exact: true }).click();
   const row = rowOf(page, env.NAME);

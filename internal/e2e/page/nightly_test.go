@@ -113,21 +113,13 @@ func TestKeyboard(t *testing.T) {
 				rest(t, http.MethodPut, entity, args[0]+"?part=1", content)
 				return nil
 			},
-			"aborted": func(args []string) any {
-				eventually(t, "the upload is aborted", func() error {
-					if u := uploadOf(t, entity, args[0]); u != nil && u.Status.Phase != "Aborted" {
-						return fmt.Errorf("it is %s", u.Status.Phase)
-					}
-					return nil
-				})
-				return nil
-			},
+			"aborted": func(args []string) any { return waitAborted(t, entity, args[0]) },
 		},
 	}.run(t, entity)
 }
 
-// TestShots takes a screenshot of each view and dialog, in both themes, narrow and wide, and audits
-// what is open in them.
+// TestShots takes a screenshot of each view and dialog, in both themes, from a phone to 4K, and
+// audits what is open in them.
 func TestShots(t *testing.T) {
 	needNightly(t)
 	entity := newEntity()

@@ -31,14 +31,17 @@ var (
 // link is the address that the command line prints, with the secret that works once.
 var link = regexp.MustCompile(`http://127\.0\.0\.1:\d+/enter\?key=[^\s"']+`)
 
+// caller is whose rights the page has: towards the Kubernetes API, and towards the REST API.
+type caller struct{ kubeconfig, token string }
+
 // startUI runs `kubectl-iotfile ui` until the test ends, and returns its link. server is where the
 // REST API is.
-func startUI(t *testing.T, server string) string {
+func startUI(t *testing.T, server string, who caller) string {
 	t.Helper()
 	s := needSystem(t)
 	cmd := exec.CommandContext(t.Context(), s.CLI, "ui", "--no-open")
 	cmd.Env = []string{
-		"IOTFILE_URL=" + server, "IOTFILE_TOKEN=" + s.Token, "IOTFILE_NAMESPACE=" + devcluster.SampleNamespace, "KUBECONFIG=" + s.ControlPlane.Kubeconfig,
+		"IOTFILE_URL=" + server, "IOTFILE_TOKEN=" + who.token, "IOTFILE_NAMESPACE=" + devcluster.SampleNamespace, "KUBECONFIG=" + who.kubeconfig,
 		"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"),
 	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -91,6 +94,8 @@ type journey struct {
 	steps map[string]func(args []string) any
 	// server is where the REST API is; that of the system where it is not given.
 	server string
+	// caller is whose page it is; where it is nil, that of somebody who may do everything.
+	caller *caller
 	// limit is how long the script may take; ten minutes where it is not given.
 	limit time.Duration
 }
@@ -107,11 +112,12 @@ func (j journey) run(t *testing.T, entity string) {
 	check(t, err)
 	root, err := devcluster.ModuleRoot()
 	check(t, err)
+	who := cmp.Or(j.caller, &caller{kubeconfig: system.up.ControlPlane.Kubeconfig, token: system.up.Token})
 	ctx, cancel := context.WithTimeout(t.Context(), max(j.limit, 10*time.Minute))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", j.script)
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasSuffix(strings.ToLower(strings.SplitN(e, "=", 2)[0]), "_proxy") }),
-		"PACKAGES="+packages, "CHROMIUM="+chromium, "LINK="+startUI(t, cmp.Or(j.server, system.up.URL)), "SHOTS="+filepath.Join(root, "bin", "ui-shots"),
+		"PACKAGES="+packages, "CHROMIUM="+chromium, "LINK="+startUI(t, cmp.Or(j.server, system.up.URL), *who), "SHOTS="+filepath.Join(root, "bin", "ui-shots"),
 		"NAMESPACE="+devcluster.SampleNamespace, "ENTITY="+entity, "HOME="+t.TempDir())
 	for name, value := range j.env {
 		cmd.Env = append(cmd.Env, name+"="+value)

@@ -1,9 +1,10 @@
-// Screenshots of each view and dialog in both themes, narrow and wide. Each is audited as it is seen.
+// Screenshots of each view and dialog in both themes, from a phone to 4K. Each is audited as it is seen.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { audit, button, dialog, env, fillSend, go, journey, openUpload, origin, rowOf, themes, until } from "./browser.mjs";
+import { audit, button, dialog, env, fillSend, go, journey, openUpload, origin, rowOf, slowDown, themes, until } from "./browser.mjs";
 
-const widths = [360, 1280];
+/** The widths and heights of a screen, in pixels of CSS. */
+const screens = [[360, 780], [1280, 900], [3840, 2160]];
 mkdirSync(env.SHOTS, { recursive: true });
 
 /** What is wrong in any of the views: all of it is told at the end. */
@@ -11,8 +12,8 @@ const wrong = [];
 
 /** shots takes what is seen now, and holds that nothing has to be scrolled sideways. */
 async function shots(page, name) {
-  for (const width of widths) {
-    await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });
+  for (const [width, height] of screens) {
+    await page.setViewportSize({ width, height });
     await page.waitForTimeout(150);
     const over = await page.evaluate(wider);
     if (over.length > 0) wrong.push(`${name} is wider than a screen of ${width} px: ${over.join(", ")}`);
@@ -73,9 +74,7 @@ await journey("shots", async ({ context, page }) => {
 
   await fillSend(page, "dropped");
   await shots(page, "send-empty");
-  const session = await context.newCDPSession(page);
-  await session.send("Network.enable");
-  await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 2 ** 20 });
+  await slowDown(context, page, 2 ** 20);
   await page.getByRole("main").getByLabel("Choose files", { exact: true }).setInputFiles([env.FILE]);
   await page.getByRole("main").getByRole("button", { name: "Send", exact: true }).click();
   await rowOf(page, env.NAME).getByRole("progressbar").first().waitFor();
