@@ -44,6 +44,11 @@ func (r countingRaw) Read(f func(fd uintptr) (done bool)) error {
 	return r.RawConn.Read(f)
 }
 
+func (r countingRaw) Write(f func(fd uintptr) (done bool)) error {
+	r.from.writes.Add(1)
+	return r.RawConn.Write(f)
+}
+
 func (c *counting) Write(p []byte) (int, error) {
 	c.writes.Add(1)
 	return c.TCPConn.Write(p)
@@ -232,6 +237,48 @@ func TestHold(t *testing.T) {
 	if err == nil {
 		t.Error("nothing says that the peer is gone")
 	}
+}
+
+// TestSend: what is written arrives, at whatever pace the peer reads. One that reads no more is told
+// by the deadline, and one that is gone by the error of the kernel.
+func TestSend(t *testing.T) {
+	both(t, func(t *testing.T, l link) {
+		body := make([]byte, 8<<20)
+		_, _ = rand.NewChaCha8([32]byte{}).Read(body)
+		got := make(chan error, 1)
+		go func() {
+			read := make([]byte, len(body))
+			for n := 0; n < len(read); n += 1 << 20 {
+				if _, err := io.ReadFull(l.peer, read[n:n+1<<20]); err != nil {
+					got <- err
+					return
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+			if !bytes.Equal(read, body) {
+				got <- errors.New("other bytes arrived")
+			}
+			close(got)
+		}()
+		_, err := l.below.WriteBody(l.over, body)
+		must(t, errors.Join(err, <-got))
+
+		must(t, l.over.SetWriteDeadline(time.Now().Add(200*time.Millisecond)))
+		for err == nil { // the kernel takes some
+			_, err = l.below.WriteBody(l.over, body)
+		}
+		if timeout, ok := errors.AsType[net.Error](err); !ok || !timeout.Timeout() || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("after the deadline: %v", err)
+		}
+		must(t, errors.Join(l.over.SetWriteDeadline(time.Time{}), l.peer.Close()))
+		for err = nil; err == nil; {
+			_, err = l.below.Conn.Write(body)
+		}
+		_, err = l.below.Write(body)
+		if wrong, ok := errors.AsType[*net.OpError](err); !ok || wrong.Op != "write" || !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("after the peer is gone: %v", err)
+		}
+	})
 }
 
 func write(c net.Conn, p []byte) error {

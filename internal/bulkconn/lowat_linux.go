@@ -24,11 +24,22 @@ func setLowat(raw syscall.RawConn, n int) error {
 func readable(fd uintptr) (int, error) { return unix.IoctlGetInt(int(fd), unix.SIOCINQ) }
 
 // read is read(2), again when a signal has come between.
-func read(fd uintptr, p []byte) (n int, err error) {
+func read(fd uintptr, p []byte) (int, error) { return again(unix.SYS_READ, fd, p) }
+
+// write is write(2), again when a signal has come between.
+func write(fd uintptr, p []byte) (int, error) { return again(unix.SYS_WRITE, fd, p) }
+
+func again(call, fd uintptr, p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
 	for {
-		n, err = syscall.Read(int(fd), p)
-		if err != syscall.EINTR {
-			return max(0, n), err
+		switch n, failed := move(call, fd, p); failed {
+		case 0:
+			return n, nil
+		case unix.EINTR:
+		default:
+			return 0, failed
 		}
 	}
 }

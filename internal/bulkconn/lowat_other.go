@@ -15,3 +15,5 @@ func setLowat(syscall.RawConn, int) error { return nil }
 func readable(uintptr) (int, error) { return 0, errors.ErrUnsupported }
 
 func read(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
+func write(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }

@@ -3,7 +3,6 @@ package bulkconn
 import (
 	"errors"
 	"io"
-	"net"
 	"os"
 	"syscall"
 	"time"
@@ -73,7 +72,7 @@ func (c *Conn) readAtLeast(p []byte, want int) (n int, err error) {
 	case err != nil:
 		return 0, err
 	case failed != nil:
-		return 0, &net.OpError{Op: "read", Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError("read", failed)}
+		return 0, c.opError("read", failed)
 	case n == 0:
 		return 0, io.EOF
 	}
