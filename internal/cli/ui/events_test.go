@@ -134,7 +134,7 @@ func (l *line) is(t *testing.T, want string) {
 // TestEvents lists in pages, watches, loses its place, and lists again; the stores are forbidden
 // meanwhile. A second tab sees the same.
 func TestEvents(t *testing.T) {
-	var lists, watches atomic.Int32
+	var lists, watching atomic.Int32
 	change, expire := make(chan string), make(chan struct{})
 	in := serve(t, nil, &kubeAPI{
 		list: func(w http.ResponseWriter, next string) {
@@ -147,7 +147,8 @@ func TestEvents(t *testing.T) {
 			}
 		},
 		watch: func(w http.ResponseWriter, r *http.Request, version string) {
-			watches.Add(1)
+			watching.Add(1)
+			defer watching.Add(-1)
 			if version != "10" && version != "12" {
 				t.Errorf("a watch begins at %s", version)
 			}
@@ -192,8 +193,10 @@ func TestEvents(t *testing.T) {
 	for _, want := range []string{"reset", "put one two", "put three", "synced"} {
 		other().is(t, want)
 	}
+	// A tab that closes ends its own watch, and no other.
+	eventually(t, func() bool { return watching.Load() == 2 })
 	endSecond()
-	eventually(t, func() bool { return watches.Load() == 2 })
+	eventually(t, func() bool { return watching.Load() == 1 })
 	before := lists.Load()
 	expire <- struct{}{}
 	for _, want := range []string{"reset", "put one two", "put three", "synced"} {
