@@ -105,6 +105,9 @@ var (
 	}
 )
 
+// right is what a refusal of the request names.
+func (p probe) right() string { return strings.Join(p.verbs, " or ") }
+
 // want is the status that the caller is to get.
 func (p probe) want(c caller, namespace, entity string) int {
 	switch {
@@ -161,7 +164,10 @@ func TestAuthorization(t *testing.T) {
 		})
 		return err
 	})
-	refusals := map[string]map[string]bool{} // what they say, by the rights that would have done
+	refusals := map[string]map[string][]string{} // by the right that would have done, and by what they say
+	for _, p := range probes {
+		refusals[p.right()] = map[string][]string{}
+	}
 	each(func(c caller, namespace, label string, answers []*answer) {
 		row := []string{}
 		for i, p := range probes {
@@ -170,11 +176,8 @@ func TestAuthorization(t *testing.T) {
 				t.Errorf("%s, %s in %s, entity %s: %d, want %d: %s", c.name, p.name, namespace, label, got.status, want, got.body)
 			}
 			if got.status == 403 {
-				right := strings.Join(p.verbs, " or ")
-				if refusals[right] == nil {
-					refusals[right] = map[string]bool{}
-				}
-				refusals[right][looks(t, got)] = true
+				same, text := refusals[p.right()], looks(t, got)
+				same[text] = append(same[text], c.name+" "+p.name)
 			}
 			row = append(row, fmt.Sprint(got.status))
 		}
@@ -182,7 +185,7 @@ func TestAuthorization(t *testing.T) {
 	})
 	for right, texts := range refusals {
 		if len(texts) != 1 || !strings.Contains(fmt.Sprint(texts), "the right to "+right+" files.iotfile.dev") {
-			t.Errorf("refusals of the right to %s can be told apart, or do not name it: %v", right, texts)
+			t.Errorf("refusals of the right to %s are none, can be told apart, or do not name it: %v", right, texts)
 		}
 	}
 }
