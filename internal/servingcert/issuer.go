@@ -62,9 +62,19 @@ func (i *Issuer) SetupWithManager(mgr ctrl.Manager) error {
 	return b.Complete(i)
 }
 
-// Reconcile tells clients first and renews afterwards: nothing new is made before what is there is
-// trusted everywhere.
+// Reconcile does what is due. It is no failure if somebody changes what it writes meanwhile, or the
+// cache was behind, or two replicas were leader for a moment: the next pass looks.
 func (i *Issuer) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	result, err := i.pass(ctx)
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return reconcile.Result{RequeueAfter: time.Second}, nil
+	}
+	return result, err
+}
+
+// pass tells clients first and renews afterwards: nothing new is made before what is there is
+// trusted everywhere.
+func (i *Issuer) pass(ctx context.Context) (reconcile.Result, error) {
 	secret := &corev1.Secret{}
 	if err := i.Client.Get(ctx, i.Secret, secret); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
@@ -88,10 +98,7 @@ func (i *Issuer) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 	updated := secret.DeepCopy()
 	updated.Data = renewed
 	//nolint:forbidigo // the cache keeps Secrets whole, but for managed fields, which an Update may leave out
-	if err := i.Client.Update(ctx, updated); apierrors.IsConflict(err) {
-		// The cache was behind, or two replicas were leader for a moment: the next pass looks.
-		return reconcile.Result{RequeueAfter: time.Second}, nil
-	} else if err != nil {
+	if err := i.Client.Update(ctx, updated); err != nil {
 		return reconcile.Result{}, fmt.Errorf("renew the certificate in the Secret %s: %w", i.Secret, err)
 	}
 	log.FromContext(ctx).Info("renewed the serving certificate or its authority", "secret", i.Secret.String())

@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -64,14 +65,19 @@ func (p *Publisher) Start(ctx context.Context) error {
 	}
 }
 
-// Publish makes the ConfigMap what it has to be now.
+// Publish makes the ConfigMap what it has to be now. Whoever changes it meanwhile is heard first.
 func (p *Publisher) Publish(ctx context.Context) error {
 	served, err := servedAuthorities(p.Dir)
 	if err != nil {
 		return err
 	}
+	outrun := func(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
+	return retry.OnError(retry.DefaultRetry, outrun, func() error { return p.write(ctx, served) })
+}
+
+func (p *Publisher) write(ctx context.Context, served []*certificate) error {
 	found := &corev1.ConfigMap{}
-	err = p.Live.Get(ctx, p.ConfigMap, found)
+	err := p.Live.Get(ctx, p.ConfigMap, found)
 	switch {
 	case apierrors.IsNotFound(err):
 		found.ObjectMeta = metav1.ObjectMeta{

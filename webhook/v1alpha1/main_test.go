@@ -228,6 +228,8 @@ func TestAdmission(t *testing.T) {
 			"OverlapIsRefused":             testOverlapIsRefused,
 			"Warnings":                     testWarnings,
 			"RotationUnderLoad":            testRotationUnderLoad,
+			"IssuerIsOutrun":               testIssuerIsOutrun,
+			"PublisherIsOutrun":            testPublisherIsOutrun,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
