@@ -90,3 +90,26 @@ func TestCompletedUploadsAreAbortedAgain(t *testing.T) {
 		}
 	}
 }
+
+// Somebody who changes the record of what has ended while that is aborted again is no failure.
+func TestRecordOfEndedUploadsIsChangedMeanwhile(t *testing.T) {
+	r := newRig(t)
+	r.open("up")
+	r.delete("up")
+	r.drive("up")
+	again := &abortagain.Runner{Log: r.uploads.Ended, Client: r.direct, Stores: r.uploads.Stores, Clock: r.clock}
+	r.backend.Inject(memory.Fault{Operation: memory.AbortUpload, Times: 1, Before: does(func() {
+		var pages corev1.ConfigMapList
+		r.must(r.direct.List(r.ctx, &pages, client.InNamespace(r.ns), client.HasLabels{abortagain.LabelEnded}))
+		for _, page := range pages.Items {
+			page.Annotations["somebody"] = "was here"
+			r.must(r.direct.Update(r.ctx, &page))
+		}
+	})})
+	before := r.backend.Calls(memory.AbortUpload)
+	r.clock.Step(2 * time.Minute)
+	r.must(again.Pass(r.ctx))
+	if n := r.backend.Calls(memory.AbortUpload) - before; n != 1 {
+		t.Errorf("%d aborts", n)
+	}
+}

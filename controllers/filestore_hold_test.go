@@ -95,6 +95,45 @@ func TestFileStoreFinalizerSurvivesFaults(t *testing.T) {
 	}
 }
 
+// Somebody who changes a store while the finalizer is put on it, or taken off, is no failure.
+func TestFileStoreIsChangedMeanwhile(t *testing.T) {
+	r := newRig(t)
+	for _, c := range []struct {
+		what  string
+		begin func(*v1alpha1.FileStore) error
+		done  func() bool
+	}{
+		{
+			"add the finalizer",
+			func(fs *v1alpha1.FileStore) error {
+				fs.Finalizers = nil
+				return r.direct.Update(r.ctx, fs)
+			},
+			func() bool { return slices.Contains(r.fileStore().Finalizers, v1alpha1.FinalizerHoldStore) },
+		},
+		{"remove the finalizer", func(fs *v1alpha1.FileStore) error { return r.direct.Delete(r.ctx, fs) }, r.storeGone},
+	} {
+		r.must(c.begin(r.fileStore()))
+		changed := false
+		r.faults.patch = func(client.Object) error {
+			if changed {
+				return nil
+			}
+			changed = true
+			fs := r.fileStore()
+			fs.Annotations = map[string]string{"changed": "to " + c.what}
+			return r.direct.Update(r.ctx, fs)
+		}
+		result, err := r.stores.Reconcile(r.ctx, reconcile.Request{NamespacedName: client.ObjectKey{Name: r.store}})
+		if err != nil || result.RequeueAfter != time.Second || !changed || c.done() {
+			t.Errorf("%s: changed meanwhile is %v, the result %+v, %v", c.what, changed, result, err)
+		}
+		if r.probeFor(); !c.done() {
+			t.Errorf("%s: that is not done in the next pass", c.what)
+		}
+	}
+}
+
 // Uploads that the backend reaped are warned of where the platform team looks, for as long as there
 // are records of them.
 func TestFileStoreWarnsOfReapedUploads(t *testing.T) {

@@ -135,7 +135,7 @@ func (a *Runner) page(ctx context.Context, name string, ended time.Time, times i
 	}
 	metav1.SetMetaDataAnnotation(&page.ObjectMeta, annotationAgain, strconv.Itoa(times))
 	//nolint:forbidigo // the page was read live, as a whole
-	if err := a.Client.Update(ctx, page); client.IgnoreNotFound(err) != nil {
+	if err := a.Client.Update(ctx, page); err != nil && !reconciler.Outdated(err) {
 		return fmt.Errorf("note that ended uploads were aborted again: %w", err)
 	}
 	return nil

@@ -75,7 +75,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	reconciler.ReapedTotal(fs.Name) // also while nothing was lost, or the first would be no increase
 	if err := r.hold(ctx, fs); err != nil {
-		return reconcile.Result{}, err
+		return reconciler.Failed(err)
 	}
 	rivals, err := r.rivals(ctx, fs)
 	if err != nil {
@@ -94,7 +94,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	if fs.DeletionTimestamp != nil && open == 0 {
 		if open, err = r.release(ctx, fs.DeepCopy()); err != nil || open == 0 {
-			return reconcile.Result{}, err
+			return reconciler.Failed(err)
 		}
 	}
 	updated.Status.OpenUploads = ptr.To(open)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -163,13 +162,8 @@ func (r *Reconciler) pass(ctx context.Context, seen *observation) (reconcile.Res
 	if err == nil {
 		err = r.report(ctx, seen, done)
 	}
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		// The record is newer than the cache: its event is on the way, and this pass counts for
-		// nothing.
-		return reconcile.Result{RequeueAfter: time.Second}, nil
-	}
 	if err != nil {
-		return reconcile.Result{}, err
+		return reconciler.Failed(err)
 	}
 	return r.result(seen, done), nil
 }
