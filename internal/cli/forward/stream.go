@@ -116,39 +116,43 @@ type stream struct {
 	fault error
 }
 
-// carry moves the bytes between a pipe and a stream.
+// carry moves the bytes between a pipe and a stream. What has come is read before the end is told: a
+// pod that refuses a body answers, and ends the connection, while it is still sent to.
 func carry(connection httpstream.Connection, faults, data httpstream.Stream, name string) *stream {
 	near, far := net.Pipe()
 	s := &stream{Conn: near}
-	told := make(chan struct{})
-	end := func(why error) {
+	told, read := make(chan struct{}), make(chan struct{})
+	go func() { // what the kubelet says of the pod
+		defer close(told)
+		text, _ := io.ReadAll(io.LimitReader(faults, 4<<10))
+		if len(text) > 0 {
+			s.fail(fmt.Errorf("the pod %s: %s", name, oneLine(string(text))))
+			time.AfterFunc(readWait, func() { _ = far.Close() })
+		}
+	}()
+	go func() {
+		defer close(read)
+		_, _ = io.CopyBuffer(writer{far}, data, make([]byte, bufferSize))
+		why := io.EOF
+		select {
+		case <-connection.CloseChan(): // its streams end after that, and after what has come
+			why = errors.New("the API server has closed the connection to the pod " + name)
+		default:
+		}
 		select { // what the kubelet says of the end comes on a stream of its own
 		case <-told:
 		case <-time.After(faultWait):
 		}
 		s.fail(why)
 		_ = far.Close()
-	}
-	go func() { // what the kubelet says of the pod
-		defer close(told)
-		text, _ := io.ReadAll(io.LimitReader(faults, 4<<10))
-		if len(text) > 0 {
-			s.fail(fmt.Errorf("the pod %s: %s", name, oneLine(string(text))))
-			_ = far.Close()
-		}
-	}()
-	go func() { // the way is lost
-		<-connection.CloseChan()
-		end(errors.New("the API server has closed the connection to the pod " + name))
-	}()
-	go func() {
-		_, _ = io.CopyBuffer(writer{far}, data, make([]byte, bufferSize))
-		end(io.EOF)
 	}()
 	go func() { // ends when either end is closed
 		_, err := io.CopyBuffer(writer{data}, far, make([]byte, bufferSize))
 		if err != nil && !errors.Is(err, io.ErrClosedPipe) { // the pod takes no more
-			end(io.EOF)
+			select {
+			case <-read:
+			case <-time.After(readWait):
+			}
 		}
 		_ = far.Close()
 		_ = connection.Close()
@@ -156,8 +160,12 @@ func carry(connection httpstream.Connection, faults, data httpstream.Stream, nam
 	return s
 }
 
-// faultWait is how long the end of a connection waits for its reason.
-const faultWait = 300 * time.Millisecond
+const (
+	// faultWait is how long the end of a connection waits for its reason.
+	faultWait = 300 * time.Millisecond
+	// readWait is how long what has come may take to be read once the pod takes no more.
+	readWait = 5 * time.Second
+)
 
 // bufferSize is what is read and written at once: what a TLS record holds fits in.
 const bufferSize = 32 << 10
