@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
 )
 
 // forwarderKind is a forwarder as Debian has it.
@@ -55,7 +57,9 @@ func (k forwarderKind) start(t *testing.T, conf string) string {
 		t.Skipf("NOT TESTED: there is no %s here: apt-get install %s", k.program, k.packages)
 	}
 	dir := t.TempDir()
-	address := freeAddress(t)
+	address, release, err := devcluster.ReserveAddress()
+	check(t, err)
+	t.Cleanup(release)
 	file := filepath.Join(dir, "conf")
 	check(t, os.WriteFile(file, []byte(k.frame(dir, strings.ReplaceAll(conf, "LISTEN", address))), 0o600))
 	var log bytes.Buffer
@@ -89,14 +93,6 @@ func (k forwarderKind) start(t *testing.T, conf string) string {
 // nobody is an address where nobody listens: a port that was free a moment ago may be another
 // program's by now.
 const nobody = "127.0.0.1:1"
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
 
 // nginxWith is a server of nginx with settings of the server and of its location.
 func nginxWith(server, location string) string {

@@ -79,7 +79,7 @@ func TestDoctorOfBrokenStores(t *testing.T) {
 	}{
 		"wrong keys":     {foreign, "refuses the credentials", []string{"--store", s.Endpoint, devcluster.Bucket}},
 		"no such bucket": {own, "bucket not found", []string{"--store", s.Endpoint, "no-such-bucket"}},
-		"nobody":         {own, "refused", []string{"--store", "http://" + freeAddress(t), devcluster.Bucket}},
+		"nobody":         {own, "refused", []string{"--store", "http://" + nobody, devcluster.Bucket}},
 		"an API":         {own, "", []string{"--store", c.URL, devcluster.Bucket}},
 		"a path":         {own, "configuration", []string{"--store", s.Endpoint + "/path", devcluster.Bucket}},
 		"no trust":       {own, "unknown authority", []string{"--store", secure.URL, devcluster.Bucket}},

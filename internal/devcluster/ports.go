@@ -47,6 +47,17 @@ func reservePort(number int) (*port, error) {
 	return &port{number: number, lock: lock}, nil
 }
 
+// ReserveAddress gives an address on loopback for a server that has to be told where to listen. No
+// other process that asks for one gets it before release, which may be called once, or this process
+// ends.
+func ReserveAddress() (listen string, release func(), err error) {
+	p, err := choosePort(0, 0)
+	if err != nil {
+		return "", nil, err
+	}
+	return address(p.number), p.release, nil
+}
+
 func (p *port) release() { _ = p.lock.Unlock() }
 
 // portFree reports whether the port can be listened on at this moment.

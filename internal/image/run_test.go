@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -155,7 +154,12 @@ func TestFinalStageRuns(t *testing.T) {
 	for i, flag := range flags {
 		name, _, _ := strings.Cut(flag, "=")
 		if strings.HasSuffix(name, "-bind-address") { // on this machine, the ports of the pod may be somebody's
-			addresses[name] = freeAddress(t)
+			address, release, err := devcluster.ReserveAddress()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(release)
+			addresses[name] = address
 			flags[i] = name + "=" + addresses[name]
 		}
 	}
@@ -240,16 +244,6 @@ func servingPair(t *testing.T, plane *devcluster.ControlPlane) (certificate, key
 		t.Fatal(err)
 	}
 	return certificate, key
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
 
 // waitFor polls until an address answers with a status.

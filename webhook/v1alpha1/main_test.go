@@ -5,10 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -126,11 +124,10 @@ func runAll(m *testing.M) (code int, err error) {
 
 // serve starts what a replica of the operator runs of admission.
 func serve() error {
-	port, err := freePort()
-	if err != nil {
+	var err error
+	if world.address, _, err = devcluster.ReserveAddress(); err != nil { // until the process ends
 		return err
 	}
-	world.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	certificate := servingcert.NewSource(secret, logr.Discard())
 	server, err := reviewserver.New(reviewserver.Options{
 		Address: world.address, Certificate: certificate.GetCertificate, Log: logr.Discard(), Registerer: prometheus.NewRegistry(),
@@ -171,15 +168,6 @@ func serve() error {
 		return <-done
 	}
 	return nil
-}
-
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
 // waitCalled waits until the API server, which hears of webhook configurations by a watch, calls
