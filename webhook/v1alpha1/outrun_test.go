@@ -31,42 +31,27 @@ func outrun(t *testing.T) (outrun client.Client, raced map[string]bool) {
 		t.Fatal(err)
 	}
 	raced = map[string]bool{}
-	race := func(verb string, object client.Object, write func() error) error {
+	race := func(verb string, object client.Object, write func(client.Object) error) error {
 		if what := fmt.Sprintf("%s %T", verb, object); !raced[what] {
 			raced[what] = true
-			return write()
+			return write(object.DeepCopyObject().(client.Object))
 		}
 		return nil
 	}
-	change := func(ctx context.Context, object client.Object) func() error {
-		return func() error {
-			note := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"somebody":"was here"}}}`))
-			return api.Patch(ctx, object.DeepCopyObject().(client.Object), note)
-		}
-	}
+	note := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"somebody":"was here"}}}`))
+	createFirst := func(object client.Object) error { return api.Create(t.Context(), object) }
+	changeFirst := func(object client.Object) error { return api.Patch(t.Context(), object, note) }
 	return interceptor.NewClient(api, interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, object client.Object, opts ...client.CreateOption) error {
-			first := race("create", object, func() error { return api.Create(ctx, object.DeepCopyObject().(client.Object)) })
-			return errors.Join(first, c.Create(ctx, object, opts...))
+			return errors.Join(race("create", object, createFirst), c.Create(ctx, object, opts...))
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
-			return errors.Join(race("patch", object, change(ctx, object)), c.Patch(ctx, object, patch, opts...))
+			return errors.Join(race("patch", object, changeFirst), c.Patch(ctx, object, patch, opts...))
 		},
 		Update: func(ctx context.Context, c client.WithWatch, object client.Object, opts ...client.UpdateOption) error {
-			return errors.Join(race("update", object, change(ctx, object)), c.Update(ctx, object, opts...))
+			return errors.Join(race("update", object, changeFirst), c.Update(ctx, object, opts...))
 		},
 	}), raced
-}
-
-// createFor creates objects that the test ends with.
-func createFor(t *testing.T, objects ...client.Object) {
-	t.Helper()
-	for _, object := range objects {
-		if err := world.admin.Create(t.Context(), object); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = world.admin.Delete(context.WithoutCancel(t.Context()), object) })
-	}
 }
 
 // testIssuerIsOutrun has somebody change each of what an issuer writes between its look and its
@@ -83,7 +68,9 @@ func testIssuerIsOutrun(t *testing.T) {
 		Name: "outrun.iotfile.dev", ClientConfig: nobody, SideEffects: &none, AdmissionReviewVersions: []string{"v1"},
 	}}}
 	kept := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: own.Namespace, Name: own.Name}}
-	createFor(t, mutating, validating, kept)
+	for _, object := range []client.Object{mutating, validating, kept} {
+		create(t, object)
+	}
 	issuer := &servingcert.Issuer{Client: api, Secret: own, Webhooks: own.Name, Policy: shortLived, Clock: clock.RealClock{}}
 	for range 2 * 3 { // each of the three is written at the second try
 		if _, err := issuer.Reconcile(t.Context(), reconcile.Request{NamespacedName: own}); err != nil {
@@ -109,19 +96,21 @@ func testIssuerIsOutrun(t *testing.T) {
 // testPublisherIsOutrun has somebody create the ConfigMap, and change it, at the same moment.
 func testPublisherIsOutrun(t *testing.T) {
 	api, raced := outrun(t)
-	dir, data := t.TempDir(), map[string][]byte(nil)
+	dir := t.TempDir()
+	var served map[string][]byte
 	told := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: secret.Namespace, Name: "outrun"}}
 	t.Cleanup(func() { _ = world.admin.Delete(context.WithoutCancel(t.Context()), told) })
 	publisher := &servingcert.Publisher{
 		Client: api, Live: world.admin, ConfigMap: client.ObjectKeyFromObject(told), Dir: dir, Clock: clock.RealClock{}, Log: logr.Discard(),
 	}
 	for range 2 { // the second time, another authority is served
-		renewed, _, err := shortLived.Renew(nil, publisher.Clock.Now())
+		var err error
+		served, _, err = shortLived.Renew(nil, publisher.Clock.Now())
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, "ca.crt"), renewed[servingcert.KeyTrusted], 0o600)
+			err = os.WriteFile(filepath.Join(dir, "ca.crt"), served[servingcert.KeyTrusted], 0o600)
 		}
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, "tls.crt"), renewed[servingcert.KeyCertificate], 0o600)
+			err = os.WriteFile(filepath.Join(dir, "tls.crt"), served[servingcert.KeyCertificate], 0o600)
 		}
 		if err == nil {
 			err = publisher.Publish(t.Context())
@@ -129,12 +118,11 @@ func testPublisherIsOutrun(t *testing.T) {
 		if err != nil {
 			t.Fatalf("somebody else's were %v: %v", raced, err)
 		}
-		data = renewed
 	}
 	if err := world.admin.Get(t.Context(), publisher.ConfigMap, told); err != nil {
 		t.Fatal(err)
 	}
-	if len(raced) != 2 || told.Annotations["somebody"] == "" || !strings.HasPrefix(told.Data[servingcert.KeyTrusted], string(data[servingcert.KeyTrusted])) {
+	if len(raced) != 2 || told.Annotations["somebody"] == "" || !strings.HasPrefix(told.Data[servingcert.KeyTrusted], string(served[servingcert.KeyTrusted])) {
 		t.Errorf("somebody else's were %v, and the ConfigMap says %+v", raced, told)
 	}
 }

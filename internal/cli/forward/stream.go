@@ -116,8 +116,8 @@ type stream struct {
 	fault error
 }
 
-// carry moves the bytes between a pipe and a stream. What has come is read before the end is told: a
-// pod that refuses a body answers, and ends the connection, while it is still sent to.
+// carry moves the bytes between a pipe and a stream. What has come is read before the end is told:
+// a pod that refuses a body answers, and ends the connection, while it is still sent to.
 func carry(connection httpstream.Connection, faults, data httpstream.Stream, name string) *stream {
 	near, far := net.Pipe()
 	s := &stream{Conn: near}
