@@ -72,7 +72,10 @@ func (c *connection) blocked(towards Direction) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for name, f := range p.faults {
-		if f.Kind == Block && f.meets(towards) && c.hitBy(name, f, towards).is {
+		if f.Kind != Block || !f.meets(towards) {
+			continue
+		}
+		if h := c.hitBy(name, f, towards); h.is && h.bytes >= f.Bytes {
 			return p.changed
 		}
 	}

@@ -17,7 +17,8 @@ const (
 	Cut Kind = "cut after bytes"
 	// Flip inverts one bit of the byte at offset Bytes.
 	Flip Kind = "bit flipped"
-	// Block lets no byte through, and loses none, until the fault is removed.
+	// Block lets nothing through once so many Bytes have passed, and loses none, until the fault is
+	// removed.
 	Block Kind = "blocked"
 )
 
@@ -40,7 +41,7 @@ type Fault struct {
 	Towards Direction
 	// Delay is that of Latency.
 	Delay time.Duration
-	// Bytes is of Cut and Flip, counted for each connection from when the fault was added.
+	// Bytes is of Cut, Block and Flip, counted for each connection from when the fault was added.
 	Bytes int64
 	// Share is how many of the connections are hit, in (0, 1]; 0 stands for all.
 	Share float64
