@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/devcluster"
+	"github.com/iotfile-operator/iotfile-operator/internal/tcpfault"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 // kubeletOf is the port-forward of a kubelet: the API server comes to it as to any, over SPDY. Its
@@ -157,6 +160,7 @@ type installed struct {
 	kube      kubernetes.Interface
 	namespace string
 	scheme    string
+	ways      map[string]*tcpfault.Proxy // to the pods of newForwarded
 }
 
 // newInstallation makes the Service, without pods.
@@ -164,7 +168,7 @@ func newInstallation(t *testing.T, c *shellOf, namespace, scheme string) *instal
 	t.Helper()
 	kube, err := kubernetes.NewForConfig(c.ControlPlane.RESTConfig())
 	check(t, err)
-	in := &installed{newKubelet(t, kube, "node-of-"+namespace), kube, namespace, scheme}
+	in := &installed{newKubelet(t, kube, "node-of-"+namespace), kube, namespace, scheme, map[string]*tcpfault.Proxy{}}
 	_, err = kube.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
 	if !apierrors.IsAlreadyExists(err) {
 		check(t, err)
@@ -273,12 +277,25 @@ func (in *installed) applyRoles(t *testing.T, file string) {
 	}
 }
 
-// secured serves what is at an address with TLS, and returns its own.
+// secured serves what is at an address with TLS, and returns its own. It passes bytes: a proxy that
+// reads requests may hold an answer back that comes before the whole body.
 func secured(t *testing.T, pair *tls.Certificate, to string) string {
 	t.Helper()
-	server := httptest.NewUnstartedServer(forwarder(t, to))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{*pair}, MinVersion: tls.VersionTLS12}
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	return server.Listener.Addr().String()
+	address, err := url.Parse(to)
+	check(t, err)
+	config := &tls.Config{Certificates: []tls.Certificate{*pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	return testkit.ListenTCP(t, func(raw net.Conn) {
+		conn := tls.Server(raw, config)
+		defer func() { _ = conn.Close() }()
+		behind, err := net.Dial("tcp", address.Host)
+		if err != nil {
+			return
+		}
+		go func() {
+			_, _ = io.Copy(behind, conn)
+			_ = behind.Close()
+		}()
+		_, _ = io.Copy(conn, behind)
+		_ = behind.Close()
+	})
 }
