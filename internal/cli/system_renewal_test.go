@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -32,8 +33,9 @@ type shortTokens struct {
 	kube kubernetes.Interface
 	next http.Handler
 
-	mu     sync.Mutex
-	tokens []string
+	mu      sync.Mutex
+	tokens  []string
+	secrets []string // of the tokens
 }
 
 const shortLife = 2 // seconds
@@ -73,22 +75,23 @@ func (s *shortTokens) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *shortTokens) give(r *http.Request, namespace, account string) (*authenticationv1.TokenRequest, error) {
-	secrets, n := s.kube.CoreV1().Secrets(namespace), len(s.tokens)
-	secret, err := secrets.Create(r.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("short-%d", n)}}, metav1.CreateOptions{})
+	ctx := context.WithoutCancel(r.Context()) // a command may end before its next token comes
+	secrets := s.kube.CoreV1().Secrets(namespace)
+	secret, err := secrets.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{GenerateName: "short-"}}, metav1.CreateOptions{})
 	if err != nil {
 		return nil, err
 	}
 	seconds := int64(600)
-	answer, err := s.kube.CoreV1().ServiceAccounts(namespace).CreateToken(r.Context(), account, &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+	answer, err := s.kube.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, account, &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		Audiences: []string{"iotfile.dev"}, ExpirationSeconds: &seconds,
 		BoundObjectRef: &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: secret.Name, UID: secret.UID},
 	}}, metav1.CreateOptions{})
 	if err != nil {
 		return nil, err
 	}
-	s.tokens = append(s.tokens, answer.Status.Token)
-	if n >= 2 { // a request that is on its way may have the one before
-		if err := secrets.Delete(r.Context(), fmt.Sprintf("short-%d", n-2), metav1.DeleteOptions{}); err != nil {
+	s.tokens, s.secrets = append(s.tokens, answer.Status.Token), append(s.secrets, secret.Name)
+	if n := len(s.secrets); n > 2 { // a request that is on its way may have the one before
+		if err := secrets.Delete(ctx, s.secrets[n-3], metav1.DeleteOptions{}); err != nil {
 			return nil, err
 		}
 	}
