@@ -277,25 +277,10 @@ func (in *installed) applyRoles(t *testing.T, file string) {
 	}
 }
 
-// secured serves what is at an address with TLS, and returns its own. It passes bytes: a proxy that
-// reads requests may hold an answer back that comes before the whole body.
+// secured serves what is at an address with TLS, and returns its own.
 func secured(t *testing.T, pair *tls.Certificate, to string) string {
 	t.Helper()
 	address, err := url.Parse(to)
 	check(t, err)
-	config := &tls.Config{Certificates: []tls.Certificate{*pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
-	return testkit.ListenTCP(t, func(raw net.Conn) {
-		conn := tls.Server(raw, config)
-		defer func() { _ = conn.Close() }()
-		behind, err := net.Dial("tcp", address.Host)
-		if err != nil {
-			return
-		}
-		go func() {
-			_, _ = io.Copy(behind, conn)
-			_ = behind.Close()
-		}()
-		_, _ = io.Copy(conn, behind)
-		_ = behind.Close()
-	})
+	return testkit.TerminateTLS(t, *pair, address.Host)
 }

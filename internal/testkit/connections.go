@@ -1,6 +1,8 @@
 package testkit
 
 import (
+	"crypto/tls"
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -46,6 +48,30 @@ func ListenTCP(t testing.TB, serve func(net.Conn)) string {
 		serving.Wait()
 	})
 	return listener.Addr().String()
+}
+
+// TerminateTLS takes connections with TLS on a free port of loopback, until the test ends, and
+// passes their bytes on to target ("host:port") in the clear. A proxy that reads requests would hold
+// an answer back, now and then, that comes before the whole body. It returns host:port.
+func TerminateTLS(t testing.TB, certificate tls.Certificate, target string) string {
+	t.Helper()
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	return ListenTCP(t, func(raw net.Conn) {
+		front := tls.Server(raw, config)
+		defer func() { _ = front.Close() }()
+		back, err := new(net.Dialer).DialContext(t.Context(), "tcp", target)
+		if err != nil {
+			return
+		}
+		var there sync.WaitGroup
+		there.Go(func() {
+			_, _ = io.Copy(back, front)
+			_ = back.Close()
+		})
+		_, _ = io.Copy(front, back)
+		_, _ = front.Close(), back.Close()
+		there.Wait()
+	})
 }
 
 // FaultyTCP starts a proxy to upstream ("host:port"), without a fault, which is closed when the

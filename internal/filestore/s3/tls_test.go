@@ -2,12 +2,10 @@ package s3_test
 
 import (
 	"bytes"
-	"crypto/tls"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/iotfile-operator/iotfile-operator/api/v1alpha1"
 	"github.com/iotfile-operator/iotfile-operator/internal/filestore"
+	"github.com/iotfile-operator/iotfile-operator/internal/testkit"
 )
 
 // TestTLS: every payload mode over TLS, against a certificate that only the CA bundle vouches for.
@@ -79,31 +78,7 @@ func terminateTLS(t *testing.T, target string) (addr string, ca []byte) {
 	certified := httptest.NewUnstartedServer(nil)
 	certified.StartTLS() // for its certificate for 127.0.0.1
 	certified.Close()
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: certified.TLS.Certificates, MinVersion: tls.VersionTLS12})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			front, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			back, err := net.Dial("tcp", target)
-			if err != nil {
-				_ = front.Close()
-				continue
-			}
-			for _, pair := range [][2]net.Conn{{front, back}, {back, front}} {
-				go func() {
-					_, _ = io.Copy(pair[0], pair[1])
-					_, _ = pair[0].Close(), pair[1].Close()
-				}()
-			}
-		}
-	}()
-	return listener.Addr().String(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certified.Certificate().Raw})
+	return testkit.TerminateTLS(t, certified.TLS.Certificates[0], target), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certified.Certificate().Raw})
 }
 
 // TestTLSToEachStore: what the probe finds over TLS is what it finds in the clear, and a file lives
