@@ -104,7 +104,7 @@ func TestBlock(t *testing.T) {
 			t.Fatalf("%q: %q, %v", towards, got, err)
 		}
 	}
-	p.Add("x", tcpfault.Fault{Kind: tcpfault.Block, Towards: tcpfault.Upstream, Bytes: 5})
+	p.Add("x", tcpfault.Fault{Kind: tcpfault.Block, Bytes: 5})
 	_, _ = conn.Write([]byte("hello"))
 	if _, err := io.ReadFull(conn, got); err != nil || string(got) != "hello" {
 		t.Errorf("before the bytes have passed: %q, %v", got, err)
