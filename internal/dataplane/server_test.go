@@ -83,7 +83,7 @@ func TestProgressOfSuccessor(t *testing.T) {
 // grace period is cut and leaves nothing.
 func TestShutdown(t *testing.T) {
 	s := newSystem(t, setup{options: func(o *dataplane.Options) {
-		o.DrainDelay, o.GracePeriod = 500*time.Millisecond, 3*time.Second
+		o.DrainDelay, o.GracePeriod = 2*time.Second, 6*time.Second
 	}})
 	part := s.started("x")
 	finishing, stuck := s.dial(), s.dial()
@@ -116,14 +116,16 @@ func TestShutdown(t *testing.T) {
 	if got := moment.reply(); got.status != 200 || !got.closes {
 		t.Errorf("while draining: %v, which ends the connection: %t", got, got.closes)
 	}
-	time.Sleep(time.Second)
+	s.eventually("closed to new requests", func() error {
+		if got := s.get(s.list("x")); got.err == nil {
+			return fmt.Errorf("%v", got)
+		}
+		return nil
+	})
 	_, err = finishing.Write(part[1000:])
 	must(t, err)
 	if got := finishing.reply(); got.status != 201 {
 		t.Errorf("a part in flight: %v", got)
-	}
-	if got := s.get(s.list("x")); got.err == nil {
-		t.Errorf("a new request while draining: %v", got)
 	}
 	if got := stuck.reply(); got.err == nil && got.status == 201 {
 		t.Errorf("the stuck part: %v", got)

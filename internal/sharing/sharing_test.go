@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/iotfile-operator/iotfile-operator/internal/sharing"
 )
@@ -49,57 +49,51 @@ func TestPoolIsShared(t *testing.T) {
 
 // Lanes that wait take turns, however many places each waits for.
 func TestLineTakesTurns(t *testing.T) {
-	line := sharing.NewLine(sharing.NewPool(1))
-	release, ok := line.Try(sharing.Lane{Namespace: "first"})
-	if !ok {
-		t.Fatal("there is no place")
-	}
-	var mu sync.Mutex
-	var order []string
-	var all sync.WaitGroup
-	wait := func(namespace string) {
-		began := make(chan struct{})
-		all.Go(func() {
-			close(began)
-			release, err := line.Wait(t.Context(), sharing.Lane{Namespace: namespace})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			mu.Lock()
-			order = append(order, namespace)
-			mu.Unlock()
-			release()
-		})
-		<-began
-	}
-	for range 50 {
-		wait("loud")
-	}
-	for range 3 {
-		wait("quiet")
-	}
-	time.Sleep(100 * time.Millisecond) // until all wait; none that is late can be served too early
-	if _, ok := line.Try(sharing.Lane{Namespace: "loud"}); ok {
-		t.Error("somebody goes past the line")
-	}
-	release()
-	all.Wait()
-	if len(order) != 53 {
-		t.Fatalf("%d of 53 were served", len(order))
-	}
-	quiet := 0
-	for _, namespace := range order[:8] {
-		if namespace == "quiet" {
-			quiet++
+	synctest.Test(t, func(t *testing.T) {
+		line := sharing.NewLine(sharing.NewPool(1))
+		release, ok := line.Try(sharing.Lane{Namespace: "first"})
+		if !ok {
+			t.Fatal("there is no place")
 		}
-	}
-	if quiet != 3 {
-		t.Errorf("they were served as %v", order)
-	}
-	if _, ok := line.Try(sharing.Lane{Namespace: "next"}); !ok {
-		t.Error("places are held by nobody")
-	}
+		var order []string // whoever has the one place may write
+		var all sync.WaitGroup
+		for i := range 53 {
+			namespace := "loud"
+			if i >= 50 {
+				namespace = "quiet"
+			}
+			all.Go(func() {
+				release, err := line.Wait(t.Context(), sharing.Lane{Namespace: namespace})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				order = append(order, namespace)
+				release()
+			})
+		}
+		synctest.Wait() // until all wait
+		if _, ok := line.Try(sharing.Lane{Namespace: "loud"}); ok {
+			t.Error("somebody goes past the line")
+		}
+		release()
+		all.Wait()
+		if len(order) != 53 {
+			t.Fatalf("%d of 53 were served", len(order))
+		}
+		quiet := 0
+		for _, namespace := range order[:8] {
+			if namespace == "quiet" {
+				quiet++
+			}
+		}
+		if quiet != 3 {
+			t.Errorf("they were served as %v", order)
+		}
+		if _, ok := line.Try(sharing.Lane{Namespace: "next"}); !ok {
+			t.Error("places are held by nobody")
+		}
+	})
 }
 
 // Who gives up waiting leaves no trace.
