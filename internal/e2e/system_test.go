@@ -77,15 +77,13 @@ func runAll(m *testing.M) (int, error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Minute) // of which the first run builds the servers for most
-	defer cancel()
-	stop, err := start(ctx, dir)
+	stop, err := start(dir)
 	defer stop()
 	if err != nil {
 		return 0, err
 	}
 	code := m.Run()
-	report, err := scanForSecrets(ctx)
+	report, err := scanForSecrets()
 	fmt.Fprintln(os.Stderr, "searched for", report)
 	if err != nil {
 		return 1, err
@@ -102,7 +100,9 @@ func runAll(m *testing.M) (int, error) {
 }
 
 // start brings everything up. stop is to be called whatever happened.
-func start(ctx context.Context, dir string) (stop func(), err error) {
+func start(dir string) (stop func(), err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Minute) // of which the first run builds the servers for most
+	defer cancel()
 	var stops []func()
 	stop = func() {
 		for i := len(stops) - 1; i >= 0; i-- {
