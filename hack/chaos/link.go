@@ -53,7 +53,8 @@ func (l *link) suffer(ctx context.Context, e event, number int) {
 // gate is how the proxy reaches the object store. While it is locked, no completion of an upload
 // goes through, and none is in flight. A store that is ended in the middle of one may lose the
 // upload (MinIO), or keep its parts where nobody can remove them (versitygw): no operator can help
-// that.
+// that. Nor can one when its own process is killed meanwhile, and with it the connection: MinIO then
+// gives the completion up, without its parts. So the end of who asked is kept from the store.
 type gate struct {
 	sync.RWMutex
 	http.Transport
@@ -70,7 +71,7 @@ func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
 		return g.Transport.RoundTrip(req)
 	}
 	g.RLock()
-	res, err := g.Transport.RoundTrip(req)
+	res, err := g.Transport.RoundTrip(req.WithContext(context.WithoutCancel(req.Context())))
 	if err != nil {
 		g.RUnlock()
 		return nil, err
