@@ -53,8 +53,8 @@ func (l *link) suffer(ctx context.Context, e event, number int) {
 // gate is how the proxy reaches the object store. While it is locked, no completion of an upload
 // goes through, and none is in flight. A store that is ended in the middle of one may lose the
 // upload (MinIO), or keep its parts where nobody can remove them (versitygw): no operator can help
-// that. Nor can one when its own process is killed meanwhile, and with it the connection: MinIO then
-// gives the completion up, without its parts. So the end of who asked is kept from the store.
+// that. MinIO also loses it when the operator is killed meanwhile, since its connection ends. So a
+// completion that has got to the store goes on without its caller.
 type gate struct {
 	sync.RWMutex
 	http.Transport

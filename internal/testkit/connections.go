@@ -51,8 +51,8 @@ func ListenTCP(t testing.TB, serve func(net.Conn)) string {
 }
 
 // TerminateTLS takes connections with TLS on a free port of loopback, until the test ends, and
-// passes their bytes on to target ("host:port") in the clear. A proxy that reads requests would hold
-// an answer back, now and then, that comes before the whole body. It returns host:port.
+// passes their bytes on to target ("host:port") in the clear. It returns host:port. It reads no
+// requests: a proxy that does holds an early answer back, now and then.
 func TerminateTLS(t testing.TB, certificate tls.Certificate, target string) string {
 	t.Helper()
 	config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
